@@ -1,0 +1,1 @@
+"""Training of E.T.Track, in the shape of pytracking's ltr."""

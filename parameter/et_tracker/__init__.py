@@ -1,0 +1,1 @@
+"""Parameter files of the tracker `et_tracker`; each has a function `parameters()`."""

@@ -1,0 +1,65 @@
+"""Boxes: (x, y, w, h) in pixels, 0-based, float64; x, y is the top-left corner.
+
+One convention everywhere; corners and centres exist only inside the functions that need them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import BoxError
+
+Box = NDArray[np.float64]
+
+
+class Prediction(NamedTuple):
+    """What a tracker says of one frame: box (4,) x, y, w, h in pixels, score in 0..1."""
+
+    box: Box
+    score: float
+
+
+def as_box(values: ArrayLike, image_shape: Sequence[int] | None = None) -> Box:
+    """Check a target box and return it as float64 (4,).
+
+    Args:
+        values: x, y, w, h in pixels, 0-based.
+        image_shape: (height, width, ...) of the frame; given, the box must overlap the frame.
+
+    Raises:
+        BoxError: not four finite numbers, w or h not positive, or wholly outside the image.
+    """
+    try:
+        box = np.asarray(values, dtype=np.float64).reshape(-1)
+    except (TypeError, ValueError) as error:
+        raise BoxError(f"box {values!r} is not four numbers x, y, w, h") from error
+    if box.shape != (4,):
+        raise BoxError(f"box {values!r} has {box.size} numbers; give four: x, y, w, h in pixels")
+    if not np.isfinite(box).all():
+        raise BoxError(f"box {box.tolist()} holds NaN or infinity; give four finite numbers")
+    x, y, w, h = box
+    if w <= 0 or h <= 0:
+        raise BoxError(f"box {box.tolist()} has no area; width and height must be positive")
+    if image_shape is not None:
+        height, width = image_shape[:2]
+        if x >= width or y >= height or x + w <= 0 or y + h <= 0:
+            raise BoxError(
+                f"box {box.tolist()} lies outside the image of {width}x{height} pixels "
+                "(x, y, w, h; 0-based)"
+            )
+    return box
+
+
+def iou(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
+    """Intersection over union of boxes (..., 4), broadcast; 0 where a box has no area."""
+    a, b = np.broadcast_arrays(np.asarray(first, np.float64), np.asarray(second, np.float64))
+    low = np.maximum(a[..., :2], b[..., :2])
+    high = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
+    shared = np.prod(np.clip(high - low, 0, None), axis=-1)
+    union = np.prod(np.clip(a[..., 2:], 0, None), axis=-1)
+    union = union + np.prod(np.clip(b[..., 2:], 0, None), axis=-1) - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)

@@ -1,0 +1,160 @@
+"""Exemplar Transformer layer.
+
+Paper: Blatter, Kanakis, Danelljan, Van Gool, "Efficient Visual Tracking with Exemplar
+Transformers", WACV 2023 (arXiv 2112.09686), equations 4 to 6. Attention with one query for the
+whole image (or S x S of them) over a handful of learned keys; the values are convolution kernels,
+so the attention mixes kernels instead of positions and costs no more than a convolution.
+
+Differs from the published code: kernels are mixed per image also in a batch (bmm and one grouped
+convolution), S x S queries act on separate cells, and the feed-forward, the number of exemplars
+and a query that sees the template are options. Parameter names are those of the checkpoint.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..backbones import FEATURE_CHANNELS
+
+QUERY_CHANNELS = 256
+FEED_FORWARD_CHANNELS = 1024
+# Softmax temperature T of the attention (specification, section 5).
+TEMPERATURE = 2.0
+DROPOUT = 0.1
+
+
+class AveragePooler(nn.Module):
+    """Query of an image: (B, C, H, W) and optional context (B, D) -> (B, 256)."""
+
+    def __init__(self, channels: int, outputs: int = QUERY_CHANNELS) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(channels, outputs)
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """Average over positions, append the context, project, ReLU."""
+        pooled = x.mean((2, 3))
+        if context is not None:
+            pooled = torch.cat([pooled, context], 1)
+        return F.relu(self.fc1(pooled))
+
+
+class SqueezeExcite(nn.Module):
+    """Sigmoid gate from the channel means, (B, C, H, W) -> the same shape; reduced by two."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv_reduce = nn.Conv2d(channels, channels // 2, 1)
+        self.conv_expand = nn.Conv2d(channels // 2, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x times its gate."""
+        gate = F.relu(self.conv_reduce(x.mean((2, 3), keepdim=True)))
+        return x * torch.sigmoid(self.conv_expand(gate))
+
+
+class ExemplarLayer(nn.Module):
+    """Exemplar attention with convolution kernels as values, then a feed-forward per position.
+
+    Shape: (B, C, H, W) -> (B, C, H, W).
+
+    Args:
+        channels: C.
+        kernel: side k of the depthwise kernels.
+        exemplars: E, number of keys and of kernel pairs.
+        queries: S; S x S queries, each acting on its own cell of an S x S split of the map.
+        feed_forward: with the two normalisations and the feed-forward (paper: "+ FFN").
+        template_conditioning: the query sees the pooled template feature too.
+        dropout: after the feed-forward, in training only.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        kernel: int,
+        exemplars: int = 4,
+        queries: int = 1,
+        feed_forward: bool = True,
+        template_conditioning: bool = False,
+        dropout: float = DROPOUT,
+    ) -> None:
+        super().__init__()
+        self.channels, self.kernel, self.queries = channels, kernel, queries
+        self.template_conditioning = template_conditioning
+        context = FEATURE_CHANNELS if template_conditioning else 0
+        self.average_pooler = AveragePooler(channels + context)
+        self.K = nn.Parameter(torch.empty(exemplars, QUERY_CHANNELS))
+        self.V_dw = nn.Parameter(torch.empty(exemplars, channels * kernel**2))
+        self.V_pw = nn.Parameter(torch.empty(exemplars, channels**2))
+        self.dw_bn = nn.BatchNorm2d(channels)
+        self.se = SqueezeExcite(channels)
+        self.pw_bn = nn.BatchNorm2d(channels)
+        self.feed_forward = feed_forward
+        if feed_forward:
+            self.linear1 = nn.Linear(channels, FEED_FORWARD_CHANNELS)
+            self.linear2 = nn.Linear(FEED_FORWARD_CHANNELS, channels)
+            self.norm1 = nn.LayerNorm(channels)
+            self.norm2 = nn.LayerNorm(channels)
+            self.dropout = nn.Dropout(dropout)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Kernels as a convolution of the same shape would start (He, fan-in)."""
+        nn.init.normal_(self.K, std=QUERY_CHANNELS**-0.5)
+        nn.init.normal_(self.V_dw, std=math.sqrt(2) / self.kernel)
+        nn.init.normal_(self.V_pw, std=math.sqrt(2 / self.channels))
+
+    def attention(self, x: Tensor, template: Tensor | None = None) -> Tensor:
+        """Weights of the exemplars, (B, E), each row summing to one (eq. 4)."""
+        context = None
+        if self.template_conditioning:
+            if template is None:
+                raise ValueError("this layer is conditioned on the template feature; pass it")
+            context = template.mean((2, 3))
+        query = self.average_pooler(x, context)
+        return torch.softmax(query @ self.K.t() / (math.sqrt(QUERY_CHANNELS) * TEMPERATURE), 1)
+
+    def convolve(self, x: Tensor, template: Tensor | None = None) -> Tensor:
+        """Attend and filter one cell (B, C, H, W) with its own mixture of kernels (eq. 5)."""
+        batch, channels, height, width = x.shape
+        weights = self.attention(x, template)
+        depthwise = (weights @ self.V_dw).reshape(batch * channels, 1, self.kernel, self.kernel)
+        pointwise = (weights @ self.V_pw).reshape(batch, channels, channels)
+        # All images side by side as channels: one grouped convolution filters each with its own.
+        y = F.conv2d(
+            x.reshape(1, batch * channels, height, width),
+            depthwise,
+            padding=self.kernel // 2,
+            groups=batch * channels,
+        ).reshape(batch, channels, height, width)
+        y = self.se(F.relu(self.dw_bn(y)))
+        y = torch.bmm(pointwise, y.reshape(batch, channels, -1)).reshape(x.shape)
+        return F.relu(self.pw_bn(y)) + x
+
+    def forward(self, x: Tensor, template: Tensor | None = None) -> Tensor:
+        """Filter every cell, then normalise and feed forward per position (eq. 6)."""
+        if self.queries == 1:
+            y = self.convolve(x, template)
+        else:
+            y = torch.cat(
+                [
+                    torch.cat([self.convolve(cell, template) for cell in self._split(row, 3)], 3)
+                    for row in self._split(x, 2)
+                ],
+                2,
+            )
+        return self.transform(y) if self.feed_forward else y
+
+    def _split(self, x: Tensor, dimension: int) -> tuple[Tensor, ...]:
+        # tensor_split allows maps that S does not divide (18 x 18 with S = 4).
+        return torch.tensor_split(x, self.queries, dimension)
+
+    def transform(self, y: Tensor) -> Tensor:
+        """Normalise, feed forward, normalise: (B, C, H, W) -> the same shape."""
+        tokens = self.norm1(y.flatten(2).transpose(1, 2))
+        hidden = self.linear2(F.relu(self.linear1(tokens)))
+        tokens = self.norm2(tokens + self.dropout(hidden))
+        return tokens.transpose(1, 2).reshape(y.shape)

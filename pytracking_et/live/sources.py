@@ -1,0 +1,258 @@
+"""Where frames come from: camera, device path, video file, image folder or pattern, URL.
+
+    with open_source("clip.mp4") as source:
+        for frame in source:
+            frame.image        # HxWx3 uint8, RGB
+
+A source hands out frames one after another in its own pace; `reader.Reader` runs it in a thread.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, Protocol
+from urllib.parse import urlparse
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ImageError, SourceError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")
+# A network source that is silent this long is treated as gone rather than waited for.
+URL_TIMEOUT_MS = 10_000
+
+
+class Frame(NamedTuple):
+    """One frame: position from 0, image HxWx3 uint8 RGB, `time.monotonic()` when it was read."""
+
+    index: int
+    image: NDArray[np.uint8]
+    time: float
+
+
+class Source(Protocol):
+    """What the reader needs of a source."""
+
+    name: str  # for file names: the file's stem, "webcam", ...
+    live: bool  # True: frames come whether or not somebody reads; late ones may be dropped
+    fps: float | None
+    length: int | None  # frames announced, if known; files can hold fewer
+
+    def __enter__(self) -> Source: ...
+    def __exit__(self, *exception: object) -> None: ...
+    def __iter__(self) -> Iterator[Frame]: ...
+
+
+def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+    """Read an image file as RGB HxWx3 uint8 (grey, RGBA and 16 bit are converted).
+
+    Raises:
+        ImageError: absent, unreadable or not an image.
+    """
+    try:
+        # Not cv2.imread: on Windows it cannot open paths with non-ASCII characters.
+        data = np.fromfile(path, dtype=np.uint8)
+    except OSError as error:
+        raise ImageError(f"image {str(path)!r} cannot be read: {error.strerror}") from error
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        raise ImageError(f"image {str(path)!r} is empty, damaged or not an image")
+    return np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+class CaptureSource:
+    """Camera, video file or stream through cv2.VideoCapture."""
+
+    def __init__(self, spec: str | int, name: str, live: bool) -> None:
+        self.spec, self.name, self.live = spec, name, live
+        self.capture = _open_capture(spec, live)
+        if not self.capture.isOpened():
+            raise SourceError(_cannot_open(spec))
+        fps = self.capture.get(cv2.CAP_PROP_FPS)
+        self.fps = float(fps) if 0 < fps <= 1000 else None
+        count = 0 if live else int(self.capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        self.length = count if count > 0 else None
+
+    def __enter__(self) -> CaptureSource:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.capture.release()
+
+    def __iter__(self) -> Iterator[Frame]:
+        index = 0
+        while True:
+            try:
+                ok, image = self.capture.read()
+            except cv2.error as error:
+                raise SourceError(
+                    f"{self.name}: frame {index} cannot be decoded: {error}"
+                ) from error
+            if not ok or image is None:
+                break
+            moment = time.monotonic()
+            yield Frame(index, _to_rgb(image), moment)
+            index += 1
+        if self.live:
+            raise SourceError(
+                f"{_describe(self.spec)} stopped delivering frames after {index}; "
+                "is it still connected, or used by another program?"
+            )
+        if index == 0:
+            raise SourceError(
+                f"{_describe(self.spec)} ends at once: it opens but holds no frame that can be "
+                "decoded; is the file complete, and its codec known to OpenCV?"
+            )
+
+
+class ImageSource:
+    """Images in a folder or matching a pattern, in natural order (img2 before img10)."""
+
+    live = False
+    fps = None
+
+    def __init__(self, spec: str, name: str, paths: list[Path]) -> None:
+        self.spec, self.name, self.paths = spec, name, paths
+        self.length = len(paths)
+
+    def __enter__(self) -> ImageSource:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        return None
+
+    def __iter__(self) -> Iterator[Frame]:
+        for index, path in enumerate(self.paths):
+            try:
+                image = read_image(path)
+            except ImageError as error:
+                raise SourceError(f"frame {index} of {self.spec!r}: {error}") from error
+            yield Frame(index, image, time.monotonic())
+
+
+def open_source(spec: str | int | os.PathLike[str]) -> CaptureSource | ImageSource:
+    """Open what `spec` names.
+
+    Args:
+        spec: camera index ("0"), device path ("/dev/video0"), video file, image file, folder of
+            images, pattern ("img/%06d.jpg" or "img/*.png"), or rtsp://, http://, udp:// URL.
+            A URL that ends in a video suffix is read as a file (no frame is dropped).
+
+    Raises:
+        SourceError: nothing there, cannot be opened, or no frame in it.
+    """
+    text = os.fspath(spec) if not isinstance(spec, int) else str(spec)
+    if re.fullmatch(r"\d+", text):
+        return CaptureSource(int(text), "webcam", live=True)
+    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", text):
+        path = Path(urlparse(text).path)
+        is_file = path.suffix.lower() in VIDEO_SUFFIXES
+        return CaptureSource(text, path.stem if is_file else "stream", live=not is_file)
+    path = Path(text)
+    if path.is_dir():
+        found = [item for item in path.iterdir() if _is_image(item)]
+        return ImageSource(text, _folder_name(path), _ordered(found, text))
+    if not path.exists() and ("%" in text or any(letter in text for letter in "*?[")):
+        return ImageSource(text, _folder_name(path.parent), _ordered(_matching(text), text))
+    if path.is_char_device():
+        return CaptureSource(text, "webcam", live=True)
+    if not path.exists():
+        raise SourceError(
+            f"source {text!r} does not exist; give a camera index, a device path, a video file, "
+            "a folder or pattern of images, or a URL"
+        )
+    if _is_image(path):
+        return ImageSource(text, path.stem, [path])
+    if path.stat().st_size == 0:
+        raise SourceError(f"video {text!r} is empty (0 bytes)")
+    return CaptureSource(text, path.stem, live=False)
+
+
+def _open_capture(spec: str | int, live: bool) -> cv2.VideoCapture:
+    if isinstance(spec, str) and "://" in spec:
+        timeouts = [
+            *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, URL_TIMEOUT_MS),
+            *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, URL_TIMEOUT_MS),
+        ]
+        capture = cv2.VideoCapture(spec, cv2.CAP_FFMPEG, timeouts)
+    else:
+        capture = cv2.VideoCapture(spec)
+    if live:
+        # The driver's own queue would add frames of delay; backends that cannot, ignore it.
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+    return capture
+
+
+def _to_rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if image.ndim == 2 or image.shape[2] == 1:
+        return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), dtype=np.uint8)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+
+
+def _folder_name(folder: Path) -> str:
+    """OTB and LaSOT keep frames in <sequence>/img: the sequence's name tells more than "img"."""
+    folder = folder.resolve()
+    return folder.parent.name if folder.name in ("img", "color", "frames") else folder.name
+
+
+def _matching(pattern: str) -> list[Path]:
+    """Files of a shell pattern, or of a printf pattern with one number (%d, %06d)."""
+    if "%" not in pattern:
+        return [Path(name) for name in glob.glob(pattern)]  # noqa: PTH207 - keeps absolute patterns
+    folder, name = Path(pattern).parent, Path(pattern).name
+    parts = re.split(r"%0?\d*d", name)
+    if len(parts) != 2:
+        raise SourceError(f"pattern {pattern!r} needs exactly one number field such as %06d")
+    expression = re.compile(rf"{re.escape(parts[0])}\d+{re.escape(parts[1])}")
+    if not folder.is_dir():
+        raise SourceError(f"pattern {pattern!r}: the folder {str(folder)!r} does not exist")
+    return [item for item in folder.iterdir() if expression.fullmatch(item.name)]
+
+
+def _ordered(paths: list[Path], spec: str) -> list[Path]:
+    if not paths:
+        raise SourceError(
+            f"no image in {spec!r}; files that count end in {', '.join(IMAGE_SUFFIXES)}"
+        )
+
+    def key(path: Path) -> list[tuple[int, int, str]]:
+        pieces = re.findall(r"\d+|\D+", path.name)
+        return [(0, int(p), "") if p.isdigit() else (1, 0, p) for p in pieces]
+
+    return sorted(paths, key=key)
+
+
+def _describe(spec: str | int) -> str:
+    if isinstance(spec, int):
+        return f"camera {spec}"
+    if "://" in spec:
+        return f"stream {_without_password(spec)!r}"
+    return f"{'camera' if Path(spec).is_char_device() else 'video'} {spec!r}"
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"(://[^:/@]+):[^@/]+@", r"\1:***@", url)
+
+
+def _cannot_open(spec: str | int) -> str:
+    name = _describe(spec)
+    if isinstance(spec, int) or name.startswith("camera"):
+        return (
+            f"{name} cannot be opened; is one connected, free, and may this user read it? "
+            "--source takes another index, a video file or a URL"
+        )
+    if "://" in spec:
+        return f"{name} cannot be opened; check the address, the network and the password"
+    return f"{name} cannot be opened; it is damaged, not a video, or of a codec OpenCV lacks"

@@ -1,1 +1,1 @@
-"""."""
+"""Trackers under pytracking's contract, one folder each."""

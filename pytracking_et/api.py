@@ -1,0 +1,116 @@
+"""Three lines: `tracker = ETTracker()`, `tracker.init(image, box)`, `tracker.update(image)`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .boxes import Prediction
+from .engines import create
+from .network import weights
+from .tracker.params import load, loop_parameters
+from .tracking.image import Color, check_color
+from .tracking.loop import Loop
+
+
+class ETTracker:
+    """Track one object through a video.
+
+    Example:
+        >>> from pytracking_et import ETTracker
+        >>> tracker = ETTracker()                              # doctest: +SKIP
+        >>> tracker.init(image, (x, y, width, height))         # doctest: +SKIP
+        >>> box, score = tracker.update(next_image)            # doctest: +SKIP
+
+    Args:
+        checkpoint: weight file; None takes PYTRACKING_ET_CHECKPOINT, the package's own, or the
+            cache, in this order.
+        parameter: parameter file: "et_tracker", "et_tracker_published", "lt_mobile", ...
+        engine: "auto", "torch", "onnx" or "openvino".
+        color: channel order of the images, "rgb" or (OpenCV) "bgr"; may be overruled per call.
+        threads: CPU threads; None leaves the library's default.
+        precision: "auto", "f32", "bf16" or "int8", where the engine has it.
+
+    Copies (`copy.deepcopy`) share the network and track on independently.
+
+    Raises:
+        CheckpointError, ParameterError, EngineError: with what to do about it.
+    """
+
+    def __init__(
+        self,
+        checkpoint: str | os.PathLike[str] | None = None,
+        parameter: str = "et_tracker",
+        engine: str = "auto",
+        color: Color = "rgb",
+        threads: int | None = None,
+        precision: str = "auto",
+    ) -> None:
+        self.color = check_color(color)
+        self.parameter = parameter
+        self._loop = open_loop(load(parameter), checkpoint, engine, threads, precision)
+
+    def init(self, image: NDArray[Any], box: ArrayLike, color: Color | None = None) -> None:
+        """Take the target from a frame; may be called again for a new target.
+
+        Args:
+            image: (H, W, 3) uint8; grey (H, W), RGBA and uint16 are converted.
+            box: x, y, w, h in pixels, 0-based, of the target; must overlap the image.
+            color: channel order of this image, if not the tracker's.
+
+        Raises:
+            ImageError, BoxError: the former target stays.
+        """
+        self._loop.start(image, box, check_color(color or self.color))
+
+    def update(self, image: NDArray[Any], color: Color | None = None) -> Prediction:
+        """Find the target in the next frame.
+
+        Returns:
+            (box, score): box (4,) float64 x, y, w, h in pixels, 0-based; score 0..1.
+
+        Raises:
+            ImageError: the state stays as it was.
+            ParameterError: `init` has not been called.
+        """
+        return self._loop.step(image, check_color(color or self.color))
+
+    @property
+    def box(self) -> NDArray[np.float64]:
+        """Where the target is believed to be: (4,) x, y, w, h in pixels."""
+        return self._loop.box
+
+    @property
+    def score_map(self) -> NDArray[np.float32] | None:
+        """Scores (S, S) of the last update, 0..1, one per 16 pixels of `search_crop`."""
+        return self._loop.score_map
+
+    @property
+    def search_crop(self) -> NDArray[np.uint8] | None:
+        """Search region of the last update, (S', S', 3) uint8 RGB."""
+        return self._loop.search_crop
+
+
+def open_loop(
+    params: Any,
+    checkpoint: str | os.PathLike[str] | None = None,
+    engine: str = "auto",
+    threads: int | None = None,
+    precision: str = "auto",
+) -> Loop:
+    """The tracking loop that a parameter bag describes, on an engine shared within the process.
+
+    Fields `checkpoint`, `engine`, `threads` and `precision` of the bag apply where the argument is
+    left at its default.
+    """
+    network = params.get("network", "et_tracker")
+    checkpoint = checkpoint or params.get("checkpoint", None)
+    engine = engine if engine != "auto" else params.get("engine", "auto")
+    precision = precision if precision != "auto" else params.get("precision", "auto")
+    threads = threads or params.get("threads", None)
+    path = weights.find(network, checkpoint)
+    settings = loop_parameters(params, weights.tuned_parameters(path))
+    return Loop(create(engine, network, path, threads, precision), settings)

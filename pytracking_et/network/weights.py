@@ -1,0 +1,274 @@
+"""Read, find, fit and write network weights; never unpickles foreign code.
+
+Formats: `.safetensors`, `.npz`, and PyTorch files (`.pth`, `.pt`, `.tar`) holding a bare state
+dict or one under `state_dict`, `net` or `model`, with or without `module.` before the names.
+torch is imported only by the functions that make tensors, so that finding and identifying a file
+stays cheap for the engines that do without it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import zipfile
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import CheckpointError
+from ..files import atomic_path, cache_folder, sha256
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+ENVIRONMENT = "PYTRACKING_ET_CHECKPOINT"
+PACKAGE_WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
+SUFFIXES = (".safetensors", ".npz", ".pth", ".pt", ".tar")
+# Where a state dict may lie inside a PyTorch checkpoint; "net" is pytracking's ltr.
+_STATE_KEYS = ("state_dict", "net", "model")
+# How many names an error lists before it counts the rest.
+_LISTED = 8
+
+
+def cached_weights() -> Path:
+    """Folder of downloaded and converted weights."""
+    return cache_folder() / "weights"
+
+
+def places(network: str, checkpoint: str | os.PathLike[str] | None = None) -> list[Path]:
+    """Files that `find` would look at, in order; the first that exists wins.
+
+    Search order: an explicit checkpoint, else the environment, else the package, else the cache.
+    An explicit name without a folder (`official`) may also be a file in the cache.
+    """
+    named = checkpoint or os.environ.get(ENVIRONMENT)
+    if named:
+        path = Path(named).expanduser()
+        if path.is_dir():
+            return [path / f"{network}{suffix}" for suffix in SUFFIXES]
+        if path.suffix or path.name != str(named):
+            return [path]
+        return [path, *(cached_weights() / f"{path.name}{suffix}" for suffix in SUFFIXES)]
+    cached = [cached_weights() / f"{network}{suffix}" for suffix in SUFFIXES]
+    return [PACKAGE_WEIGHTS / f"{network}.safetensors", *cached]
+
+
+def find(network: str, checkpoint: str | os.PathLike[str] | None = None) -> Path:
+    """The weight file of a network.
+
+    Raises:
+        CheckpointError: none exists; the message names every place tried and what to do.
+    """
+    tried = places(network, checkpoint)
+    for path in tried:
+        if path.is_file():
+            return path
+    listing = "\n".join(f"  {path}" for path in tried)
+    if checkpoint:
+        source, advice = "", "check the path given with --checkpoint"
+    elif os.environ.get(ENVIRONMENT):
+        source, advice = f" ({ENVIRONMENT} is set)", f"correct or unset {ENVIRONMENT}"
+    else:
+        source = ""
+        advice = (
+            f"give a file with --checkpoint (or {ENVIRONMENT}), download the published E.T.Track "
+            "weights with 'ettrack weights download official', or track with the parameter file "
+            "'lt_mobile' and LightTrack-Mobile weights"
+        )
+    raise CheckpointError(
+        f"no weights for network {network!r}{source}; tried:\n{listing}\n{advice}"
+    )
+
+
+@lru_cache(maxsize=64)
+def _digest(path: str, size: int, modified: int) -> str:
+    return sha256(path)
+
+
+def fingerprint(path: str | os.PathLike[str]) -> str:
+    """sha256 of a weight file; names engine caches and goes into run manifests."""
+    status = Path(path).stat()
+    return _digest(str(path), status.st_size, status.st_mtime_ns)
+
+
+def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Text stored beside the tensors of a `.safetensors` file; empty for other formats.
+
+    Keys in use: `network` (configuration name), `parameters` (JSON of the loop's constants tuned
+    with these weights), `recipe`, `samples`, `license`.
+    """
+    if Path(path).suffix != ".safetensors":
+        return {}
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="numpy") as stream:
+            return dict(stream.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
+def tuned_parameters(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Loop constants stored with the weights; empty where there are none."""
+    text = metadata(path).get("parameters")
+    return json.loads(text) if text else {}
+
+
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read a weight file: (name -> float32 or int64 tensor on the CPU, metadata).
+
+    Raises:
+        CheckpointError: missing, truncated, of an unknown kind, or not plain tensors.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"weights {path} do not exist")
+    readers = {".safetensors": _read_safetensors, ".npz": _read_npz}
+    state = _unwrapped(readers.get(path.suffix, _read_torch)(path), path)
+    return {name: _full_precision(value) for name, value in state.items()}, metadata(path)
+
+
+def _full_precision(value: Tensor) -> Tensor:
+    return value.float() if value.is_floating_point() else value
+
+
+def _unreadable(path: str | os.PathLike[str], error: Exception) -> CheckpointError:
+    size = Path(path).stat().st_size if Path(path).is_file() else 0
+    return CheckpointError(
+        f"weights {path} ({size} bytes) cannot be read: {type(error).__name__}: {error}; the file "
+        "is truncated or not of the kind its name says: download or copy it again"
+    )
+
+
+def _read_safetensors(path: Path) -> Mapping[str, Any]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _read_npz(path: Path) -> Mapping[str, Any]:
+    import numpy as np
+    import torch
+
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+    except (zipfile.BadZipFile, OSError, ValueError, EOFError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _read_torch(path: Path) -> Mapping[str, Any]:
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"weights {path} hold more than tensors, and loading them would run code from the "
+            "file; this is never done. Convert them where you trust them: "
+            f"torch.save(checkpoint['net'], 'clean.pth'). Detail: {error}"
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unwrapped(content: Any, path: Path) -> dict[str, Tensor]:
+    import torch
+
+    for key in _STATE_KEYS:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+            break
+    if not isinstance(content, Mapping) or not all(torch.is_tensor(v) for v in content.values()):
+        raise CheckpointError(
+            f"weights {path} hold no state dict (name -> tensor), neither bare nor under "
+            f"{', '.join(_STATE_KEYS)}"
+        )
+    return {name.removeprefix("module."): value for name, value in content.items()}
+
+
+def load(module: nn.Module, path: str | os.PathLike[str]) -> dict[str, str]:
+    """Fit a weight file into a network, all of it or nothing; returns the file's metadata.
+
+    BatchNorm's `num_batches_tracked` may be absent (converted files leave it out).
+
+    Raises:
+        CheckpointError: unreadable, or entries missing, extra or misshapen; the error lists them.
+    """
+    state, texts = read(path)
+    wanted = module.state_dict()
+    missing = [k for k in wanted if k not in state and not k.endswith("num_batches_tracked")]
+    extra = [k for k in state if k not in wanted]
+    misshapen = [
+        f"{k} {tuple(state[k].shape)}, expected {tuple(wanted[k].shape)}"
+        for k in wanted
+        if k in state and state[k].shape != wanted[k].shape
+    ]
+    if missing or extra or misshapen:
+        raise CheckpointError(
+            f"weights {path} do not fit {type(module).__name__}:"
+            + _listing("missing", missing)
+            + _listing("extra", extra)
+            + _listing("misshapen", misshapen)
+            + _advice(state)
+        )
+    module.load_state_dict(state, strict=False)
+    return texts
+
+
+def _listing(kind: str, names: list[str]) -> str:
+    if not names:
+        return ""
+    more = f", and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"\n  {len(names)} {kind}: {', '.join(names[:_LISTED])}{more}"
+
+
+def recognised(names: Mapping[str, Any] | list[str]) -> str | None:
+    """Configuration that a state dict's names belong to, where they tell."""
+    if any(name.startswith("head.cls_tower.") for name in names):
+        return "lt_mobile"
+    if any(name.startswith("cls_branch_") for name in names):
+        return "et_tracker"
+    return None
+
+
+def _advice(state: Mapping[str, Any]) -> str:
+    kind = recognised(state)
+    if kind is None:
+        return "\nThe file belongs to another network; choose one that was trained as this one."
+    return (
+        f"\nThe names are those of {kind!r} or a variant of it: use the parameter file (or the "
+        "network) it was trained for."
+    )
+
+
+def save(
+    path: str | os.PathLike[str],
+    state: Mapping[str, Tensor],
+    texts: Mapping[str, str] | None = None,
+    half: bool = True,
+) -> None:
+    """Write a `.safetensors` file, whole or not at all; floats as float16 unless `half` is off.
+
+    Raises:
+        CheckpointError: a value does not fit into float16.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    tensors: dict[str, Tensor] = {}
+    for name, value in state.items():
+        kept = value.detach().cpu().contiguous()
+        if half and kept.is_floating_point():
+            kept = kept.to(torch.float16)
+            if not torch.isfinite(kept).all():
+                raise CheckpointError(f"{name} does not fit into float16; save with half=False")
+        tensors[name] = kept.clone()
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata=dict(texts or {}))

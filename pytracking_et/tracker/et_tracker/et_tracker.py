@@ -1,0 +1,86 @@
+"""E.T.Track behind pytracking's BaseTracker contract.
+
+State lives on the object, so that `track(image)` works without `info`, in live modes and in the
+multi-object wrapper; images are RGB as pytracking's data sets give them.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytracking_et.api import open_loop
+from pytracking_et.errors import BoxError
+from pytracking_et.tracker.base import BaseTracker
+from pytracking_et.tracking.loop import Loop
+
+
+class ETTrack(BaseTracker):
+    """One target; the wrapper of pytracking copies it per target (`multiobj_mode`)."""
+
+    multiobj_mode = "parallel"
+
+    def __init__(self, params: Any) -> None:
+        super().__init__(params)
+        self._loop: Loop | None = None
+
+    def initialize_features(self) -> None:
+        """Open the engine, so that the first frame does not wait for it."""
+        if self._loop is None:
+            self._loop = open_loop(self.params)
+
+    def initialize(self, image: NDArray[np.uint8], info: dict[str, Any]) -> dict[str, Any]:
+        """Start on a frame.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            info: `init_bbox` = [x, y, w, h] in pixels, 0-based; other keys are ignored.
+
+        Returns:
+            {"time": seconds}.
+        """
+        start = time.perf_counter()
+        box = info.get("init_bbox")
+        if box is None or isinstance(box, dict):
+            raise BoxError(
+                f"init_bbox is {box!r}; give one box [x, y, w, h]. Several targets go through "
+                "pytracking's multi-object wrapper (multiobj_mode 'parallel')"
+            )
+        self.initialize_features()
+        assert self._loop is not None
+        self._loop.start(image, box, self._color)
+        return {"time": time.perf_counter() - start}
+
+    def track(self, image: NDArray[np.uint8], info: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Find the target in the next frame; `info` is not needed.
+
+        Returns:
+            target_bbox: [x, y, w, h] as plain floats, for pytracking's drawing code;
+            object_presence_score: 0..1; time: seconds of this call.
+        """
+        start = time.perf_counter()
+        if self._loop is None:
+            raise BoxError("track was called before initialize: there is no target yet")
+        box, score = self._loop.step(image, self._color)
+        output = {
+            "target_bbox": [float(value) for value in box],
+            "object_presence_score": float(score),
+            "time": time.perf_counter() - start,
+        }
+        self._draw()
+        return output
+
+    @property
+    def _color(self) -> Any:
+        return getattr(self.params, "color", "rgb")
+
+    def _draw(self) -> None:
+        if self.visdom is None or self._loop is None or self._loop.score_map is None:
+            return
+        self.visdom.register(self._loop.score_map, "heatmap", 2, "Score Map")
+        self.visdom.register(self._loop.search_crop, "image", 2, "Search Region")
+        best = float(self._loop.score_map.max())
+        self.visdom.register(best, "lineplot", 3, "Max Score")

@@ -1,0 +1,102 @@
+"""`TrackerParams`, pytracking's bag of parameters, and how a parameter file is found and read."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import ParameterError
+from ..tracking.parameters import Parameters
+
+
+class TrackerParams:
+    """Attributes with defaults, as pytracking's parameter files expect."""
+
+    def __init__(self, **fields: Any) -> None:
+        self.set_default_values(fields)
+
+    def set_default_values(self, fields: Mapping[str, Any]) -> None:
+        """Set the attributes that are not there yet."""
+        for name, value in fields.items():
+            if not hasattr(self, name):
+                setattr(self, name, value)
+
+    def get(self, name: str, *default: Any) -> Any:
+        """Value of an attribute, or the default.
+
+        Raises:
+            AttributeError: absent and no default given.
+        """
+        if len(default) > 1:
+            raise TypeError(f"get takes a name and at most one default, not {len(default)}")
+        return getattr(self, name, *default)
+
+    def has(self, name: str) -> bool:
+        """Whether there is an attribute of that name."""
+        return hasattr(self, name)
+
+
+# Fields that belong to the tracker or to pytracking's harness and not to the loop.
+HARNESS_FIELDS = frozenset(
+    {
+        "network",
+        "checkpoint",
+        "engine",
+        "precision",
+        "threads",
+        "color",
+        "use_checkpoint_parameters",
+        "visualization",
+        "debug",
+        "tracker_name",
+        "param_name",
+        "run_id",
+        "multiobj_mode",
+        "use_gpu",
+        "device",
+        "visdom_info",
+        "vot_anno_conversion_type",
+        "object_presence_score_threshold",
+        "segmentation_threshold",
+        "free_memory",
+    }
+)
+
+
+def load(parameter: str, tracker: str = "et_tracker") -> TrackerParams:
+    """Run the parameter file `pytracking_et.parameter.<tracker>.<parameter>`.
+
+    Raises:
+        ParameterError: there is no such tracker or file; lists what there is.
+    """
+    package = f"pytracking_et.parameter.{tracker}"
+    try:
+        folder = importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        if error.name != package:
+            raise
+        raise ParameterError(f"tracker {tracker!r} has no parameter folder") from error
+    names = sorted(module.name for module in pkgutil.iter_modules(folder.__path__))
+    if parameter not in names:
+        raise ParameterError(
+            f"unknown parameter {parameter!r} of tracker {tracker!r}; one of: {', '.join(names)}"
+        )
+    return importlib.import_module(f"{package}.{parameter}").parameters()
+
+
+def loop_parameters(params: Any, tuned: Mapping[str, Any]) -> Parameters:
+    """Constants of the loop from a parameter bag.
+
+    Args:
+        params: bag; every attribute must be a loop parameter or belong to the harness.
+        tuned: constants stored with the weights; used where the bag says
+            `use_checkpoint_parameters`, and overruled by what the bag sets itself.
+
+    Raises:
+        ParameterError: an attribute nobody reads (a misspelling would otherwise go unnoticed).
+    """
+    own = {name: value for name, value in vars(params).items() if name not in HARNESS_FIELDS}
+    base = dict(tuned) if getattr(params, "use_checkpoint_parameters", False) else {}
+    return Parameters.from_fields({**base, **own})

@@ -1,0 +1,129 @@
+"""The tracking loop of E.T.Track: one target, one engine, no torch.
+
+Specification, section 6. State lives on the object; `Loop` knows neither files nor pytracking.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..boxes import Box, Prediction, as_box
+from ..errors import ParameterError
+from .crop import context_side, crop, mean_color, round_half_away, search_side
+from .decode import Choice, decode
+from .image import Color, Image, as_three_channels
+from .parameters import Parameters
+
+
+class Engine(Protocol):
+    """What the loop needs of an engine; `pytracking_et.engines` has them."""
+
+    def template(self, image: Image) -> None:
+        """Remember the target: (T, T, 3) uint8 RGB."""
+
+    def track(self, image: Image) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Search crop (S', S', 3) uint8 RGB -> score (S, S) 0..1 and distances (4, S, S)."""
+
+
+class Loop:
+    """Track one target from frame to frame.
+
+    Attributes:
+        score_map: (S, S) float32 of the last step, 0..1, for display; None before.
+        search_crop: (S', S', 3) uint8 RGB that the last step looked at; None before.
+    """
+
+    def __init__(self, engine: Engine, parameters: Parameters | None = None) -> None:
+        self.engine = engine
+        self.parameters = parameters or Parameters()
+        self.score_map: NDArray[np.float32] | None = None
+        self.search_crop: Image | None = None
+        self._center: NDArray[np.float64] | None = None
+
+    def start(self, image: Image, box: ArrayLike, color: Color = "rgb") -> None:
+        """Take the target from its first frame.
+
+        Args:
+            image: (H, W, 3) uint8 (grey, RGBA, 16-bit are converted).
+            box: x, y, w, h in pixels, 0-based; must overlap the image.
+            color: channel order of the image.
+
+        Raises:
+            ImageError, BoxError: what cannot be tracked; the loop keeps its former target.
+        """
+        image = as_three_channels(image)
+        target = as_box(box, image.shape)
+        settings = self.parameters
+        height, width = image.shape[:2]
+        share = target[2] * target[3] / (width * height)
+        small = share < settings.small_target
+        side = round_half_away(context_side(target[2], target[3], settings.context))
+        center, fill = target[:2] + target[2:] / 2, mean_color(image)
+        patch = crop(image, center, max(side, 1), settings.template_size, fill)
+        self.engine.template(_rgb(patch, color))
+        self._center, self._size, self._fill = center, target[2:].copy(), fill
+        self._search_size = settings.small_search_size if small else settings.search_size
+        self.score_map = self.search_crop = None
+
+    @property
+    def box(self) -> Box:
+        """Where the target is believed to be: x, y, w, h in pixels."""
+        center = self._require_center()
+        corner = np.maximum(center - self._size / 2, 0)
+        return np.concatenate([corner, self._size])
+
+    def step(self, image: Image, color: Color = "rgb") -> Prediction:
+        """Find the target in the next frame.
+
+        Returns:
+            box (4,) x, y, w, h in pixels and score 0..1.
+
+        Raises:
+            ImageError: an image that cannot be used; the state stays as it was.
+            ParameterError: `start` has not been called.
+        """
+        image = as_three_channels(image)
+        center, settings = self._require_center(), self.parameters
+        side = context_side(self._size[0], self._size[1], settings.context)
+        scale = settings.template_size / side
+        region = round_half_away(search_side(side, settings.template_size, self._search_size))
+        patch = _rgb(crop(image, center, region, self._search_size, self._fill), color)
+        score, distances = self.engine.track(patch)
+        choice = decode(score, distances, self._size * scale, self._search_size, settings)
+        self.score_map, self.search_crop = score, patch
+        if choice.score >= settings.hold_below:
+            self._move(choice, scale, image.shape[1], image.shape[0])
+        return Prediction(self.box, choice.score)
+
+    def _move(self, choice: Choice, scale: float, width: int, height: int) -> None:
+        rate = choice.penalty * choice.score * self.parameters.lr
+        goal = choice.size / scale
+        if self.parameters.size_smoothing == "twice":
+            goal = self._size * (1 - rate) + goal * rate
+        size = self._size * (1 - rate) + goal * rate
+        limits = np.array([width, height], np.float64)
+        self._center = np.clip(self._require_center() + choice.offset / scale, 0, limits)
+        self._size = np.minimum(np.maximum(size, self.parameters.minimum_size), limits)
+
+    def _require_center(self) -> NDArray[np.float64]:
+        if self._center is None:
+            raise ParameterError("no target yet: call init (start) with a frame and a box first")
+        return self._center
+
+    def __deepcopy__(self, memory: dict) -> Loop:
+        """Copy the target's state; the engine's weights are shared, its template is not."""
+        twin = object.__new__(Loop)
+        memory[id(self)] = twin
+        for name, value in self.__dict__.items():
+            twin.__dict__[name] = copy.deepcopy(value, memory)
+        return twin
+
+
+def _rgb(patch: Image, color: Color) -> Image:
+    # Swapping channels of the crop instead of the frame saves a copy of the whole frame.
+    return cv2.cvtColor(patch, cv2.COLOR_BGR2RGB) if color == "bgr" else patch

@@ -1,0 +1,89 @@
+"""Constants of the tracking loop (specification, section 6)."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import ParameterError
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What the loop may be told; defaults are the published constants.
+
+    Attributes:
+        template_size: side of the template crop in pixels.
+        search_size: side of the search crop in pixels.
+        small_search_size: the same for targets that cover less than `small_target` of the first
+            frame, which move by more than their own size.
+        small_target: that share, 0..1; 0 turns the larger crop off.
+        context: margin around the target, as a share of width plus height, in both crops.
+        penalty_k: how strongly a change of size or shape lowers a cell's score.
+        window_influence: weight of the cosine window against the score, 0..1; high keeps the
+            target near its last place, low follows fast motion and look-alikes alike.
+        lr: rate at which the box size follows the prediction, times penalty and score.
+        size_smoothing: "twice" as published, or "once".
+        minimum_size: smallest width and height of the box in pixels.
+        hold_below: where the best score is lower, the box stays as it was; 0 never holds.
+    """
+
+    template_size: int = 127
+    search_size: int = 256
+    small_search_size: int = 288
+    small_target: float = 0.004
+    context: float = 0.5
+    penalty_k: float = 0.007
+    window_influence: float = 0.225
+    lr: float = 0.616
+    size_smoothing: str = "twice"
+    minimum_size: float = 10.0
+    hold_below: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check ranges.
+
+        Raises:
+            ParameterError: a value out of range.
+        """
+        if self.size_smoothing not in ("once", "twice"):
+            raise ParameterError(f"size_smoothing is {self.size_smoothing!r}; use once or twice")
+        if self.template_size not in (127, 128):
+            raise ParameterError(
+                f"template_size is {self.template_size}; the networks take 127 or 128"
+            )
+        for name in ("search_size", "small_search_size"):
+            value = getattr(self, name)
+            if value < 128 or value % 32:
+                raise ParameterError(f"{name} is {value}; use a multiple of 32, at least 128")
+        for name in ("small_target", "window_influence", "lr", "hold_below"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ParameterError(f"{name} is {value}; it must lie in 0..1")
+        for name in ("context", "penalty_k", "minimum_size"):
+            value = getattr(self, name)
+            if not value >= 0:
+                raise ParameterError(f"{name} is {value}; it must not be negative")
+
+    @staticmethod
+    def names() -> tuple[str, ...]:
+        """Names of all fields."""
+        return tuple(field.name for field in dataclasses.fields(Parameters))
+
+    @staticmethod
+    def from_fields(fields: Mapping[str, Any]) -> Parameters:
+        """Make parameters from names and values.
+
+        Raises:
+            ParameterError: a name that is no field (with the nearest one), or a bad value.
+        """
+        known = Parameters.names()
+        for name in fields:
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                hint = f"; did you mean {close[0]!r}?" if close else f"; one of: {', '.join(known)}"
+                raise ParameterError(f"unknown tracking parameter {name!r}{hint}")
+        return Parameters(**fields)

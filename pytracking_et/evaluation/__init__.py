@@ -1,1 +1,47 @@
-"""."""
+"""Data sets, result files and the runner: pytracking's harness without torch at import time.
+
+Names are resolved on first use, so that `--help` and the analysis load only what they need.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .datasets import get_dataset, get_dataset_attributes, load_dataset
+    from .environment import env_settings
+    from .sequence import Sequence, SequenceList
+    from .tracker import Tracker, trackerlist
+
+__all__ = [
+    "Sequence",
+    "SequenceList",
+    "Tracker",
+    "env_settings",
+    "get_dataset",
+    "get_dataset_attributes",
+    "load_dataset",
+    "trackerlist",
+]
+
+_LAZY = {
+    "Sequence": ".sequence",
+    "SequenceList": ".sequence",
+    "Tracker": ".tracker",
+    "env_settings": ".environment",
+    "get_dataset": ".datasets",
+    "get_dataset_attributes": ".datasets",
+    "load_dataset": ".datasets",
+    "trackerlist": ".tracker",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

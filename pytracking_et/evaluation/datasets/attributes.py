@@ -1,0 +1,136 @@
+"""Attributes of sequences (occlusion, scale variation, ...), read from the data set's folder.
+
+The lists belong to the benchmarks and are not part of this package. Read are, the first found:
+
+* `attributes.json` in the root: {"order": [codes], "sequences": {name: [codes]}}, or only the
+  latter mapping;
+* UAV123 as published: anno/UAV123/att/NAME.txt, one line of 0 and 1 in the order of UAV123_ORDER;
+* OTB as published: SEQ/attrs.txt, codes separated by commas.
+
+A name may be written with or without the data set's prefix (`uav_bike1`, `bike1`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from ...errors import DatasetError
+from ..environment import dataset_root
+from ..sequence import SequenceList
+from .annotations import read_flags, read_text
+from .layouts import sequences
+from .registry import find_spec
+
+FILE = "attributes.json"
+
+# Mueller et al., "A Benchmark and Simulator for UAV Tracking", ECCV 2016: columns of att/*.txt.
+UAV123_ORDER = ("SV", "ARC", "LR", "FM", "FOC", "POC", "OV", "BC", "IV", "VC", "CM", "SOB")
+
+LONG_NAMES = {
+    "ARC": "Aspect Ratio Change",
+    "BC": "Background Clutter",
+    "CM": "Camera Motion",
+    "DEF": "Deformation",
+    "FM": "Fast Motion",
+    "FOC": "Full Occlusion",
+    "IPR": "In-Plane Rotation",
+    "IV": "Illumination Variation",
+    "LR": "Low Resolution",
+    "MB": "Motion Blur",
+    "OCC": "Occlusion",
+    "OPR": "Out-of-Plane Rotation",
+    "OV": "Out-of-View",
+    "POC": "Partial Occlusion",
+    "ROT": "Rotation",
+    "SOB": "Similar Object",
+    "SV": "Scale Variation",
+    "VC": "Viewpoint Change",
+}
+
+
+def get_dataset_attributes(
+    name: str, mode: str = "short", root: str | os.PathLike[str] | None = None
+) -> dict[str, SequenceList]:
+    """The sequences of each attribute of a data set, as `print_results_per_attribute` takes them.
+
+    Args:
+        name: a built-in data set.
+        mode: "short" for codes such as "OCC" as keys, "long" for "Occlusion".
+        root: folder of the data set; otherwise taken from the settings.
+
+    Raises:
+        DatasetError: the folder holds no attributes (says which files were looked for).
+    """
+    if mode not in ("short", "long"):
+        raise DatasetError(f"mode {mode!r} is not known; use 'short' or 'long'")
+    spec = find_spec(name)
+    folder = dataset_root(spec.settings, name, root)
+    found = sequences(folder, spec)
+    order, table = read_attributes(folder, name, found)
+    result = {}
+    for code in order:
+        chosen = SequenceList(item for item in found if code in table[item.name])
+        result[LONG_NAMES.get(code, code) if mode == "long" else code] = chosen
+    return result
+
+
+def read_attributes(
+    folder: Path, name: str, found: SequenceList
+) -> tuple[list[str], dict[str, list[str]]]:
+    """Codes in order, and those of each sequence in `found`."""
+    if (folder / FILE).is_file():
+        order, table = _from_json(folder / FILE)
+    else:
+        order, table = _as_published(folder, found)
+    complete = {item.name: table.get(item.name, table.get(_plain(item.name))) for item in found}
+    unknown = [key for key, codes in complete.items() if codes is None]
+    if unknown:
+        raise DatasetError(
+            f"{name}: no attributes for {len(unknown)} of {len(found)} sequences, e.g. "
+            f"{', '.join(unknown[:5])}; looked for {folder / FILE}, anno/*/att/NAME.txt and "
+            "NAME/attrs.txt below it"
+        )
+    return order, {key: codes for key, codes in complete.items() if codes is not None}
+
+
+def _plain(name: str) -> str:
+    """Name without the prefix that pytracking adds (uav_, nfs_, tpl_)."""
+    prefix, _, rest = name.partition("_")
+    return rest if prefix in ("uav", "uav10fps", "nfs", "tpl") else name
+
+
+def _from_json(path: Path) -> tuple[list[str], dict[str, list[str]]]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        table = {key: list(codes) for key, codes in content.get("sequences", content).items()}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise DatasetError(
+            f'cannot read {path}: {error}; expected {{"sequences": {{name: [codes]}}}}'
+        ) from error
+    used = {code for codes in table.values() for code in codes}
+    order = content["order"] if "sequences" in content and "order" in content else sorted(used)
+    return list(order), table
+
+
+def _as_published(folder: Path, found: SequenceList) -> tuple[list[str], dict[str, list[str]]]:
+    table: dict[str, list[str]] = {}
+    for item in found:
+        boxes = Path(item.sources[0])
+        flags = boxes.parent / "att" / boxes.name
+        codes = boxes.parent / "attrs.txt"
+        if flags.is_file():
+            table[item.name] = _codes_of_flags(flags)
+        elif codes.is_file():
+            table[item.name] = read_text(codes).replace(",", " ").split()
+    used = {code for codes in table.values() for code in codes}
+    known = [code for code in UAV123_ORDER if code in used]
+    return known + sorted(used - set(known)), table
+
+
+def _codes_of_flags(path: Path) -> list[str]:
+    flags = read_flags(path)
+    if len(flags) != len(UAV123_ORDER):
+        raise DatasetError(f"{path} has {len(flags)} flags; expected {len(UAV123_ORDER)}")
+    return [code for code, flag in zip(UAV123_ORDER, flags, strict=True) if flag]

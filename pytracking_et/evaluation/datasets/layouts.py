@@ -1,0 +1,162 @@
+"""How each benchmark lies on disk: from a root folder and a table to lazy sequences.
+
+A layout is a function (root, spec) -> SequenceList that opens at most a list of names; LAYOUTS
+maps the names used in data/datasets.json to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ...errors import DatasetError
+from ..sequence import Sequence, SequenceList
+from . import nfs
+from .annotations import read_text
+from .folder import folder_sequences
+from .ondisk import BoxFile, ListedFrames, NumberedFrames, VisibleFlags
+from .spec import Spec
+
+REQUIRED = ("name", "path", "anno_path", "startFrame", "endFrame", "nz", "ext")
+TABLE_FILE = "sequences.json"
+
+
+def sequences(root: Path, spec: Spec) -> SequenceList:
+    """All sequences of a data set; a `sequences.json` in its root replaces the built-in table."""
+    if (root / TABLE_FILE).is_file():
+        found = from_rows(root, spec.name, spec.read_rows(root / TABLE_FILE), root / TABLE_FILE)
+    else:
+        found = LAYOUTS[spec.layout](root, spec)
+    return SequenceList(sequence for sequence in found if sequence.name not in spec.excluded())
+
+
+def table(root: Path, spec: Spec) -> SequenceList:
+    """OTB, UAV123, TPL: a table of names, folders and frame ranges."""
+    return from_rows(root, spec.name, spec.rows(), spec.table)
+
+
+def from_rows(
+    root: Path, dataset: str, rows: Iterable[Mapping[str, Any]], source: object
+) -> SequenceList:
+    """Sequences of table rows with pytracking's field names.
+
+    Args:
+        root: folder that `path` and `anno_path` of the rows are relative to.
+        dataset: name given to the sequences.
+        rows: name, path, anno_path, startFrame, endFrame, nz (digits), ext; optional initOmit
+            (frames and rows skipped at the start) and object_class.
+        source: where the rows come from, for error messages.
+    """
+    return SequenceList(_from_row(root, dataset, row, source) for row in rows)
+
+
+def _from_row(root: Path, dataset: str, row: Mapping[str, Any], source: object) -> Sequence:
+    lacking = [key for key in REQUIRED if key not in row]
+    if lacking:
+        raise DatasetError(f"{source}: {dict(row)} lacks {', '.join(lacking)}")
+    omit = int(row.get("initOmit", 0))
+    first, last = int(row["startFrame"]) + omit, int(row["endFrame"])
+    if last < first:
+        raise DatasetError(f"{source}: {row['name']} has no frames ({first} to {last})")
+    folder = str(root.joinpath(*str(row["path"]).split("/")))
+    frames = NumberedFrames(folder, first, last, int(row["nz"]), str(row["ext"]))
+    boxes = BoxFile(str(root.joinpath(*str(row["anno_path"]).split("/"))), omit)
+    kind = row.get("object_class")
+    return Sequence(str(row["name"]), frames, dataset, boxes, object_class=kind)
+
+
+def nfs_either(root: Path, spec: Spec) -> SequenceList:
+    """Need for Speed: the repack (sequences/, anno/) or the official folders (SEQ/30/SEQ)."""
+    official = nfs.official_folders(root)
+    if not official or (root / "sequences").is_dir():
+        return table(root, spec)
+    return nfs.official(official, root, spec)
+
+
+def lasot(root: Path, spec: Spec) -> SequenceList:
+    """LaSOT: class/class-N/img, or class-N/img where the class folders were left out."""
+    found = []
+    for name in spec.rows():
+        kind = name.rpartition("-")[0]
+        folder = root / kind / name
+        if not folder.is_dir() and (root / name).is_dir():
+            folder = root / name
+        flags = tuple(str(folder / file) for file in ("full_occlusion.txt", "out_of_view.txt"))
+        found.append(
+            Sequence(
+                name,
+                ListedFrames((str(folder / "img"),)),
+                spec.name,
+                BoxFile(str(folder / "groundtruth.txt")),
+                object_class=kind,
+                target_visible=VisibleFlags(flags),
+            )
+        )
+    return SequenceList(found)
+
+
+def got10k(root: Path, spec: Spec) -> SequenceList:
+    """GOT-10k: test/ or val/ with list.txt; the folder itself may also be given as root."""
+    folder = root / spec.split if (root / spec.split).is_dir() else root
+    names = read_text(folder / "list.txt").split()
+    return SequenceList(
+        Sequence(
+            name,
+            ListedFrames((str(folder / name),)),
+            spec.name,
+            BoxFile(str(folder / name / "groundtruth.txt")),
+        )
+        for name in names
+    )
+
+
+def trackingnet(root: Path, spec: Spec) -> SequenceList:
+    """TrackingNet: TEST/frames/VIDEO/0.jpg and TEST/anno/VIDEO.txt (or TEST itself as root)."""
+    folder = root / spec.split if (root / spec.split).is_dir() else root
+    annotations = folder / "anno"
+    if not annotations.is_dir():
+        raise DatasetError(f"{spec.name}: {str(annotations)!r} is not a folder of annotations")
+    names = sorted(item.stem for item in annotations.glob("*.txt"))
+    if not names:
+        raise DatasetError(f"{spec.name}: no *.txt in {str(annotations)!r}")
+    return SequenceList(
+        Sequence(
+            name,
+            ListedFrames((str(folder / "frames" / name),)),
+            spec.name,
+            BoxFile(str(annotations / f"{name}.txt")),
+        )
+        for name in names
+    )
+
+
+def vot(root: Path, spec: Spec) -> SequenceList:
+    """VOT2018: SEQ/color/00000001.jpg (or SEQ/00000001.jpg), polygons in SEQ/groundtruth.txt."""
+    return SequenceList(
+        Sequence(
+            name,
+            ListedFrames((str(root / name / "color"), str(root / name))),
+            spec.name,
+            BoxFile(str(root / name / "groundtruth.txt")),
+        )
+        for name in spec.rows()
+    )
+
+
+def from_path(root: Path) -> SequenceList:
+    """Sequences of any folder: its sequences.json, or frames and one box file (or one deeper)."""
+    if (root / TABLE_FILE).is_file():
+        rows = Spec.read_rows(root / TABLE_FILE)
+        return from_rows(root, root.resolve().name, rows, root / TABLE_FILE)
+    return folder_sequences(root)
+
+
+LAYOUTS: dict[str, Callable[[Path, Spec], SequenceList]] = {
+    "table": table,
+    "nfs": nfs_either,
+    "lasot": lasot,
+    "got10k": got10k,
+    "trackingnet": trackingnet,
+    "vot": vot,
+}

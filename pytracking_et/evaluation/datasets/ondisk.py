@@ -1,0 +1,170 @@
+"""Lazy halves of a sequence: frame lists and ground truth that know their files but open none.
+
+All are small, hold only text and numbers, and can be sent to other processes.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import DatasetError
+from ..sequence import Listing, absent
+from .annotations import Boxes, read_boxes, read_flags
+
+IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "bmp", "webp", "tif", "tiff")
+
+
+class _Frames(collections.abc.Sequence[str]):
+    """Frames whose number or place is looked up on first use, and not kept when pickled."""
+
+    _paths: list[str] | None
+
+    def _find(self) -> list[str]:
+        raise NotImplementedError
+
+    def paths(self) -> list[str]:
+        """All paths, first to last."""
+        if self._paths is None:
+            self._paths = self._find()
+        return self._paths
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_paths": None}
+
+    def __len__(self) -> int:
+        return len(self.paths())
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        return self.paths()[index]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.paths())
+
+
+@dataclass
+class NumberedFrames(_Frames):
+    """Frames first .. last of a folder, e.g. 0001.jpg .. 0725.jpg.
+
+    Copies of a data set differ in the extension and, for OTB's KiteSurf, in the folder; where the
+    first frame is not at its place, these variants are tried before it counts as missing.
+    """
+
+    folder: str
+    first: int
+    last: int
+    digits: int
+    extension: str
+    _paths: list[str] | None = field(default=None, repr=False, compare=False)
+
+    def __len__(self) -> int:
+        return self.last - self.first + 1
+
+    def path(self, number: int) -> str:
+        """Path of the frame with this number."""
+        return os.path.join(self.folder, f"{number:0{self.digits}d}.{self.extension}")
+
+    def _find(self) -> list[str]:
+        here = next((it for it in self._variants() if os.path.isfile(it.path(it.first))), self)
+        return [here.path(number) for number in range(self.first, self.last + 1)]
+
+    def _variants(self) -> Iterator[NumberedFrames]:
+        yield self
+        folders = (self.folder, os.path.join(os.path.dirname(self.folder), "img"))
+        for folder in dict.fromkeys(folders):
+            for extension in (self.extension, "jpg", "png", "JPG", "jpeg", "bmp"):
+                yield replace(self, folder=folder, extension=extension)
+
+    def missing(self, listing: Listing) -> list[str]:
+        """Missing frames; one line for the folder where that is empty or not there."""
+        gaps = absent(self.paths(), listing)
+        if len(gaps) > 1 and len(gaps) == len(self):
+            return [f"{gaps[0]} .. {os.path.basename(gaps[-1])} ({len(gaps)} frames)"]
+        return gaps
+
+
+@dataclass
+class ListedFrames(_Frames):
+    """All images of a folder, ordered by the number in the name; the first folder that exists."""
+
+    folders: tuple[str, ...]
+    _paths: list[str] | None = field(default=None, repr=False, compare=False)
+
+    def _find(self) -> list[str]:
+        for folder in self.folders:
+            paths = list_images(folder)
+            if paths:
+                return paths
+        raise DatasetError(f"no images in {' or '.join(self.folders)}")
+
+    def missing(self, listing: Listing) -> list[str]:
+        """The folder where it holds no image, otherwise nothing: the list is what is there."""
+        if any(is_image(name) for folder in self.folders for name in listing(folder)):
+            return []
+        return [f"{' or '.join(self.folders)} (no images)"]
+
+
+def is_image(name: str) -> bool:
+    """Whether a file name has the extension of an image; hidden files are none."""
+    return not name.startswith(".") and name.lower().endswith(IMAGE_EXTENSIONS)
+
+
+def list_images(folder: str) -> list[str]:
+    """Paths of the images in a folder in the order of their numbers; empty where it is absent."""
+    if not os.path.isdir(folder):
+        return []
+    names = sorted((name for name in os.listdir(folder) if is_image(name)), key=natural_key)
+    return [os.path.join(folder, name) for name in names]
+
+
+def natural_key(name: str) -> list[Any]:
+    """Sort key by which 2.jpg comes before 10.jpg."""
+    parts = re.split(r"(\d+)", name)
+    return [int(part) if index % 2 else part.lower() for index, part in enumerate(parts)]
+
+
+@dataclass(frozen=True)
+class BoxFile:
+    """Ground truth of one file; calling it reads N x 4, without the first `omit` rows."""
+
+    path: str
+    omit: int = 0
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Files that must exist."""
+        return (self.path,)
+
+    def __call__(self) -> Boxes:
+        """Read the file."""
+        boxes = read_boxes(self.path)[self.omit :]
+        if not len(boxes):
+            raise DatasetError(f"{self.path} has no rows after the first {self.omit}")
+        return boxes
+
+
+@dataclass(frozen=True)
+class VisibleFlags:
+    """target_visible from files of flags, each 1 where the target is hidden (LaSOT)."""
+
+    paths: tuple[str, ...]
+
+    def __call__(self) -> NDArray[np.bool_]:
+        """Read the files; visible is what none of them hides."""
+        flags = [read_flags(path) for path in self.paths]
+        if len({len(one) for one in flags}) > 1:
+            raise DatasetError(f"{' and '.join(self.paths)} differ in length")
+        return ~np.logical_or.reduce(flags)

@@ -1,1 +1,32 @@
-"""."""
+"""Result files and ground truth in; tables, plots and a report out.
+
+    from pytracking_et.analysis import score, read_results, read_ground_truth
+    truth = read_ground_truth("annotations")
+    print(score(read_results("results/et_tracker/et_tracker", truth), truth, dataset="otb").auc)
+
+Imported on first use, so that reading boxes does not load matplotlib.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOME = {
+    "scoring": ("score", "Score", "FIGURES"),
+    "rules": ("RULES", "Rule"),
+    "boxfiles": ("BoxSet", "read_boxes"),
+    "readers": ("ResultFolder", "read_results", "read_ground_truth", "read_visibility"),
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+__all__ = sorted(_MODULE)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_MODULE[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,294 @@
+"""Errors of every frame and the curves made from them, for all sequences at once.
+
+The sequences of a data set lie one after the other in flat arrays, so a metric is a handful of
+numpy calls however many sequences there are. Definitions: `rules`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import DatasetError, ParameterError, ResultsError
+from .boxfiles import BoxSet
+from .names import Matcher
+from .rules import Rule, family, find_rule
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+CENTER_THRESHOLDS: Array = np.arange(51, dtype=np.float64)
+NORM_THRESHOLDS: Array = np.arange(51, dtype=np.float64) / 100
+
+
+def overlap_thresholds(gap: float = 0.05) -> Array:
+    """Thresholds 0, gap, ... 1 of the success curve."""
+    count = round(1 / gap) if 0 < gap <= 1 else 0
+    if not count or abs(count * gap - 1) > 1e-9:
+        raise ParameterError(f"plot_bin_gap {gap!r} does not divide 1; use 0.05 or 0.01")
+    return np.arange(count + 1, dtype=np.float64) * gap
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """Ground truth of a data set, prepared once for any number of trackers.
+
+    Attributes:
+        truth: boxes, NaN or non-positive where the target is absent.
+        valid: (frames,) where overlap and errors are measured.
+        center_fill, norm_fill: (invalid frames,) errors of the others; -1 is a hit, inf a miss.
+        dataset: its name. rule: the rule the flags follow.
+        visibility: whether the data set's own visibility flags were given.
+    """
+
+    truth: BoxSet
+    valid: Flags
+    center_fill: Array
+    norm_fill: Array
+    dataset: str
+    rule: Rule
+    visibility: bool
+
+    @classmethod
+    def build(
+        cls,
+        ground_truth: Mapping[str, ArrayLike],
+        dataset: str = "otb",
+        rule: str = "pytracking",
+        visible: Mapping[str, ArrayLike] | None = None,
+    ) -> Annotation:
+        """Prepare ground truth; arguments as of `score`."""
+        chosen, kind = find_rule(rule), family(dataset)
+        truth = BoxSet.of(ground_truth)
+        if not truth:
+            raise DatasetError("no sequences: the ground truth is empty")
+        empty = [name for name in truth if len(truth[name]) == 0]
+        if empty:
+            raise DatasetError(f"sequences without any annotated frame: {', '.join(empty)}")
+        needed = truth.boxes if chosen.needs_position else truth.boxes[:, 2:]
+        # NaN compares false, so an absent target is invalid whichever way it is written.
+        valid: Flags = np.all(needed > 0, axis=1) & np.all(np.isfinite(truth.boxes), axis=1)
+        seen: Flags = np.ones(len(truth.boxes), np.bool_)
+        if visible is not None:
+            seen = _flags(truth, visible)
+        valid &= seen
+        invalid = np.flatnonzero(~valid)
+        hit = kind == "uav" or chosen.invalid_center_hits
+        center = np.full(len(invalid), -1.0 if hit else np.inf)
+        norm = np.full(len(invalid), -1.0)
+        if kind == "lasot" or chosen.drops_absent:
+            unseen = ~seen[invalid]
+            center[unseen] = norm[unseen] = np.inf
+        return cls(truth, valid, center, norm, dataset, chosen, visible is not None)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(sequences,) frames of each."""
+        return np.diff(self.truth.offsets)
+
+    @property
+    def owner(self) -> NDArray[np.int64]:
+        """(frames,) index of the sequence each frame belongs to."""
+        return np.repeat(np.arange(len(self.truth)), self.lengths)
+
+    def valid_counts(self) -> NDArray[np.int64]:
+        """(sequences,) valid frames of each."""
+        return np.add.reduceat(self.valid.astype(np.int64), self.truth.offsets[:-1])
+
+
+def _flags(truth: BoxSet, visible: Mapping[str, ArrayLike]) -> Flags:
+    flags = np.ones(len(truth.boxes), bool)
+    matcher = Matcher(visible)
+    for i, name in enumerate(truth.names):
+        found = matcher.find(name)
+        if found is None:
+            raise DatasetError(f"visibility of sequence {name!r} is missing; give every sequence")
+        one = np.asarray(visible[found]).astype(bool).reshape(-1)
+        begin, end = truth.offsets[i], truth.offsets[i + 1]
+        if len(one) != end - begin:
+            raise DatasetError(
+                f"visibility of sequence {name!r} has {len(one)} flags "
+                f"for {end - begin} annotated frames"
+            )
+        flags[begin:end] = one
+    return flags
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """Predictions brought to the frames of the ground truth.
+
+    Attributes:
+        boxes: (frames, 4). given: (sequences,) rows each result had.
+    """
+
+    boxes: Array
+    given: NDArray[np.int64]
+
+
+def align(predictions: Mapping[str, ArrayLike], annotation: Annotation) -> Aligned:
+    """Cut, pad with zeros, replace first frames, let zero-size boxes repeat the one before.
+
+    Raises:
+        ResultsError: a sequence is missing; a box is NaN, infinite or has negative size (the
+            message names sequence and row).
+    """
+    truth = annotation.truth
+    given = BoxSet.of(predictions)
+    _refuse_invalid(given)
+    if given.names == truth.names and np.array_equal(given.offsets, truth.offsets):
+        boxes, rows = given.boxes.copy(), annotation.lengths
+        padded = np.zeros(0, np.int64)
+    else:
+        boxes, rows, padded = _fit(given, truth)
+    first = truth.offsets[:-1]
+    boxes[first] = truth.boxes[first]
+    repeat = (boxes[:, 2] == 0) | (boxes[:, 3] == 0)
+    repeat[first] = False
+    repeat[padded] = False
+    if repeat.any():
+        source = np.arange(len(boxes))
+        source[repeat] = 0
+        boxes = boxes[np.maximum.accumulate(source)]
+    return Aligned(boxes, rows)
+
+
+def _fit(given: BoxSet, truth: BoxSet) -> tuple[Array, NDArray[np.int64], NDArray[np.int64]]:
+    """Predictions in the order and length of the ground truth, and which rows were padded."""
+    boxes = np.zeros_like(truth.boxes)
+    rows = np.zeros(len(truth), np.int64)
+    padded: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
+    matcher = Matcher(given)
+    found = {name: matcher.find(name) for name in truth.names}
+    missing = [name for name, match in found.items() if match is None]
+    if missing:
+        raise ResultsError(
+            f"no predictions for {len(missing)} of {len(truth)} sequences: {', '.join(missing[:8])}"
+            f"{' ...' if len(missing) > 8 else ''}; run them, or leave them out of the ground truth"
+        )
+    for i, match in enumerate(found.values()):
+        begin, end = truth.offsets[i], truth.offsets[i + 1]
+        one = given[str(match)][: end - begin]
+        rows[i] = len(given[str(match)])
+        boxes[begin : begin + len(one)] = one
+        padded.append(np.arange(begin + len(one), end))
+    return boxes, rows, np.concatenate(padded)
+
+
+def _refuse_invalid(given: BoxSet) -> None:
+    bad = ~np.isfinite(given.boxes).all(axis=1) | (given.boxes[:, 2] < 0) | (given.boxes[:, 3] < 0)
+    if not bad.any():
+        return
+    where = int(np.flatnonzero(bad)[0])
+    i = int(np.searchsorted(given.offsets, where, side="right")) - 1
+    raise ResultsError(
+        f"prediction of sequence {given.names[i]!r}, row {where - given.offsets[i] + 1}: "
+        f"{given.boxes[where].tolist()} has NaN, infinity or negative size "
+        f"({int(bad.sum())} such row(s) in all); a box is x, y, w, h with w, h >= 0"
+    )
+
+
+def overlap(first: Array, second: Array) -> Array:
+    """IoU of boxes (N, 4) by inclusive pixels: a box covers x ... x + w - 1.
+
+    In exact arithmetic that is the plain IoU. The order of the operations is kept because
+    sub-pixel boxes round differently in another; what rounds to above 1 is 1.
+    """
+    width, height = (
+        np.minimum(first[:, i] + first[:, i + 2] - 1, second[:, i] + second[:, i + 2] - 1)
+        - np.maximum(first[:, i], second[:, i])
+        + 1
+        for i in (0, 1)
+    )
+    shared = np.maximum(width, 0) * np.maximum(height, 0)
+    union = first[:, 2] * first[:, 3] + second[:, 2] * second[:, 3] - shared
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.minimum(shared / union, 1.0)
+
+
+def _length(vectors: Array) -> Array:
+    return np.sqrt(vectors[:, 0] ** 2 + vectors[:, 1] ** 2)
+
+
+@dataclass(frozen=True)
+class FrameErrors:
+    """Per frame, (frames,): IoU (-1 invalid), centre error in px, normalised error."""
+
+    overlap: Array
+    center: Array
+    norm: Array
+
+
+def frame_errors(boxes: Array, annotation: Annotation) -> FrameErrors:
+    """Errors of aligned predictions (frames, 4)."""
+    truth, invalid = annotation.truth.boxes, ~annotation.valid
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shared = overlap(boxes, truth)
+        mine, real = (b[:, :2] + 0.5 * (b[:, 2:] - 1) for b in (boxes, truth))
+        center = _length(mine - real)
+        # Each centre is divided before the difference is taken: at an error of exactly 0.2 the
+        # other order rounds to the other side, worth 0.01 points on OTB-100.
+        norm = _length(mine / truth[:, 2:] - real / truth[:, 2:])
+    shared[invalid] = -1.0
+    center[invalid] = annotation.center_fill
+    norm[invalid] = annotation.norm_fill
+    return FrameErrors(shared, center, norm)
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Hit rates per sequence and threshold, 0..1.
+
+    Attributes:
+        success: (sequences, thresholds) IoU > threshold. precision: centre error <= threshold.
+        norm_precision: normalised error <= threshold.
+        average_overlap: (sequences,) mean IoU of the valid frames, NaN where there is none.
+        thresholds: of the success curve.
+    """
+
+    success: Array
+    precision: Array
+    norm_precision: Array
+    average_overlap: Array
+    thresholds: Array
+
+
+def curves(
+    errors: FrameErrors,
+    annotation: Annotation,
+    gap: float = 0.05,
+    exclude_invalid_frames: bool = False,
+) -> Curves:
+    """Count hits. `exclude_invalid_frames` takes invalid frames out of hits and frame counts."""
+    thresholds = overlap_thresholds(gap)
+    owner, lengths, sequences = annotation.owner, annotation.lengths, len(annotation.truth)
+    shared, center, norm = errors.overlap, errors.center, errors.norm
+    valid, counts = annotation.valid, annotation.valid_counts()
+    total = np.bincount(owner, np.where(valid, shared, 0.0), sequences)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        average = total / counts
+    if exclude_invalid_frames:
+        owner, lengths = owner[valid], counts
+        shared, center, norm = shared[valid], center[valid], norm[valid]
+
+    def rates(first_hit: NDArray[np.int64], bins: int) -> Array:
+        """Share of frames whose first hit is at or before each of `bins` thresholds."""
+        table = np.bincount(owner * (bins + 1) + first_hit, minlength=sequences * (bins + 1))
+        hits = np.cumsum(table.reshape(sequences, bins + 1)[:, :bins], axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return hits / lengths[:, None]
+
+    # Thresholds below the IoU are the successes: k of them fail from index k on.
+    passed = np.searchsorted(thresholds, shared, side="left")
+    bins = len(thresholds)
+    success = rates(bins - passed, bins)[:, ::-1]
+    return Curves(
+        success,
+        rates(np.searchsorted(CENTER_THRESHOLDS, center, side="left"), len(CENTER_THRESHOLDS)),
+        rates(np.searchsorted(NORM_THRESHOLDS, norm, side="left"), len(NORM_THRESHOLDS)),
+        average,
+        thresholds,
+    )

@@ -1,0 +1,214 @@
+"""Result folders and ground-truth folders on disk.
+
+A result folder holds `<sequence>.txt`, optionally `<sequence>_float.txt` (sub-pixel boxes),
+`<sequence>_time.txt` and `<sequence>_object_presence_scores.txt`; pytracking's place for it is
+`<results>/NAME/PARAMETER` or `<results>/NAME/PARAMETER_000` with a run number.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DatasetError, ResultsError
+from .boxfiles import Array, BoxSet, PathArgument, read_boxes, read_flags, read_numbers
+from .names import Matcher
+from .rules import refuse_hidden
+
+Missing = Literal["error", "skip"]
+_SUFFIXES = ("_object_presence_scores", "_time", "_float")
+
+
+@dataclass(frozen=True)
+class ResultFolder:
+    """The files of one run, by kind.
+
+    Attributes:
+        path: the folder.
+        files: kind ("", "_float", "_time", "_object_presence_scores") -> sequence -> file.
+    """
+
+    path: Path
+    files: Mapping[str, Mapping[str, Path]] = field(repr=False)
+
+    @classmethod
+    def open(cls, path: PathArgument) -> ResultFolder:
+        """List a folder once. Raises ResultsError where it does not exist."""
+        folder = Path(path)
+        if not folder.is_dir():
+            raise ResultsError(
+                f"no result folder {folder}; expected <results>/NAME/PARAMETER[_RUN] "
+                "with one <sequence>.txt per sequence"
+            )
+        files: dict[str, dict[str, Path]] = {kind: {} for kind in ("", *_SUFFIXES)}
+        for file in sorted(folder.glob("*.txt")):
+            if file.name.startswith("."):
+                continue
+            kind = next((suffix for suffix in _SUFFIXES if file.stem.endswith(suffix)), "")
+            files[kind][file.stem.removesuffix(kind)] = file
+        return cls(folder, files)
+
+    def sequences(self) -> list[str]:
+        """Names of the sequences that have boxes."""
+        return sorted(set(self.files[""]) | set(self.files["_float"]))
+
+    def find(self, names: Iterable[str], kind: str = "") -> dict[str, Path | None]:
+        """Map each of `names` to its file of one kind, whatever the spelling, or to None."""
+        matcher, files = Matcher(self.files[kind]), self.files[kind]
+        found = {name: matcher.find(name) for name in names}
+        return {name: files[match] if match else None for name, match in found.items()}
+
+    def boxes(
+        self, names: Iterable[str], subpixel: bool = False, missing: Missing = "error"
+    ) -> BoxSet:
+        """Read boxes of the sequences `names`, keyed by those names.
+
+        Args:
+            names: sequence names as the data set spells them.
+            subpixel: prefer `_float.txt`; a sequence without it is read from the whole-pixel
+                file, with a warning, since mixing the two is no clean comparison.
+            missing: "error" lists what is missing and raises; "skip" leaves it out.
+
+        Raises:
+            ResultsError: sequences are missing (missing="error"), or a file cannot be parsed.
+        """
+        names = list(names)
+        chosen = self.find(names)
+        if subpixel:
+            fine = self.find(names, "_float")
+            without = [name for name in names if fine[name] is None and chosen[name] is not None]
+            if without:
+                warnings.warn(
+                    f"{self.path}: no sub-pixel file for {len(without)} of {len(names)} sequences "
+                    f"({', '.join(without[:5])}); their whole-pixel boxes are used",
+                    stacklevel=2,
+                )
+            chosen = {name: fine[name] or chosen[name] for name in names}
+        absent = [name for name, path in chosen.items() if path is None]
+        if absent and missing == "error":
+            raise ResultsError(
+                f"{self.path} lacks {len(absent)} of {len(names)} sequences: "
+                f"{', '.join(absent[:10])}{' ...' if len(absent) > 10 else ''}; "
+                "run them, or skip them (skip_missing_seq=True, --skip-missing)"
+            )
+        return read_boxes({name: path for name, path in chosen.items() if path is not None})
+
+    def times(self, names: Iterable[str]) -> dict[str, Array]:
+        """Seconds per frame of the sequences that have a `_time.txt`."""
+        return self._numbers(names, "_time")
+
+    def presence(self, names: Iterable[str]) -> dict[str, Array]:
+        """Object presence scores of the sequences that have them."""
+        return self._numbers(names, "_object_presence_scores")
+
+    def _numbers(self, names: Iterable[str], kind: str) -> dict[str, Array]:
+        found = self.find(names, kind)
+        return read_numbers({name: path for name, path in found.items() if path is not None})
+
+    def manifest(self) -> dict[str, Any] | None:
+        """manifest.json of the run, or None where there is none."""
+        path = self.path / "manifest.json"
+        if not path.exists():
+            return None
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ResultsError(f"{path} is not readable JSON: {error}") from error
+
+
+def read_results(
+    folder: PathArgument,
+    names: Iterable[str] | None = None,
+    subpixel: bool = False,
+    missing: Missing = "error",
+) -> BoxSet:
+    """Read the boxes of a result folder: the sequences `names`, or all it has."""
+    opened = ResultFolder.open(folder)
+    return opened.boxes(opened.sequences() if names is None else names, subpixel, missing)
+
+
+def read_ground_truth(folder: PathArgument) -> BoxSet:
+    """Read a folder of `<sequence>.txt` annotations."""
+    root = Path(folder)
+    files = {file.stem: file for file in sorted(root.glob("*.txt"))} if root.is_dir() else {}
+    if not files:
+        raise DatasetError(f"no annotations at {root}; expected a folder of <sequence>.txt files")
+    return read_boxes(files)
+
+
+def read_visibility(path: PathArgument) -> dict[str, NDArray[np.bool_]]:
+    """Read visibility flags: sequence -> (frames,) True where the target can be seen.
+
+    Args:
+        path: JSON {sequence: {"frames": n, "absent": [[first, last], ...]}} (0-based, inclusive),
+            or a LaSOT root, whose full_occlusion.txt and out_of_view.txt are read.
+    """
+    source = Path(path)
+    if source.is_dir():
+        folders = sorted(file.parent for file in source.rglob("full_occlusion.txt"))
+        if not folders:
+            raise DatasetError(f"no full_occlusion.txt below {source}; expected a LaSOT root")
+        return {one.name: read_lasot_visibility(one) for one in folders}
+    try:
+        table = json.loads(source.read_text(encoding="utf-8"))
+        flags = {name: np.ones(entry["frames"], bool) for name, entry in table.items()}
+        for name, entry in table.items():
+            for first, last in entry["absent"]:
+                flags[name][first : last + 1] = False
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DatasetError(
+            f"{source} cannot be read as visibility ({error!r}); expected JSON "
+            '{sequence: {"frames": n, "absent": [[first, last], ...]}} or a LaSOT root'
+        ) from error
+    return flags
+
+
+def read_lasot_visibility(folder: PathArgument) -> NDArray[np.bool_]:
+    """Flags of one LaSOT sequence folder: neither fully occluded nor out of view."""
+    root = Path(folder)
+    hidden = read_flags(root / "full_occlusion.txt") | read_flags(root / "out_of_view.txt")
+    return ~hidden
+
+
+def gather(dataset: Iterable[Any]) -> tuple[str, BoxSet, dict[str, NDArray[np.bool_]] | None]:
+    """Take ground truth from sequence objects (name, ground_truth_rect, target_visible, dataset).
+
+    Returns:
+        Name of the data set, boxes, and visibility flags or None where no sequence has any.
+
+    Raises:
+        DatasetError: no sequences, several data sets in one list, or hidden ground truth.
+    """
+    sequences = list(dataset)
+    if not sequences:
+        raise DatasetError("the data set has no sequences")
+    tags = sorted({str(one.dataset) for one in sequences})
+    if len(tags) > 1:
+        raise DatasetError(
+            f"sequences of several data sets in one table: {', '.join(tags)}; their frames are "
+            "scored by different habits, so score one data set at a time"
+        )
+    refuse_hidden(tags[0])
+    for one in sequences:
+        # Listing frames may touch the disk, so only where one row makes it suspicious.
+        if len(one.ground_truth_rect) == 1 and len(getattr(one, "frames", ())) > 1:
+            raise DatasetError(
+                f"sequence {one.name!r} has {len(one.frames)} frames and one annotated: its ground "
+                "truth is hidden, and any tracker would score 95.24; use the server of the set"
+            )
+    boxes = BoxSet.of({str(one.name): np.asarray(one.ground_truth_rect) for one in sequences})
+    flags = {str(one.name): getattr(one, "target_visible", None) for one in sequences}
+    given = {name: np.asarray(one).astype(bool) for name, one in flags.items() if one is not None}
+    if given and len(given) < len(flags):
+        raise DatasetError(
+            f"{len(flags) - len(given)} of {len(flags)} sequences have no visibility flags, "
+            f"e.g. {next(name for name in flags if name not in given)!r}"
+        )
+    return tags[0], boxes, given or None

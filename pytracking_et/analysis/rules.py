@@ -1,0 +1,117 @@
+"""Which frames count, and how a frame without a valid annotation is scored.
+
+Three rules are in use; the same result files give different figures under each, so every table
+and plot names the one it was made with. All share: 21 overlap thresholds 0, 0.05, ... 1 with
+success where IoU is greater; precision at a centre error of at most 20 px; normalised precision
+at 0.2; first frame replaced by the annotation; the mean over sequences of hits / all frames.
+A perfect tracker therefore has an AUC of 95.24 (20 of 21 thresholds).
+
+Sources: `pytracking` and `ettrack`: the figures of visionml/pytracking and pblatter/ettrack.
+`lasot-toolkit`: the procedure of the LaSOT evaluation toolkit (Fan et al., CVPR 2019) as
+documented; not run side by side with its MATLAB code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ..errors import DatasetError, ParameterError
+
+Family = Literal["uav", "lasot", "other"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When a ground-truth row is valid, and what an invalid frame counts.
+
+    Attributes:
+        name: as given to `score`.
+        needs_position: x and y must be positive too, not only w and h.
+        drops_absent: frames marked not visible can be no hit of any kind, on every data set.
+        invalid_center_hits: an invalid but visible frame counts as a precision hit everywhere.
+        text: one sentence for tables and plots.
+    """
+
+    name: str
+    needs_position: bool
+    drops_absent: bool
+    invalid_center_hits: bool
+    text: str
+
+
+RULES: dict[str, Rule] = {
+    rule.name: rule
+    for rule in (
+        Rule(
+            "pytracking",
+            needs_position=True,
+            drops_absent=False,
+            invalid_center_hits=False,
+            text="rule pytracking: a frame is valid where x, y, w and h of the annotation are > 0",
+        ),
+        Rule(
+            "ettrack",
+            needs_position=False,
+            drops_absent=False,
+            invalid_center_hits=False,
+            text="rule ettrack: a frame is valid where w and h of the annotation are > 0",
+        ),
+        Rule(
+            "lasot-toolkit",
+            needs_position=True,
+            drops_absent=True,
+            invalid_center_hits=True,
+            text="rule lasot-toolkit: frames marked absent are never a hit; "
+            "a frame is valid where x, y, w and h of the annotation are > 0",
+        ),
+    )
+}
+
+# Ground truth of these is hidden beyond the first frame: only their servers can score them.
+_HIDDEN = {
+    "got10ktest": "https://got-10k.aitestunion.com (ettrack pack got10k)",
+    "trackingnet": "https://eval.ai/web/challenges/challenge-page/1805 (ettrack pack trackingnet)",
+    "oxuvatest": "its own server",
+}
+
+
+def find_rule(name: str) -> Rule:
+    """Return the rule called `name`, or raise ParameterError listing the three."""
+    if name not in RULES:
+        raise ParameterError(f"unknown rule {name!r}; one of: {', '.join(RULES)}")
+    return RULES[name]
+
+
+def family(dataset: str) -> Family:
+    """Which habits a data set follows: "uav", "lasot" or "other"; case and _-@ are ignored.
+
+    UAV123@10fps follows UAV123 and the LaSOT extension follows LaSOT.
+
+    Raises:
+        DatasetError: the ground truth of this data set is not public.
+    """
+    plain = _plain(dataset)
+    refuse_hidden(dataset)
+    if plain.startswith("uav"):
+        return "uav"
+    if plain.startswith("lasot"):
+        return "lasot"
+    return "other"
+
+
+def refuse_hidden(dataset: str) -> None:
+    """Raise DatasetError for a data set whose ground truth is one box per sequence.
+
+    Scoring it anyway compares one frame that is given to the tracker: everybody scores 95.24.
+    """
+    server = _HIDDEN.get(_plain(dataset))
+    if server:
+        raise DatasetError(
+            f"the ground truth of {dataset!r} is hidden beyond the first frame, so nothing can be "
+            f"scored here; pack the results and send them to {server}"
+        )
+
+
+def _plain(dataset: str) -> str:
+    return "".join(c for c in dataset.lower() if c.isalnum())

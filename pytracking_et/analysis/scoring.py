@@ -1,0 +1,165 @@
+"""`score`: predictions and ground truth in, the figures of a benchmark out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from . import metrics
+from .metrics import Aligned, Annotation, Curves, FrameErrors
+from .rules import family
+
+# Index of the threshold each figure is read at: 20 px, 0.2, IoU 0.5 and 0.75.
+_CENTER_AT, _NORM_AT = 20, 20
+FIGURES = ("auc", "op50", "op75", "precision", "norm_precision")
+
+
+@dataclass(frozen=True)
+class Score:
+    """Figures of one tracker on one data set, all in percent.
+
+    Attributes:
+        auc: mean of the success curve. op50, op75: success at IoU 0.5 and 0.75 (NaN where the
+            threshold grid has no such point). precision: centre error <= 20 px.
+        norm_precision: normalised centre error <= 0.2.
+        per_sequence: frame indexed by sequence: the five figures, `ao` (mean IoU of valid
+            frames, percent), `frames`, `valid`, `predicted` (rows given).
+        curves: hit rates per sequence and threshold, for plots.
+        dataset, rule: names. note: one sentence that belongs under every table and plot.
+    """
+
+    auc: float
+    precision: float
+    norm_precision: float
+    op50: float
+    op75: float
+    per_sequence: pd.DataFrame
+    curves: Curves
+    dataset: str
+    rule: str
+    note: str
+
+    def as_dict(self) -> dict[str, float]:
+        """The five figures by name, in the order of tables."""
+        return {name: getattr(self, name) for name in FIGURES}
+
+
+def score(
+    predictions: Mapping[str, ArrayLike],
+    ground_truth: Mapping[str, ArrayLike],
+    dataset: str = "otb",
+    rule: str = "pytracking",
+    visible: Mapping[str, ArrayLike] | None = None,
+) -> Score:
+    """Score a tracker the way pytracking does.
+
+    Args:
+        predictions: sequence -> (frames, 4) boxes x, y, w, h in pixels. The first row is replaced
+            by the ground truth; a box with w or h = 0 repeats the one before; missing rows at the
+            end count as zeros, surplus rows are cut. Names may be spelled Jogging-1, Jogging.1 or
+            Jogging_1, with or without pytracking's prefix (`uav_`). Sequences that are not in
+            `ground_truth` are ignored.
+        ground_truth: sequence -> (frames, 4); NaN or non-positive = target absent.
+        dataset: "otb", "uav", "lasot", "nfs", "dtb70", ...; decides what absent frames count
+            (UAV123: a precision hit; LaSOT: a miss; elsewhere a precision miss; normalised
+            precision counts them as hits everywhere but on LaSOT).
+        rule: "pytracking", "ettrack" or "lasot-toolkit" (`rules`).
+        visible: sequence -> (frames,) flags; LaSOT's figures need them.
+
+    Raises:
+        ResultsError: a sequence has no predictions, or a box is NaN, infinite or of negative
+            size (sequence and row are named).
+        DatasetError: empty or hidden ground truth, or flags that do not fit.
+        ParameterError: unknown rule.
+    """
+    annotation = Annotation.build(ground_truth, dataset, rule, visible)
+    return score_annotated(predictions, annotation)
+
+
+def score_annotated(
+    predictions: Mapping[str, ArrayLike],
+    annotation: Annotation,
+    gap: float = 0.05,
+    exclude_invalid_frames: bool = False,
+) -> Score:
+    """`score` with the ground truth prepared once, for many trackers."""
+    warn_visibility(annotation)
+    aligned = metrics.align(predictions, annotation)
+    errors = metrics.frame_errors(aligned.boxes, annotation)
+    return summarise(aligned, errors, annotation, gap, exclude_invalid_frames)
+
+
+def summarise(
+    aligned: Aligned,
+    errors: FrameErrors,
+    annotation: Annotation,
+    gap: float = 0.05,
+    exclude_invalid_frames: bool = False,
+) -> Score:
+    """Gather curves and figures from frame errors."""
+    curves = metrics.curves(errors, annotation, gap, exclude_invalid_frames)
+    columns = {
+        "auc": curves.success.mean(axis=1),
+        "op50": _at(curves, 0.50),
+        "op75": _at(curves, 0.75),
+        "precision": curves.precision[:, _CENTER_AT],
+        "norm_precision": curves.norm_precision[:, _NORM_AT],
+        "ao": curves.average_overlap,
+    }
+    table = pd.DataFrame(
+        {name: 100 * values for name, values in columns.items()},
+        index=pd.Index(annotation.truth.names, name="sequence"),
+    )
+    table["frames"] = annotation.lengths
+    table["valid"] = annotation.valid_counts()
+    table["predicted"] = aligned.given
+    # Sequences without a valid frame have no figures when invalid frames are excluded.
+    figures = {name: float(table[name].mean()) for name in FIGURES}
+    return Score(
+        **figures,
+        per_sequence=table,
+        curves=curves,
+        dataset=annotation.dataset,
+        rule=annotation.rule.name,
+        note=note(annotation, exclude_invalid_frames),
+    )
+
+
+def _at(curves: Curves, threshold: float) -> np.ndarray:
+    where = np.flatnonzero(np.isclose(curves.thresholds, threshold, atol=1e-9))
+    if where.size == 0:
+        return np.full(len(curves.success), np.nan)
+    return curves.success[:, where[0]]
+
+
+def note(annotation: Annotation, exclude_invalid_frames: bool = False) -> str:
+    """The sentence that says how the figures came about."""
+    parts = [f"{annotation.dataset}, {len(annotation.truth)} sequences", annotation.rule.text]
+    absent = len(annotation.valid) - int(annotation.valid.sum())
+    parts.append(
+        f"{absent} of {len(annotation.valid)} frames invalid, "
+        + ("excluded" if exclude_invalid_frames else "counted as pytracking counts them")
+    )
+    if _lacks_visibility(annotation):
+        parts.append("VISIBILITY FLAGS MISSING, not comparable with published figures")
+    return "; ".join(parts)
+
+
+def warn_visibility(annotation: Annotation) -> None:
+    """Warn that LaSOT without its visibility flags gives other figures than everybody's."""
+    if _lacks_visibility(annotation):
+        warnings.warn(
+            f"{annotation.dataset} is scored without visibility flags (full_occlusion.txt, "
+            "out_of_view.txt): frames with a hidden target count as visible and the figures "
+            "differ from published ones; pass visible=",
+            stacklevel=3,
+        )
+
+
+def _lacks_visibility(annotation: Annotation) -> bool:
+    return family(annotation.dataset) == "lasot" and not annotation.visibility

@@ -1,0 +1,28 @@
+"""Spellings of sequence names."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytracking_et.analysis.names import Matcher
+
+
+@pytest.mark.parametrize(
+    ("name", "available", "expected"),
+    [
+        ("Jogging_1", ["Jogging-1", "Jogging-2"], "Jogging-1"),
+        ("Jogging_1", ["Jogging.1", "Jogging.2"], "Jogging.1"),
+        ("uav_car1_s", ["car1_s", "car1_1"], "car1_s"),
+        ("car1_s", ["uav_car1_s"], "uav_car1_s"),
+        ("uav_uav1_1", ["uav1_1", "uav1_2"], "uav1_1"),
+        ("uav1_1", ["uav1_1"], "uav1_1"),
+        ("nfs_Gymnastics", ["gymnastics"], "gymnastics"),
+        ("Human4_2", ["Human4"], "Human4"),
+        ("airplane-1", ["airplane_1", "airplane-13"], "airplane_1"),
+        ("Deer", ["Dear"], None),
+        ("a-1", ["a.1", "a_1"], None),
+        ("a.1", ["a.1", "a_1"], "a.1"),
+    ],
+)
+def test_find(name, available, expected):
+    assert Matcher(available).find(name) == expected

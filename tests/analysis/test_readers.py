@@ -1,0 +1,127 @@
+"""Result folders: kinds of files, spellings, missing sequences, visibility."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from pytracking_et.analysis.readers import (
+    ResultFolder,
+    gather,
+    read_ground_truth,
+    read_results,
+    read_visibility,
+)
+from pytracking_et.errors import DatasetError, ResultsError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    root = tmp_path / "results" / "et_tracker" / "et_tracker"
+    root.mkdir(parents=True)
+    (root / "Jogging-1.txt").write_text("1\t2\t3\t4\n5\t6\t7\t8\n")
+    (root / "Jogging-1_float.txt").write_text("1.25\t2\t3\t4\n5.5\t6\t7\t8\n")
+    (root / "Jogging-1_time.txt").write_text("0.100000\n0.020000\n")
+    (root / "Jogging-1_object_presence_scores.txt").write_text("1.000000\n0.500000\n")
+    (root / "bike1.txt").write_text("1,2,3,4\n")
+    (root / "manifest.json").write_text('{"wall_time": 1.5}')
+    return root
+
+
+def test_kinds(folder):
+    opened = ResultFolder.open(folder)
+    assert opened.sequences() == ["Jogging-1", "bike1"]
+    assert opened.times(["Jogging_1", "bike1"])["Jogging_1"].tolist() == [0.1, 0.02]
+    assert opened.presence(["Jogging.1"])["Jogging.1"].tolist() == [1.0, 0.5]
+    assert opened.manifest() == {"wall_time": 1.5}
+
+
+def test_spelling_of_the_data_set_is_kept(folder):
+    assert list(read_results(folder, ["uav_bike1", "Jogging.1"])) == ["uav_bike1", "Jogging.1"]
+
+
+def test_subpixel_is_preferred_when_asked(folder):
+    assert read_results(folder, ["Jogging_1"])["Jogging_1"][1, 0] == 5
+    assert read_results(folder, ["Jogging_1"], subpixel=True)["Jogging_1"][1, 0] == 5.5
+    with pytest.warns(UserWarning, match="no sub-pixel file for 1 of 2 sequences .bike1."):
+        assert len(read_results(folder, subpixel=True)) == 2
+
+
+def test_missing_sequences_are_listed_or_skipped(folder):
+    names = ["bike1", "Deer", "Man"]
+    with pytest.raises(ResultsError, match="lacks 2 of 3 sequences: Deer, Man"):
+        read_results(folder, names)
+    assert list(read_results(folder, names, missing="skip")) == ["bike1"]
+
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(ResultsError, match="no result folder .*nowhere"):
+        ResultFolder.open(tmp_path / "nowhere")
+
+
+def test_broken_manifest(folder):
+    (folder / "manifest.json").write_text("{")
+    with pytest.raises(ResultsError, match="not readable JSON"):
+        ResultFolder.open(folder).manifest()
+
+
+def test_ground_truth_folder(folder, tmp_path):
+    with pytest.raises(DatasetError, match="no annotations"):
+        read_ground_truth(tmp_path / "none")
+
+
+def test_visibility_from_intervals(tmp_path):
+    (tmp_path / "v.json").write_text(json.dumps({"a": {"frames": 5, "absent": [[1, 2]]}}))
+    assert read_visibility(tmp_path / "v.json")["a"].tolist() == [True, False, False, True, True]
+
+
+def test_visibility_from_a_lasot_root(tmp_path):
+    one = tmp_path / "car" / "car-1"
+    one.mkdir(parents=True)
+    (one / "full_occlusion.txt").write_text("0,1,0")
+    (one / "out_of_view.txt").write_text("0,0,1")
+    assert read_visibility(tmp_path)["car-1"].tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("text", ["[]", '{"a": {}}', "x"])
+def test_visibility_that_is_none(tmp_path, text):
+    (tmp_path / "v.json").write_text(text)
+    with pytest.raises(DatasetError, match="cannot be read as visibility"):
+        read_visibility(tmp_path / "v.json")
+
+
+def sequence(name, boxes, dataset="otb", visible=None, frames=2):
+    return SimpleNamespace(
+        name=name,
+        ground_truth_rect=np.array(boxes),
+        dataset=dataset,
+        target_visible=visible,
+        frames=["f"] * frames,
+    )
+
+
+TWO = [[1, 2, 3, 4], [1, 2, 3, 4]]
+
+
+def test_gather():
+    dataset, boxes, visible = gather([sequence("a", TWO), sequence("b", TWO)])
+    assert (dataset, list(boxes), visible) == ("otb", ["a", "b"], None)
+    assert gather([sequence("a", TWO, visible=[1, 0])])[2]["a"].tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("sequences", "message"),
+    [
+        ([], "no sequences"),
+        ([sequence("a", TWO), sequence("b", TWO, "uav")], "otb, uav"),
+        ([sequence("a", TWO[:1], "mine")], "hidden"),
+        ([sequence("a", TWO[:1], "got10k_test")], "hidden"),
+        ([sequence("a", TWO, visible=[1, 1]), sequence("b", TWO)], "no visibility"),
+    ],
+)
+def test_gather_refuses(sequences, message):
+    with pytest.raises(DatasetError, match=message):
+        gather(sequences)

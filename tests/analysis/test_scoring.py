@@ -1,0 +1,182 @@
+"""score() against golden figures, a frame-by-frame reference, and edge cases."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+
+import numpy as np
+import pytest
+
+from pytracking_et.analysis import read_ground_truth, read_results, score
+from pytracking_et.errors import DatasetError, ParameterError, ResultsError
+
+from . import reference
+
+NAMES = ("auc", "precision", "norm_precision", "op50", "op75")
+GOLDEN = [
+    ("OTB100", "ATOM"),
+    ("OTB100", "ECO"),
+    ("OTB100", "KCF"),
+    ("UAV123", "AutoTrack"),
+]
+
+
+@pytest.mark.parametrize("rule", ["pytracking", "ettrack"])
+@pytest.mark.parametrize(("dataset", "tracker"), GOLDEN)
+def test_golden(shared, tmp_path, dataset, tracker, rule):
+    results = shared / "results"
+    folder = results / "raw" / dataset / tracker
+    packed = folder.with_name(f"{tracker}.tar.gz")
+    if packed.exists():
+        with tarfile.open(packed) as archive:
+            archive.extractall(tmp_path, filter="data")
+        folder = tmp_path / tracker
+    truth = read_ground_truth(results / "gt" / dataset)
+    got = score(read_results(folder, truth), truth, dataset=dataset, rule=rule)
+    expected = json.loads((results / "golden.json").read_text())[dataset][tracker][rule]
+    for name in ("auc", "precision", "norm_precision"):
+        assert getattr(got, name) == pytest.approx(expected[name], abs=0.0002), name
+    assert len(got.per_sequence) == expected["sequences"]
+
+
+def random_set(seed, integers):
+    """Sequences with every kind of trouble: absent frames, zero boxes, short and long results."""
+    rng = np.random.default_rng(seed)
+    truth, predictions, visible = {}, {}, {}
+    for i in range(12):
+        n = int(rng.integers(1, 40))
+        start = rng.uniform(20, 80, 2)
+        path = start + np.cumsum(rng.normal(0, 4, (n, 2)), axis=0)
+        boxes = np.hstack([path, rng.uniform(8, 40, (n, 2))])
+        guess = boxes + rng.normal(0, 4, (n, 4)) * rng.choice([0, 1, 3], (n, 1))
+        guess[:, 2:] = np.abs(guess[:, 2:])
+        guess[1:][rng.random(n - 1) < 0.1, 2 + int(rng.integers(2))] = 0
+        boxes[rng.random(n) < 0.15] = np.nan
+        boxes[rng.random(n) < 0.1] = 0
+        boxes[rng.random(n) < 0.1, 0] = 0
+        if integers:
+            boxes, guess = np.round(boxes), np.floor(guess)
+        rows = n + int(rng.integers(-3, 4)) if i % 2 else n
+        guess = np.vstack([guess, np.ones((3, 4))])[: max(rows, 1)]
+        truth[f"s{i}"], predictions[f"s{i}"] = boxes, guess
+        visible[f"s{i}"] = rng.random(n) < 0.8
+    return predictions, truth, visible
+
+
+@pytest.mark.parametrize("integers", [True, False])
+@pytest.mark.parametrize("flags", [True, False])
+@pytest.mark.parametrize("rule", ["pytracking", "ettrack", "lasot-toolkit"])
+@pytest.mark.parametrize("dataset", ["otb", "uav", "lasot", "nfs"])
+@pytest.mark.filterwarnings("ignore:lasot is scored without visibility")
+def test_equals_the_slow_reference(dataset, rule, flags, integers):
+    for seed in range(3):
+        predictions, truth, visible = random_set(seed, integers)
+        visible = visible if flags else None
+        got = score(predictions, truth, dataset, rule, visible)
+        expected = reference.score(predictions, truth, dataset, rule, visible)
+        assert [getattr(got, name) for name in NAMES] == pytest.approx(expected, abs=1e-9)
+
+
+BOX = [10.0, 20.0, 30.0, 40.0]
+NAN = [np.nan] * 4
+FAR = [1000.0, 1000.0, 30.0, 40.0]
+
+
+@pytest.mark.parametrize(
+    ("predicted", "truth", "dataset", "auc", "precision", "norm_precision"),
+    [
+        pytest.param([BOX], [BOX], "otb", 95.238, 100, 100, id="single frame"),
+        pytest.param([FAR], [BOX], "otb", 95.238, 100, 100, id="first frame is replaced"),
+        pytest.param([BOX] * 2, [BOX, FAR], "otb", 47.619, 50, 50, id="one miss"),
+        pytest.param([BOX] * 2, [NAN, NAN], "otb", 0, 0, 100, id="all absent"),
+        pytest.param([BOX] * 2, [NAN, NAN], "uav", 0, 100, 100, id="all absent, UAV habit"),
+        pytest.param([BOX], [BOX, BOX], "otb", 47.619, 50, 50, id="short: padded with zeros"),
+        pytest.param([BOX, BOX, FAR], [BOX] * 2, "otb", 95.238, 100, 100, id="long: cut"),
+        pytest.param([BOX, [0, 0, 0, 5]], [BOX] * 2, "otb", 95.238, 100, 100, id="zero repeats"),
+        pytest.param(
+            [[1, 1, 0, 0], [1, 1, 0, 0]], [BOX] * 2, "otb", 95.238, 100, 100,
+            id="zero repeats the replaced first frame",
+        ),
+        pytest.param([BOX, BOX], [BOX, [0, 20, 30, 40]], "otb", 47.619, 50, 100, id="x = 0"),
+    ],
+)  # fmt: skip
+def test_edge_cases(predicted, truth, dataset, auc, precision, norm_precision):
+    got = score({"a": predicted}, {"a": truth}, dataset)
+    assert got.auc == pytest.approx(auc, abs=1e-3)
+    assert got.precision == pytest.approx(precision)
+    assert got.norm_precision == pytest.approx(norm_precision)
+
+
+def test_interface_document_example():
+    """Always 1000 px off, 12 frames of which 7 absent: 8 hits on UAV (the first and the 7)."""
+    truth = [BOX] * 5 + [NAN] * 7
+    got = score({"a": [FAR] * 12}, {"a": truth}, "uav")
+    assert got.precision == pytest.approx(100 * 8 / 12)
+
+
+def test_perfect_subpixel_tracker_scores_95_24():
+    boxes = np.random.default_rng(0).uniform(1, 500, (5000, 4))
+    assert score({"a": boxes}, {"a": boxes}).auc == pytest.approx(100 * 20 / 21)
+
+
+def test_a_frame_with_x_zero_differs_between_rules():
+    truth = [BOX] * 3 + [[0, 5, 30, 40]] * 9
+    scores = {
+        rule: score({"a": truth}, {"a": truth}, rule=rule) for rule in ("pytracking", "ettrack")
+    }
+    assert scores["pytracking"].auc == pytest.approx(23.81, abs=0.01)
+    assert scores["ettrack"].auc == pytest.approx(95.24, abs=0.01)
+    assert "rule pytracking" in scores["pytracking"].note
+    assert "9 of 12 frames invalid" in scores["pytracking"].note
+
+
+@pytest.mark.parametrize("bad", [[np.nan, 1, 2, 3], [1, 1, -2, 3], [1, 1, 2, np.inf]])
+def test_invalid_predictions_name_sequence_and_row(bad):
+    with pytest.raises(ResultsError, match=r"'b', row 3.*"):
+        score({"a": [BOX] * 3, "b": [BOX, BOX, bad]}, {"a": [BOX] * 3, "b": [BOX] * 3})
+
+
+def test_negative_positions_are_fine():
+    assert score({"a": [BOX, [-5, -5, 30, 40]]}, {"a": [BOX, BOX]}).auc > 47
+
+
+def test_names_match_whatever_the_spelling():
+    truth = {"Jogging_1": [BOX], "uav_bike1": [BOX], "Human4_2": [BOX]}
+    predictions = {"Jogging-1": [FAR], "bike1": [FAR], "human4": [FAR], "other": [FAR]}
+    assert list(score(predictions, truth).per_sequence.index) == list(truth)
+
+
+def test_missing_sequence_is_named():
+    with pytest.raises(ResultsError, match="1 of 2 sequences: b"):
+        score({"a": [BOX]}, {"a": [BOX], "b": [BOX]})
+
+
+@pytest.mark.parametrize("name", ["got10k_test", "trackingnet", "GOT-10k test", "TrackingNet"])
+def test_hidden_ground_truth_is_refused(name):
+    with pytest.raises(DatasetError, match="hidden"):
+        score({"a": [BOX]}, {"a": [BOX]}, name)
+
+
+def test_unknown_rule_lists_the_known():
+    with pytest.raises(ParameterError, match=r"'mine'.*pytracking, ettrack, lasot-toolkit"):
+        score({"a": [BOX]}, {"a": [BOX]}, rule="mine")
+
+
+@pytest.mark.parametrize(
+    ("visible", "message"), [({}, "'a' is missing"), ({"a": [1, 0]}, "2 flags for 1")]
+)
+def test_visibility_that_does_not_fit(visible, message):
+    with pytest.raises(DatasetError, match=message):
+        score({"a": [BOX]}, {"a": [BOX]}, "lasot", visible=visible)
+
+
+def test_lasot_without_visibility_warns_and_says_so():
+    with pytest.warns(UserWarning, match="without visibility flags"):
+        got = score({"a": [BOX]}, {"a": [BOX]}, "lasot")
+    assert "VISIBILITY FLAGS MISSING" in got.note
+
+
+def test_empty_ground_truth():
+    with pytest.raises(DatasetError, match="no sequences"):
+        score({}, {})

@@ -1,0 +1,156 @@
+"""Several targets on one video, each with a tracker of its own; optional re-detection."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..boxes import Box, as_box
+from .draw import LOW_SCORE, Mark
+
+# A target is called lost after this many low scores in a row (a third of a second at 30 fps):
+# shorter dips are blur or a passing pole, and the tracker itself gets over them.
+LOST_AFTER = 10
+# Places searched for each lost target in one frame: bounds the cost to that many extra updates.
+PROBES = 3
+# A find must be surer than what keeps a box coloured, as many places are tried.
+FOUND_SCORE = 0.75
+# Distance between probes in sides of the target's search region (about 4 times its size).
+PROBE_STEP = 0.6
+
+
+class SingleTracker(Protocol):
+    """What a session needs of a tracker; `ETTracker` has it. Must be deep-copyable."""
+
+    def init(self, image: NDArray[np.uint8], box: ArrayLike) -> None:
+        """Take the target from this frame."""
+
+    def update(self, image: NDArray[np.uint8]) -> Any:
+        """(box, score) in the next frame; an object with these fields or a pair."""
+
+
+@dataclass
+class Target:
+    """One object: id from 1 (never used again), its tracker and where it was last seen."""
+
+    id: int
+    tracker: SingleTracker
+    box: Box
+    score: float = 1.0
+    low_frames: int = 0  # low scores in a row
+    sure: SingleTracker | None = None  # copy of the tracker when the score was last high
+    probes: list[NDArray[np.float64]] = field(default_factory=list)
+
+    @property
+    def mark(self) -> Mark:
+        """For drawing."""
+        return Mark(self.id, self.box, self.score)
+
+
+class Session:
+    """The targets of one video.
+
+        session = Session(ETTracker())
+        session.add(image, (x, y, w, h))
+        marks = session.update(next_image)
+
+    Args:
+        prototype: an idle tracker; each target gets a deep copy, which shares the network.
+        low_score: below it a target counts as hidden or gone.
+        redetect: search the whole frame, a few places at a time, for a target whose score stays
+            low. Off by default: results then are those of the plain tracker. Needs a tracker with
+            `move_to(center)`.
+    """
+
+    def __init__(
+        self, prototype: SingleTracker, low_score: float = LOW_SCORE, redetect: bool = False
+    ) -> None:
+        self.prototype = prototype
+        self.low_score = low_score
+        self.redetect = redetect
+        self.targets: list[Target] = []
+        self._last_id = 0
+
+    def add(self, image: NDArray[np.uint8], box: ArrayLike) -> Target:
+        """Start a target on this frame (HxWx3 uint8 RGB; box x, y, w, h in pixels).
+
+        Raises:
+            BoxError: the box cannot be tracked; the other targets go on.
+        """
+        checked = as_box(box, image.shape)
+        tracker = copy.deepcopy(self.prototype)
+        tracker.init(image, checked)
+        self._last_id += 1
+        target = Target(self._last_id, tracker, checked)
+        self.targets.append(target)
+        return target
+
+    def update(self, image: NDArray[np.uint8]) -> list[Mark]:
+        """Find all targets in the next frame."""
+        for target in self.targets:
+            box, score = target.tracker.update(image)
+            target.box, target.score = np.asarray(box, np.float64), float(score)
+            if self.redetect:
+                self._watch(target, image)
+        return self.marks
+
+    def remove(self, target_id: int) -> None:
+        """Forget one target; unknown ids are no error (a page may ask twice)."""
+        self.targets = [target for target in self.targets if target.id != target_id]
+
+    def reset(self) -> None:
+        """Forget all targets; new ones get new numbers."""
+        self.targets = []
+
+    @property
+    def marks(self) -> list[Mark]:
+        """Boxes and scores of the last frame."""
+        return [target.mark for target in self.targets]
+
+    def _watch(self, target: Target, image: NDArray[np.uint8]) -> None:
+        if target.score >= self.low_score:
+            target.low_frames, target.probes = 0, []
+            target.sure = copy.deepcopy(target.tracker)
+            return
+        target.low_frames += 1
+        if target.low_frames >= LOST_AFTER:
+            self._search(target, image)
+
+    def _search(self, target: Target, image: NDArray[np.uint8]) -> None:
+        """Try the next few places; a sure find replaces the target's tracker."""
+        origin = target.sure or target.tracker
+        if not target.probes:
+            target.probes = probe_centers(image.shape, target.box)
+        for center in target.probes[:PROBES]:
+            probe: Any = copy.deepcopy(origin)
+            probe.move_to(center)
+            box, score = probe.update(image)
+            if score >= max(FOUND_SCORE, target.score):
+                target.tracker, target.box = probe, np.asarray(box, np.float64)
+                target.score, target.low_frames, target.probes = float(score), 0, []
+                return
+        target.probes = target.probes[PROBES:]
+
+
+def probe_centers(shape: tuple[int, ...], box: Box) -> list[NDArray[np.float64]]:
+    """Centres (x, y) of a grid over the frame, nearest to the box first.
+
+    Args:
+        shape: (height, width, ...) of the frame.
+        box: x, y, w, h where the target was last believed to be.
+    """
+    height, width = shape[:2]
+    # Four times the geometric mean of the sides: the search region of 256 to 127 with context.
+    step = max(16.0, PROBE_STEP * 4.0 * float(np.sqrt(box[2] * box[3])))
+    columns = np.linspace(0, width, max(2, int(np.ceil(width / step)) + 1))
+    rows = np.linspace(0, height, max(2, int(np.ceil(height / step)) + 1))
+    # Cell centres: the frame's border itself is half outside the picture.
+    grid = np.array(
+        [(x, y) for y in (rows[:-1] + rows[1:]) / 2 for x in (columns[:-1] + columns[1:]) / 2]
+    )
+    order = np.argsort(((grid - (box[:2] + box[2:] / 2)) ** 2).sum(axis=1), kind="stable")
+    return [grid[index] for index in order]

@@ -1,0 +1,257 @@
+"""Panels on a Visdom server, with pytracking's call: `register(data, mode, level, title)`.
+
+Drawing never holds up tracking: panels are sent by a thread of their own, the newest state of each
+wins, and a server that is absent, dies or comes back is one notice and nothing more.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..errors import ParameterError
+from .visdom_render import MODES, Panel
+from .visdom_server import address, answers
+
+BLOCK_LIST = "block_list"
+HELP_TEXT = (
+    "<b>Keys</b> (click the Tracking panel first)<br>space: pause or go on<br>right arrow: next "
+    "frame, and pause<br>r: forget all targets<br>q: stop and save<br>two clicks in the Tracking "
+    "panel: corners of a new box<br>Esc: forget the first corner<br><br>Block List: what is shown; "
+    "panels of a higher --debug level can be switched on there."
+)
+RETRY_SECONDS = 3.0
+REQUEST_TIMEOUT = 3.0
+
+Handler = Callable[[dict[str, Any]], None]
+
+
+class Visdom:
+    """Drop-in for pytracking's wrapper of the same name.
+
+    Args:
+        debug: panels whose level is at most this are shown; others are listed, unticked.
+        ui_info: `{"handler": function(event), "win_id": title}`: gets keys and clicks of a panel.
+        visdom_info: `use_visdom` (True), `server` ("127.0.0.1"), `port` (8097).
+        notify: prints one line to the user.
+
+    Panels: "Block List" with a checkbox per title; the rest as registered. Close it (or use it as
+    a context manager) so that the last state is sent.
+    """
+
+    def __init__(
+        self,
+        debug: int = 0,
+        ui_info: Mapping[str, Any] | None = None,
+        visdom_info: Mapping[str, Any] | None = None,
+        notify: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
+    ) -> None:
+        info = dict(visdom_info or {})
+        self.debug, self.ui_info, self.notify = debug, dict(ui_info or {}), notify
+        self.server = address(str(info.get("server", "127.0.0.1")))
+        self.port = int(info.get("port", 8097))
+        self.enabled = bool(info.get("use_visdom", True)) and debug > 0
+        self._panels: dict[str, Panel] = {}
+        self._active: dict[str, bool] = {}
+        self._pending: dict[str, None] = {}
+        self._client: Any = None
+        self._told = False
+        self._closing = False
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        if self.enabled:
+            self._enable()
+
+    def register(
+        self, data: Any, mode: str, debug_level: int = 0, title: str = "Data", **options: Any
+    ) -> None:
+        """Show `data` in the panel `title`.
+
+        Args:
+            data: by mode: "image" HxWx3 uint8 RGB (or 3xHxW); "heatmap" HxW; "Tracking" (image,
+                boxes x, y, w, h and masks HxW ...); "bbreg" (patch, boxes); "info_dict" mapping;
+                "text" HTML; "lineplot" a number to append, or (y, x); "featmap" CxHxW;
+                "cost_volume" (and _flip, _ui) HxW or HxWxhxw. torch tensors are accepted.
+            debug_level: shown from this level of `debug` on.
+            options: `opts` of pytracking (only the caption is used).
+
+        Raises:
+            ParameterError: unknown mode, or data that the mode cannot draw.
+        """
+        if mode not in MODES:
+            raise ParameterError(f"unknown Visdom mode {mode!r}; one of: {', '.join(MODES)}")
+        if not self.enabled:
+            return
+        with self._changed:
+            if title not in self._active:
+                self._active[title] = debug_level <= self.debug
+                self._pending[BLOCK_LIST] = None
+            if title not in self._panels:
+                self._panels[title] = Panel(title, mode, options)
+            self._panels[title].set(data)
+            if self._active[title]:
+                self._pending.setdefault(title)
+                self._changed.notify_all()
+
+    def connected(self, timeout: float = 5.0) -> bool:
+        """Whether the server answers; waits for the first attempt."""
+        if not self.enabled:
+            return False
+        with self._changed:
+            self._changed.wait_for(lambda: self._client is not None or self._told, timeout)
+            return self._client is not None
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"{self.server}:{self.port}"
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Send what is left and stop; panels stay on the server."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join(timeout)
+        if self._client is not None:
+            self._client.use_socket = False
+
+    def __enter__(self) -> Visdom:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __deepcopy__(self, memory: dict) -> Visdom:
+        """Copies of a tracker draw on the same page."""
+        return self
+
+    def _enable(self) -> None:
+        try:
+            import visdom  # noqa: F401 - only whether it is there
+        except ImportError:
+            self.enabled = False
+            self.notify(
+                "notice: Visdom is not installed, tracking goes on without it "
+                "(pip install 'pytracking-et[visdom]')"
+            )
+            return
+        # Its client logs every failed request and reconnection; one notice of ours is enough.
+        logging.getLogger("visdom").setLevel(logging.CRITICAL)
+        logging.getLogger("websocket").setLevel(logging.CRITICAL)
+        self.register(HELP_TEXT, "text", 1, "Help")
+        self._thread = threading.Thread(target=self._run, name="visdom", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        next_try = 0.0
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._pending or self._closing, RETRY_SECONDS)
+                if self._closing and (self._client is None or not self._pending):
+                    return
+            if self._client is None:
+                if time.monotonic() < next_try:
+                    with self._changed:
+                        self._changed.wait_for(lambda: self._closing, 0.2)
+                    continue
+                self._connect()
+                next_try = time.monotonic() + RETRY_SECONDS
+            else:
+                self._send_next()
+
+    def _connect(self) -> None:
+        client = _client(self.server, self.port) if answers(self.server, self.port) else None
+        if client is None:
+            self._lost("does not answer")
+            return
+        with self._changed:
+            came_back, self._told = self._told, False
+            self._client = client
+            # A server that was restarted has none of the panels.
+            self._pending = dict.fromkeys(
+                [BLOCK_LIST, *(t for t, on in self._active.items() if on)]
+            )
+            self._changed.notify_all()
+        client.register_event_handler(self._on_block_list, BLOCK_LIST)
+        if "handler" in self.ui_info:
+            client.register_event_handler(self.ui_info["handler"], self.ui_info["win_id"])
+        if came_back:
+            self.notify(f"notice: Visdom answers at {self.url}")
+
+    def _lost(self, what: str) -> None:
+        if not self._told:
+            self.notify(
+                f"notice: Visdom at {self.url} {what}; tracking goes on without it and "
+                "tries again (--visdom_start starts one here, --use_visdom false turns it off)"
+            )
+        with self._changed:
+            if self._client is not None:
+                self._client.use_socket = False
+            self._client, self._told = None, True
+            self._changed.notify_all()
+
+    def _send_next(self) -> None:
+        with self._changed:
+            if not self._pending:
+                return
+            title = next(iter(self._pending))
+            del self._pending[title]
+            panel = self._panels.get(title)
+            state = panel.snapshot() if panel is not None else None
+            blocks = dict(self._active)
+        try:
+            if panel is None or state is None:
+                self._client.properties(
+                    [{"type": "checkbox", "name": t, "value": on} for t, on in blocks.items()],
+                    win=BLOCK_LIST,
+                    opts={"title": "Block List"},
+                )
+            else:
+                panel.send(self._client, state)
+        except (ConnectionError, OSError):
+            self._lost("has stopped answering")
+
+    def _on_block_list(self, event: dict[str, Any]) -> None:
+        if event.get("event_type") != "PropertyUpdate":
+            return
+        with self._changed:
+            titles = list(self._active)
+            index = int(event["propertyId"])
+            if not 0 <= index < len(titles):
+                return
+            title = titles[index]
+            self._active[title] = bool(event["value"])
+            self._pending[BLOCK_LIST] = None
+            if self._active[title]:
+                self._pending[title] = None
+            self._changed.notify_all()
+
+
+def _client(server: str, port: int) -> Any:
+    """A connected visdom client whose requests end, or None."""
+    import requests
+    import visdom
+
+    class Client(visdom.Visdom):
+        """Requests with a time limit: visdom's own wait for ever on a server that hangs."""
+
+        has_plotly = False
+
+        def _handle_post(self, url: str, data: Any = None) -> str:
+            answer = self.session.post(url, data=data or {}, timeout=REQUEST_TIMEOUT)
+            return str(answer.text)
+
+    try:
+        client = Client(server=server, port=port, raise_exceptions=True, use_incoming_socket=True)
+        script = f"{server}:{port}/static/js/plotly-plotly.min.js"
+        found = requests.head(script, timeout=REQUEST_TIMEOUT)
+    except (ConnectionError, OSError):
+        return None
+    # Without Plotly on the server (never online) curves and maps are sent as pictures.
+    client.has_plotly = found.status_code == 200
+    return client

@@ -1,0 +1,1 @@
+"""From annotated images to batches: crops, views, features, samplers, labels, loaders."""

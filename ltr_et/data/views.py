@@ -1,0 +1,208 @@
+"""Network inputs cut from crops or whole frames: one affine warp each, no pixel resampled twice.
+
+The context square of the target covers 128 px of a view (the tracker's template) up to the drawn
+jitter; the target is shifted off the centre. A view names the target's box in view pixels (edge
+coordinates: a view of 256 px covers [0, 256), and its centre 128 is the grid point of cell (8, 8)).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..dataset.base import Boxes, Image
+from .augment import TEMPLATE_APPEARANCE, Appearance, change, grey
+from .crops import CropStore, context_size
+from .paste import Donors, PasteSettings, Scene, enrich
+
+SEARCH = 256
+TEMPLATE = 128
+FLIP = 0.5
+GREY = 0.2
+
+
+class Flavour(NamedTuple):
+    """What template and search of a pair share."""
+
+    flip: bool
+    grey: bool
+
+    @property
+    def code(self) -> int:
+        """0..3: flip + 2 * grey."""
+        return int(self.flip) + 2 * int(self.grey)
+
+
+def draw_flavour(rng: np.random.Generator, flip: float = FLIP, greys: float = GREY) -> Flavour:
+    """Flip with probability 1/2, grey with 1/5 (the recipe's)."""
+    chance = rng.random(2)
+    return Flavour(bool(chance[0] < flip), bool(chance[1] < greys))
+
+
+@dataclass(frozen=True)
+class ViewSettings:
+    """Geometry and appearance of one kind of view.
+
+    Attributes:
+        size: side in pixels.
+        shift: largest shift of the target from the centre, in view pixels.
+        far_shift, far_share: the larger shift used in this share of the views.
+        scale, aspect: largest logarithm of the change of size and of width / height.
+        context: view pixels that the context square s_z covers without jitter.
+        uniform_scale: draw the scale factor itself within 1 +- `scale`, as the paper does.
+        appearance: changes of colour, blur and so on.
+        paste: probabilities of copy-paste (None: none).
+    """
+
+    size: int = SEARCH
+    shift: float = 64.0
+    far_shift: float = 90.0
+    far_share: float = 0.2
+    scale: float = 0.22
+    aspect: float = 0.06
+    context: float = 128.0
+    uniform_scale: bool = False
+    appearance: Appearance = field(default_factory=Appearance)
+    paste: PasteSettings | None = field(default_factory=PasteSettings)
+
+
+SEARCH_VIEW = ViewSettings()
+TEMPLATE_VIEW = ViewSettings(
+    size=TEMPLATE, shift=4.0, far_share=0.0, scale=0.05, aspect=0.0,
+    appearance=TEMPLATE_APPEARANCE, paste=None,
+)  # fmt: skip
+# Spec section 7: shift +-64 and scale +-18 % in the search, +-4 and +-5 % in the template, colour.
+_PLAIN = Appearance(colour=0.25, blur=0, motion_blur=0, occlusion=0, low_light=0, jpeg=0)
+PAPER_SEARCH_VIEW = ViewSettings(
+    far_share=0.0, scale=0.18, aspect=0.0, context=127.0, uniform_scale=True,
+    appearance=_PLAIN, paste=None,
+)  # fmt: skip
+PAPER_TEMPLATE_VIEW = ViewSettings(
+    size=127, shift=4.0, far_share=0.0, scale=0.05, aspect=0.0, context=127.0,
+    uniform_scale=True, appearance=_PLAIN, paste=None,
+)  # fmt: skip
+
+
+class View(NamedTuple):
+    """A network input.
+
+    image: size x size x 3 uint8 RGB; box: (4,) float32 x, y, w, h of the target in view pixels;
+    distractors: (K, 4) boxes of other objects in the view.
+    """
+
+    image: Image
+    box: NDArray[np.float32]
+    distractors: Boxes
+
+
+class Picture(NamedTuple):
+    """What a view is cut from: a stored crop or a whole frame, and what is known of it.
+
+    image: HxWx3 uint8 RGB; box: (4,) of the target; others: (K, 4) boxes of other objects;
+    extent: (4,) of the real image (mean colour beyond); mask: HxW uint8 of the target or None;
+    fill: colour outside; clip: "source/clip", from which nothing may be pasted.
+    """
+
+    image: Image
+    box: NDArray[np.float32]
+    others: Boxes
+    extent: NDArray[np.float32]
+    mask: NDArray[np.uint8] | None
+    fill: tuple[int, ...]
+    clip: str
+
+
+def crop_picture(store: CropStore, index: int) -> Picture:
+    """Stored crop `index`.
+
+    Raises:
+        ImageError: the stored bytes do not decode.
+    """
+    record = store.record(index)
+    image = store.image(index)
+    # Where the crop holds a border its colour is the image's mean; else the crop's own mean.
+    if record.extent[:2].max() > 1:
+        fill = image[0, 0]
+    elif (record.extent[:2] + record.extent[2:]).min() < store.width - 1:
+        fill = image[-1, -1]
+    else:
+        fill = image[::16, ::16].mean((0, 1))
+    colour = tuple(int(value) for value in fill)
+    mask = store.mask(index)
+    clip = store.clip_key(index)
+    return Picture(image, record.box, record.others, record.extent, mask, colour, clip)
+
+
+def frame_picture(
+    image: Image, box: NDArray, others: Boxes | None = None, clip: str = ""
+) -> Picture:
+    """A whole frame."""
+    extent = np.array([0, 0, image.shape[1], image.shape[0]], np.float32)
+    fill = tuple(int(value) for value in image.mean((0, 1)))
+    boxes = np.zeros((0, 4), np.float32) if others is None else others
+    return Picture(image, np.asarray(box, np.float32), boxes, extent, None, fill, clip)
+
+
+def draw_matrix(
+    rng: np.random.Generator, settings: ViewSettings, box: NDArray, flip: bool
+) -> NDArray[np.float64]:
+    """2x3 matrix from picture to view (edge coordinates) that brings `box` near the centre."""
+    far = rng.random() < settings.far_share
+    limit = settings.far_shift if far else settings.shift
+    shift = rng.uniform(-limit, limit, 2)
+    # Drawn though unused at 0, so that a changed setting leaves the other draws as they were.
+    size = rng.uniform(-settings.scale, settings.scale)
+    zoom = 1 + size if settings.uniform_scale else float(np.exp(size))
+    zoom *= settings.context / context_size(box)
+    stretch = float(np.exp(rng.uniform(-settings.aspect, settings.aspect) / 2))
+    factor = np.array([zoom * stretch * (-1 if flip else 1), zoom / stretch])
+    centre = np.asarray(box[:2], np.float64) + np.asarray(box[2:], np.float64) / 2
+    return np.column_stack([np.diag(factor), settings.size / 2 + shift - factor * centre])
+
+
+def warp(image: NDArray, matrix: NDArray, size: int, fill: tuple[int, ...] = (0, 0, 0)) -> NDArray:
+    """Resample an image by a matrix in edge coordinates (pixel i covers [i, i + 1))."""
+    index = matrix.copy()
+    index[:, 2] += index[:, :2].sum(1) / 2 - 0.5
+    return cv2.warpAffine(
+        image, index, (size, size), flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT, borderValue=fill,
+    )  # fmt: skip
+
+
+def move_boxes(boxes: NDArray, matrix: NDArray) -> NDArray[np.float32]:
+    """Boxes (..., 4) through a matrix without rotation; a flip keeps w positive."""
+    factor = np.diag(matrix[:, :2])
+    first = boxes[..., :2] * factor + matrix[:, 2]
+    second = (boxes[..., :2] + boxes[..., 2:]) * factor + matrix[:, 2]
+    low, high = np.minimum(first, second), np.maximum(first, second)
+    return np.concatenate([low, high - low], axis=-1).astype(np.float32)
+
+
+def visible_boxes(boxes: Boxes, size: int) -> Boxes:
+    """Those whose centre lies in the view."""
+    centre = boxes[:, :2] + boxes[:, 2:] / 2
+    return boxes[((centre > 0) & (centre < size)).all(1)]
+
+
+def make_view(
+    rng: np.random.Generator, picture: Picture, settings: ViewSettings, flavour: Flavour,
+    donors: Donors | None = None,
+) -> View:  # fmt: skip
+    """Cut a random view of a picture; without `donors` nothing is pasted."""
+    size = settings.size
+    matrix = draw_matrix(rng, settings, picture.box, flavour.flip)
+    image = np.asarray(warp(picture.image, matrix, size, picture.fill), np.uint8)
+    box = move_boxes(picture.box, matrix)
+    others = visible_boxes(move_boxes(picture.others, matrix), size)
+    if settings.paste is not None and donors is not None:
+        mask = None if picture.mask is None else warp(picture.mask, matrix, size)
+        scene = Scene(image, box, others, move_boxes(picture.extent, matrix), mask)
+        scene = enrich(rng, scene, donors, picture.clip, settings.paste)
+        image, others = scene.image, scene.others
+    image = change(rng, image, box, settings.appearance)
+    return View(grey(image) if flavour.grey else image, box, others)

@@ -1,0 +1,1 @@
+"""Training data sets in their official layouts."""

@@ -1,0 +1,218 @@
+"""The training pack's layout: `video/SOURCE`, `still/SOURCE` and `still/tiny-imagenet`.
+
+    video/SOURCE/TRACK/NNNNN.jpg   video/SOURCE/annotations.csv   track,frame,x,y,w,h[,image]
+    video/SOURCE/masks/TRACK/NNNNN.png
+    still/SOURCE/NNNNN.jpg         still/SOURCE/annotations.csv   image,category,x,y,w,h
+    still/tiny-imagenet/tiny_imagenet.npz                         (webp, offset, box, label, word)
+
+The column `image` is the path inside the source folder where several tracks share a clip's frames.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from pytracking_et.errors import DatasetError
+
+from .base import BaseDataset, Boxes, Image, SequenceInfo, decode_image, sequence_info
+
+
+@cache
+def source_table() -> dict[str, dict[str, Any]]:
+    """Per source of the pack: sampling weight, pseudo flag, categories of its tracks."""
+    text = (Path(__file__).parent / "pack.json").read_text(encoding="utf-8")
+    table: dict[str, dict[str, Any]] = json.loads(text)["sources"]
+    return table
+
+
+def _read_table(path: Path, columns: list[str], numbers: list[str]) -> pd.DataFrame:
+    if not path.is_file():
+        raise DatasetError(f"no {path.name} in {path.parent}; is this a source of the pack?")
+    words = {name: str for name in (*columns, "image") if name not in numbers}
+    empty = {name: [""] for name in numbers}
+    table = pd.read_csv(path, dtype=words, keep_default_na=False, na_values=empty)
+    missing = [name for name in columns if name not in table]
+    if missing:
+        raise DatasetError(f"{path} lacks the columns {missing}; it has {list(table.columns)}")
+    return table
+
+
+class _TableDataset(BaseDataset):
+    """Sequences read from one table with the columns track, clip, number, image, x, y, w, h."""
+
+    table: pd.DataFrame
+
+    def _index(self) -> None:
+        groups = self.table.groupby("track", sort=True).indices
+        self._tracks = sorted(groups)
+        self._rows: list[NDArray[np.intp]] = [np.sort(groups[name]) for name in self._tracks]
+        self._box = self.table[["x", "y", "w", "h"]].to_numpy(np.float32)
+        self._image: list[str] = self.table["image"].tolist()
+        self._number = self.table["number"].to_numpy(np.int64)
+        self._same_image: dict[str, NDArray[np.intp]] = dict(self.table.groupby("image").indices)
+
+    @override
+    def get_num_sequences(self) -> int:
+        return len(self._tracks)
+
+    @override
+    def get_sequence_info(self, seq_id: int) -> SequenceInfo:
+        return sequence_info(self._box[self._rows[seq_id]])
+
+    @override
+    def frame_path(self, seq_id: int, frame_id: int) -> Path:
+        return self.root / self._image[self._rows[seq_id][frame_id]]
+
+    @override
+    def frame_number(self, seq_id: int, frame_id: int) -> int:
+        return int(self._number[self._rows[seq_id][frame_id]])
+
+    @override
+    def track_name(self, seq_id: int) -> str:
+        return self._tracks[seq_id]
+
+    @override
+    def others(self, seq_id: int, frame_id: int) -> Boxes:
+        row = self._rows[seq_id][frame_id]
+        rows = self._same_image[self._image[row]]
+        return self._box[rows[rows != row]]
+
+
+class PackVideo(_TableDataset):
+    """One `video/SOURCE` folder."""
+
+    def __init__(self, root: str | Path) -> None:
+        super().__init__(Path(root).name, root)
+        numbers = ["x", "y", "w", "h"]
+        table = _read_table(self.root / "annotations.csv", ["track", "frame", *numbers], numbers)
+        if "image" not in table:
+            table["image"] = table["track"] + "/" + table["frame"] + ".jpg"
+        table["number"] = table["frame"].astype(int)
+        self.table = table.sort_values(["track", "number"]).reset_index(drop=True)
+        self._index()
+        self._frame: list[str] = self.table["frame"].tolist()
+        self._categories: dict[str, str] = source_table().get(self.name, {}).get("category", {})
+
+    @override
+    def clip_name(self, seq_id: int) -> str:
+        return self._image[self._rows[seq_id][0]].rsplit("/", 1)[0]
+
+    @override
+    def category(self, seq_id: int) -> str:
+        """By the pack's table (regular expression on the track's name -> class)."""
+        name = self.track_name(seq_id)
+        for pattern, label in self._categories.items():
+            found = re.search(pattern, name)
+            if found:
+                return found.expand(label)
+        return ""
+
+    @override
+    def mask_path(self, seq_id: int, frame_id: int) -> Path | None:
+        frame = self._frame[self._rows[seq_id][frame_id]]
+        path = self.root / "masks" / self.track_name(seq_id) / f"{frame}.png"
+        return path if path.is_file() else None
+
+
+class PackStill(_TableDataset):
+    """One `still/SOURCE` folder; every box is a sequence of one frame."""
+
+    def __init__(self, root: str | Path) -> None:
+        super().__init__(Path(root).name, root)
+        numbers = ["x", "y", "w", "h"]
+        table = _read_table(self.root / "annotations.csv", ["image", "category", *numbers], numbers)
+        order = table.groupby("image").cumcount()
+        table["track"] = table["image"].str.rsplit(".", n=1).str[0] + "_" + order.astype(str)
+        table["number"] = 0
+        self.table = table
+        self._index()
+        self._category: list[str] = table["category"].tolist()
+
+    @override
+    def is_video_sequence(self) -> bool:
+        return False
+
+    @override
+    def clip_name(self, seq_id: int) -> str:
+        return self._image[self._rows[seq_id][0]]
+
+    @override
+    def category(self, seq_id: int) -> str:
+        return self._category[self._rows[seq_id][0]]
+
+
+class TinyImageNet(BaseDataset):
+    """`still/tiny-imagenet`: 64x64 WebP images in one .npz, one box each."""
+
+    def __init__(self, root: str | Path) -> None:
+        super().__init__("tiny-imagenet", root)
+        path = self.root / "tiny_imagenet.npz"
+        if not path.is_file():
+            raise DatasetError(f"no {path.name} in {self.root}; is this a source of the pack?")
+        with np.load(path) as data:
+            self._webp = data["webp"]
+            self._offset = data["offset"]
+            self._box = data["box"].astype(np.float32)
+            self._class = data["label"]
+            self._word = data["word"]
+
+    @override
+    def is_video_sequence(self) -> bool:
+        return False
+
+    @override
+    def get_num_sequences(self) -> int:
+        return len(self._box)
+
+    @override
+    def get_sequence_info(self, seq_id: int) -> SequenceInfo:
+        return sequence_info(self._box[seq_id])
+
+    @override
+    def frame_path(self, seq_id: int, frame_id: int) -> Path:
+        """A name for messages only: the images lie inside the .npz."""
+        return self.root / "tiny_imagenet.npz" / f"{seq_id:05d}.webp"
+
+    @override
+    def track_name(self, seq_id: int) -> str:
+        return f"{seq_id:05d}"
+
+    @override
+    def category(self, seq_id: int) -> str:
+        return str(self._word[self._class[seq_id]]).split(",")[0]
+
+    @override
+    def read_frame(self, seq_id: int, frame_id: int) -> Image:
+        data = self._webp[self._offset[seq_id] : self._offset[seq_id + 1]]
+        return decode_image(data, str(self.frame_path(seq_id, frame_id)))
+
+
+def open_pack(root: str | Path) -> list[BaseDataset]:
+    """Every source of a pack, sorted by name.
+
+    Raises:
+        DatasetError: neither `video/` nor `still/` holds a source.
+    """
+    folder = Path(root)
+    found: list[BaseDataset] = []
+    for path in sorted((folder / "video").glob("*/annotations.csv")):
+        found.append(PackVideo(path.parent))
+    for path in sorted((folder / "still").glob("*/annotations.csv")):
+        found.append(PackStill(path.parent))
+    if (folder / "still" / "tiny-imagenet").is_dir():
+        found.append(TinyImageNet(folder / "still" / "tiny-imagenet"))
+    if not found:
+        raise DatasetError(
+            f"no video/SOURCE/annotations.csv or still/SOURCE/annotations.csv under {folder}; "
+            "give the folder that holds video/ and still/"
+        )
+    return sorted(found, key=lambda dataset: dataset.name)

@@ -7,6 +7,7 @@ multi-object wrapper; images are RGB as pytracking's data sets give them.
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from pytracking_et.api import open_loop
 from pytracking_et.errors import BoxError
+from pytracking_et.network import weights
 from pytracking_et.tracker.base import BaseTracker
 from pytracking_et.tracking.loop import Loop
 
@@ -26,6 +28,11 @@ class ETTrack(BaseTracker):
     def __init__(self, params: Any) -> None:
         super().__init__(params)
         self._loop: Loop | None = None
+
+    @staticmethod
+    def weights_file(params: Any) -> Path:
+        """File of the weights that `params` lead to (for run manifests)."""
+        return weights.find(params.get("network", "et_tracker"), params.get("checkpoint", None))
 
     def initialize_features(self) -> None:
         """Open the engine, so that the first frame does not wait for it."""

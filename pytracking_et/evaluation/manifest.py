@@ -1,0 +1,184 @@
+"""manifest.json of a results folder: who made these numbers, with what, on which machine.
+
+It is also what resuming trusts. Every finished sequence has an entry with the fingerprint of the
+tracker's settings and the digest of its files; a sequence counts as done only if its files still
+have that digest and the settings asked for have that fingerprint.
+
+    format      1
+    tracker, parameter, run_id
+    settings    fingerprint -> parameters, weights (path, sha256), engine, versions, machine,
+                git revision, processes, started, wall_seconds (summed over resumes), failed
+    sequences   name -> dataset, frames, init_box, fingerprint, sha256, seconds
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import ResultsError
+from ..files import atomic_open
+from .results import result_paths, unwritable
+
+MANIFEST_FILE = "manifest.json"
+FORMAT = 1
+
+# Say how, not what, is computed: a change leaves finished sequences valid.
+_NOT_IN_FINGERPRINT = {"debug", "visualization", "device", "use_gpu", "threads", "checkpoint"}
+
+
+class Manifest:
+    """The manifest of one results folder; change it only while holding the folder's lock."""
+
+    def __init__(self, folder: Path, content: dict[str, Any]):
+        self.folder = folder
+        self.content = content
+
+    @classmethod
+    def open(
+        cls, folder: Path, tracker: str, parameter: str, run_id: int | None = None
+    ) -> Manifest:
+        """Read the folder's manifest; a new one (not yet written) where there is none.
+
+        Raises:
+            ResultsError: not JSON, or of a format that this version does not know.
+        """
+        path = folder / MANIFEST_FILE
+        if not path.is_file():
+            head = {"format": FORMAT, "tracker": tracker, "parameter": parameter, "run_id": run_id}
+            return cls(folder, {**head, "settings": {}, "sequences": {}})
+        return cls(folder, read_manifest(path))
+
+    def write(self) -> None:
+        """Replace the file; ResultsError where the folder cannot be written."""
+        try:
+            with atomic_open(self.folder / MANIFEST_FILE) as stream:
+                json.dump(self.content, stream, indent=1, ensure_ascii=False)
+                stream.write("\n")
+        except OSError as error:
+            raise unwritable(self.folder, error) from error
+
+    def begin(self, fingerprint: str, settings: Mapping[str, Any]) -> None:
+        """Enter the settings of a run; wall time of earlier runs with the same ones is kept."""
+        before = self.content["settings"].get(fingerprint, {})
+        self.content["settings"][fingerprint] = {
+            **settings,
+            "wall_seconds": before.get("wall_seconds", 0.0),
+        }
+
+    def end(self, fingerprint: str, wall_seconds: float, failed: Mapping[str, str]) -> None:
+        """Add the wall time of a run (perf_counter: a clock set back does not matter)."""
+        entry = self.content["settings"][fingerprint]
+        entry["wall_seconds"] = round(entry["wall_seconds"] + wall_seconds, 3)
+        entry["failed"] = dict(failed)
+
+    def is_done(
+        self,
+        sequence: str,
+        fingerprint: str,
+        dataset: str,
+        frames: int,
+        init_box: Sequence[float],
+    ) -> bool:
+        """Whether the files of `sequence` are whole and of these very settings and frames."""
+        entry = self.content["sequences"].get(sequence)
+        if not entry:
+            return False
+        asked = {
+            "fingerprint": fingerprint,
+            "dataset": dataset,
+            "frames": frames,
+            "init_box": [float(v) for v in init_box],
+        }
+        if any(entry.get(key) != value for key, value in asked.items()):
+            return False
+        return entry.get("sha256") == digest(self.folder, sequence)
+
+    def record(
+        self,
+        sequence: str,
+        fingerprint: str,
+        dataset: str,
+        init_box: Sequence[float],
+        times: Sequence[float],
+    ) -> None:
+        """Enter a sequence whose files have just been written."""
+        self.content["sequences"][sequence] = {
+            "dataset": dataset,
+            "frames": len(times),
+            "init_box": [float(v) for v in init_box],
+            "seconds": round(sum(times), 6),
+            "fingerprint": fingerprint,
+            "sha256": digest(self.folder, sequence),
+        }
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Content of a manifest.json; ResultsError where it cannot be understood."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        known = content["format"] == FORMAT and content["sequences"] is not None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ResultsError(
+            f"cannot read {path}: {error}; move it away to compute its sequences again"
+        ) from error
+    if not known:
+        raise ResultsError(
+            f"{path} has format {content['format']!r}, this version knows {FORMAT}; update "
+            "pytracking-et or name another folder with --results"
+        )
+    return content
+
+
+def digest(folder: Path, sequence: str) -> str | None:
+    """sha256 over the files of one sequence; None where boxes or times are missing."""
+    total = hashlib.sha256()
+    for kind, path in result_paths(folder, sequence).items():
+        try:
+            total.update(kind.encode() + b"\0" + path.read_bytes() + b"\0")
+        except FileNotFoundError:
+            if kind != "scores":
+                return None
+    return total.hexdigest()
+
+
+def describe(value: Any) -> Any:
+    """A parameter value as JSON: the same text in every process, never a memory address."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return describe({f.name: getattr(value, f.name) for f in dataclasses.fields(value)})
+    if isinstance(value, Mapping):
+        return {str(key): describe(item) for key, item in sorted(value.items(), key=str)}
+    if isinstance(value, (list, tuple)):
+        return [describe(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    kind = value if isinstance(value, type) else type(value)
+    return f"<{kind.__module__}.{kind.__qualname__}>"
+
+
+def describe_parameters(parameters: Any) -> dict[str, Any]:
+    """The public fields of a TrackerParams bag as JSON."""
+    return {
+        name: describe(value)
+        for name, value in sorted(vars(parameters).items())
+        if not name.startswith("_")
+    }
+
+
+def fingerprint(tracker: str, parameter: str, described: Mapping[str, Any], weights: str) -> str:
+    """Short hash of all that decides the boxes: names, parameter values, weights, our version."""
+    from ..version import __version__
+
+    deciding = {k: v for k, v in described.items() if k not in _NOT_IN_FINGERPRINT}
+    text = json.dumps([__version__, tracker, parameter, deciding, weights], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

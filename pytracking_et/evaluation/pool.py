@@ -1,0 +1,254 @@
+"""Worker processes under spawn, on every system, with replacement of those that die.
+
+Our own, because `concurrent.futures` and `multiprocessing.Pool` give up (or hang) when a worker is
+killed, and because here a worker needs an index of its own for its device. One pipe a worker, one
+unit in flight on it, `connection.wait` on all.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing import connection
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from types import ModuleType
+
+from ..errors import ResultsError
+from . import worker
+from .units import Outcome, Unit, thread_variables, threads_per_worker
+
+# WaitForMultipleObjects takes 64 handles, some of which multiprocessing needs itself.
+WINDOWS_LIMIT = 61
+ATTEMPTS = 2
+STARTS_IN_VAIN = 3
+
+
+def worker_count(asked: int, units: int) -> int:
+    """Processes to start: no more than units, nor than Windows can wait for."""
+    limit = WINDOWS_LIMIT if os.name == "nt" else asked
+    return max(1, min(asked, units, limit))
+
+
+def device_names() -> list[str]:
+    """CUDA devices to hand out in turn, as CUDA_VISIBLE_DEVICES writes them; [] without any."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name.strip() for name in named.split(",") if name.strip()]
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return []
+    return [str(index) for index in range(torch.cuda.device_count())]
+
+
+@dataclass
+class _Worker:
+    index: int
+    process: SpawnProcess
+    pipe: Connection
+    crash_file: Path
+    ready: bool = False  # has loaded and waits for units, or has one
+    job: tuple[int, int] | None = None  # (index of the unit, attempt)
+    frames: int = 0
+
+
+def run_in_processes(
+    units: Sequence[Unit],
+    workers: int,
+    on_progress: Callable[[int, int], None] = lambda index, frames: None,
+    on_note: Callable[[str], None] = lambda text: None,
+) -> Generator[tuple[int, Outcome], None, None]:
+    """Run units, given order first to last, yielding (index of the unit, outcome) as they end.
+
+    A unit whose worker dies (killed, out of memory, segmentation fault) is given to the worker's
+    replacement once more; if that dies too its outcome has status "died". Closing the generator,
+    or any exception in it, Ctrl-C included, ends all workers at once.
+
+    Args:
+        units: what to run.
+        workers: processes asked for; see `worker_count`.
+        on_progress: called with (index of the unit, frames done); 0 frames when it starts again.
+        on_note: called with a line of text on each death of a worker.
+
+    Raises:
+        ResultsError: workers die before they can take any work.
+    """
+    with tempfile.TemporaryDirectory(prefix="ettrack-", ignore_cleanup_errors=True) as folder:
+        run = _Run(units, Path(folder), on_progress, on_note)
+        try:
+            run.start(worker_count(workers, len(units)))
+            yield from run.outcomes()
+        finally:
+            run.stop()
+
+
+class _Run:
+    """The running processes: starts, feeds, hears and replaces them."""
+
+    def __init__(
+        self,
+        units: Sequence[Unit],
+        folder: Path,
+        on_progress: Callable[[int, int], None],
+        on_note: Callable[[str], None],
+    ):
+        self.units = units
+        self.folder = folder
+        self.on_progress = on_progress
+        self.on_note = on_note
+        self.queue = deque((index, 1) for index in range(len(units)))
+        self.workers: list[_Worker] = []
+        self.devices = device_names()
+        self.starts_in_vain = 0
+        self.threads = 1
+
+    def start(self, count: int) -> None:
+        self.threads = threads_per_worker(count)
+        for index in range(count):
+            self.workers.append(self._start(index))
+
+    def outcomes(self) -> Iterator[tuple[int, Outcome]]:
+        missing = len(self.units)
+        while missing:
+            self._feed()
+            by_pipe = {each.pipe: each for each in self.workers}
+            by_sentinel = {each.process.sentinel: each for each in self.workers}
+            signalled = connection.wait([*by_pipe, *by_sentinel])
+            # What a worker said before its death comes before its death.
+            for pipe in [each for each in signalled if each in by_pipe]:
+                ended = self._hear(by_pipe.pop(pipe))
+                if ended is not None:
+                    missing -= 1
+                    yield ended
+            for each in by_pipe.values():
+                if each.process.sentinel in signalled and (ended := self._bury(each)) is not None:
+                    missing -= 1
+                    yield ended
+
+    def stop(self) -> None:
+        for each in self.workers:
+            each.process.terminate()
+        for each in self.workers:
+            each.process.join(2)
+            if each.process.is_alive():
+                each.process.kill()
+                each.process.join(2)
+            each.pipe.close()
+
+    def _start(self, index: int) -> _Worker:
+        crash_file = self.folder / f"crash-{index}.txt"
+        crash_file.write_text("", encoding="utf-8")
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        variables = thread_variables(self.threads)
+        if self.devices:
+            variables["CUDA_VISIBLE_DEVICES"] = self.devices[index % len(self.devices)]
+        process = context.Process(
+            target=worker.main,
+            args=(theirs, self.threads, str(crash_file)),
+            name=f"tracker-{index}",
+            daemon=True,
+        )
+        with _environment(variables), _without_main_module():
+            process.start()
+        theirs.close()
+        return _Worker(index, process, ours, crash_file)
+
+    def _feed(self) -> None:
+        for each in self.workers:
+            if each.ready and each.job is None and self.queue:
+                each.job, each.frames = self.queue.popleft(), 0
+                # A worker that has just died cannot take it; its end is seen at the next wait.
+                with suppress(BrokenPipeError, ConnectionResetError):
+                    each.pipe.send(self.units[each.job[0]])
+
+    def _hear(self, each: _Worker) -> tuple[int, Outcome] | None:
+        try:
+            kind, content = each.pipe.recv()
+        except (EOFError, ConnectionResetError):
+            return self._bury(each)
+        if kind == "ready":
+            each.ready, self.starts_in_vain = True, 0
+            return None
+        assert each.job is not None
+        index = each.job[0]
+        if kind == "progress":
+            each.frames = content
+            self.on_progress(index, content)
+            return None
+        each.job = None
+        return index, content
+
+    def _bury(self, dead: _Worker) -> tuple[int, Outcome] | None:
+        """Replace a dead worker; its unit is queued again, or ends as `died` the second time."""
+        dead.process.join(5)
+        dead.pipe.close()
+        code = dead.process.exitcode
+        if not dead.ready:
+            self.starts_in_vain += 1
+            if self.starts_in_vain >= STARTS_IN_VAIN:
+                raise ResultsError(
+                    f"worker processes end while starting (exit code {code}); their own message "
+                    "stands above. Use --threads 0 to track in one process"
+                )
+        stack = dead.crash_file.read_text(encoding="utf-8", errors="replace")
+        self.workers[self.workers.index(dead)] = self._start(dead.index)
+        if dead.job is None:
+            return None
+        index, attempt = dead.job
+        cause = f"worker died ({_cause(code)}) after {dead.frames} frames of {self.units[index]}"
+        if attempt < ATTEMPTS:
+            self.on_note(f"{cause}; trying it once more")
+            self.queue.appendleft((index, attempt + 1))
+            self.on_progress(index, 0)
+            return None
+        text = stack or f"{cause}; no stack: the system ended it from outside\n"
+        return index, Outcome(None, 0.0, "died", f"{cause}, {attempt} times", text)
+
+
+def _cause(code: int | None) -> str:
+    if code is not None and code < 0:
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = f"signal {-code}"
+        return f"{name}: out of memory?" if name == "SIGKILL" else name
+    return f"exit code {code}"
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Set variables for a child: libraries read them when they load, before any code of ours."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _without_main_module() -> Iterator[None]:
+    """Keep spawn from importing the caller's script in the child.
+
+    Workers need nothing of it, and a script or notebook without `if __name__ == "__main__"` would
+    start the run again in every worker.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

@@ -1,0 +1,172 @@
+"""Result files of one sequence, byte-compatible with pytracking's, plus the sub-pixel boxes.
+
+    <folder>/<sequence>.txt                           x y w h, tab, integers truncated toward zero
+    <folder>/<sequence>_float.txt                     x y w h, tab, %.4f (ours)
+    <folder>/<sequence>_time.txt                      seconds a frame, %f
+    <folder>/<sequence>_object_presence_scores.txt    score a frame, %f
+
+One line a frame, the first frame included; boxes in pixels, 0-based. Each file is written whole or
+not at all and the box file last, so that its presence says that all four are complete.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ResultsError
+from ..files import atomic_open
+
+FLOAT_SUFFIX = "_float.txt"
+TIME_SUFFIX = "_time.txt"
+SCORE_SUFFIX = "_object_presence_scores.txt"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a tracker said of one sequence, one entry a frame (plain lists: cheap to send).
+
+    boxes: x, y, w, h in pixels, 0-based; times: seconds; scores: 0..1, empty where the tracker
+    reports none.
+    """
+
+    boxes: list[list[float]]
+    times: list[float]
+    scores: list[float] = field(default_factory=list)
+
+
+def format_boxes(boxes: Iterable[Sequence[float]]) -> str:
+    """pytracking's box file: `66.7 -> 66`, `-0.9 -> 0`, tabs.
+
+    >>> format_boxes([[66.7, -0.9, 10, 20.5]])
+    '66\\t0\\t10\\t20\\n'
+    """
+    return "".join("\t".join(str(math.trunc(v)) for v in box) + "\n" for box in boxes)
+
+
+def format_float_boxes(boxes: Iterable[Sequence[float]]) -> str:
+    """Sub-pixel boxes, four decimals, tabs."""
+    return "".join("\t".join(f"{v:.4f}" for v in box) + "\n" for box in boxes)
+
+
+def format_values(values: Iterable[float]) -> str:
+    """One `%f` a line (times in seconds, scores)."""
+    return "".join(f"{value:f}\n" for value in values)
+
+
+def result_paths(folder: Path, sequence: str) -> dict[str, Path]:
+    """Paths of a sequence's files by kind: scores, time, float, boxes (the order of writing)."""
+    return {
+        "scores": folder / f"{sequence}{SCORE_SUFFIX}",
+        "time": folder / f"{sequence}{TIME_SUFFIX}",
+        "float": folder / f"{sequence}{FLOAT_SUFFIX}",
+        "boxes": folder / f"{sequence}.txt",
+    }
+
+
+def save(folder: Path, sequence: str, result: Result) -> None:
+    """Write the files of one sequence, the box file last.
+
+    Raises:
+        ResultsError: the lists differ in length, a box is not finite, or the disk is full or not
+            writable; files of other sequences are untouched, none of this one is left half.
+    """
+    frames = len(result.boxes)
+    if len(result.times) != frames or len(result.scores) not in (0, frames):
+        raise ResultsError(
+            f"sequence {sequence!r}: {frames} boxes but {len(result.times)} times and "
+            f"{len(result.scores)} scores; give one of each a frame"
+        )
+    for index, box in enumerate(result.boxes):
+        if len(box) != 4 or not all(math.isfinite(value) for value in box):
+            raise ResultsError(
+                f"sequence {sequence!r}, frame {index}: box {list(box)} is not four finite numbers"
+            )
+    paths = result_paths(folder, sequence)
+    texts = {
+        "scores": format_values(result.scores),
+        "time": format_values(result.times),
+        "float": format_float_boxes(result.boxes),
+        "boxes": format_boxes(result.boxes),
+    }
+    if not result.scores:
+        del texts["scores"]
+    try:
+        # The old box file goes first: while it stands, the files beside it must be its own.
+        paths["boxes"].unlink(missing_ok=True)
+        for kind, text in texts.items():
+            with atomic_open(paths[kind]) as stream:
+                stream.write(text)
+        if not result.scores:
+            paths["scores"].unlink(missing_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def unwritable(folder: Path, error: OSError) -> ResultsError:
+    """The error for a results folder that cannot be written, saying what became of the rest."""
+    reason = error.strerror or str(error)
+    return ResultsError(
+        f"cannot write results to {folder}: {reason}; finished sequences are kept: make room or "
+        "allow writing there, or name another folder with --results, then run the same command "
+        "to go on"
+    )
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete temporary files that a killed run left; call only while holding the folder's lock."""
+    for path in folder.glob(".*.tmp*"):
+        with suppress(FileNotFoundError):
+            path.unlink()
+
+
+def read_rows(path: Path) -> NDArray[np.float64]:
+    """Numbers of a result file (tab, comma or blanks), as N x columns float64.
+
+    Raises:
+        ResultsError: missing, empty, or with lines that are not rows of equal length.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ResultsError(f"no result file {path}; run the tracker on this sequence") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ResultsError(f"cannot read result file {path}: {error}") from error
+    try:
+        rows = [
+            [float(v) for v in line.replace(",", " ").split()]
+            for line in text.splitlines()
+            if line.strip()
+        ]
+        table = np.array(rows, dtype=np.float64)
+    except ValueError as error:
+        raise ResultsError(f"malformed result file {path}: {error}; run it again") from error
+    if table.ndim != 2:
+        raise ResultsError(f"result file {path} is empty; run the tracker on this sequence again")
+    return table
+
+
+def load_boxes(folder: Path, sequence: str, subpixel: bool = True) -> NDArray[np.float64]:
+    """Boxes of one sequence, N x 4, x, y, w, h in pixels.
+
+    Args:
+        subpixel: prefer `<sequence>_float.txt`; pytracking's own results have none, then and when
+            False the integers are read.
+    """
+    paths = result_paths(folder, sequence)
+    path = paths["float"] if subpixel and paths["float"].is_file() else paths["boxes"]
+    boxes = read_rows(path)
+    if boxes.shape[1] != 4:
+        raise ResultsError(f"{path} has {boxes.shape[1]} numbers a line; boxes have four")
+    return boxes
+
+
+def load_values(folder: Path, sequence: str, kind: str) -> NDArray[np.float64]:
+    """Times (kind `time`, seconds) or scores (kind `scores`) of one sequence, N values."""
+    return read_rows(result_paths(folder, sequence)[kind])[:, 0]

@@ -1,0 +1,235 @@
+"""pytracking's `Tracker`: a name and a parameter file, their results folder, and one run of them.
+
+The loop over the frames follows pytracking's harness: RGB frames, `info` of the first frame from
+the sequence, `previous_output` afterwards; reading a frame is not part of its time.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from ..errors import ParameterError, ResultsError
+from . import plugins
+from .environment import env_settings
+
+Output = dict[str, list[Any]]
+
+
+class Tracker:
+    """A tracker with one parameter file, as pytracking's harness and analysis know it.
+
+    Args:
+        name: tracker, `pytracking_et.tracker.NAME` (or of a package in PYTRACKING_ET_PLUGINS).
+        parameter_name: file `pytracking_et.parameter.NAME.PARAM`.
+        run_id: number of a repeated run; None for a single one.
+        display_name: name in tables and plots.
+        checkpoint, engine: override those of the parameter file where given.
+        threads: processor threads for a parameter file that does not set them; None: no limit.
+        results_path: folder of all results; of the settings where None.
+
+    Neither tracker nor parameter file need exist for analysing results that are there already;
+    running asks for both (ParameterError lists what there is).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        parameter_name: str,
+        run_id: int | None = None,
+        display_name: str | None = None,
+        *,
+        checkpoint: str | PathLike[str] | None = None,
+        engine: str | None = None,
+        threads: int | None = None,
+        results_path: str | PathLike[str] | None = None,
+    ):
+        if run_id is not None and (isinstance(run_id, bool) or not isinstance(run_id, int)):
+            raise ParameterError(f"run_id {run_id!r} must be None or an integer")
+        self.name = name
+        self.parameter_name = parameter_name
+        self.run_id = run_id
+        self.display_name = display_name
+        self.checkpoint = None if checkpoint is None else str(checkpoint)
+        self.engine = engine
+        self.threads = threads
+        settings = env_settings()
+        folder = parameter_name if run_id is None else f"{parameter_name}_{run_id:03d}"
+        base = Path(settings.results_path if results_path is None else results_path)
+        self.results_dir = str(base / name / folder)
+        self.segmentation_dir = str(Path(settings.segmentation_path) / name / folder)
+        self.visdom: Any = None
+
+    def __repr__(self) -> str:
+        run = "" if self.run_id is None else f", run_id={self.run_id}"
+        return f"Tracker({self.name!r}, {self.parameter_name!r}{run})"
+
+    @property
+    def tracker_class(self) -> type:
+        """Class of the tracker; ParameterError where there is none of this name."""
+        return plugins.tracker_class(self.name)
+
+    def get_parameters(self) -> Any:
+        """A fresh parameter bag, with `checkpoint`, `engine`, `threads` set where given here."""
+        params = plugins.parameters(self.name, self.parameter_name)
+        for key in ("checkpoint", "engine"):
+            if getattr(self, key) is not None:
+                setattr(params, key, getattr(self, key))
+        if self.threads is not None and getattr(params, "threads", None) is None:
+            params.threads = self.threads
+        params.tracker_name = self.name
+        params.param_name = self.parameter_name
+        params.run_id = self.run_id
+        return params
+
+    def create_tracker(self, params: Any) -> Any:
+        """An instance of the tracker; one network a process is the tracker class's own business."""
+        tracker = self.tracker_class(params)
+        tracker.visdom = self.visdom
+        return tracker
+
+    def weights_file(self, params: Any) -> Path | None:
+        """File of the weights that `params` lead to, for the manifest; None where it has none.
+
+        A tracker class may tell through a static method `weights_file(params)`; otherwise
+        `params.checkpoint` counts if it is a file.
+        """
+        find = getattr(self.tracker_class, "weights_file", None)
+        named = getattr(params, "checkpoint", None) if find is None else find(params)
+        return Path(named) if named and Path(named).is_file() else None
+
+    def run_sequence(
+        self,
+        seq: Any,
+        visualization: bool | None = None,
+        debug: int | None = None,
+        visdom_info: Mapping[str, Any] | None = None,
+        multiobj_mode: str | None = None,
+        *,
+        progress: Callable[[int], None] | None = None,
+    ) -> Output:
+        """Track one sequence, nothing is written.
+
+        Args:
+            seq: a Sequence with one target.
+            visualization: shown in Visdom; default: whether debug > 0.
+            debug: level; default that of the parameter file, else 0.
+            visdom_info: `use_visdom`, `server`, `port`.
+            multiobj_mode: accepted for pytracking's signature; single targets need none.
+            progress: called with the number of frames done after each frame.
+
+        Returns:
+            Lists with one entry a frame: `target_bbox` ([x, y, w, h] floats), `time` (seconds),
+            `object_presence_score` (empty where the tracker reports none), and `segmentation`
+            where the tracker returns masks.
+
+        Raises:
+            ImageError: a frame that cannot be read, with its path.
+            ResultsError: the tracker gave no box, or one that is not four finite numbers.
+            ParameterError: unknown tracker or parameter file, or a sequence of several targets.
+        """
+        if getattr(seq, "multiobj_mode", False):
+            raise ParameterError(
+                f"sequence {seq.name!r} has several targets; this harness runs one target a "
+                "sequence: make one Sequence of each"
+            )
+        params = self.get_parameters()
+        level = debug if debug is not None else getattr(params, "debug", 0)
+        params.debug = level
+        params.visualization = bool(level) if visualization is None else visualization
+        if params.visualization and self.visdom is None:
+            self.visdom = _open_visdom(level, visdom_info or {})
+        return self._track(self.create_tracker(params), seq, params.visualization, progress)
+
+    def _track(
+        self,
+        tracker: Any,
+        seq: Any,
+        visualization: bool,
+        progress: Callable[[int], None] | None,
+    ) -> Output:
+        from . import frames  # OpenCV: not before a sequence is really run
+
+        output: Output = {"target_bbox": [], "time": [], "object_presence_score": []}
+        previous: OrderedDict[str, Any] = OrderedDict()
+        with closing(frames.prefetch(seq.frames)) as images:  # type: ignore[type-var]
+            for index, image in enumerate(images):
+                info = OrderedDict(seq.init_info() if index == 0 else seq.frame_info(index))
+                start = time.perf_counter()
+                if index == 0:
+                    out = tracker.initialize(image, info)
+                else:
+                    info["previous_output"] = previous
+                    out = tracker.track(image, info)
+                elapsed = time.perf_counter() - start
+                out = OrderedDict(out or {})
+                if index == 0:
+                    out.setdefault("target_bbox", info["init_bbox"])
+                    if "init_mask" in info:
+                        out.setdefault("segmentation", info["init_mask"])
+                previous = out
+                box = _collect(output, out, elapsed, f"{self.name} on {seq.name!r}, frame {index}")
+                if visualization and self.visdom is not None:
+                    tracker.visdom_draw_tracking(image, box, out.get("segmentation"))
+                if progress is not None:
+                    progress(index + 1)
+        return _with_scores(output)
+
+
+def trackerlist(
+    name: str,
+    parameter_name: str,
+    run_ids: int | Iterable[int] | None = None,
+    display_name: str | None = None,
+    **keywords: Any,
+) -> list[Tracker]:
+    """Trackers of the same name and parameters, one a run id (None: one without)."""
+    ids: list[int | None] = (
+        [run_ids] if run_ids is None or isinstance(run_ids, int) else list(run_ids)
+    )
+    return [Tracker(name, parameter_name, i, display_name, **keywords) for i in ids]
+
+
+def _collect(output: Output, out: Mapping[str, Any], elapsed: float, where: str) -> list[float]:
+    box = out.get("target_bbox")
+    try:
+        numbers = [float(value) for value in box]  # type: ignore[union-attr]
+    except (TypeError, ValueError):
+        numbers = []
+    if len(numbers) != 4 or not all(map(math.isfinite, numbers)):
+        raise ResultsError(
+            f"{where}: target_bbox is {box!r}; a tracker must return four finite numbers x, y, w, h"
+        )
+    output["target_bbox"].append(numbers)
+    output["time"].append(float(out.get("time", elapsed)))
+    score = out.get("object_presence_score")
+    output["object_presence_score"].append(None if score is None else float(score))
+    if out.get("segmentation") is not None:
+        output.setdefault("segmentation", []).append(out["segmentation"])
+    return numbers
+
+
+def _with_scores(output: Output) -> Output:
+    scores = output["object_presence_score"]
+    if scores and scores[0] is None:
+        scores[0] = 1.0
+    # pytracking leaves the lone 1.0 of the first frame for trackers without a score; one line for
+    # many frames helps nobody, so there is no score at all then.
+    if any(score is None for score in scores) or len(scores) < 2:
+        output["object_presence_score"] = []
+    return output
+
+
+def _open_visdom(debug: int, visdom_info: Mapping[str, Any]) -> Any:
+    if not debug or not visdom_info.get("use_visdom", False):
+        return None
+    # Shown only on request, and by the room above this one: hence not at the top.
+    from ..live.visdom import Visdom
+
+    return Visdom(debug, {"handler": None, "win_id": "Tracking"}, dict(visdom_info))

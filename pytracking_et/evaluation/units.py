@@ -1,0 +1,130 @@
+"""The unit of work of every runner: one tracker on one sequence, and what came of it.
+
+Both are strings, numbers and lists only. Nothing with an open handle, a closure or a network in it
+travels between processes; the other side looks the names up again.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .machine import cores
+from .results import Result
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One tracker on one sequence. `frames` are image paths, `init_box` is x, y, w, h."""
+
+    tracker: str
+    parameter: str
+    run_id: int | None
+    checkpoint: str | None
+    engine: str | None
+    dataset: str
+    sequence: str
+    frames: tuple[str, ...]
+    init_box: tuple[float, ...]
+    debug: int = 0
+
+    def __str__(self) -> str:
+        run = "" if self.run_id is None else f"_{self.run_id:03d}"
+        return f"{self.sequence} ({self.tracker}/{self.parameter}{run})"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a unit: a result, or the kind of failure, one line, and the traceback."""
+
+    result: Result | None
+    seconds: float
+    status: Literal["done", "failed", "died"] = "done"
+    message: str = ""
+    traceback: str = ""
+
+
+# Threads of one process (a Dask worker may run several) take turns: trackers share the network
+# and the cores, and a frame's time must be its own.
+_turn = threading.Lock()
+
+
+def run_unit(
+    unit: Unit,
+    progress: Callable[[int], None] | None = None,
+    threads: int | None = None,
+    tracker: Any = None,
+    visdom_info: Mapping[str, Any] | None = None,
+) -> Outcome:
+    """Track one sequence; a failure becomes part of the outcome, not an exception.
+
+    Args:
+        unit: what to run.
+        progress: called with the number of frames done after each frame.
+        threads: processor threads of the tracker; None leaves its default.
+        tracker: the caller's own Tracker (with Visdom opened); looked up by name where None.
+        visdom_info: `use_visdom`, `server`, `port`; None shows nothing.
+    """
+    from .sequence import Sequence
+    from .tracker import Tracker
+
+    start = time.perf_counter()
+    try:
+        if tracker is None:
+            tracker = Tracker(
+                unit.tracker,
+                unit.parameter,
+                unit.run_id,
+                checkpoint=unit.checkpoint,
+                engine=unit.engine,
+                threads=threads,
+            )
+        sequence = Sequence(unit.sequence, list(unit.frames), unit.dataset, [list(unit.init_box)])
+        with _turn:
+            output = tracker.run_sequence(
+                sequence, debug=unit.debug, visdom_info=visdom_info, progress=progress
+            )
+    except Exception as error:  # everything a tracker may raise: the run goes on and reports it
+        line = traceback.format_exception_only(type(error), error)[-1].strip()
+        seconds = time.perf_counter() - start
+        return Outcome(None, seconds, "failed", line, traceback.format_exc())
+    result = Result(output["target_bbox"], output["time"], output["object_presence_score"])
+    return Outcome(result, time.perf_counter() - start)
+
+
+def threads_per_worker(workers: int) -> int:
+    """Threads for each of `workers` processes, so that together they use each core once.
+
+    A smaller OMP_NUM_THREADS of the user's is kept.
+    """
+    share = max(1, cores() // max(1, workers))
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return min(share, int(asked)) if asked.isdigit() and int(asked) > 0 else share
+
+
+def thread_variables(threads: int) -> dict[str, str]:
+    """Environment variables that cap the thread pools of OpenMP, MKL, OpenBLAS and friends."""
+    names = (
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+    )
+    return dict.fromkeys(names, str(threads))
+
+
+def limit_threads(threads: int) -> None:
+    """Cap OpenCV, and torch if something has loaded it already (its variable counts otherwise)."""
+    import cv2
+
+    cv2.setNumThreads(threads)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(threads)

@@ -1,0 +1,50 @@
+"""Tiny sequences on disk for the fake tracker of tests/fakelab."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from pytracking_et.evaluation import Sequence, SequenceList
+
+
+def make_sequence(
+    folder: Path,
+    name: str = "alpha",
+    frames: int = 5,
+    width: float = 20.0,
+    dataset: str = "otb",
+    size: tuple[int, int] = (24, 32),
+) -> Sequence:
+    """Frames of noise as PNG; `width` of the first box is the fake tracker's order."""
+    rng = np.random.default_rng(sum(map(ord, name)))
+    images = folder / name / "img"
+    images.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for number in range(1, frames + 1):
+        path = images / f"{number:04d}.png"
+        image = rng.integers(0, 255, (*size, 3), dtype=np.uint8)
+        # cv2.imwrite cannot open non-ASCII names on Windows.
+        path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
+        paths.append(str(path))
+    truth = np.tile([4.0, 3.0, width, 10.0], (frames, 1))
+    return Sequence(name, paths, dataset, truth)
+
+
+def make_list(folder: Path, *specs: tuple[str, int, float]) -> SequenceList:
+    """Several sequences: (name, frames, width of the first box)."""
+    return SequenceList(make_sequence(folder, *spec) for spec in specs)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Content of the box and score files: all that must not depend on when a run was stopped."""
+    names = ("manifest.json", "failures.log")
+    return {
+        path.name: path.read_bytes()
+        for path in sorted(folder.iterdir())
+        if path.name not in names
+        and not path.name.startswith(".lock")
+        and not path.name.endswith("_time.txt")
+    }

@@ -1,0 +1,157 @@
+"""Result files: pytracking's bytes, written whole, box file last."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import numpy as np
+import pytest
+
+from pytracking_et.errors import ResultsError
+from pytracking_et.evaluation import results
+from pytracking_et.evaluation.results import Result
+
+RESULT = Result(
+    boxes=[[10.0, 20.0, 30.0, 40.0], [66.7, -0.9, 30.99, 1e-3], [-66.7, 1234.56789, 0.5, 99.99999]],
+    times=[0.0123456, 1.0, 0.0000004],
+    scores=[1.0, 0.98765432, 0.0],
+)
+
+# Byte for byte what pytracking writes for these values (interface facts A4).
+GOLDEN = {
+    "seq.txt": b"10\t20\t30\t40\n66\t0\t30\t0\n-66\t1234\t0\t99\n",
+    "seq_time.txt": b"0.012346\n1.000000\n0.000000\n",
+    "seq_object_presence_scores.txt": b"1.000000\n0.987654\n0.000000\n",
+    "seq_float.txt": (
+        b"10.0000\t20.0000\t30.0000\t40.0000\n"
+        b"66.7000\t-0.9000\t30.9900\t0.0010\n"
+        b"-66.7000\t1234.5679\t0.5000\t100.0000\n"
+    ),
+}
+
+
+def test_files_are_pytrackings_byte_for_byte(tmp_path):
+    results.save(tmp_path, "seq", RESULT)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == GOLDEN
+
+
+def test_numpy_writes_the_same_integers(tmp_path):
+    # The way pytracking does it: astype(int) and savetxt.
+    path = tmp_path / "expected.txt"
+    np.savetxt(path, np.array(RESULT.boxes).astype(int), delimiter="\t", fmt="%d")
+    assert results.format_boxes(RESULT.boxes).encode() == path.read_bytes().replace(b"\r\n", b"\n")
+
+
+def test_no_score_file_without_scores(tmp_path):
+    results.save(tmp_path, "seq", RESULT)
+    results.save(tmp_path, "seq", Result(RESULT.boxes, RESULT.times))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "seq.txt",
+        "seq_float.txt",
+        "seq_time.txt",
+    ]
+
+
+@pytest.mark.parametrize("fails_at", ["_time.txt", "_float.txt", "_object_presence_scores.txt"])
+def test_box_file_stands_only_if_all_do(tmp_path, monkeypatch, fails_at):
+    results.save(tmp_path, "seq", RESULT)
+    real = results.atomic_open
+
+    def failing(path, *args, **keywords):
+        if path.name.endswith(fails_at):
+            raise OSError(28, "No space left on device")
+        return real(path, *args, **keywords)
+
+    monkeypatch.setattr(results, "atomic_open", failing)
+    with pytest.raises(ResultsError, match="No space left on device.*finished sequences are kept"):
+        results.save(tmp_path, "seq", RESULT)
+    assert not (tmp_path / "seq.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (Result([[1, 2, 3, 4]], [0.1, 0.2]), "1 boxes but 2 times"),
+        (Result([[1, 2, 3, 4]] * 2, [0.1, 0.2], [1.0]), "and 1 scores"),
+        (Result([[1, 2, float("nan"), 4]], [0.1]), "frame 0.*nan"),
+        (Result([[1, 2, 3]], [0.1]), "not four finite numbers"),
+    ],
+)
+def test_bad_results_are_refused(tmp_path, result, message):
+    with pytest.raises(ResultsError, match=message):
+        results.save(tmp_path, "seq", result)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "10\t20\t30\t40\n66\t0\t30\t0\n",
+        "10,20,30,40\n66,0,30,0\n",
+        "10 20 30 40\r\n66 0 30 0\r\n",
+        "10.0, 20.0, 30.0, 40.0\n66, 0, 30, 0\n\n",
+    ],
+)
+def test_load_reads_any_separator(tmp_path, text):
+    (tmp_path / "seq.txt").write_text(text, encoding="utf-8")
+    expected = [[10, 20, 30, 40], [66, 0, 30, 0]]
+    np.testing.assert_array_equal(results.load_boxes(tmp_path, "seq"), expected)
+
+
+def test_load_prefers_subpixel_boxes(tmp_path):
+    results.save(tmp_path, "seq", RESULT)
+    assert results.load_boxes(tmp_path, "seq")[1, 0] == 66.7
+    assert results.load_boxes(tmp_path, "seq", subpixel=False)[1, 0] == 66
+    np.testing.assert_allclose(results.load_values(tmp_path, "seq", "time")[1], 1.0)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no result file"),
+        (b"", "is empty"),
+        (b"1\t2\t3\n", "3 numbers a line"),
+        (b"1\t2\t3\t4\n1\t2\n", "malformed"),
+        (b"a\tb\tc\td\n", "malformed"),
+        (b"\xff\xfe\x00", "cannot read"),
+    ],
+)
+def test_bad_files_are_named(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "seq.txt").write_bytes(content)
+    with pytest.raises(ResultsError, match=message) as caught:
+        results.load_boxes(tmp_path, "seq")
+    assert "seq.txt" in str(caught.value)
+
+
+def test_leftovers_of_a_killed_run_are_removed(tmp_path):
+    results.save(tmp_path, "seq", RESULT)
+    (tmp_path / ".seq.txt.abc123.tmp.txt").write_text("half", encoding="utf-8")
+    results.remove_leftovers(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(GOLDEN)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 64 KB."""
+    folder = tmp_path / "small disk"
+    folder.mkdir()
+    if os.name == "nt" or os.geteuid() != 0:
+        pytest.skip("mounting a small tmpfs needs root")
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("tmpfs cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_full_disk_keeps_what_is_finished(small_disk):
+    long = Result([[1.5, 2.5, 3.5, 4.5]] * 2000, [0.1] * 2000)
+    results.save(small_disk, "first", RESULT)
+    before = {path.name: path.read_bytes() for path in small_disk.iterdir()}
+    with pytest.raises(ResultsError, match="No space left on device"):
+        results.save(small_disk, "second", long)
+    after = {path.name: path.read_bytes() for path in small_disk.iterdir()}
+    assert {name: after[name] for name in before} == before
+    assert not any(name.endswith("second.txt") or ".tmp" in name for name in after)

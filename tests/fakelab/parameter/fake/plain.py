@@ -1,0 +1,8 @@
+"""Parameter file `plain` of the fake tracker."""
+
+from pytracking_et.tracker.params import TrackerParams
+
+
+def parameters():
+    params = TrackerParams()
+    return params

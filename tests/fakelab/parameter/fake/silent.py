@@ -1,0 +1,9 @@
+"""Parameter file `silent` of the fake tracker."""
+
+from pytracking_et.tracker.params import TrackerParams
+
+
+def parameters():
+    params = TrackerParams()
+    params.scores = False
+    return params

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import zipfile
 from collections.abc import Mapping
 from functools import lru_cache
@@ -65,7 +66,7 @@ def find(network: str, checkpoint: str | os.PathLike[str] | None = None) -> Path
     for path in tried:
         if path.is_file():
             return path
-    listing = "\n".join(f"  {path}" for path in tried)
+    listing = "".join(f"\n  {path}" for path in tried)
     if checkpoint:
         source, advice = "", "check the path given with --checkpoint"
     elif os.environ.get(ENVIRONMENT):
@@ -169,10 +170,14 @@ def _read_torch(path: Path) -> Mapping[str, Any]:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
+        # torch's own text advises weights_only=False, which would run whatever the file holds.
+        foreign = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if foreign is None:
+            raise _unreadable(path, pickle.UnpicklingError("not a PyTorch file")) from error
         raise CheckpointError(
-            f"weights {path} hold more than tensors, and loading them would run code from the "
-            "file; this is never done. Convert them where you trust them: "
-            f"torch.save(checkpoint['net'], 'clean.pth'). Detail: {error}"
+            f"weights {path} hold more than tensors ({foreign[1]}), and loading that would run "
+            "code from the file, which is never done. Where you trust it, save its state dict "
+            "alone: torch.save(checkpoint['net'], 'clean.pth')"
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise _unreadable(path, error) from error

@@ -1,0 +1,1 @@
+"""Numbers of the published network and loop (no images, no weights)."""

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from pytracking_et.errors import CheckpointError
+from pytracking_et.network import weights
+
+
+class Small(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(3, 2)
+        self.bn = torch.nn.BatchNorm1d(2)
+
+
+def state_of(module):
+    return {k: v.clone() for k, v in module.state_dict().items()}
+
+
+def prefixed(state):
+    return {f"module.{name}": value for name, value in state.items()}
+
+
+WRITERS = {
+    "bare.pth": lambda path, state: torch.save(state, path),
+    "nested.pth": lambda path, state: torch.save({"state_dict": state, "epoch": 35}, path),
+    "ltr.tar": lambda path, state: torch.save({"net": state, "epoch": 3}, path),
+    "parallel.pth": lambda path, state: torch.save(prefixed(state), path),
+    "both.pth": lambda path, state: torch.save({"state_dict": prefixed(state)}, path),
+    "arrays.npz": lambda path, state: np.savez(path, **{k: v.numpy() for k, v in state.items()}),
+    "full.safetensors": lambda path, state: weights.save(path, state, half=False),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_load_reads_every_format(tmp_path, name):
+    source, target = Small(), Small()
+    WRITERS[name](tmp_path / name, state_of(source))
+    weights.load(target, tmp_path / name)
+    assert torch.equal(target.layer.weight, source.layer.weight)
+
+
+def test_half_precision_comes_back_as_float32_with_metadata(tmp_path):
+    source = Small()
+    path = tmp_path / "w.safetensors"
+    weights.save(path, state_of(source), {"network": "small", "parameters": '{"lr": 0.5}'})
+    state, texts = weights.read(path)
+    assert state["layer.weight"].dtype == torch.float32
+    torch.testing.assert_close(state["layer.weight"], source.layer.weight.data, atol=1e-3, rtol=0)
+    assert texts["network"] == "small"
+    assert weights.tuned_parameters(path) == {"lr": 0.5}
+
+
+def test_batchnorm_counters_may_be_absent(tmp_path):
+    state = {k: v for k, v in state_of(Small()).items() if not k.endswith("num_batches_tracked")}
+    torch.save(state, tmp_path / "w.pth")
+    weights.load(Small(), tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda s: s.pop("layer.bias"), ["1 missing", "layer.bias"]),
+        (lambda s: s.update(foreign=torch.zeros(1)), ["1 extra", "foreign"]),
+        (
+            lambda s: s.update({"layer.weight": torch.zeros(5, 3)}),
+            ["1 misshapen", "(5, 3)", "(2, 3)"],
+        ),
+    ],
+)
+def test_misfits_are_listed_and_change_nothing(tmp_path, change, words):
+    state = state_of(Small())
+    change(state)
+    torch.save(state, tmp_path / "w.pth")
+    target = Small()
+    before = state_of(target)
+    with pytest.raises(CheckpointError) as caught:
+        weights.load(target, tmp_path / "w.pth")
+    assert all(word in str(caught.value) for word in words)
+    assert all(torch.equal(v, before[k]) for k, v in target.state_dict().items())
+
+
+class Foreign:
+    """Stands for code in a checkpoint; must never be built."""
+
+    def __reduce__(self):
+        return (print, ("foreign code ran",))
+
+
+def truncated(path):
+    torch.save(state_of(Small()), path)
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def truncated_safetensors(path):
+    weights.save(path, state_of(Small()))
+    path.write_bytes(path.read_bytes()[:-4])
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "words"),
+    [
+        ("gone.pth", lambda path: None, "do not exist"),
+        ("code.pth", lambda p: torch.save({"state_dict": Foreign()}, p), "print.*never done"),
+        ("old.pth", lambda p: p.write_bytes(pickle.dumps({"a": 1}, 4)), "not a PyTorch file"),
+        ("cut.pth", truncated, "truncated"),
+        ("cut.safetensors", truncated_safetensors, "truncated"),
+        ("text.npz", lambda p: p.write_text("<html>not found</html>"), "truncated"),
+        ("empty.safetensors", lambda p: p.write_bytes(b""), "0 bytes"),
+        ("list.pth", lambda p: torch.save([torch.zeros(1)], p), "no state dict"),
+    ],
+)
+def test_bad_files_say_what_is_wrong(tmp_path, capsys, name, write, words):
+    write(tmp_path / name)
+    with pytest.raises(CheckpointError, match=words):
+        weights.read(tmp_path / name)
+    assert "foreign code" not in capsys.readouterr().out
+
+
+def test_save_refuses_values_beyond_half_precision_and_leaves_no_file(tmp_path):
+    with pytest.raises(CheckpointError, match="big does not fit"):
+        weights.save(tmp_path / "w.safetensors", {"big": torch.tensor([1e9])})
+    assert not list(tmp_path.iterdir())
+
+
+class TestFind:
+    def test_explicit_wins_over_environment(self, tmp_path, monkeypatch):
+        for name in ("a.npz", "b.npz"):
+            (tmp_path / name).touch()
+        monkeypatch.setenv(weights.ENVIRONMENT, str(tmp_path / "b.npz"))
+        assert weights.find("x", tmp_path / "a.npz").name == "a.npz"
+        assert weights.find("x").name == "b.npz"
+
+    def test_folder_is_searched_for_the_network(self, tmp_path):
+        (tmp_path / "lt_mobile.npz").touch()
+        assert weights.find("lt_mobile", tmp_path) == tmp_path / "lt_mobile.npz"
+
+    def test_package_then_cache(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(weights, "PACKAGE_WEIGHTS", tmp_path / "package")
+        monkeypatch.setenv("PYTRACKING_ET_CACHE", str(tmp_path / "cache"))
+        cached = tmp_path / "cache" / "weights" / "net.pth"
+        cached.parent.mkdir(parents=True)
+        cached.touch()
+        assert weights.find("net") == cached
+        (tmp_path / "package").mkdir()
+        (tmp_path / "package" / "net.safetensors").touch()
+        assert weights.find("net") == tmp_path / "package" / "net.safetensors"
+
+    def test_name_of_a_cached_file(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("PYTRACKING_ET_CACHE", str(tmp_path))
+        (tmp_path / "weights").mkdir()
+        (tmp_path / "weights" / "official.pth").touch()
+        assert weights.find("et_tracker", "official").name == "official.pth"
+
+    @pytest.mark.parametrize(
+        ("explicit", "environment", "words"),
+        [
+            ("nowhere/a.pth", None, ["nowhere", "--checkpoint"]),
+            (None, "nowhere/b.pth", ["b.pth", weights.ENVIRONMENT]),
+            (None, None, ["unknown_net.safetensors", "unknown_net.npz", "lt_mobile", "official"]),
+        ],
+    )
+    def test_a_miss_names_every_place_and_a_way_out(
+        self, monkeypatch, explicit, environment, words
+    ):
+        if environment:
+            monkeypatch.setenv(weights.ENVIRONMENT, environment)
+        with pytest.raises(CheckpointError) as caught:
+            weights.find("unknown_net", explicit)
+        assert all(word in str(caught.value) for word in words)
+
+
+def test_fingerprint_follows_the_content(tmp_path):
+    path = tmp_path / "w"
+    path.write_bytes(b"one")
+    first = weights.fingerprint(path)
+    path.write_bytes(b"other")
+    assert weights.fingerprint(path) != first
+
+
+@pytest.mark.parametrize(
+    ("names", "kind"),
+    [
+        (["head.cls_tower.0.BN.bias"], "lt_mobile"),
+        (["cls_branch_1.BN.bias"], "et_tracker"),
+        (["fc.weight"], None),
+    ],
+)
+def test_recognised(names, kind):
+    assert weights.recognised(names) == kind

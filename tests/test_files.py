@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from pytracking_et.files import atomic_open, atomic_path, cache_folder, sha256
+
+
+def test_the_new_file_replaces_the_old_one(tmp_path):
+    path = tmp_path / "sub" / "a.txt"
+    for text in ("one\n", "two\n"):
+        with atomic_open(path) as stream:
+            stream.write(text)
+    assert path.read_bytes() == b"two\n"
+    assert [p.name for p in path.parent.iterdir()] == ["a.txt"]
+
+
+def test_an_error_keeps_the_old_file_and_leaves_nothing_behind(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError, match="half"), atomic_open(path) as stream:
+        stream.write("new")
+        raise RuntimeError("half way")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_temporary_keeps_the_suffix_that_writers_look_at(tmp_path):
+    with atomic_path(tmp_path / "plot.png") as temporary:
+        assert temporary.suffix == ".png"
+        temporary.write_bytes(b"x")
+    assert (tmp_path / "plot.png").read_bytes() == b"x"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
+def test_results_are_as_readable_as_the_umask_says(tmp_path):
+    with atomic_open(tmp_path / "a") as stream:
+        stream.write("x")
+    assert (tmp_path / "a").stat().st_mode & 0o444 == 0o444
+
+
+def test_sha256(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc" * 1000)
+    assert sha256(tmp_path / "a") == hashlib.sha256(b"abc" * 1000).hexdigest()
+
+
+def test_cache_folder_by_name(monkeypatch):
+    monkeypatch.setenv("PYTRACKING_ET_CACHE", "somewhere")
+    assert cache_folder() == Path("somewhere")
+    monkeypatch.delenv("PYTRACKING_ET_CACHE")
+    assert cache_folder().name == "pytracking_et"

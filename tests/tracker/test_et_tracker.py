@@ -1,0 +1,124 @@
+"""What pytracking's callers do with a tracker (interface: BaseTracker, info and out)."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+import torch
+
+from pytracking_et import network
+from pytracking_et.errors import BoxError
+from pytracking_et.network import weights
+from pytracking_et.tracker.et_tracker import get_tracker_class
+from pytracking_et.tracker.params import TrackerParams, load
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "lt_mobile.safetensors"
+    weights.save(path, network.build("lt_mobile").state_dict())
+    return path
+
+
+@pytest.fixture
+def tracker(checkpoint):
+    params = load("lt_mobile")
+    params.checkpoint, params.engine = str(checkpoint), "torch"
+    # Set by pytracking's harness on every bag.
+    params.visualization, params.debug = False, 0
+    params.tracker_name, params.param_name = "et_tracker", "lt_mobile"
+    return get_tracker_class()(params)
+
+
+def image(seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (120, 160, 3), np.uint8)
+
+
+def test_contract(tracker):
+    assert tracker.multiobj_mode == "parallel"
+    assert tracker.predicts_segmentation_mask() is False
+    tracker.initialize_features()
+    out = tracker.initialize(image(), {"init_bbox": [np.float64(v) for v in (50, 40, 30, 20)]})
+    assert out["time"] > 0
+    times = []
+    for seed in range(1, 4):
+        out = tracker.track(image(seed), {"previous_output": OrderedDict()})
+        assert type(out["target_bbox"]) is list
+        assert all(type(v) is float for v in out["target_bbox"])
+        assert 0 <= out["object_presence_score"] <= 1
+        times.append(out["time"])
+    assert len(set(times)) == 3, "each frame has a time of its own"
+
+
+@pytest.mark.parametrize("info", [None, {}, {"previous_output": {"target_bbox": [0, 0, 1, 1]}}])
+def test_state_lies_on_the_object(tracker, info):
+    tracker.initialize(image(), {"init_bbox": [50, 40, 30, 20]})
+    expected = copy.deepcopy(tracker).track(image(1))["target_bbox"]
+    assert tracker.track(image(1), info)["target_bbox"] == expected
+
+
+def test_copy_before_initialize_as_the_multi_object_wrapper_does(tracker):
+    tracker.initialize_features()
+    first, second = copy.deepcopy(tracker), copy.deepcopy(tracker)
+    first.initialize(image(), {"init_bbox": [50, 40, 30, 20]})
+    second.initialize(image(), {"init_bbox": [10, 10, 60, 50]})
+    assert first._loop.engine.network is second._loop.engine.network
+    assert first.track(image(1))["target_bbox"] != second.track(image(1))["target_bbox"]
+
+
+@pytest.mark.parametrize("info", [{}, {"init_bbox": {1: [1, 1, 5, 5]}}, {"init_bbox": None}])
+def test_initialize_without_a_box(tracker, info):
+    with pytest.raises(BoxError, match="init_bbox"):
+        tracker.initialize(image(), info)
+
+
+def test_track_before_initialize(tracker):
+    with pytest.raises(BoxError, match="before initialize"):
+        tracker.track(image())
+
+
+class Recorder:
+    """Stands for pytracking's Visdom wrapper."""
+
+    def __init__(self):
+        self.calls = []
+
+    def register(self, data, mode, debug_level=0, title="Data"):
+        self.calls.append((title, mode, debug_level))
+
+
+def test_drawing(tracker):
+    tracker.visdom = Recorder()
+    tracker.initialize(image(), {"init_bbox": [50, 40, 30, 20]})
+    out = tracker.track(image(1))
+    tracker.visdom_draw_tracking(image(1), out["target_bbox"])
+    assert tracker.visdom.calls == [
+        ("Score Map", "heatmap", 2),
+        ("Search Region", "image", 2),
+        ("Max Score", "lineplot", 3),
+        ("Tracking", "Tracking", 1),
+    ]
+
+
+class TestTrackerParams:
+    def test_bag(self):
+        params = TrackerParams(a=1)
+        params.set_default_values({"a": 2, "b": 3})
+        assert (params.a, params.b) == (1, 3)
+        assert params.get("a") == 1
+        assert params.get("c", 9) == 9
+        assert params.has("a")
+        assert not params.has("c")
+        with pytest.raises(AttributeError):
+            params.get("c")
+
+    def test_pickles(self):
+        assert pickle.loads(pickle.dumps(load("et_tracker"))).network == "et_tracker"
+
+    def test_fresh_bag_each_time(self):
+        assert load("lt_mobile") is not load("lt_mobile")

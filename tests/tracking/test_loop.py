@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+from pytracking_et import ETTracker
+from pytracking_et.boxes import iou
+from pytracking_et.errors import BoxError, ImageError, ParameterError
+from pytracking_et.tracking.loop import Loop
+from pytracking_et.tracking.parameters import Parameters
+from tests.golden.paths import TRAJECTORIES
+from tests.tracking.fakes import BrightSpotEngine, frame
+
+
+def moving_boxes(count=30):
+    return [np.array([100 + 3 * i, 80 + 2 * i, 40 + 0.5 * i, 30 + 0.4 * i]) for i in range(count)]
+
+
+@pytest.mark.parametrize("smoothing", ["once", "twice"])
+@pytest.mark.parametrize("template", [127, 128])
+def test_follows_a_moving_growing_target(smoothing, template):
+    boxes = moving_boxes()
+    loop = Loop(
+        BrightSpotEngine(), Parameters(size_smoothing=smoothing, template_size=template)
+    )
+    loop.start(frame(boxes[0]), boxes[0])
+    overlaps = [iou(loop.step(frame(box)).box, box) for box in boxes[1:]]
+    assert min(overlaps) > 0.75
+    assert loop.engine.templates[0].shape == (template, template, 3)
+
+
+def test_smoothing_once_follows_a_jump_in_size_faster():
+    def size_after(smoothing):
+        loop = Loop(BrightSpotEngine(), Parameters(size_smoothing=smoothing))
+        loop.start(frame((100, 100, 40, 40)), (100, 100, 40, 40))
+        return loop.step(frame((95, 95, 50, 50))).box[2]
+
+    assert 40 < size_after("twice") < size_after("once") < 50
+
+
+@pytest.mark.parametrize(("box", "size"), [((100, 100, 40, 40), 256), ((100, 100, 12, 12), 288)])
+def test_small_targets_get_the_larger_search_crop(box, size):
+    loop = Loop(BrightSpotEngine())
+    loop.start(frame(box), box)
+    loop.step(frame(box))
+    assert loop.search_crop.shape == (size, size, 3)
+    assert loop.score_map.shape == (size // 16, size // 16)
+
+
+def test_bgr_frames_reach_the_engine_as_rgb():
+    image = frame((100, 100, 40, 40))
+    image[..., 2] = 200
+    image[100:140, 100:140] = 255
+    results = []
+    for array, color in ((image, "rgb"), (image[..., ::-1].copy(), "bgr")):
+        loop = Loop(BrightSpotEngine())
+        loop.start(array, (100, 100, 40, 40), color)
+        loop.step(array, color)
+        results.append((loop.engine.templates[0], loop.search_crop))
+    np.testing.assert_array_equal(results[0][0], results[1][0])
+    np.testing.assert_array_equal(results[0][1], results[1][1])
+
+
+def test_box_stays_in_the_image_and_has_a_minimum_size():
+    loop = Loop(BrightSpotEngine())
+    loop.start(frame((300, 220, 15, 15)), (300, 220, 15, 15))
+    for step in range(10):
+        box, _ = loop.step(frame((300 + 3 * step, 220 + 3 * step, 15, 15)))
+        assert (box[:2] >= 0).all()
+        assert (box[2:] >= 10).all()
+        assert box[0] + box[2] / 2 <= 320
+        assert box[1] + box[3] / 2 <= 240
+
+
+@pytest.mark.parametrize(("threshold", "moves"), [(0.0, True), (0.5, False)])
+def test_hold_below_keeps_the_box_where_the_score_is_low(threshold, moves):
+    loop = Loop(BrightSpotEngine(score=0.4), Parameters(hold_below=threshold))
+    loop.start(frame((100, 100, 40, 40)), (100, 100, 40, 40))
+    box, score = loop.step(frame((116, 100, 40, 40)))
+    assert score == pytest.approx(0.4)
+    assert (abs(box[0] - 100) > 5) == moves
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("box", "words"),
+        [
+            ((10, 10, 0, 5), "no area"),
+            ((10, 10, 5, -3), "no area"),
+            ((float("nan"), 10, 5, 5), "NaN"),
+            ((400, 10, 5, 5), "outside the image of 320x240"),
+            ((-50, 10, 20, 20), "outside"),
+            ((1, 2, 3), "has 3 numbers"),
+            ("abcd", "not four numbers"),
+        ],
+    )
+    def test_boxes(self, box, words):
+        with pytest.raises(BoxError, match=words):
+            Loop(BrightSpotEngine()).start(frame((0, 0, 9, 9)), box)
+
+    def test_a_refused_start_keeps_the_former_target(self):
+        loop = Loop(BrightSpotEngine())
+        loop.start(frame((100, 100, 40, 40)), (100, 100, 40, 40))
+        with pytest.raises(BoxError):
+            loop.start(frame((0, 0, 9, 9)), (1, 1, 0, 0))
+        assert loop.box.tolist() == [100, 100, 40, 40]
+        with pytest.raises(ImageError):
+            loop.step(np.zeros((0, 0, 3), np.uint8))
+        assert loop.box.tolist() == [100, 100, 40, 40]
+
+    def test_step_before_start(self):
+        with pytest.raises(ParameterError, match="call init"):
+            Loop(BrightSpotEngine()).step(frame((0, 0, 9, 9)))
+
+
+def test_copies_track_on_independently():
+    loop = Loop(BrightSpotEngine())
+    loop.start(frame((100, 100, 40, 40)), (100, 100, 40, 40))
+    twin = copy.deepcopy(loop)
+    loop.step(frame((120, 100, 40, 40)))
+    assert twin.box.tolist() == [100, 100, 40, 40]
+    assert twin.step(frame((90, 100, 40, 40))).box[0] < 100
+
+
+def test_parameters_pickle():
+    assert pickle.loads(pickle.dumps(Parameters(lr=0.5))) == Parameters(lr=0.5)
+
+
+@pytest.mark.parametrize("name", ["Crossing", "Deer", "Couple", "MotorRolling"])
+def test_published_trajectories(shared, name):
+    import cv2
+
+    golden = np.load(TRAJECTORIES)[f"{name}.boxes"]
+    frames = sorted((shared / "sequences" / "OTB100" / name / "img").glob("*.jpg"))
+    tracker = ETTracker(
+        shared / "weights" / "lighttrack_mobile.npz", "lt_mobile", engine="torch", color="bgr"
+    )
+    tracker.init(cv2.imread(str(frames[0])), golden[0])
+    boxes = [tracker.update(cv2.imread(str(path))).box for path in frames[1:]]
+    np.testing.assert_allclose(boxes, golden[1:], atol=0.5)

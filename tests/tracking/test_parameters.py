@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+
+from pytracking_et.errors import ParameterError
+from pytracking_et.tracking.parameters import Parameters
+
+
+def test_defaults_are_the_published_constants():
+    assert Parameters() == Parameters(
+        template_size=127,
+        search_size=256,
+        small_search_size=288,
+        small_target=0.004,
+        context=0.5,
+        penalty_k=0.007,
+        window_influence=0.225,
+        lr=0.616,
+        size_smoothing="twice",
+        minimum_size=10,
+        hold_below=0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"size_smoothing": "thrice"}, "thrice"),
+        ({"template_size": 100}, "127 or 128"),
+        ({"search_size": 250}, "search_size is 250"),
+        ({"window_influence": 1.5}, "window_influence is 1.5"),
+        ({"lr": float("nan")}, "lr is nan"),
+        ({"penalty_k": -1}, "penalty_k is -1"),
+        ({"window_influense": 0.2}, "did you mean 'window_influence'"),
+        ({"zzz": 0.2}, "unknown tracking parameter 'zzz'; one of"),
+    ],
+)
+def test_bad_values_are_quoted(fields, words):
+    with pytest.raises(ParameterError, match=words):
+        Parameters.from_fields(fields)

@@ -1,0 +1,152 @@
+// The score of every tracked frame as a curve. Rows are [frame, time, x, y, w, h, score].
+
+const LEFT = 26;
+const BOTTOM = 16;
+const TOP = 6;
+
+export class Chart {
+  /** pick(frame) is called when the user clicks on a frame. */
+  constructor(canvas, pick) {
+    this.canvas = canvas;
+    this.context = canvas.getContext("2d");
+    this.rows = [];
+    this.first = 0;
+    this.last = 1;
+    this.cursor = null;
+    this.hover = null;
+    this.lowScore = 0;
+    new ResizeObserver(() => this.paint()).observe(canvas);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.paint());
+    canvas.addEventListener("pointermove", (event) => { this.hover = this.frameAt(event); this.refresh(); });
+    canvas.addEventListener("pointerleave", () => { this.hover = null; this.refresh(); });
+    canvas.addEventListener("click", (event) => pick(this.frameAt(event)));
+  }
+
+  /** Show rows between two frame numbers; cursor marks the frame on the screen. */
+  set(rows, first, last, cursor) {
+    this.rows = rows;
+    this.first = first;
+    this.last = Math.max(last, first + 1);
+    this.cursor = cursor;
+    this.refresh();
+  }
+
+  refresh() {
+    if (this.waiting) return;
+    this.waiting = true;
+    requestAnimationFrame(() => { this.waiting = false; this.paint(); });
+  }
+
+  frameAt(event) {
+    const box = this.canvas.getBoundingClientRect();
+    const part = (event.clientX - box.left - LEFT) / (box.width - LEFT - 4);
+    return Math.round(this.first + Math.min(Math.max(part, 0), 1) * (this.last - this.first));
+  }
+
+  x(frame) {
+    return LEFT + (frame - this.first) / (this.last - this.first) * (this.wide - LEFT - 4);
+  }
+
+  y(score) {
+    return TOP + (1 - score) * (this.high - TOP - BOTTOM);
+  }
+
+  paint() {
+    const box = this.canvas.getBoundingClientRect();
+    if (!box.width) return;
+    [this.wide, this.high] = [box.width, box.height];
+    this.canvas.width = Math.round(box.width * devicePixelRatio);
+    this.canvas.height = Math.round(box.height * devicePixelRatio);
+    this.context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+    const style = getComputedStyle(document.documentElement);
+    this.colour = (name) => style.getPropertyValue(`--${name}`).trim();
+    this.paintAxes();
+    this.paintCurve();
+    if (this.cursor !== null) this.vertical(this.cursor, this.colour("accent"));
+    this.paintHover();
+  }
+
+  paintAxes() {
+    const { context } = this;
+    context.font = "11px system-ui, sans-serif";
+    context.fillStyle = this.colour("soft");
+    context.strokeStyle = this.colour("line");
+    context.lineWidth = 1;
+    context.textAlign = "right";
+    context.textBaseline = "middle";
+    for (const score of [0, 0.5, 1]) {
+      context.fillText(score.toFixed(1), LEFT - 5, this.y(score));
+      this.horizontal(score);
+    }
+    context.textBaseline = "bottom";
+    context.fillText(String(this.last), this.wide - 2, this.high);
+    context.textAlign = "left";
+    context.fillText(String(this.first), LEFT, this.high);
+    context.setLineDash([4, 4]);
+    context.strokeStyle = this.colour("low");
+    this.horizontal(this.lowScore);
+    context.setLineDash([]);
+  }
+
+  horizontal(score) {
+    this.context.beginPath();
+    this.context.moveTo(LEFT, this.y(score));
+    this.context.lineTo(this.wide - 4, this.y(score));
+    this.context.stroke();
+  }
+
+  vertical(frame, colour) {
+    this.context.strokeStyle = colour;
+    this.context.lineWidth = 1.5;
+    this.context.beginPath();
+    this.context.moveTo(this.x(frame), TOP);
+    this.context.lineTo(this.x(frame), this.high - BOTTOM);
+    this.context.stroke();
+  }
+
+  /** Lowest score per pixel column (drops must stay visible), grey where it is below the threshold. */
+  paintCurve() {
+    const points = [];
+    for (const [frame, , , , , , score] of this.rows) {
+      if (score === null || frame < this.first || frame > this.last) continue;
+      const x = Math.round(this.x(frame) * 2) / 2;
+      const previous = points[points.length - 1];
+      if (previous && previous[0] === x) previous[1] = Math.min(previous[1], score);
+      else points.push([x, score]);
+    }
+    const { context } = this;
+    context.lineWidth = 2;
+    context.lineJoin = "round";
+    const column = Math.max(6, 4 * (this.wide - LEFT) / (this.last - this.first));
+    for (let k = 1; k < points.length; k += 1) {
+      if (points[k][0] - points[k - 1][0] > column) continue; // not tracked in between
+      const low = Math.min(points[k][1], points[k - 1][1]) < this.lowScore;
+      context.strokeStyle = this.colour(low ? "low" : "good");
+      context.beginPath();
+      context.moveTo(points[k - 1][0], this.y(points[k - 1][1]));
+      context.lineTo(points[k][0], this.y(points[k][1]));
+      context.stroke();
+    }
+  }
+
+  paintHover() {
+    const row = this.hover === null ? null : this.rows.find((r) => r[0] === this.hover);
+    if (!row || row[6] === null) return;
+    const { context } = this;
+    const [x, y] = [this.x(row[0]), this.y(row[6])];
+    context.fillStyle = this.colour("text");
+    context.beginPath();
+    context.arc(x, y, 3.5, 0, 2 * Math.PI);
+    context.fill();
+    const text = `frame ${row[0]}: ${row[6].toFixed(3)}`;
+    const width = context.measureText(text).width;
+    context.textAlign = "left";
+    context.textBaseline = "middle";
+    const left = Math.min(Math.max(x - width / 2, LEFT + 4), this.wide - width - 8);
+    const top = y > 40 ? y - 16 : y + 16;
+    context.fillStyle = this.colour("card");
+    context.fillRect(left - 4, top - 9, width + 8, 18);
+    context.fillStyle = this.colour("text");
+    context.fillText(text, left, top);
+  }
+}

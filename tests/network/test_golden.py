@@ -12,6 +12,7 @@ from pytracking_et import network
 from tests.golden import synthetic
 from tests.golden.paths import NETWORK, STATE
 
+
 def assert_close(value: torch.Tensor, golden: np.ndarray, name: str = "") -> None:
     """Within 1e-4, plus two units of float32 rounding of the map's largest value.
 
@@ -71,7 +72,9 @@ def test_module_statistics_locate_a_difference(published):
     found: dict[str, torch.Tensor] = {}
     named = {k.removeprefix("stats.") for k in golden.files if k.startswith("stats.")}
     hooks = [
-        module.register_forward_hook(lambda _m, _i, out, name=name: found.__setitem__(name, out.clone()))
+        module.register_forward_hook(
+            lambda _m, _i, out, name=name: found.__setitem__(name, out.clone())
+        )
         for name, module in published.named_modules()
         if name in named
     ]

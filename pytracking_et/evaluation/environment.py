@@ -18,7 +18,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from ..errors import DatasetError, ParameterError
@@ -187,7 +187,12 @@ def resolve(text: str, base: PurePath) -> str:
     """Expand `~` and make a relative path absolute against `base` (of either path flavour)."""
     if text.startswith("~"):
         text = str(Path(text).expanduser())
-    return str(base / text)
+    return text if is_absolute(text) else str(base / text)
+
+
+def is_absolute(text: str) -> bool:
+    """Whether a path is absolute on any system: settings may be shared between systems."""
+    return PureWindowsPath(text).is_absolute() or PurePosixPath(text).is_absolute()
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, str | list[str]]:
@@ -288,5 +293,5 @@ def dataset_root(settings: tuple[str, ...], name: str, root: str | os.PathLike[s
             )
         folder, origin = Path(getattr(environment, key)), key
     if not folder.is_dir():
-        raise DatasetError(f"data set {name!r}: {str(folder)!r} is not a folder (from {origin})")
+        raise DatasetError(f"data set {name!r}: '{folder}' is not a folder (from {origin})")
     return folder

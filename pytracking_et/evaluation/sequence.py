@@ -324,4 +324,4 @@ def _read_mask(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         with Image.open(Path(path)) as image:
             return np.asarray(image, dtype=np.uint8)
     except OSError as error:
-        raise DatasetError(f"cannot read the mask {os.fspath(path)!r}: {error}") from error
+        raise DatasetError(f"cannot read the mask '{os.fspath(path)}': {error}") from error

@@ -110,9 +110,9 @@ def read_text(path: str | Path) -> str:
     try:
         return Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
-        raise DatasetError(f"annotation file {str(path)!r} does not exist") from error
+        raise DatasetError(f"annotation file '{path}' does not exist") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"annotation file {str(path)!r} cannot be read: {error}") from error
+        raise DatasetError(f"annotation file '{path}' cannot be read: {error}") from error
 
 
 READERS: dict[str, Callable[[str], Boxes]] = {"boxes": read_boxes}

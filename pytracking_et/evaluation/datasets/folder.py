@@ -34,7 +34,7 @@ def folder_sequences(root: Path) -> SequenceList:
     ]
     if not sequences:
         raise DatasetError(
-            f"{str(root)!r} holds no sequence: expected images (here or in one of "
+            f"'{root}' holds no sequence: expected images (here or in one of "
             f"{', '.join(IMAGE_FOLDERS[1:])}) and one file of boxes x,y,w,h such as "
             f"{BOX_FILES[0]}, or sub-folders that hold them"
         )
@@ -49,12 +49,12 @@ def _one(folder: Path, images: Path, dataset: str) -> Sequence:
     files = _box_files(folder)
     if not files:
         raise DatasetError(
-            f"{str(folder)!r} has images but no file of boxes; add {BOX_FILES[0]} with one row "
+            f"'{folder}' has images but no file of boxes; add {BOX_FILES[0]} with one row "
             "x,y,w,h for each frame (or for the first frame alone)"
         )
     if len(files) > 1:
         raise DatasetError(
-            f"{str(folder)!r} has several files that may hold the boxes: "
+            f"'{folder}' has several files that may hold the boxes: "
             f"{', '.join(file.name for file in files)}; keep one, or name it {BOX_FILES[0]}"
         )
     name = folder.resolve().name

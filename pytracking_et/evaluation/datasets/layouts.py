@@ -116,10 +116,10 @@ def trackingnet(root: Path, spec: Spec) -> SequenceList:
     folder = root / spec.split if (root / spec.split).is_dir() else root
     annotations = folder / "anno"
     if not annotations.is_dir():
-        raise DatasetError(f"{spec.name}: {str(annotations)!r} is not a folder of annotations")
+        raise DatasetError(f"{spec.name}: '{annotations}' is not a folder of annotations")
     names = sorted(item.stem for item in annotations.glob("*.txt"))
     if not names:
-        raise DatasetError(f"{spec.name}: no *.txt in {str(annotations)!r}")
+        raise DatasetError(f"{spec.name}: no *.txt in '{annotations}'")
     return SequenceList(
         Sequence(
             name,

@@ -6,6 +6,7 @@ All are small, hold only text and numbers, and can be sent to other processes.
 from __future__ import annotations
 
 import collections.abc
+import itertools
 import os
 import re
 from collections.abc import Iterator
@@ -89,11 +90,16 @@ class NumberedFrames(_Frames):
                 yield replace(self, folder=folder, extension=extension)
 
     def missing(self, listing: Listing) -> list[str]:
-        """Missing frames; one line for the folder where that is empty or not there."""
-        gaps = absent(self.paths(), listing)
-        if len(gaps) > 1 and len(gaps) == len(self):
-            return [f"{gaps[0]} .. {os.path.basename(gaps[-1])} ({len(gaps)} frames)"]
-        return gaps
+        """Missing frames; neighbours share a line: a whole folder gone is one line."""
+        paths = self.paths()
+        gone = set(absent(paths, listing))
+        lines = []
+        for is_gone, run in itertools.groupby(paths, gone.__contains__):
+            if is_gone:
+                first, *rest = run
+                until = f" .. {os.path.basename(rest[-1])} ({len(rest) + 1} frames)" if rest else ""
+                lines.append(first + until)
+        return lines
 
 
 @dataclass

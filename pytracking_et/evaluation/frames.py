@@ -1,0 +1,208 @@
+"""The one reader of image files, and a thread that reads ahead of the tracker.
+
+OpenCV decodes. jpeg4py (libturbojpeg) does where PYTRACKING_ET_READER=jpeg4py asks for it and it
+loads. OpenCV is the default because it brings libjpeg-turbo with it: on the UAV123 frames
+(1280 x 720) jpeg4py was 1.00 to 1.03 times as fast, with the same pixels, so results do not depend
+on the reader (`benchmarks/frame_reading.py` measures it on a machine).
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import queue
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ImageError, ParameterError
+
+Image = NDArray[np.uint8]
+Reader = Callable[[str | os.PathLike[str]], Image]
+
+READERS = ("opencv", "jpeg4py")
+JPEG = b"\xff\xd8\xff"
+# Decoding to RGB outright saves a pass over the image; older OpenCV (< 4.11) cannot.
+DECODES_RGB = hasattr(cv2, "IMREAD_COLOR_RGB")
+# An EXIF rotation is not applied: jpeg4py does not, and boxes refer to the stored pixels.
+FLAGS = (cv2.IMREAD_COLOR_RGB if DECODES_RGB else cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
+# Frames decoded ahead. Tracking needs tens of milliseconds a frame and decoding a few, so a short
+# queue is enough; a long one only takes memory (2.8 MB a frame at 1280x720).
+AHEAD = 4
+
+
+def read_image(path: str | os.PathLike[str]) -> Image:
+    """Read an image file as H x W x 3 uint8 RGB, whatever its own format and depth.
+
+    Raises:
+        ImageError: the file is missing, empty, truncated or no image; names the file.
+    """
+    return reader(os.environ.get("PYTRACKING_ET_READER") or "opencv")(path)
+
+
+@cache
+def reader(name: str) -> Reader:
+    """The reading function of this name: "opencv", or "jpeg4py" where that loads (else OpenCV).
+
+    Raises:
+        ParameterError: unknown name.
+    """
+    if name not in READERS:
+        raise ParameterError(f"unknown image reader {name!r}; use one of {', '.join(READERS)}")
+    if name == "opencv":
+        return _read_opencv
+    try:
+        import jpeg4py
+    except (ImportError, OSError) as error:
+        # Cached with the result, so that this is said once in a process.
+        warnings.warn(
+            f"jpeg4py cannot be loaded ({error}); reading images with OpenCV. It needs "
+            "`pip install jpeg4py` and the system's libturbojpeg (Debian: libturbojpeg0)",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return _read_opencv
+
+    def read_jpeg4py(path: str | os.PathLike[str]) -> Image:
+        data = read_bytes(path)
+        if not data.startswith(JPEG):
+            return _decode_opencv(data, path)
+        require_complete(data, path)
+        try:
+            return jpeg4py.JPEG(np.frombuffer(data, np.uint8)).decode()
+        except jpeg4py.JPEGRuntimeError:
+            # Flavours that libturbojpeg's simple interface refuses, such as CMYK.
+            return _decode_opencv(data, path)
+
+    return read_jpeg4py
+
+
+def _read_opencv(path: str | os.PathLike[str]) -> Image:
+    data = read_bytes(path)
+    require_complete(data, path)
+    return _decode_opencv(data, path)
+
+
+def _decode_opencv(data: bytes, path: str | os.PathLike[str]) -> Image:
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), FLAGS)
+    if image is None:
+        raise ImageError(f"frame '{os.fspath(path)}' is not an image that can be decoded")
+    return cast(Image, image if DECODES_RGB else cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """Content of a file; opened by Python because cv2.imread knows only ASCII names on Windows.
+
+    Raises:
+        ImageError: missing, unreadable or empty; names the file.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise ImageError(f"frame '{os.fspath(path)}' does not exist") from error
+    except OSError as error:
+        raise ImageError(f"frame '{os.fspath(path)}' cannot be read: {error}") from error
+    if not data:
+        raise ImageError(f"frame '{os.fspath(path)}' is an empty file")
+    return data
+
+
+def require_complete(data: bytes, path: str | os.PathLike[str]) -> None:
+    """Refuse a truncated JPEG or PNG: OpenCV fills what is missing with grey and says nothing.
+
+    Raises:
+        ImageError: the file ends within the image.
+    """
+    if data.startswith(JPEG):
+        # Most files end with the end marker FF D9. Others have bytes behind it: compressed data
+        # cannot hold it, and thumbnails, which can, lie before the start of the scan (FF DA).
+        complete = data.endswith(b"\xff\xd9") or data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")
+    elif data.startswith(b"\x89PNG"):
+        complete = b"IEND" in data[-64:]
+    else:
+        return
+    if not complete and not _decodes_fully(data):
+        raise ImageError(f"frame '{os.fspath(path)}' is truncated (only {len(data)} bytes)")
+
+
+def _decodes_fully(data: bytes) -> bool:
+    """Pillow's verdict, which is strict, on files that merely lack their end marker."""
+    from PIL import Image as pillow
+
+    try:
+        with pillow.open(io.BytesIO(data)) as image:
+            image.load()
+    except (OSError, SyntaxError):
+        return False
+    return True
+
+
+def prefetch(
+    paths: Iterable[str], ahead: int = AHEAD, read: Reader | None = None
+) -> Iterator[Image]:
+    """Images of the paths in order, decoded by a thread while the caller works on earlier ones.
+
+    An error is raised where its frame would have come, after all frames before it. The thread
+    starts with the first frame asked for, and ends when the iteration ends or is abandoned.
+
+    Args:
+        paths: files, first to last.
+        ahead: most images held decoded at a time.
+        read: reading function; read_image by default.
+
+    Raises:
+        ImageError: see read_image.
+    """
+    if ahead < 1:
+        raise ParameterError(f"ahead={ahead} is not positive; 1 reads one frame ahead")
+    return _prefetch(paths, ahead, read or read_image)
+
+
+def _prefetch(paths: Iterable[str], ahead: int, read: Reader) -> Iterator[Image]:
+    results: queue.Queue[Image | BaseException | None] = queue.Queue(maxsize=ahead)
+    stop = threading.Event()
+
+    def work() -> None:
+        # The error travels to the consumer, which raises it: nothing is swallowed here.
+        try:
+            for path in paths:
+                if stop.is_set():
+                    return
+                results.put(read(path))
+            results.put(None)
+        except BaseException as error:
+            results.put(error)
+
+    thread = threading.Thread(target=work, name="frame reader", daemon=True)
+    thread.start()
+    try:
+        while (item := results.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        # The thread may be waiting for room; once the queue is empty its last put goes through.
+        while thread.is_alive():
+            try:
+                results.get(timeout=0.01)
+            except queue.Empty:
+                thread.join(timeout=0.05)
+
+
+def read_size(path: str | Path) -> tuple[int, int]:
+    """Width and height of an image from its header alone."""
+    from PIL import Image as pillow
+
+    try:
+        with pillow.open(path) as image:
+            return image.size
+    except OSError as error:
+        raise ImageError(f"frame '{os.fspath(path)}' is not a readable image: {error}") from error

@@ -6,8 +6,8 @@ numpy calls however many sequences there are. Definitions: `rules`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -84,6 +84,22 @@ class Annotation:
             center[unseen] = norm[unseen] = np.inf
         return cls(truth, valid, center, norm, dataset, chosen, visible is not None)
 
+    def only(self, names: Iterable[str]) -> Annotation:
+        """The annotation of some of the sequences, in their order here."""
+        wanted = set(names)
+        chosen = [name in wanted for name in self.truth.names]
+        keep = np.repeat(chosen, self.lengths)
+        offsets = np.concatenate([[0], np.cumsum(self.lengths[chosen])])
+        kept = [name for name in self.truth.names if name in wanted]
+        filled = keep[~self.valid]
+        return replace(
+            self,
+            truth=BoxSet(kept, self.truth.boxes[keep], offsets),
+            valid=self.valid[keep],
+            center_fill=self.center_fill[filled],
+            norm_fill=self.norm_fill[filled],
+        )
+
     @property
     def lengths(self) -> NDArray[np.int64]:
         """(sequences,) frames of each."""
@@ -140,7 +156,7 @@ def align(predictions: Mapping[str, ArrayLike], annotation: Annotation) -> Align
     given = BoxSet.of(predictions)
     _refuse_invalid(given)
     if given.names == truth.names and np.array_equal(given.offsets, truth.offsets):
-        boxes, rows = given.boxes.copy(), annotation.lengths
+        boxes, rows = given.boxes.copy(order="K"), annotation.lengths
         padded = np.zeros(0, np.int64)
     else:
         boxes, rows, padded = _fit(given, truth)
@@ -152,7 +168,7 @@ def align(predictions: Mapping[str, ArrayLike], annotation: Annotation) -> Align
     if repeat.any():
         source = np.arange(len(boxes))
         source[repeat] = 0
-        boxes = boxes[np.maximum.accumulate(source)]
+        boxes[repeat] = boxes[np.maximum.accumulate(source)[repeat]]
     return Aligned(boxes, rows)
 
 

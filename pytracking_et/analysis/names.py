@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 # Prefixes pytracking puts before the names of some data sets.
-_PREFIXES = ("uav_", "nfs_", "tpl_")
+_PREFIXES = ("uav10fps_", "uav_", "nfs_", "tpl_")
 # OTB has one Human4 with two annotated targets, of which only the second is used.
 _ALIASES = {"human4": "human4_2"}
 

@@ -7,6 +7,7 @@ A result folder holds `<sequence>.txt`, optionally `<sequence>_float.txt` (sub-p
 
 from __future__ import annotations
 
+import hashlib
 import json
 import warnings
 from collections.abc import Iterable, Mapping
@@ -79,26 +80,38 @@ class ResultFolder:
         Raises:
             ResultsError: sequences are missing (missing="error"), or a file cannot be parsed.
         """
-        names = list(names)
-        chosen = self.find(names)
-        if subpixel:
-            fine = self.find(names, "_float")
-            without = [name for name in names if fine[name] is None and chosen[name] is not None]
-            if without:
-                warnings.warn(
-                    f"{self.path}: no sub-pixel file for {len(without)} of {len(names)} sequences "
-                    f"({', '.join(without[:5])}); their whole-pixel boxes are used",
-                    stacklevel=2,
-                )
-            chosen = {name: fine[name] or chosen[name] for name in names}
+        chosen = self._chosen(list(names), subpixel)
         absent = [name for name, path in chosen.items() if path is None]
         if absent and missing == "error":
             raise ResultsError(
-                f"{self.path} lacks {len(absent)} of {len(names)} sequences: "
+                f"{self.path} lacks {len(absent)} of {len(chosen)} sequences: "
                 f"{', '.join(absent[:10])}{' ...' if len(absent) > 10 else ''}; "
                 "run them, or skip them (skip_missing_seq=True, --skip-missing)"
             )
         return read_boxes({name: path for name, path in chosen.items() if path is not None})
+
+    def _chosen(self, names: list[str], subpixel: bool) -> dict[str, Path | None]:
+        """The box file of each sequence."""
+        plain = self.find(names)
+        if not subpixel:
+            return plain
+        fine = self.find(names, "_float")
+        without = [name for name in names if fine[name] is None and plain[name] is not None]
+        if without:
+            warnings.warn(
+                f"{self.path}: no sub-pixel file for {len(without)} of {len(names)} sequences "
+                f"({', '.join(without[:5])}); their whole-pixel boxes are used",
+                stacklevel=3,
+            )
+        return {name: fine[name] or plain[name] for name in names}
+
+    def fingerprint(self, names: Iterable[str], subpixel: bool = False) -> bytes:
+        """SHA-256 over the bytes of the box files of `names`; files that lack count as such."""
+        digest = hashlib.sha256()
+        for name, path in self._chosen(list(names), subpixel).items():
+            content = b"" if path is None else path.read_bytes()
+            digest.update(f"{name}\0{len(content)}\0".encode() + content)
+        return digest.digest()
 
     def times(self, names: Iterable[str]) -> dict[str, Array]:
         """Seconds per frame of the sequences that have a `_time.txt`."""

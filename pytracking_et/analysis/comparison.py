@@ -1,0 +1,356 @@
+"""Several trackers on one data set: curves stacked, averaged over runs, kept on disk.
+
+`Comparison` is what tables, plots and the report are made from; `Comparison.eval_data()` is the
+same as the dictionary of pytracking's eval_data.pkl, under its keys, without the pickle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import ResultsError
+from ..files import atomic_open
+from .boxfiles import Array, PathArgument
+from .metrics import CENTER_THRESHOLDS, NORM_THRESHOLDS, Annotation
+from .readers import ResultFolder, gather
+from .scoring import FIGURES, Score, score_annotated, warn_visibility
+
+_ARRAYS = ("success", "precision", "norm_precision", "average_overlap", "thresholds")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Hit rates of T trackers on S sequences.
+
+    Attributes:
+        trackers: T dictionaries with name, param, run_id, disp_name, label.
+        sequences: S names.
+        success: (S, T, thresholds). precision, norm_precision: (S, T, 51). Rates 0..1.
+        average_overlap: (S, T) mean IoU of valid frames. thresholds: of the success curve.
+        frames: (S,) frames of each sequence.
+        dataset, rule, note: what every table and plot states.
+        skipped: sequences left out because a tracker lacks them.
+    """
+
+    trackers: tuple[Mapping[str, Any], ...]
+    sequences: tuple[str, ...]
+    success: Array
+    precision: Array
+    norm_precision: Array
+    average_overlap: Array
+    thresholds: Array
+    frames: NDArray[np.int64]
+    dataset: str
+    rule: str
+    note: str
+    skipped: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> list[str]:
+        """Names of the trackers in tables and legends."""
+        return [str(tracker["label"]) for tracker in self.trackers]
+
+    def figures(self) -> pd.DataFrame:
+        """Percent, one row a tracker: auc, op50, op75, precision, norm_precision."""
+        return pd.DataFrame(
+            {name: np.nanmean(values, axis=0) for name, values in self._rates().items()},
+            index=pd.Index(self.labels, name="tracker"),
+        )
+
+    def per_sequence(self, figure: str = "auc") -> pd.DataFrame:
+        """Percent, one row a sequence, one column a tracker; figure: one of FIGURES or "ao"."""
+        rates = {**self._rates(), "ao": 100 * self.average_overlap}
+        if figure not in rates:
+            raise ResultsError(f"unknown figure {figure!r}; one of: {', '.join(rates)}")
+        index = pd.Index(self.sequences, name="sequence")
+        return pd.DataFrame(rates[figure], index=index, columns=self.labels)
+
+    def _rates(self) -> dict[str, Array]:
+        rates = {
+            "auc": self.success.mean(axis=2),
+            "op50": self._at(0.5),
+            "op75": self._at(0.75),
+            "precision": self.precision[:, :, 20],
+            "norm_precision": self.norm_precision[:, :, 20],
+        }
+        return {name: 100 * rates[name] for name in FIGURES}
+
+    def _at(self, threshold: float) -> Array:
+        where = np.flatnonzero(np.isclose(self.thresholds, threshold, atol=1e-9))
+        if where.size:
+            return self.success[:, :, where[0]]
+        return np.full(self.success.shape[:2], np.nan)
+
+    def subset(self, names: Iterable[str]) -> Comparison:
+        """The same trackers on some of the sequences (an attribute, a filter)."""
+        wanted = set(names)
+        keep = [i for i, name in enumerate(self.sequences) if name in wanted]
+        arrays: dict[str, Any] = {
+            name: getattr(self, name)[keep] for name in (*_ARRAYS, "frames") if name != "thresholds"
+        }
+        return replace(self, sequences=tuple(self.sequences[i] for i in keep), **arrays)
+
+    def merged(self) -> Comparison:
+        """Average the runs of trackers that differ by run number only."""
+        groups: dict[tuple[Any, ...], list[int]] = {}
+        for i, one in enumerate(self.trackers):
+            groups.setdefault((one["name"], one["param"], one["disp_name"]), []).append(i)
+        trackers = []
+        for (name, param, shown), members in groups.items():
+            first = self.trackers[members[0]]
+            single = len(members) == 1
+            label = first["label"] if single else shown or f"{name}_{param}"
+            run = first["run_id"] if single else None
+            trackers.append({**first, "run_id": run, "label": label})
+
+        def average(values: Array) -> Array:
+            return np.stack([values[:, rows].mean(axis=1) for rows in groups.values()], axis=1)
+
+        arrays: dict[str, Any] = {
+            name: average(getattr(self, name)) for name in _ARRAYS if name != "thresholds"
+        }
+        return replace(self, trackers=tuple(trackers), **arrays)
+
+    def eval_data(self) -> dict[str, Any]:
+        """The dictionary of pytracking's eval_data, arrays as numpy."""
+        return {
+            "sequences": list(self.sequences),
+            "trackers": [
+                {key: one[key] for key in ("name", "param", "run_id", "disp_name")}
+                for one in self.trackers
+            ],
+            "valid_sequence": np.ones(len(self.sequences), bool),
+            "ave_success_rate_plot_overlap": self.success,
+            "ave_success_rate_plot_center": self.precision,
+            "ave_success_rate_plot_center_norm": self.norm_precision,
+            "avg_overlap_all": self.average_overlap,
+            "threshold_set_overlap": self.thresholds,
+            "threshold_set_center": CENTER_THRESHOLDS,
+            "threshold_set_center_norm": NORM_THRESHOLDS,
+            "dataset": self.dataset,
+            "rule": self.rule,
+            "note": self.note,
+        }
+
+    def save(self, path: PathArgument, key: str) -> None:
+        """Write arrays and JSON into one .npz; `key` identifies the inputs."""
+        head = {
+            "key": key,
+            "trackers": [dict(one) for one in self.trackers],
+            **{
+                name: getattr(self, name)
+                for name in ("sequences", "dataset", "rule", "note", "skipped")
+            },
+        }
+        with atomic_open(path, "wb") as stream:
+            np.savez_compressed(
+                stream,
+                head=np.frombuffer(json.dumps(head).encode(), np.uint8),
+                frames=self.frames,
+                **{name: getattr(self, name) for name in _ARRAYS},
+            )
+
+    @classmethod
+    def load(cls, path: PathArgument, key: str) -> Comparison | None:
+        """Read what `save` wrote, or None where there is none or its inputs were others."""
+        if not Path(path).is_file():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                head = json.loads(stored["head"].tobytes())
+                if head.pop("key") != key:
+                    return None
+                arrays = {name: stored[name] for name in (*_ARRAYS, "frames")}
+        except (OSError, ValueError, KeyError) as error:
+            raise ResultsError(
+                f"{path} cannot be read ({error}); delete it, or pass force_evaluation=True"
+            ) from error
+        for name in ("trackers", "sequences", "skipped"):
+            head[name] = tuple(head[name])
+        return cls(**head, **arrays)
+
+
+def describe(tracker: Any) -> dict[str, Any]:
+    """Name, parameter, run and label of a tracker object (or of a result folder's path)."""
+    if isinstance(tracker, (str, Path)):
+        name = Path(tracker).name
+        return {"name": name, "param": "", "run_id": None, "disp_name": name, "label": name}
+    shown, run = getattr(tracker, "display_name", None), getattr(tracker, "run_id", None)
+    label = shown or f"{tracker.name}_{tracker.parameter_name}"
+    if shown is None and run is not None:
+        label = f"{label}_{run:03d}"
+    return {
+        "name": tracker.name,
+        "param": tracker.parameter_name,
+        "run_id": run,
+        "disp_name": shown,
+        "label": label,
+    }
+
+
+def _unique(trackers: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """Runs under one display name would share a row of a table: number them."""
+    labels = [one["label"] for one in trackers]
+    for one in trackers:
+        if labels.count(one["label"]) > 1:
+            run = "" if one["run_id"] is None else f" {one['run_id']:03d}"
+            one["label"] = f"{one['label']}{run}"
+    labels = [one["label"] for one in trackers]
+    for i, one in enumerate(trackers):
+        if labels.index(one["label"]) < i:
+            one["label"] = f"{one['label']} ({labels[:i].count(labels[i]) + 1})"
+    return tuple(trackers)
+
+
+def folder_of(tracker: Any) -> ResultFolder:
+    """Open a tracker's results (`results_dir`, or the path itself)."""
+    if isinstance(tracker, (str, Path)):
+        return ResultFolder.open(tracker)
+    return ResultFolder.open(tracker.results_dir)
+
+
+def compare(
+    trackers: Sequence[Any],
+    dataset: Iterable[Any] | Annotation,
+    rule: str = "pytracking",
+    *,
+    merge_results: bool = False,
+    skip_missing_seq: bool = False,
+    plot_bin_gap: float = 0.05,
+    exclude_invalid_frames: bool = False,
+    subpixel: bool = False,
+    cache: PathArgument | None = None,
+    force_evaluation: bool = False,
+) -> Comparison:
+    """Score trackers on a data set.
+
+    Args:
+        trackers: objects with name, parameter_name, run_id, display_name, results_dir; or paths of
+            result folders.
+        dataset: sequence objects (name, ground_truth_rect, target_visible, dataset), or a
+            prepared Annotation, whose rule then counts.
+        rule: see `rules`.
+        merge_results: average the runs of one tracker.
+        skip_missing_seq: leave out, for all trackers, sequences that one of them lacks;
+            otherwise they raise.
+        plot_bin_gap: step of the overlap thresholds. exclude_invalid_frames: as in `metrics`.
+        subpixel: prefer `_float.txt`.
+        cache: .npz that is reused where rule, options, ground truth and all boxes are the same.
+        force_evaluation: compute anew whatever the cache holds.
+
+    Raises:
+        ResultsError: missing folders or sequences, files that cannot be parsed, invalid boxes.
+        DatasetError: hidden ground truth, several data sets at once.
+    """
+    if not trackers:
+        raise ResultsError("no trackers to compare; give at least one")
+    annotation = dataset if isinstance(dataset, Annotation) else annotate(dataset, rule)
+    folders = [folder_of(tracker) for tracker in trackers]
+    skipped = _lacking(folders, annotation.truth, subpixel) if skip_missing_seq else ()
+    if skipped:
+        annotation = annotation.only(set(annotation.truth) - set(skipped))
+    described = _unique([describe(tracker) for tracker in trackers])
+    options = [plot_bin_gap, exclude_invalid_frames, subpixel, merge_results, list(described)]
+    key = ""
+    if cache is not None:
+        key = _key(annotation, folders, subpixel, options)
+        found = None if force_evaluation else Comparison.load(cache, key)
+        if found is not None:
+            warn_visibility(annotation)
+            return found
+    # One tracker's boxes in memory at a time.
+    scores = [
+        score_annotated(
+            folder.boxes(annotation.truth, subpixel),
+            annotation,
+            plot_bin_gap,
+            exclude_invalid_frames,
+        )
+        for folder in folders
+    ]
+    result = _stack(described, scores, annotation, skipped)
+    if merge_results:
+        result = result.merged()
+    if cache is not None:
+        result.save(cache, key)
+    return result
+
+
+def annotate(dataset: Iterable[Any], rule: str = "pytracking") -> Annotation:
+    """Prepare the ground truth of sequence objects."""
+    name, truth, visible = gather(dataset)
+    return Annotation.build(truth, name, rule, visible)
+
+
+def from_scores(scores: Mapping[str, Score]) -> Comparison:
+    """Compare scores that are there already (label -> Score of the same sequences)."""
+    first = next(iter(scores.values()))
+    described = tuple(describe(label) for label in scores)
+    return _stack(described, list(scores.values()), first)
+
+
+def _stack(
+    trackers: tuple[dict[str, Any], ...],
+    scores: Sequence[Score],
+    source: Annotation | Score,
+    skipped: Sequence[str] = (),
+) -> Comparison:
+    first = scores[0]
+
+    def stacked(name: str) -> Array:
+        return np.stack([getattr(one.curves, name) for one in scores], axis=1)
+
+    note = first.note
+    if skipped:
+        note += f"; {len(skipped)} sequence(s) skipped for missing results: {', '.join(skipped)}"
+    return Comparison(
+        trackers=trackers,
+        sequences=tuple(map(str, first.per_sequence.index)),
+        success=stacked("success"),
+        precision=stacked("precision"),
+        norm_precision=stacked("norm_precision"),
+        average_overlap=stacked("average_overlap"),
+        thresholds=first.curves.thresholds,
+        frames=first.per_sequence["frames"].to_numpy(np.int64),
+        dataset=source.dataset,
+        rule=first.rule,
+        note=note,
+        skipped=tuple(skipped),
+    )
+
+
+def _lacking(folders: Iterable[ResultFolder], names: Iterable[str], subpixel: bool) -> list[str]:
+    names = list(names)
+    lacking: set[str] = set()
+    for folder in folders:
+        found = folder.find(names)
+        fine = folder.find(names, "_float") if subpixel else found
+        lacking |= {name for name in names if found[name] is None and fine[name] is None}
+    if len(lacking) == len(names):
+        raise ResultsError(
+            f"no sequence has results of every tracker: {', '.join(str(f.path) for f in folders)}"
+        )
+    return [name for name in names if name in lacking]
+
+
+def _key(
+    annotation: Annotation, folders: Iterable[ResultFolder], subpixel: bool, options: Sequence[Any]
+) -> str:
+    """SHA-256 of everything the figures depend on; result files by their bytes, unparsed."""
+    truth = annotation.truth
+    head = [annotation.dataset, annotation.rule.name, annotation.visibility, truth.names, *options]
+    digest = hashlib.sha256(json.dumps(head).encode())
+    for part in (truth.offsets, truth.boxes, annotation.valid):
+        digest.update(np.ascontiguousarray(part).tobytes())
+    for folder in folders:
+        digest.update(folder.fingerprint(truth, subpixel))
+    return digest.hexdigest()

@@ -41,7 +41,8 @@ log = logging.getLogger(__name__)
 
 # Search views of a chunk: 100 MB of features, about half a minute on one core.
 CHUNK = 2048
-BATCH = 16
+# Small batches stay in the cache: 53 views a core second with 1 to 4, 47 with 16 (EPYC Rome).
+BATCH = 4
 # Views made per drawn track: four search and two template views of a video, two and one of a still.
 VIDEO_VIEWS, STILL_VIEWS = (4, 2), (2, 1)
 
@@ -194,6 +195,9 @@ def _backbone(network: str, weights: Path) -> Any:
     from pytracking_et.network.weights import load
 
     class Normalised(torch.nn.Module):
+        mean: torch.Tensor
+        std: torch.Tensor
+
         def __init__(self) -> None:
             super().__init__()
             whole = build(network)

@@ -52,7 +52,7 @@ def git_blob_id(path: Path) -> str:
 
 
 def download(item: Published, folder: Path | None = None) -> Path:
-    """Fetch one file into the cache (or `folder`) and return its path; nothing to do if it is there.
+    """Fetch one file into the cache (or `folder`) and return its path; once is enough.
 
     An interrupted download goes on where it stopped. The name without `.part` exists only once the
     content has been verified.

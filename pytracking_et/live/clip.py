@@ -122,7 +122,7 @@ def _backdrop(random: np.random.Generator, width: int) -> NDArray[np.uint8]:
     sky = (1 - rows) * np.array([86, 142, 206]) + rows * np.array([226, 226, 214])
     picture = np.repeat(sky.astype(np.float32), width, axis=1)
     clouds = np.clip(_noise(random, height, width, 6) * 2.6 - 1.25, 0, 1)[..., None]
-    picture += (250 - picture) * clouds * (1.1 - rows)
+    picture = picture + (250 - picture) * clouds * (1.1 - rows)
     ranges = [
         (0.58, 44, (112, 130, 152), 26.0),
         (0.70, 30, (84, 112, 92), 40.0),

@@ -33,9 +33,13 @@ class Display(Protocol):
 
 @dataclass
 class Summary:
-    """What was done: frames shown, frames with a target, seconds of tracking."""
+    """What was done: frames read, frames with a target, seconds of tracking.
+
+    ended: the source came to its end (and was not left by the user).
+    """
 
     frames: int = 0
+    ended: bool = False
     tracked: int = 0
     seconds: float = 0.0
 
@@ -77,6 +81,7 @@ class Player:
     def __post_init__(self) -> None:
         self._rate = Rate()
         self._latency = 0.0
+        self._shown_hint = ""
         self._frame: Frame | None = None
         self._view: View | None = None
 
@@ -92,12 +97,14 @@ class Player:
             if self._frame is None or self.controls.may_advance():
                 frame = self.reader.read()
                 if frame is None:
+                    self.summary.ended = True
                     break
                 self._advance(frame)
                 clock.done()
                 self._poll(clock.remaining())
             else:
                 self._poll(IDLE)
+                self._refresh()
             self._obey()
         return self.summary
 
@@ -130,12 +137,19 @@ class Player:
             for mark in self.session.marks:
                 self.recording.add(index, mark, seconds)
 
+    def _refresh(self) -> None:
+        """Pausing changes the hint on a picture that otherwise stands still."""
+        if self._view is not None and self._hint() != self._shown_hint:
+            self._show(self._view.fps)
+
     def _show(self, fps: float) -> None:
         frame = self._frame
         assert frame is not None
         marks = self.session.marks
         status = f"{fps:.0f} fps  {self._latency * 1000:.0f} ms" if fps else ""
-        picture = annotate(frame.image, marks, status, self._hint(), self.session.low_score)
+        self._shown_hint = self._hint()
+        low_score = self.session.low_score
+        picture = annotate(frame.image, marks, status, self._shown_hint, low_score)
         tracker = self.session.targets[0].tracker if marks else None
         self._view = View(
             frame.index,
@@ -155,7 +169,7 @@ class Player:
             return ""
         if not self.session.targets:
             return "draw a box: drag, or click two corners"
-        return "paused" if self.controls.paused else ""
+        return "paused: space goes on, right arrow steps" if self.controls.paused else ""
 
     def _poll(self, seconds: float) -> None:
         if not self.displays and seconds > 0:

@@ -14,8 +14,9 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, Protocol
 from urllib.parse import urlparse
 
 import cv2
@@ -30,7 +31,8 @@ VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpe
 URL_TIMEOUT_MS = 10_000
 
 
-class Frame(NamedTuple):
+@dataclass(frozen=True)
+class Frame:
     """One frame: position from 0, image HxWx3 uint8 RGB, `time.monotonic()` when it was read."""
 
     index: int
@@ -191,7 +193,7 @@ def _open_capture(spec: str | int, live: bool) -> cv2.VideoCapture:
     return capture
 
 
-def _to_rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _to_rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
     if image.ndim == 2 or image.shape[2] == 1:
         return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), dtype=np.uint8)
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)

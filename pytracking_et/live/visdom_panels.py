@@ -213,6 +213,8 @@ class Visdom:
                 )
             else:
                 panel.send(self._client, state)
+        except ParameterError as error:
+            self.notify(f"notice: panel {title!r} is not shown: {error}")
         except (ConnectionError, OSError):
             self._lost("has stopped answering")
 
@@ -243,7 +245,9 @@ def _client(server: str, port: int) -> Any:
         has_plotly = False
 
         def _handle_post(self, url: str, data: Any = None) -> str:
-            answer = self.session.post(url, data=data or {}, timeout=REQUEST_TIMEOUT)
+            answer = self.session.post(  # type: ignore[attr-defined]
+                url, data=data or {}, timeout=REQUEST_TIMEOUT
+            )
             return str(answer.text)
 
     try:

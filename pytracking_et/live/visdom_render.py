@@ -131,9 +131,9 @@ def plot(points: list[tuple[float, float]], low: float = 0.0, high: float = 1.0)
     for text, x in ((f"{first:g}", left), (f"{last:g}", right - 34)):
         cv2.putText(picture, text, (x, height - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (90, 90, 90), 1)
     if len(finite):
-        x = left + (finite[:, 0] - first) / (last - first) * (right - left)
-        y = bottom + (finite[:, 1] - low) / (high - low) * (top - bottom)
-        line = np.stack([x, y], axis=1).round().astype(np.int32)
+        across = left + (finite[:, 0] - first) / (last - first) * (right - left)
+        down = bottom + (finite[:, 1] - low) / (high - low) * (top - bottom)
+        line = np.stack([across, down], axis=1).round().astype(np.int32)
         cv2.polylines(picture, [line], False, (31, 119, 180), 2, cv2.LINE_AA)
     return picture
 

@@ -1,0 +1,254 @@
+"""Webcam and video runs put together: source, tracker, displays, output, results."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..boxes import Box, as_box
+from ..errors import ParameterError
+from .controls import Controls, View
+from .draw import LOW_SCORE
+from .player import Display, Player, Summary
+from .reader import Reader
+from .recording import Recording
+from .session import Session, SingleTracker
+from .sources import CaptureSource, ImageSource, open_source
+from .visdom_display import VisdomDisplay
+from .visdom_server import ADDRESS, LocalServer
+from .window import HELP, Window, why_no_window
+from .writer import VideoWriter
+
+
+@dataclass
+class LiveOptions:
+    """What `ettrack webcam` and `ettrack video` take; see `commands.live_arguments`.
+
+    parameter: None takes the file that fits the weights.
+    """
+
+    source: str
+    tracker: str = "et_tracker"
+    parameter: str | None = None
+    checkpoint: str | None = None
+    engine: str = "auto"
+    threads: int | None = None
+    boxes: Sequence[Sequence[float]] = ()
+    output: str | None = None
+    save_results: bool = False
+    results: str | None = None
+    debug: int = 0
+    use_visdom: bool = True
+    visdom_server: str = ADDRESS
+    visdom_port: int = 8097
+    visdom_start: bool = False
+    window: bool = True
+    redetect: bool = False
+    low_score: float = LOW_SCORE
+
+
+class PytrackingTracker:
+    """A pytracking tracker (`initialize`, `track`) as `init` and `update`."""
+
+    def __init__(self, tracker: Any) -> None:
+        self.tracker = tracker
+        prepare = getattr(tracker, "initialize_features", None)
+        if prepare is not None:
+            prepare()
+
+    def init(self, image: NDArray[np.uint8], box: ArrayLike) -> None:
+        """Start on a frame, RGB HxWx3 uint8; box x, y, w, h in pixels."""
+        self.tracker.initialize(image, {"init_bbox": [float(v) for v in as_box(box)]})
+
+    def update(self, image: NDArray[np.uint8]) -> tuple[Box, float]:
+        """Box and score (1 where the tracker reports none) in the next frame."""
+        output = self.tracker.track(image, {})
+        box = np.asarray(output["target_bbox"], np.float64).reshape(4)
+        return box, float(output.get("object_presence_score", 1.0))
+
+
+def make_tracker(options: LiveOptions) -> SingleTracker:
+    """The tracker that the options name.
+
+    Raises:
+        ParameterError: no such tracker or parameter file, or options it cannot take.
+        CheckpointError, EngineError: see `ETTracker`.
+    """
+    name = options.parameter or parameter_for(options.checkpoint)
+    if options.tracker == "et_tracker":
+        from ..api import ETTracker
+
+        return ETTracker(options.checkpoint, name, options.engine, threads=options.threads)
+    from ..evaluation import plugins
+
+    if options.checkpoint or options.engine != "auto":
+        raise ParameterError(
+            f"--checkpoint and --engine are for et_tracker; {options.tracker!r} takes its own from "
+            f"its parameter file {name!r}"
+        )
+    parameters = plugins.parameters(options.tracker, name)
+    return PytrackingTracker(plugins.tracker_class(options.tracker)(parameters))
+
+
+def parameter_for(checkpoint: str | os.PathLike[str] | None) -> str:
+    """Parameter file for a weight file: "lt_mobile" for LightTrack's, otherwise "et_tracker".
+
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
+    if checkpoint is None:
+        return "et_tracker"
+    from ..network import weights
+
+    state, _ = weights.read(weights.find("et_tracker", checkpoint))
+    return "lt_mobile" if weights.recognised(list(state)) == "lt_mobile" else "et_tracker"
+
+
+def run_live(options: LiveOptions) -> int:
+    """Track from a camera, stream, video or images until it ends or the user quits.
+
+    Results and output are written also when the source fails or the run is stopped by Ctrl-C.
+
+    Returns:
+        0; errors of the user's making are raised.
+    """
+    source = open_source(options.source)
+    with ExitStack() as stack:
+        controls = Controls()
+        displays = _displays(options, controls, stack, source)
+        output = _output(options, source, displays)
+        tracker = make_tracker(options)
+        session = Session(tracker, options.low_score, options.redetect)
+        recording = _recording(options, source)
+        player = Player(
+            stack.enter_context(Reader(source)),
+            session,
+            controls,
+            displays,
+            boxes=[as_box(box) for box in options.boxes],
+            recording=recording,
+            pace=None if source.live or not _has_window(displays) else source.fps,
+        )
+        # A file waits for the first box; without one there would be nothing to see of it.
+        if not source.live and not options.boxes:
+            controls.pause()
+        if output:
+            player.writer = stack.enter_context(VideoWriter(output, source.fps))
+        started = time.monotonic()
+        try:
+            player.on_frame = _progress(source, displays, stack)
+            player.run()
+        except KeyboardInterrupt:
+            _say("stopped")
+        finally:
+            # Also when the camera was pulled out: what was tracked so far is kept.
+            files = recording.save() if recording is not None else []
+            if files:
+                _say(f"results: {files[-1].parent} ({len(files)} files)")
+        _report(player.summary, source, time.monotonic() - started)
+    if output:
+        _say(f"video: {output}")
+    return 0
+
+
+def _displays(
+    options: LiveOptions, controls: Controls, stack: ExitStack, source: CaptureSource | ImageSource
+) -> list[Display]:
+    """Window where possible, Visdom where asked for; says what is used instead of a window."""
+    reason = why_no_window() if options.window else "--window false"
+    found: list[Display] = []
+    if reason is None:
+        found.append(stack.enter_context(Window(controls, f"E.T.Track: {source.name}")))
+        _say(HELP)
+    debug = options.debug
+    if options.visdom_start or (reason and not options.boxes and options.use_visdom):
+        debug = max(debug, 1)  # without it there would be no panel, and no way to draw a box
+    if options.visdom_start and options.use_visdom:
+        server = stack.enter_context(LocalServer(options.visdom_port))
+        _say(f"Visdom: {server.url}")
+    connected = False
+    if debug > 0 and options.use_visdom:
+        info = {"server": options.visdom_server, "port": options.visdom_port}
+        panels = stack.enter_context(VisdomDisplay(controls, debug, info))
+        found.append(panels)
+        connected = reason is not None and panels.visdom.connected()
+    if reason is None:
+        return found
+    if not connected and not options.boxes:
+        raise ParameterError(
+            f"no window here: {reason}. Give the box with --optional_box x y w h (and --output "
+            "out.mp4), draw it in Visdom (--visdom_start), or use the web page: ettrack serve"
+        )
+    way = f"Visdom at {options.visdom_server}:{options.visdom_port}" if connected else "output"
+    _say(f"no window here ({reason}); using {way}")
+    return found
+
+
+def _output(
+    options: LiveOptions, source: CaptureSource | ImageSource, displays: Sequence[Display]
+) -> str | None:
+    """Output file: as given, or one of our naming when there would be no trace of the run."""
+    if options.output or displays or options.save_results:
+        return options.output
+    return f"{source.name}_tracked.mp4"
+
+
+def _recording(options: LiveOptions, source: CaptureSource | ImageSource) -> Recording | None:
+    if not options.save_results:
+        return None
+    if options.results:
+        root = Path(options.results)
+    else:
+        from ..evaluation.environment import env_settings
+
+        root = Path(env_settings().results_path)
+    name = options.parameter or parameter_for(options.checkpoint)
+    return Recording(root / options.tracker / name, source.name)
+
+
+def _has_window(displays: Sequence[Display]) -> bool:
+    return any(isinstance(display, Window) for display in displays)
+
+
+def _progress(
+    source: CaptureSource | ImageSource, displays: Sequence[Display], stack: ExitStack
+) -> Any:
+    """Progress bar with the time left for files; nothing where a window shows the video."""
+    if source.live or _has_window(displays):
+        return None
+    from tqdm import tqdm
+
+    bar = stack.enter_context(tqdm(total=source.length, unit="frame", file=sys.stderr))
+
+    def advance(view: View) -> None:
+        if view.marks:
+            scores = ", ".join(f"{mark.score:.2f}" for mark in view.marks)
+            bar.set_postfix_str(f"score {scores}", refresh=False)
+        bar.update()
+
+    return advance
+
+
+def _report(summary: Summary, source: CaptureSource | ImageSource, seconds: float) -> None:
+    _say(
+        f"{summary.frames} frames in {seconds:.1f} s; {summary.tracked} with a target, "
+        f"{summary.fps:.1f} fps of tracking alone"
+    )
+    if source.length and summary.frames < source.length and summary.ended:
+        _say(
+            f"notice: {source.name} ended after {summary.frames} of the {source.length} frames it "
+            "announces; the file may be cut off"
+        )
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

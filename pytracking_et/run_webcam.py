@@ -1,0 +1,13 @@
+"""`python run_webcam.py`: the same as `ettrack webcam`."""
+
+import sys
+from pathlib import Path
+
+if __package__ in (None, ""):
+    # Run as a script from a bare checkout: the package's folder's parent is not on the path yet.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from pytracking_et.commands import main
+
+if __name__ == "__main__":
+    sys.exit(main(["webcam", *sys.argv[1:]]))

@@ -23,6 +23,7 @@ from .lock import run_lock
 from .machine import describe_machine
 from .manifest import Manifest, describe_parameters, fingerprint
 from .progress import Progress
+from .sequence import cached_listing
 from .tracker import Tracker
 from .units import Outcome, Unit, run_unit
 
@@ -39,6 +40,11 @@ class Report:
     logs: list[str] = field(default_factory=list)  # files with the tracebacks
     frames: int = 0
     seconds: float = 0.0  # wall time
+    complete: dict[str, list[str]] = field(default_factory=dict)  # results_dir -> sequences
+
+    def finished(self, tracker: Tracker) -> list[str]:
+        """Names of the sequences whose results are complete in the tracker's folder."""
+        return self.complete.get(tracker.results_dir, [])
 
     def summary(self) -> str:
         """A few lines for people; names every failure."""
@@ -157,6 +163,7 @@ class _Book:
         self.failed: dict[str, str] = {}
         # Before anything is written: a tracker that cannot be built must leave no folder behind.
         self.settings, self.fingerprint = _settings(tracker)
+        self._look = cached_listing()
         self._held = ExitStack()
         self._held.enter_context(run_lock(self.folder))
         try:
@@ -182,7 +189,8 @@ class _Book:
             )
             if done:
                 self.report.kept.append(str(unit))
-            else:
+                self._complete(unit)
+            elif not self._has_missing_files(sequence, unit):
                 units.append(unit)
         self.manifest.begin(self.fingerprint, {**self.settings, "processes": processes})
         self.manifest.write()
@@ -211,6 +219,16 @@ class _Book:
             debug,
         )
 
+    def _has_missing_files(self, sequence: Any, unit: Unit) -> bool:
+        missing = sequence.missing_files(self._look)
+        if missing:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            self._fail(str(unit), f"missing {missing[0]}{more}", "\n".join(missing))
+        return bool(missing)
+
+    def _complete(self, unit: Unit) -> None:
+        self.report.complete.setdefault(self.tracker.results_dir, []).append(unit.sequence)
+
     def enter(self, unit: Unit, outcome: Outcome) -> None:
         """Write what came in: results and their manifest entry, or the failure and its log."""
         if outcome.result is None:
@@ -226,6 +244,7 @@ class _Book:
         )
         self.manifest.write()
         self.report.done.append(str(unit))
+        self._complete(unit)
         self.report.frames += len(unit.frames)
 
     def _fail(self, name: str, line: str, traceback: str) -> None:
@@ -242,6 +261,8 @@ class _Book:
 
     def close(self) -> None:
         """Enter the wall time and let go of the folder."""
+        if hasattr(self.tracker.visdom, "close"):
+            self.tracker.visdom.close()
         with self._held:
             if self.fingerprint in self.manifest.content["settings"]:
                 self.manifest.end(self.fingerprint, time.perf_counter() - self.start, self.failed)

@@ -7,6 +7,7 @@ the sequence, `previous_output` afterwards; reading a frame is not part of its t
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +21,36 @@ from . import plugins
 from .environment import env_settings
 
 Output = dict[str, list[Any]]
+
+
+PAUSE_HELP = "In the panel Tracking: space pauses and goes on, the right arrow steps one frame."
+
+
+class Pause:
+    """pytracking's keys in the Tracking panel: space pauses, right arrow steps."""
+
+    def __init__(self) -> None:
+        self._go = threading.Event()
+        self._go.set()
+        self._step = False
+
+    def on_event(self, event: Mapping[str, Any]) -> None:
+        """Take a key from Visdom's thread."""
+        if event.get("event_type") != "KeyPress":
+            return
+        if event.get("key") == " ":
+            self._step = False
+            (self._go.clear if self._go.is_set() else self._go.set)()
+        elif event.get("key") == "ArrowRight" and not self._go.is_set():
+            self._step = True
+            self._go.set()
+
+    def wait(self) -> None:
+        """Return at once unless paused."""
+        self._go.wait()
+        if self._step:
+            self._step = False
+            self._go.clear()
 
 
 class Tracker:
@@ -59,12 +90,14 @@ class Tracker:
         self.checkpoint = None if checkpoint is None else str(checkpoint)
         self.engine = engine
         self.threads = threads
+        self.results_path = None if results_path is None else str(results_path)
         settings = env_settings()
         folder = parameter_name if run_id is None else f"{parameter_name}_{run_id:03d}"
         base = Path(settings.results_path if results_path is None else results_path)
         self.results_dir = str(base / name / folder)
         self.segmentation_dir = str(Path(settings.segmentation_path) / name / folder)
         self.visdom: Any = None
+        self._pause = Pause()
 
     def __repr__(self) -> str:
         run = "" if self.run_id is None else f", run_id={self.run_id}"
@@ -144,7 +177,7 @@ class Tracker:
         params.debug = level
         params.visualization = bool(level) if visualization is None else visualization
         if params.visualization and self.visdom is None:
-            self.visdom = _open_visdom(level, visdom_info or {})
+            self.visdom = _open_visdom(level, visdom_info or {}, self._pause)
         return self._track(self.create_tracker(params), seq, params.visualization, progress)
 
     def _track(
@@ -177,6 +210,7 @@ class Tracker:
                 box = _collect(output, out, elapsed, f"{self.name} on {seq.name!r}, frame {index}")
                 if visualization and self.visdom is not None:
                     tracker.visdom_draw_tracking(image, box, out.get("segmentation"))
+                    self._pause.wait()
                 if progress is not None:
                     progress(index + 1)
         return _with_scores(output)
@@ -226,10 +260,12 @@ def _with_scores(output: Output) -> Output:
     return output
 
 
-def _open_visdom(debug: int, visdom_info: Mapping[str, Any]) -> Any:
-    if not debug or not visdom_info.get("use_visdom", False):
+def _open_visdom(debug: int, visdom_info: Mapping[str, Any], pause: Pause) -> Any:
+    if not debug or not visdom_info.get("use_visdom", True):
         return None
     # Shown only on request, and by the room above this one: hence not at the top.
-    from ..live.visdom import Visdom
+    from ..live.visdom_panels import Visdom
 
-    return Visdom(debug, {"handler": None, "win_id": "Tracking"}, dict(visdom_info))
+    visdom = Visdom(debug, {"handler": pause.on_event, "win_id": "Tracking"}, visdom_info)
+    visdom.register(PAUSE_HELP, "text", 1, "Help")
+    return visdom

@@ -91,7 +91,7 @@ def run_unit(
                 sequence, debug=unit.debug, visdom_info=visdom_info, progress=progress
             )
     except Exception as error:  # everything a tracker may raise: the run goes on and reports it
-        line = traceback.format_exception_only(type(error), error)[-1].strip()
+        line = f"{type(error).__name__}: {error}"
         seconds = time.perf_counter() - start
         return Outcome(None, seconds, "failed", line, traceback.format_exc())
     result = Result(output["target_bbox"], output["time"], output["object_presence_score"])

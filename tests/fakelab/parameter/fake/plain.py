@@ -4,5 +4,4 @@ from pytracking_et.tracker.params import TrackerParams
 
 
 def parameters():
-    params = TrackerParams()
-    return params
+    return TrackerParams()

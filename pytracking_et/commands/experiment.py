@@ -1,0 +1,34 @@
+"""`ettrack experiment`, and run_experiment.py: trackers and data sets from an experiment file."""
+
+from __future__ import annotations
+
+import argparse
+
+from .run import add_run_arguments
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """pytracking's arguments of run_experiment.py, and ours."""
+    parser.add_argument(
+        "experiment_module",
+        help="module of pytracking_et.experiments, an importable module, or a .py file",
+    )
+    parser.add_argument("experiment_name", help="function in it that returns (trackers, dataset)")
+    add_run_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the experiment; 1 where a sequence failed."""
+    from ..evaluation.experiment import load_experiment, run_and_report
+    from ..evaluation.selection import override
+
+    trackers, dataset = load_experiment(args.experiment_module, args.experiment_name)
+    trackers = override(trackers, args.checkpoint, args.engine, args.results)
+    return run_and_report(
+        dataset,
+        trackers,
+        debug=args.debug,
+        threads=args.threads,
+        resume=args.resume,
+        cluster=args.cluster,
+    )

@@ -1,0 +1,103 @@
+"""`ettrack run`, and run_tracker.py: evaluate a tracker on a data set."""
+
+from __future__ import annotations
+
+import argparse
+
+from . import parse_boolean
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """pytracking's arguments of run_tracker.py, and ours."""
+    parser.add_argument("tracker_name", help="tracker, e.g. et_tracker")
+    parser.add_argument("tracker_param", help="parameter file, e.g. et_tracker or lt_mobile")
+    parser.add_argument("--runid", type=int, metavar="N", help="number of a repeated run")
+    parser.add_argument(
+        "--runs", type=int, metavar="N", help="repeat as run ids 0..N-1 (GOT-10k: 3)"
+    )
+    parser.add_argument(
+        "--dataset_name",
+        "--dataset",
+        default="otb",
+        metavar="NAME|PATH",
+        help="otb, uav, lasot, ... ('ettrack datasets list'), or a folder of frames with one box "
+        "file (default: otb)",
+    )
+    parser.add_argument(
+        "--dataset-root", metavar="PATH", help="folder of the data set; else from the settings"
+    )
+    parser.add_argument("--sequence", metavar="N|NAME", help="one sequence (number or name)")
+    add_run_arguments(parser)
+    add_visdom_arguments(parser)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments that `run` and `experiment` share."""
+    parser.add_argument("--debug", type=int, default=0, metavar="LEVEL", help="0 shows nothing")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=0,
+        metavar="N",
+        help="worker processes; 0 (default) tracks in this one",
+    )
+    parser.add_argument("--cluster", metavar="ADDRESS", help="Dask scheduler to run on")
+    parser.add_argument("--checkpoint", metavar="FILE", help="network weights")
+    parser.add_argument("--engine", metavar="NAME", help="auto, torch, onnx, openvino, ...")
+    parser.add_argument("--results", metavar="PATH", help="folder of all results")
+    parser.add_argument(
+        "--no-resume",
+        dest="resume",
+        action="store_false",
+        help="run again what is finished with the same tracker, parameters and weights",
+    )
+
+
+def add_visdom_arguments(parser: argparse.ArgumentParser) -> None:
+    """pytracking's three Visdom arguments, the first a real boolean."""
+    parser.add_argument(
+        "--use_visdom",
+        type=parse_boolean,
+        nargs="?",
+        const=True,
+        default=True,
+        metavar="BOOL",
+        help="show in Visdom where --debug > 0 (default: true)",
+    )
+    parser.add_argument("--visdom_server", default="127.0.0.1", metavar="HOST")
+    parser.add_argument("--visdom_port", type=int, default=8097, metavar="PORT")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Track, write results, print the table; 1 where a sequence failed."""
+    from ..evaluation.experiment import run_and_report
+    from ..evaluation.selection import select_sequences, select_trackers
+
+    trackers = select_trackers(
+        args.tracker_name,
+        args.tracker_param,
+        args.runid,
+        args.runs,
+        checkpoint=args.checkpoint,
+        engine=args.engine,
+        results_path=args.results,
+    )
+    dataset = select_sequences(args.dataset_name, args.dataset_root, args.sequence)
+    return run_and_report(
+        dataset,
+        trackers,
+        debug=args.debug,
+        threads=args.threads,
+        visdom_info=visdom_info(args),
+        resume=args.resume,
+        cluster=args.cluster,
+    )
+
+
+def visdom_info(args: argparse.Namespace) -> dict[str, object]:
+    """The three arguments as pytracking passes them on."""
+    return {
+        "use_visdom": args.use_visdom,
+        "server": args.visdom_server,
+        "port": args.visdom_port,
+    }

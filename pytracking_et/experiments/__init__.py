@@ -1,0 +1,1 @@
+"""Experiment files: functions that return (trackers, dataset); see `myexperiments`."""

@@ -1,0 +1,133 @@
+"""The manifest: what counts as finished, and what tells two runs apart."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pytracking_et.errors import ResultsError
+from pytracking_et.evaluation import manifest, results
+from pytracking_et.evaluation.manifest import Manifest
+from pytracking_et.evaluation.results import Result
+from pytracking_et.tracker.params import TrackerParams
+
+BOX = [1.0, 2.0, 3.0, 4.0]
+ASKED = {"sequence": "s", "fingerprint": "f", "dataset": "otb", "frames": 2, "init_box": BOX}
+
+
+@pytest.fixture
+def book(tmp_path):
+    """A folder with one finished sequence, its manifest read back from disk."""
+    results.save(tmp_path, "s", Result([BOX, BOX], [0.1, 0.2], [1.0, 0.5]))
+    book = Manifest.open(tmp_path, "t", "p")
+    book.begin("f", {"engine": "torch"})
+    book.record("s", "f", "otb", BOX, [0.1, 0.2])
+    book.write()
+    return Manifest.open(tmp_path, "t", "p")
+
+
+def test_finished_sequence_is_done(book):
+    assert book.is_done(**ASKED)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sequence": "other"},
+        {"fingerprint": "g"},
+        {"dataset": "uav"},
+        {"frames": 3},
+        {"init_box": [1.0, 2.0, 3.0, 5.0]},
+    ],
+)
+def test_other_settings_or_frames_are_not_done(book, change):
+    assert not book.is_done(**{**ASKED, **change})
+
+
+@pytest.mark.parametrize("name", ["s.txt", "s_float.txt", "s_time.txt"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "empty", "longer"])
+def test_damaged_files_are_not_done(book, tmp_path, name, damage):
+    path = tmp_path / name
+    content = path.read_bytes()
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes({"cut": content[:-3], "empty": b"", "longer": content * 2}[damage])
+    assert not book.is_done(**ASKED)
+
+
+def test_wall_time_adds_up_over_resumed_runs(book, tmp_path):
+    for seconds in (1.5, 2.0):
+        book = Manifest.open(tmp_path, "t", "p")
+        book.begin("f", {"engine": "torch"})
+        book.end("f", seconds, {"x": "failed"})
+        book.write()
+    content = json.loads((tmp_path / manifest.MANIFEST_FILE).read_text(encoding="utf-8"))
+    assert content["settings"]["f"]["wall_seconds"] == 3.5
+    assert content["settings"]["f"]["failed"] == {"x": "failed"}
+    assert content["sequences"]["s"]["seconds"] == 0.3
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "move it away"),
+        ("[]", "move it away"),
+        ('{"sequences": {}}', "move it away"),
+        ('{"format": 2, "sequences": {}}', "format 2, this version knows 1"),
+    ],
+)
+def test_unreadable_manifest_is_not_overwritten(tmp_path, text, message):
+    (tmp_path / manifest.MANIFEST_FILE).write_text(text, encoding="utf-8")
+    with pytest.raises(ResultsError, match=message):
+        Manifest.open(tmp_path, "t", "p")
+    assert (tmp_path / manifest.MANIFEST_FILE).read_text(encoding="utf-8") == text
+
+
+@dataclass
+class Inner:
+    first: int = 1
+    second: tuple = (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, None),
+        (True, True),
+        (0.5, 0.5),
+        ("text", "text"),
+        ((1, 2), [1, 2]),
+        (np.float32(0.5), 0.5),
+        (np.arange(3), [0, 1, 2]),
+        ({2: "b", 1: "a"}, {"1": "a", "2": "b"}),
+        (Inner(), {"first": 1, "second": [2, 3]}),
+        (object(), "<builtins.object>"),
+        (int, "<builtins.int>"),
+        (Path("a"), "a"),
+    ],
+)
+def test_describe_is_json_without_addresses(value, expected):
+    described = manifest.describe(value)
+    assert described == expected
+    json.dumps(described)
+
+
+def fingerprint_of(weights="w", **fields):
+    described = manifest.describe_parameters(TrackerParams(**fields))
+    return manifest.fingerprint("t", "p", described, weights)
+
+
+def test_fingerprint_counts_what_decides_the_boxes():
+    base = fingerprint_of(lr=0.5)
+    assert fingerprint_of(lr=0.5) == base
+    assert fingerprint_of(lr=0.5, debug=3, threads=8, checkpoint="elsewhere/w.npz") == base
+    assert fingerprint_of(lr=0.6) != base
+    assert fingerprint_of(lr=0.5, extra=1) != base
+    assert fingerprint_of(lr=0.5, engine="onnx") != base
+    assert fingerprint_of(lr=0.5, weights="v") != base
+    assert manifest.fingerprint("t", "q", {"lr": 0.5}, "w") != base

@@ -1,0 +1,125 @@
+"""Worker processes: same boxes as in one process, death and replacement, clean ends."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+
+import pytest
+
+from pytracking_et.errors import ResultsError
+from pytracking_et.evaluation import pool, units
+from pytracking_et.evaluation.units import Unit, run_unit
+
+from .fakes import make_sequence
+
+
+def make_unit(folder, name="alpha", frames=5, width=20.0, parameter="plain") -> Unit:
+    sequence = make_sequence(folder, name, frames, width)
+    frame_paths = tuple(sequence.frames)
+    box = (4.0, 3.0, width, 10.0)
+    return Unit("fake", parameter, None, None, None, "otb", name, frame_paths, box)
+
+
+@pytest.mark.parametrize(
+    ("asked", "units", "system", "expected"),
+    [(4, 10, "posix", 4), (4, 2, "posix", 2), (0, 5, "posix", 1), (100, 200, "posix", 100)]
+    + [(100, 200, "nt", 61), (8, 200, "nt", 8), (3, 0, "nt", 1)],
+)
+def test_worker_count(monkeypatch, asked, units, system, expected):
+    monkeypatch.setattr(pool, "os", type("System", (), {"name": system}))
+    assert pool.worker_count(asked, units) == expected
+
+
+@pytest.mark.parametrize(
+    ("cores", "workers", "variable", "expected"),
+    [(8, 2, "", 4), (8, 3, "", 2), (2, 8, "", 1), (8, 0, "", 8), (8, 2, "1", 1), (8, 4, "3", 2)]
+    + [(8, 2, "many", 4)],
+)
+def test_threads_share_the_cores(monkeypatch, cores, workers, variable, expected):
+    monkeypatch.setattr(units, "cores", lambda: cores)
+    monkeypatch.setenv("OMP_NUM_THREADS", variable)
+    assert units.threads_per_worker(workers) == expected
+
+
+def test_two_workers_give_what_one_process_gives(fakelab, tmp_path):
+    work = [make_unit(tmp_path, name, 3 + n) for n, name in enumerate(("a", "b", "ü ñ", "d"))]
+    alone = [run_unit(unit).result for unit in work]
+    together = dict(pool.run_in_processes(work, 2))
+    assert sorted(together) == [0, 1, 2, 3]
+    for index, result in enumerate(alone):
+        assert together[index].result.boxes == result.boxes
+        assert together[index].result.scores == result.scores
+    assert not multiprocessing.active_children()
+
+
+def test_workers_get_threads_and_devices(fakelab, tmp_path, monkeypatch):
+    # Scores of parameter file `environment`: OMP_NUM_THREADS * 100 + OpenCV threads + device / 10.
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    monkeypatch.setattr(pool, "threads_per_worker", lambda workers: 2)
+    before = dict(os.environ)
+    work = [make_unit(tmp_path, name, 40, parameter="environment") for name in ("a", "b")]
+    outcomes = dict(pool.run_in_processes(work, 2))
+    seen = {round(outcome.result.scores[-1], 3) for outcome in outcomes.values()}
+    assert seen <= {202.3, 202.5}
+    assert dict(os.environ) == before
+
+
+def test_worker_of_each_index_keeps_its_device(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", " 0, GPU-abc ,")
+    assert pool.device_names() == ["0", "GPU-abc"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert pool.device_names() == []
+
+
+def test_failures_come_back_with_their_traceback(fakelab, tmp_path):
+    outcomes = dict(pool.run_in_processes([make_unit(tmp_path, width=101.0)], 1))
+    assert outcomes[0].status == "failed"
+    assert outcomes[0].message == "RuntimeError: the fake tracker was told to fail"
+    assert "_obey" in outcomes[0].traceback
+
+
+def test_killed_worker_is_replaced_and_its_unit_retried(fakelab, tmp_path):
+    work = [make_unit(tmp_path, "a", width=103.0), make_unit(tmp_path, "b")]
+    notes, progress = [], []
+    outcomes = dict(
+        pool.run_in_processes(work, 1, lambda *each: progress.append(each), notes.append)
+    )
+    assert [outcomes[index].status for index in (0, 1)] == ["done", "done"]
+    assert len(outcomes[0].result.boxes) == 5
+    assert len(notes) == 1
+    assert "trying it once more" in notes[0]
+    assert (0, 0) in progress
+
+
+@pytest.mark.parametrize(
+    ("width", "cause", "trace"), [(102.0, "SIGKILL", "no stack"), (106.0, "SIGSEGV", "_obey")]
+)
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX systems")
+def test_unit_that_kills_twice_is_given_up(fakelab, tmp_path, width, cause, trace):
+    work = [make_unit(tmp_path, "bad", width=width), make_unit(tmp_path, "good")]
+    outcomes = dict(pool.run_in_processes(work, 1))
+    assert outcomes[0].status == "died"
+    assert cause in outcomes[0].message
+    assert "bad (fake/plain), 2 times" in outcomes[0].message
+    assert trace in outcomes[0].traceback
+    assert outcomes[1].status == "done"
+
+
+def test_workers_that_never_start_end_the_run(fakelab, tmp_path, monkeypatch):
+    monkeypatch.setattr(pool.worker, "main", os._exit)  # called with a pipe: TypeError, exit code 1
+    with pytest.raises(ResultsError, match="end while starting"):
+        list(pool.run_in_processes([make_unit(tmp_path)], 1))
+
+
+@pytest.mark.parametrize("leave", [GeneratorExit, KeyboardInterrupt])
+def test_leaving_ends_the_workers_at_once(fakelab, tmp_path, leave):
+    work = [make_unit(tmp_path, "quick"), make_unit(tmp_path, "long", 400, parameter="slow")]
+    running = pool.run_in_processes(work, 2)
+    assert next(running)[0] == 0
+    if leave is GeneratorExit:
+        running.close()
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            running.throw(KeyboardInterrupt)
+    assert not multiprocessing.active_children()

@@ -1,0 +1,254 @@
+"""Runs over data sets: files, resuming, failures, stopping."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from pytracking_et.errors import ParameterError, ResultsError
+from pytracking_et.evaluation import Sequence, Tracker, results, runner
+from pytracking_et.evaluation.runner import run_dataset
+
+from .fakes import files_of, make_list, make_sequence
+
+SPECS = [("a", 3, 20.0), ("b c", 6, 20.0), ("ü", 4, 20.0)]
+
+
+def run(sequences, tracker=None, **keywords):
+    return run_dataset(sequences, [tracker or Tracker("fake", "plain")], **keywords)
+
+
+def test_files_and_manifest(fakelab, tmp_path):
+    report = run(make_list(tmp_path, *SPECS))
+    folder = fakelab / "fake" / "plain"
+    expected = {
+        f"{name}{suffix}"
+        for name, _, _ in SPECS
+        for suffix in (".txt", "_float.txt", "_time.txt", "_object_presence_scores.txt")
+    }
+    assert {p.name for p in folder.iterdir()} - {".lock"} == expected | {"manifest.json"}
+    assert [len(results.load_boxes(folder, name)) for name, _, _ in SPECS] == [3, 6, 4]
+    assert (report.done, report.failed, report.frames) == (
+        ["a (fake/plain)", "b c (fake/plain)", "ü (fake/plain)"],
+        {},
+        13,
+    )
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    ((fingerprint, settings),) = manifest["settings"].items()
+    assert manifest["tracker"] == "fake"
+    assert settings["versions"]["pytracking_et"]
+    assert settings["machine"]["cpu"]
+    assert settings["wall_seconds"] > 0
+    assert {e["fingerprint"] for e in manifest["sequences"].values()} == {fingerprint}
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_processes_write_the_same_bytes(fakelab, tmp_path, threads):
+    sequences = make_list(tmp_path, *SPECS)
+    run(sequences)
+    base = files_of(fakelab / "fake" / "plain")
+    other = Tracker("fake", "plain", 1)
+    run(sequences, other, threads=threads)
+    assert files_of(Path(other.results_dir)) == base
+
+
+def test_second_run_keeps_everything(fakelab, tmp_path, monkeypatch):
+    sequences = make_list(tmp_path, *SPECS)
+    run(sequences)
+    monkeypatch.setattr(runner, "run_unit", None)  # would fail if called
+    report = run(sequences)
+    assert (len(report.kept), report.done, report.frames) == (3, [], 0)
+
+
+@pytest.mark.parametrize("damage", ["cut", "missing", "time", "other weights", "other frames"])
+def test_only_what_is_not_whole_runs_again(fakelab, tmp_path, damage):
+    sequences = make_list(tmp_path, *SPECS)
+    weights = tmp_path / "w.npz"
+    weights.write_bytes(b"1")
+    tracker = Tracker("fake", "plain", checkpoint=weights)
+    folder = Path(tracker.results_dir)
+    run(sequences, tracker)
+    whole = files_of(folder)
+    again = ["b c (fake/plain)"]
+    if damage == "cut":
+        path = folder / "b c.txt"
+        path.write_bytes(path.read_bytes()[:-2])
+    elif damage == "missing":
+        (folder / "b c_float.txt").unlink()
+    elif damage == "time":
+        (folder / "b c_time.txt").write_bytes(b"")
+    elif damage == "other weights":
+        weights.write_bytes(b"2")
+        again = ["a (fake/plain)", "b c (fake/plain)", "ü (fake/plain)"]
+    else:
+        sequences[1] = make_sequence(tmp_path, "b c", 7)
+    report = run(sequences, tracker)
+    assert report.done == again
+    assert len(report.kept) == 3 - len(again)
+    if damage != "other frames":
+        assert files_of(folder) == whole
+
+
+def test_no_resume_runs_all(fakelab, tmp_path):
+    sequences = make_list(tmp_path, *SPECS)
+    run(sequences)
+    assert len(run(sequences, resume=False).done) == 3
+
+
+def test_results_of_others_without_manifest_do_not_count(fakelab, tmp_path):
+    folder = fakelab / "fake" / "plain"
+    folder.mkdir(parents=True)
+    (folder / "a.txt").write_text("1\t2\t3\t4\n" * 3)
+    assert run(make_list(tmp_path, *SPECS)).kept == []
+
+
+def test_two_data_sets_share_a_folder(fakelab, tmp_path):
+    first = make_list(tmp_path / "1", ("a", 3, 20.0))
+    second = make_list(tmp_path / "2", ("z", 3, 20.0))
+    run(first)
+    run(second)
+    assert len(run(first + second).kept) == 2
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_failing_sequence_is_named_and_the_run_goes_on(fakelab, tmp_path, threads):
+    specs = [("good", 5, 20.0), ("bad", 5, 101.0), ("nan", 5, 104.0), ("last", 5, 20.0)]
+    sequences = make_list(tmp_path, *specs)
+    Path(sequences[3].frames[1]).write_bytes(b"")
+    report = run(sequences, threads=threads)
+    assert report.done == ["good (fake/plain)"]
+    starts = {
+        "bad (fake/plain)": "RuntimeError: the fake tracker",
+        "nan (fake/plain)": "ResultsError: fake on 'nan', f",
+        "last (fake/plain)": "ImageError: frame '",
+    }
+    assert report.failed.keys() == starts.keys()
+    assert all(report.failed[name].startswith(start) for name, start in starts.items())
+    log = (fakelab / "fake" / "plain" / "failures.log").read_text(encoding="utf-8")
+    assert "bad (fake/plain): RuntimeError" in log
+    assert "in _obey" in log
+    assert "0002.png" in log
+    assert "FAILED bad" in report.summary()
+    assert "failures.log" in report.summary()
+
+
+def test_failed_sequence_is_tried_again_next_time(fakelab, tmp_path):
+    sequences = make_list(tmp_path, ("good", 5, 20.0), ("bad", 5, 20.0))
+    frame = Path(sequences[1].frames[1])
+    content = frame.read_bytes()
+    frame.write_bytes(content[:50])
+    assert list(run(sequences).failed) == ["bad (fake/plain)"]
+    frame.write_bytes(content)
+    report = run(sequences)
+    assert (report.done, report.failed) == (["bad (fake/plain)"], {})
+
+
+def test_missing_annotation_fails_that_sequence_alone(fakelab, tmp_path):
+    from pytracking_et.errors import DatasetError
+
+    def truth():
+        raise DatasetError("no annotation /data/x.txt")
+
+    sequences = make_list(tmp_path, ("good", 3, 20.0))
+    sequences.append(Sequence("lost", sequences[0].frames, "otb", truth))
+    report = run(sequences)
+    assert report.done == ["good (fake/plain)"]
+    assert report.failed == {"lost (fake/plain)": "no annotation /data/x.txt"}
+
+
+def test_worker_death_is_reported_in_the_log(fakelab, tmp_path):
+    report = run(make_list(tmp_path, ("good", 5, 20.0), ("bad", 5, 102.0)), threads=1)
+    assert report.done == ["good (fake/plain)"]
+    assert "worker died" in report.failed["bad (fake/plain)"]
+
+
+def test_longest_first(fakelab, tmp_path, monkeypatch):
+    from pytracking_et.evaluation import pool
+
+    given = []
+    monkeypatch.setattr(
+        pool, "run_in_processes", lambda units, *rest: given.extend(units) or iter_nothing()
+    )
+    run(make_list(tmp_path, *SPECS), threads=2)
+    assert [len(unit.frames) for unit in given] == [6, 4, 3]
+
+
+def iter_nothing():
+    yield from ()
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_ctrl_c_keeps_what_is_done(fakelab, tmp_path, monkeypatch, capsys, threads):
+    sequences = make_list(tmp_path, *SPECS)
+    real, calls = results.save, []
+
+    def save(*args):
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        calls.append(args)
+        real(*args)
+
+    monkeypatch.setattr(results, "save", save)
+    with pytest.raises(KeyboardInterrupt):
+        run(sequences, threads=threads)
+    assert "finished sequences are kept" in capsys.readouterr().err
+    monkeypatch.setattr(results, "save", real)
+    report = run(sequences)
+    assert (len(report.kept), len(report.done)) == (1, 2)
+
+
+def test_locked_folder_is_refused(fakelab, tmp_path):
+    from pytracking_et.evaluation.lock import run_lock
+
+    with (
+        run_lock(fakelab / "fake" / "plain"),
+        pytest.raises(ResultsError, match=f"another run.*pid {os.getpid()}"),
+    ):
+        run(make_list(tmp_path, *SPECS))
+
+
+def test_the_same_tracker_twice_is_refused(fakelab, tmp_path):
+    trackers = [Tracker("fake", "plain"), Tracker("fake", "plain")]
+    with pytest.raises(ResultsError, match="give them run ids"):
+        run_dataset(make_list(tmp_path, *SPECS), trackers)
+
+
+def test_three_runs(fakelab, tmp_path):
+    from pytracking_et.evaluation import trackerlist
+
+    report = run_dataset(make_list(tmp_path, *SPECS), trackerlist("fake", "plain", range(3)))
+    assert len(report.done) == 9
+    folders = [fakelab / "fake" / f"plain_00{run_id}" for run_id in range(3)]
+    assert files_of(folders[0]) == files_of(folders[1]) == files_of(folders[2])
+
+
+@pytest.mark.parametrize(("name", "parameter"), [("nobody", "x"), ("fake", "nothing")])
+def test_unknown_tracker_leaves_no_folder(fakelab, tmp_path, name, parameter):
+    with pytest.raises(ParameterError, match="there are"):
+        run(make_list(tmp_path, *SPECS), Tracker(name, parameter))
+    assert not fakelab.exists()
+
+
+def test_results_folder_that_cannot_be_written(fakelab, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    tracker = Tracker("fake", "plain", results_path=tmp_path / "file")
+    with pytest.raises(ResultsError, match="cannot write results"):
+        run(make_list(tmp_path, *SPECS), tracker)
+
+
+def test_log_lines_where_there_is_no_terminal(fakelab, tmp_path, capsys):
+    run(make_list(tmp_path, *SPECS))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("[1/3] a (fake/plain): 3 frames, ")
+    assert lines[0].endswith(" fps")
+
+
+def test_bar_shows_fps_and_time_left(fakelab, tmp_path, capsys):
+    run(make_list(tmp_path, *SPECS), bar=True)
+    text = capsys.readouterr().err
+    assert "13/13" in text
+    assert "frames/s" in text
+    assert "left" in text

@@ -1,0 +1,181 @@
+"""pytracking's `Tracker`: names, folders, and the order of calls on one sequence."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pytracking_et.errors import ImageError, ParameterError, ResultsError
+from pytracking_et.evaluation import Sequence, Tracker, trackerlist
+
+from .fakes import make_sequence
+
+
+def test_folders_follow_pytracking(monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTRACKING_ET_RESULTS_PATH", str(tmp_path / "r"))
+    monkeypatch.setenv("PYTRACKING_ET_SEGMENTATION_PATH", str(tmp_path / "s"))
+    single, seventh = Tracker("a", "b"), Tracker("a", "b", 7, "Seven")
+    assert Path(single.results_dir) == tmp_path / "r" / "a" / "b"
+    assert Path(seventh.results_dir) == tmp_path / "r" / "a" / "b_007"
+    assert Path(seventh.segmentation_dir) == tmp_path / "s" / "a" / "b_007"
+    named = ("name", "parameter_name", "run_id", "display_name", "visdom")
+    assert [getattr(seventh, name) for name in named] == ["a", "b", 7, "Seven", None]
+    assert Path(Tracker("a", "b", results_path=tmp_path).results_dir) == tmp_path / "a" / "b"
+
+
+@pytest.mark.parametrize("run_id", ["1", 1.0, True])
+def test_run_id_is_none_or_int(run_id):
+    with pytest.raises(ParameterError, match="run_id"):
+        Tracker("a", "b", run_id)
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"), [(None, [None]), (2, [2]), (range(3), [0, 1, 2]), ([5], [5])]
+)
+def test_trackerlist(ids, expected):
+    trackers = trackerlist("a", "b", ids, "shown")
+    assert [tracker.run_id for tracker in trackers] == expected
+    assert {tracker.display_name for tracker in trackers} == {"shown"}
+
+
+def test_parameters_carry_what_the_harness_knows(fakelab):
+    params = Tracker("fake", "other", 3, checkpoint="w.npz", engine="onnx", threads=2)
+    params = params.get_parameters()
+    names = ("tracker_name", "param_name", "run_id", "checkpoint", "engine", "threads", "strength")
+    assert [params.get(n) for n in names] == ["fake", "other", 3, "w.npz", "onnx", 2, 2]
+
+
+def test_nothing_is_overruled_unless_given(fakelab):
+    params = Tracker("fake", "plain").get_parameters()
+    assert not any(params.has(name) for name in ("checkpoint", "engine", "threads"))
+
+
+def test_weights_file_of_the_tracker_class_or_of_the_parameters(fakelab, tmp_path, monkeypatch):
+    weights = tmp_path / "w.npz"
+    weights.write_bytes(b"x")
+    tracker = Tracker("fake", "plain", checkpoint=weights)
+    assert tracker.weights_file(tracker.get_parameters()) == weights
+    other = tmp_path / "v.npz"
+    other.write_bytes(b"y")
+    told = staticmethod(lambda params: other)
+    monkeypatch.setattr(tracker.tracker_class, "weights_file", told, raising=False)
+    assert tracker.weights_file(tracker.get_parameters()) == other
+    missing = Tracker("fake", "plain", checkpoint=tmp_path / "none.npz")
+    monkeypatch.delattr(tracker.tracker_class, "weights_file")
+    assert missing.weights_file(missing.get_parameters()) is None
+
+
+def test_output_has_one_entry_a_frame(fakelab, tmp_path):
+    seen = []
+    sequence = make_sequence(tmp_path, frames=4)
+    output = Tracker("fake", "plain").run_sequence(sequence, progress=seen.append)
+    assert output["target_bbox"][0] == [4, 3, 20, 10]
+    assert [len(output[key]) for key in ("target_bbox", "time", "object_presence_score")] == [4] * 3
+    assert output["object_presence_score"] == [1.0, 1 / 2, 1 / 3, 1 / 4]
+    assert all(type(v) is float for box in output["target_bbox"] for v in box)
+    assert seen == [1, 2, 3, 4]
+
+
+def test_frame_0_takes_what_initialize_returns(fakelab, tmp_path):
+    output = Tracker("fake", "initial").run_sequence(make_sequence(tmp_path, frames=2))
+    assert output["target_bbox"][0] == [1.5, 2.5, 3.5, 4.5]
+    assert output["time"][0] == 0.25
+    assert output["object_presence_score"][0] == 0.5
+
+
+def test_no_scores_from_a_tracker_without(fakelab, tmp_path):
+    output = Tracker("fake", "silent").run_sequence(make_sequence(tmp_path))
+    assert output["object_presence_score"] == []
+
+
+class Recorder:
+    """Keeps what the harness hands over."""
+
+    def __init__(self, params):
+        self.params, self.calls, self.visdom = params, [], None
+
+    def initialize(self, image, info):
+        self.calls.append((image, dict(info)))
+
+    def track(self, image, info=None):
+        self.calls.append((image, dict(info)))
+        return {"target_bbox": np.array([1, 2, 3, 4]), "extra": len(self.calls)}
+
+
+def test_calls_are_pytrackings(fakelab, tmp_path, monkeypatch):
+    made = []
+    tracker = Tracker("fake", "plain")
+    monkeypatch.setattr(
+        tracker, "create_tracker", lambda params: made.append(Recorder(params)) or made[0]
+    )
+    sequence = make_sequence(tmp_path, frames=3)
+    tracker.run_sequence(sequence, debug=0)
+    (first, start), (_, second), (_, third) = made[0].calls
+    assert first.shape == (24, 32, 3)
+    assert first.dtype == np.uint8
+    assert start == {"init_bbox": [4, 3, 20, 10]}
+    assert list(second) == ["previous_output"]
+    assert second["previous_output"]["target_bbox"] == [4, 3, 20, 10]
+    assert third["previous_output"]["extra"] == 2
+    assert made[0].params.debug == 0
+    assert made[0].params.visualization is False
+
+
+def test_frames_are_rgb(fakelab, tmp_path, monkeypatch):
+    import cv2
+
+    path = tmp_path / "red.png"
+    red = np.zeros((8, 8, 3), np.uint8)
+    red[..., 2] = 255  # BGR
+    cv2.imwrite(str(path), red)
+    recorder = Recorder(None)
+    tracker = Tracker("fake", "plain")
+    monkeypatch.setattr(tracker, "create_tracker", lambda params: recorder)
+    tracker.run_sequence(Sequence("red", [str(path)], "otb", [[0, 0, 4, 4]]))
+    assert recorder.calls[0][0][0, 0].tolist() == [255, 0, 0]
+
+
+def test_visdom_draws_each_frame(fakelab, tmp_path):
+    tracker = Tracker("fake", "plain")
+    tracker.visdom = []  # the fake tracker appends to it
+    tracker.run_sequence(make_sequence(tmp_path, frames=3), debug=1)
+    assert [shape for shape, _ in tracker.visdom] == [(24, 32, 3)] * 3
+    assert all(isinstance(box, list) for _, box in tracker.visdom)
+
+
+@pytest.mark.parametrize(("width", "message"), [(104.0, "nan"), (105.0, "None")])
+def test_bad_boxes_name_tracker_sequence_and_frame(fakelab, tmp_path, width, message):
+    sequence = make_sequence(tmp_path, width=width)
+    with pytest.raises(ResultsError, match=f"fake on 'alpha', frame 2: target_bbox.*{message}"):
+        Tracker("fake", "plain").run_sequence(sequence)
+
+
+def test_truncated_frame_is_named(fakelab, tmp_path):
+    sequence = make_sequence(tmp_path)
+    path = Path(sequence.frames[2])
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(ImageError, match="0003.png"):
+        Tracker("fake", "plain").run_sequence(sequence)
+
+
+def test_several_targets_are_refused(fakelab, tmp_path):
+    sequence = make_sequence(tmp_path)
+    sequence.multiobj_mode = True
+    with pytest.raises(ParameterError, match="several targets"):
+        Tracker("fake", "plain").run_sequence(sequence)
+
+
+@pytest.mark.parametrize(("name", "parameter"), [("nobody", "plain"), ("fake", "nothing")])
+def test_unknown_names_list_what_there_is(fakelab, tmp_path, name, parameter):
+    with pytest.raises(ParameterError, match="there are: .*(fake|plain)"):
+        Tracker(name, parameter).run_sequence(make_sequence(tmp_path))
+
+
+def test_clock_set_back_does_not_show(fakelab, tmp_path, monkeypatch):
+    past = iter(range(10**9, 0, -1000))
+    monkeypatch.setattr(time, "time", lambda: next(past))
+    output = Tracker("fake", "plain").run_sequence(make_sequence(tmp_path))
+    assert all(0 <= seconds < 60 for seconds in output["time"])

@@ -6,7 +6,6 @@ spelling is kept and means that the target is absent. Values are kept as stored 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -48,29 +47,15 @@ def read_table(path: str | Path) -> NDArray[np.float64]:
     Raises:
         DatasetError: file missing or empty; a row with a word, or with fewer or more numbers.
     """
-    text = read_text(path).translate(_TO_SPACE)
-    lines = text.rstrip().splitlines()
-    counts = {len(line.split()) for line in lines}
-    if len(counts) == 1 and 0 not in counts:
-        values = _numbers(text, counts.pop() * len(lines))
-        if values is not None:
-            return values.reshape(len(lines), -1)
-    raise _located(path, lines)
-
-
-def _numbers(text: str, count: int) -> NDArray[np.float64] | None:
-    """Parse `count` numbers separated by white space; None where something is not a number."""
-    # np.fromstring with a separator is not the deprecated binary mode, and ten times faster than
-    # float() on each word; it stops at what is no number, hence the comparison of counts.
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
+    lines = read_text(path).translate(_TO_SPACE).rstrip().splitlines()
+    rows = [line.split() for line in lines]
+    width = len(rows[0]) if rows else 0
+    if width and all(len(row) == width for row in rows):
         try:
-            values = np.fromstring(text, dtype=np.float64, sep=" ")
+            return np.array([float(word) for row in rows for word in row]).reshape(-1, width)
         except ValueError:
-            return None
-    return values if values.size == count else None
+            pass  # the row to blame is looked for below
+    raise _located(path, lines)
 
 
 def _located(path: str | Path, lines: list[str]) -> DatasetError:
@@ -113,6 +98,3 @@ def read_text(path: str | Path) -> str:
         raise DatasetError(f"annotation file '{path}' does not exist") from error
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"annotation file '{path}' cannot be read: {error}") from error
-
-
-READERS: dict[str, Callable[[str], Boxes]] = {"boxes": read_boxes}

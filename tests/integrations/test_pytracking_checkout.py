@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytracking_et.commands import main
+from pytracking_et.errors import PytrackingETError
+from pytracking_et.integrations.pytracking_checkout import RECORD, find_package, install, undo
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """The parts of a pytracking tree that matter, written for this test."""
+    package = tmp_path / "their repo" / "pytracking"
+    for name in ("tracker", "parameter", "evaluation"):
+        (package / name).mkdir(parents=True)
+        (package / name / "__init__.py").touch()
+    (package / "__init__.py").touch()
+    (package / "evaluation" / "tracker.py").write_text("class Tracker:\n  def run_sequence(): ...")
+    (package / "tracker" / "dimp").mkdir()
+    (package / "tracker" / "dimp" / "__init__.py").write_text("# theirs")
+    return package.parent
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_install_and_undo_leave_the_tree_as_it_was(checkout):
+    before = tree(checkout)
+    change = install(checkout)
+    assert all(path.is_file() for path in change.files)
+    added = set(tree(checkout)) - set(before)
+    assert {Path(name).parts[1:3] for name in added} == {
+        ("tracker", "et_tracker"),
+        ("parameter", "et_tracker"),
+    }
+    assert sum(len(tree(checkout)[name]) for name in added) < 50_000, "small folders"
+    undo(checkout)
+    assert tree(checkout) == before
+
+
+def test_repository_or_package_folder(checkout):
+    assert find_package(checkout) == find_package(checkout / "pytracking")
+
+
+def test_installing_again_updates(checkout):
+    install(checkout)
+    assert install(checkout).files
+
+
+def test_what_is_not_ours_is_never_touched(checkout):
+    theirs = checkout / "pytracking" / "tracker" / "et_tracker"
+    theirs.mkdir()
+    (theirs / "__init__.py").write_text("# theirs")
+    before = tree(checkout)
+    with pytest.raises(PytrackingETError, match="not written by us"):
+        install(checkout)
+    assert tree(checkout) == before
+    assert undo(checkout).kept
+    assert tree(checkout) == before
+
+
+def test_files_changed_by_hand_are_kept(checkout):
+    install(checkout)
+    folder = checkout / "pytracking" / "parameter" / "et_tracker"
+    changed, added = folder / "et_tracker.py", folder / "mine.py"
+    changed.write_text("# tuned by hand")
+    added.write_text("# mine")
+    with pytest.raises(PytrackingETError, match="changed since"):
+        install(checkout)
+    kept = undo(checkout).kept
+    assert changed.is_file()
+    assert added.is_file()
+    assert (folder / RECORD).is_file()
+    assert len(kept) == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need developer mode")
+def test_links(checkout):
+    before = tree(checkout)
+    install(checkout, link=True)
+    assert (checkout / "pytracking" / "tracker" / "et_tracker").is_symlink()
+    undo(checkout)
+    assert tree(checkout) == before
+
+
+@pytest.mark.parametrize("missing", ["tracker/__init__.py", "evaluation/tracker.py"])
+def test_other_folders_are_refused(checkout, missing):
+    (checkout / "pytracking" / missing).unlink()
+    with pytest.raises(PytrackingETError, match="is no pytracking checkout") as caught:
+        install(checkout)
+    assert missing in str(caught.value)
+
+
+def test_copied_folders_work_under_pytrackings_names(checkout):
+    install(checkout)
+    code = (
+        "import importlib;"
+        "tracker = importlib.import_module('pytracking.tracker.et_tracker').get_tracker_class();"
+        "params = importlib.import_module("
+        "'pytracking.parameter.et_tracker.et_tracker_published').parameters();"
+        "print(tracker(params).multiobj_mode, params.get('lr'))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(checkout)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.stdout.split() == ["parallel", "0.616"], done.stderr
+
+
+def test_command(checkout, capsys):
+    assert main(["install-into", str(checkout)]) == 0
+    assert "run_tracker.py et_tracker et_tracker" in capsys.readouterr().out
+    assert main(["install-into", str(checkout), "--undo"]) == 0
+    assert main(["install-into", str(checkout), "--undo"]) == 0
+    assert "nothing of ours" in capsys.readouterr().out
+    assert main(["install-into", str(checkout / "nowhere")]) == 2

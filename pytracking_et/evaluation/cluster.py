@@ -1,0 +1,99 @@
+"""The same units on a Dask cluster that is already running (extra `cluster`).
+
+Workers need this package and the frames under the same paths; they do not need the results folder:
+what they compute comes back here and is written here. Start each with one thread per task
+(`dask worker ADDRESS --nworkers auto --nthreads 1`); see docs/cluster.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+
+from ..errors import DependencyError, ResultsError
+from ..version import __version__
+from .units import Outcome, Unit, limit_threads, run_unit, threads_per_worker
+
+
+def run_on_cluster(
+    units: Sequence[Unit],
+    address: str,
+    on_note: Callable[[str], None] = lambda text: None,
+) -> Generator[tuple[int, Outcome], None, None]:
+    """Run units, given order first to last, yielding (index of the unit, outcome) as they end.
+
+    A unit whose worker dies runs again on another; one that takes several workers with it (the
+    scheduler's setting `allowed-failures`, 3) ends with status "died". Closing the generator, or
+    Ctrl-C, cancels what has not been started.
+
+    Raises:
+        DependencyError: dask.distributed is not installed.
+        ResultsError: no scheduler answers at `address`, or workers have another version of this
+            package, whose boxes may differ.
+    """
+    try:
+        from distributed import Client, as_completed
+        from distributed.scheduler import KilledWorker
+    except ImportError as error:
+        raise DependencyError(
+            "--cluster needs dask.distributed: pip install 'pytracking-et[cluster]'"
+        ) from error
+    try:
+        client = Client(address, timeout=10)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise ResultsError(
+            f"no Dask scheduler answers at {address!r} ({error}); start one with `dask scheduler` "
+            "and give the address it prints, e.g. tcp://10.0.0.1:8786"
+        ) from error
+    with client:
+        versions = client.run(worker_version)
+        on_note(f"cluster {address}: {len(versions)} workers")
+        _require_our_version(versions)
+        futures = {
+            client.submit(
+                run_remote, unit, key=f"ettrack-{index}-{unit}", priority=-index, pure=False
+            ): index
+            for index, unit in enumerate(units)
+        }
+        try:
+            for future in as_completed(futures):
+                index = futures.pop(future)
+                error = future.exception()
+                if error is None:
+                    yield index, future.result()
+                elif isinstance(error, KilledWorker):
+                    yield index, _died(units[index], error)
+                else:
+                    raise error
+        finally:
+            client.cancel(list(futures))
+
+
+def run_remote(unit: Unit) -> Outcome:
+    """One unit on a Dask worker, with the threads that the worker's OMP_NUM_THREADS leaves."""
+    threads = threads_per_worker(1)
+
+    def progress(frames: int) -> None:
+        # By its first frame the tracker has loaded the libraries that this is about.
+        if frames == 1:
+            limit_threads(threads)
+
+    return run_unit(unit, progress, threads)
+
+
+def worker_version() -> str:
+    """Version of this package, asked of each worker."""
+    return __version__
+
+
+def _require_our_version(versions: Mapping[str, str]) -> None:
+    others = {worker: version for worker, version in versions.items() if version != __version__}
+    if others:
+        worker, version = next(iter(others.items()))
+        raise ResultsError(
+            f"{len(others)} workers have another version of pytracking-et (here {__version__}, "
+            f"{worker} has {version}); install the same on all"
+        )
+
+
+def _died(unit: Unit, error: Exception) -> Outcome:
+    return Outcome(None, 0.0, "died", f"workers died on {unit}: out of memory?", str(error))

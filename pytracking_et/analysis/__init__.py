@@ -17,6 +17,33 @@ _HOME = {
     "rules": ("RULES", "Rule"),
     "boxfiles": ("BoxSet", "read_boxes"),
     "readers": ("ResultFolder", "read_results", "read_ground_truth", "read_visibility"),
+    "comparison": ("Comparison", "annotate", "compare"),
+    "trackers": ("ResultTracker", "find_trackers"),
+    "tables": ("Table",),
+    "summary": ("summary_table", "published_table", "speed_figure"),
+    "speed": ("fps_statistics", "speed_table"),
+    "got10k": ("score_got10k",),
+    "vot": ("score_supervised", "score_from_start", "read_supervised"),
+    "longterm": ("score_longterm",),
+    "published": ("published_figures",),
+    "figures": ("save_figure", "get_plot_draw_styles"),
+    "eval_data": ("get_auc_curve", "get_prec_curve", "merge_multiple_runs"),
+    "attributes": (
+        "by_attribute",
+        "plot_attributes_radar",
+        "print_results_per_attribute",
+        "read_attributes",
+    ),
+    "plot_results": (
+        "check_and_load_precomputed_results",
+        "generate_formatted_report",
+        "plot_got_success",
+        "plot_results",
+        "print_per_sequence_results",
+        "print_results",
+    ),
+    "playback_results": ("playback_results",),
+    "report": ("write_report",),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 __all__ = sorted(_MODULE)

@@ -20,7 +20,7 @@ def _content() -> dict[str, Any]:
     return json.loads(text)
 
 
-def published(table: str = "trackers") -> pd.DataFrame:
+def published_figures(table: str = "trackers") -> pd.DataFrame:
     """One table of the paper: AUC in percent (and "CPU fps" in "trackers").
 
     Args:

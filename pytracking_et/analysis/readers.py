@@ -210,6 +210,11 @@ def gather(dataset: Iterable[Any]) -> tuple[str, BoxSet, dict[str, NDArray[np.bo
         )
     refuse_hidden(tags[0])
     for one in sequences:
+        if isinstance(one.ground_truth_rect, Mapping):
+            raise DatasetError(
+                f"sequence {one.name!r} has {len(one.ground_truth_rect)} targets; one target a "
+                "sequence can be scored: make a sequence of each"
+            )
         # Listing frames may touch the disk, so only where one row makes it suspicious.
         if len(one.ground_truth_rect) == 1 and len(getattr(one, "frames", ())) > 1:
             raise DatasetError(

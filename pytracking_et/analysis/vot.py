@@ -79,11 +79,11 @@ def region_overlap(first: Array, second: Array) -> float:
     """IoU of two regions, each x, y, w, h or the corners of a convex polygon."""
     import cv2
 
-    polygons = [_corners(one).astype(np.float32) for one in (first, second)]
-    areas = [cv2.contourArea(one) for one in polygons]
+    a, b = (_corners(one).astype(np.float32) for one in (first, second))
+    areas = [cv2.contourArea(a), cv2.contourArea(b)]
     if min(areas) <= 0:
         return 0.0
-    shared, _ = cv2.intersectConvexConvex(*polygons)
+    shared, _ = cv2.intersectConvexConvex(a, b)
     return float(min(1.0, shared / (sum(areas) - shared)))
 
 

@@ -1,0 +1,275 @@
+"""pytracking's analysis functions under their names and arguments.
+
+Trackers are objects with name, parameter_name, run_id, display_name, results_dir; data sets are
+lists of sequences with name, ground_truth_rect, target_visible, dataset. Beyond pytracking:
+
+* everything returns what it prints or draws, nothing blocks, no display is needed;
+* figures are written as PDF, SVG and PNG to `<result_plot_path>/<report_name>/`;
+* keyword `rule` ("pytracking", "ettrack", "lasot-toolkit") is stated on every table and plot;
+* keyword `output` names another folder than result_plot_path, `subpixel=True` reads
+  `_float.txt`, `formats` chooses the kinds of figure files;
+* the cache (eval_data.npz) is keyed by content, so changed files are never missed, and holds
+  plain arrays: no pickle.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from ..errors import ParameterError, ResultsError
+from .attributes import plot_attributes_radar, print_results_per_attribute
+from .boxfiles import Array
+from .comparison import Comparison, annotate, compare, describe, folder_of
+from .eval_data import (
+    draw_comparison,
+    filter_sequences,
+    get_auc_curve,
+    get_prec_curve,
+    merge_multiple_runs,
+)
+from .figures import draw_curves, get_plot_draw_styles, plot_options, save_figure
+from .longterm import FScore, score_longterm
+from .output import output, setting
+from .tables import Table
+
+__all__ = [
+    "check_and_load_precomputed_results",
+    "generate_formatted_report",
+    "get_auc_curve",
+    "get_plot_draw_styles",
+    "get_prec_curve",
+    "merge_multiple_runs",
+    "plot_attributes_radar",
+    "plot_got_success",
+    "plot_results",
+    "print_per_sequence_results",
+    "print_results",
+    "print_results_per_attribute",
+]
+
+_COLUMNS = {
+    "success": ["auc", "op50", "op75"],
+    "prec": ["precision"],
+    "norm_prec": ["norm_precision"],
+}
+
+
+def plot_results(
+    trackers: Sequence[Any],
+    dataset: Iterable[Any],
+    report_name: str,
+    merge_results: bool = False,
+    plot_types: str | Sequence[str] = ("success",),
+    force_evaluation: bool = False,
+    plot_opts: Mapping[str, Any] | None = None,
+    **kwargs: Any,
+) -> dict[str, Figure]:
+    """Draw curves and write them to the report's folder.
+
+    Args:
+        plot_types: of "success", "prec", "norm_prec", "f1_prec_rec".
+        plot_opts: title, xlabel, ylabel, xlim, ylim, legend_loc; for all plot types.
+        kwargs: of `compare` (skip_missing_seq, plot_bin_gap, exclude_invalid_frames, rule,
+            subpixel), and output, formats.
+
+    Returns:
+        Plot type -> figure.
+
+    Raises:
+        ResultsError, DatasetError: as `compare`.
+    """
+    kinds = _kinds(plot_types)
+    folder, formats, options = output(report_name, kwargs)
+    dataset = list(dataset)
+    figures: dict[str, Figure] = {}
+    usual = [kind for kind in kinds if kind in _COLUMNS]
+    if usual:
+        data = _evaluate(trackers, dataset, folder, merge_results, force_evaluation, options)
+        figures = {kind: draw_comparison(data, kind, plot_opts) for kind in usual}
+    if "f1_prec_rec" in kinds:
+        figures["f1_prec_rec"] = _draw_longterm(trackers, dataset, options, plot_opts)
+    names = {"success": "success", "prec": "precision", "norm_prec": "norm_precision"}
+    for kind, figure in figures.items():
+        save_figure(figure, folder / f"{names.get(kind, kind)}_plot", formats)
+    return figures
+
+
+def print_results(
+    trackers: Sequence[Any],
+    dataset: Iterable[Any],
+    report_name: str,
+    merge_results: bool = False,
+    plot_types: str | Sequence[str] = ("success",),
+    **kwargs: Any,
+) -> pd.DataFrame:
+    """Print AUC, OP50, OP75 (success), precision, normalised precision; arguments as above.
+
+    Returns:
+        One row a tracker, percent.
+    """
+    data = _data(trackers, dataset, report_name, merge_results, kwargs)
+    kinds = _kinds(plot_types)
+    columns = [name for kind in kinds for name in _COLUMNS.get(kind, [])]
+    if "f1_prec_rec" in kinds:
+        raise ParameterError(
+            "f1_prec_rec has no row in this table; plot_results draws it with F in its legend"
+        )
+    table = Table(data.figures()[columns], f"Results of {report_name}", data.note)
+    print(table.to_text())
+    return table.frame
+
+
+def print_per_sequence_results(
+    trackers: Sequence[Any],
+    dataset: Iterable[Any],
+    report_name: str,
+    merge_results: bool = False,
+    filter_criteria: Mapping[str, Any] | None = None,
+    **kwargs: Any,
+) -> pd.DataFrame:
+    """Print the average overlap of each sequence and tracker, percent.
+
+    Args:
+        filter_criteria: {"mode": "ao_min" | "ao_max" | "delta_ao", "threshold": percent}: keep
+            sequences whose lowest (highest) average overlap is below the threshold, or where
+            trackers differ by more than it.
+
+    Returns:
+        One row a sequence, one column a tracker.
+    """
+    data = _data(trackers, dataset, report_name, merge_results, kwargs)
+    frame = filter_sequences(data.per_sequence("ao"), filter_criteria)
+    table = Table(frame, f"Average overlap per sequence, {report_name}", data.note)
+    print(table.to_text())
+    return frame
+
+
+def plot_got_success(
+    trackers: Sequence[Any],
+    report_name: str,
+    plot_opts: Mapping[str, Any] | None = None,
+    **kwargs: Any,
+) -> Figure:
+    """Draw GOT-10k success curves from the JSON files its server (or toolkit) returns.
+
+    Args:
+        trackers: whose reports lie at `<got_reports_path>/NAME_PARAM.json`; or paths of such.
+    """
+    reports = Path(kwargs.pop("got_reports_path", "") or setting("got_reports_path"))
+    folder, formats, _ = output(report_name, kwargs)
+    rows = []
+    for tracker in trackers:
+        shown = describe(tracker)
+        named = f"{shown['name']}_{shown['param']}.json"
+        path = Path(tracker) if isinstance(tracker, (str, Path)) else reports / named
+        curve, ao = _got_report(path)
+        rows.append((shown["label"], np.linspace(0, 1, len(curve)), 100 * curve, 100 * ao))
+    options = plot_options("success", {"title": "Success plot, GOT-10k", **(plot_opts or {})})
+    note = "got10k_test, figures of the GOT-10k server; legend: AO"
+    figure = draw_curves(rows, options, note)
+    save_figure(figure, folder / "success_plot", formats)
+    return figure
+
+
+def _got_report(path: Path) -> tuple[Array, float]:
+    """Success curve (0..1) and AO of one report: {tracker: {"overall": {ao, succ_curve}}}."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        (report,) = content.values()
+        report = report.get("overall", report)
+        return np.asarray(report["succ_curve"], dtype=np.float64), float(report["ao"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ResultsError(
+            f"{path} is no GOT-10k report of one tracker ({error!r}); expected "
+            '{"TRACKER": {"overall": {"ao": ..., "succ_curve": [...]}}} as its server returns it'
+        ) from error
+
+
+def generate_formatted_report(
+    row_labels: Sequence[str], scores: Mapping[str, ArrayLike], table_name: str = ""
+) -> str:
+    """Text table: one row a label, one column a key of `scores`."""
+    frame = pd.DataFrame(
+        {name: np.asarray(values, dtype=np.float64) for name, values in scores.items()},
+        index=pd.Index(list(row_labels), name=table_name or None),
+    )
+    return Table(frame, table_name, "as given").to_text().replace("(as given)\n", "")
+
+
+def check_and_load_precomputed_results(
+    trackers: Sequence[Any],
+    dataset: Iterable[Any],
+    report_name: str,
+    force_evaluation: bool = False,
+    **kwargs: Any,
+) -> dict[str, Any]:
+    """Evaluate, or read eval_data.npz where all inputs are the same; pytracking's dictionary."""
+    folder, _, options = output(report_name, kwargs)
+    return _evaluate(trackers, dataset, folder, False, force_evaluation, options).eval_data()
+
+
+def _data(
+    trackers: Sequence[Any],
+    dataset: Iterable[Any],
+    report_name: str,
+    merge_results: bool,
+    kwargs: dict[str, Any],
+) -> Comparison:
+    force = kwargs.pop("force_evaluation", False)
+    folder, _, options = output(report_name, kwargs)
+    return _evaluate(trackers, dataset, folder, merge_results, force, options)
+
+
+def _evaluate(
+    trackers: Sequence[Any],
+    dataset: Iterable[Any],
+    folder: Path,
+    merge_results: bool,
+    force_evaluation: bool,
+    options: Mapping[str, Any],
+) -> Comparison:
+    return compare(
+        trackers,
+        dataset,
+        merge_results=merge_results,
+        cache=folder / "eval_data.npz",
+        force_evaluation=force_evaluation,
+        **options,
+    )
+
+
+def _kinds(plot_types: str | Sequence[str]) -> list[str]:
+    """Plot types as a list; ('prec') without its comma is a string and means that one type."""
+    kinds = [plot_types] if isinstance(plot_types, str) else list(plot_types)
+    for kind in kinds:
+        plot_options(kind)
+    return kinds
+
+
+def _draw_longterm(
+    trackers: Sequence[Any],
+    dataset: Sequence[Any],
+    options: Mapping[str, Any],
+    plot_opts: Mapping[str, Any] | None,
+) -> Figure:
+    scores: dict[str, FScore] = {}
+    annotation = annotate(dataset, options.get("rule", "pytracking"))
+    for tracker in trackers:
+        folder, names = folder_of(tracker), list(annotation.truth)
+        boxes = folder.boxes(names, options.get("subpixel", False))
+        label = describe(tracker)["label"]
+        scores[label] = score_longterm(boxes, folder.presence(names), annotation)
+    rows = [
+        (label, one.recall, one.precision, 100 * float(one.f[one.index]))
+        for label, one in scores.items()
+    ]
+    note = f"{annotation.dataset}; {annotation.rule.text}; legend: highest F [%]"
+    return draw_curves(rows, plot_options("f1_prec_rec", plot_opts), note)

@@ -1,0 +1,108 @@
+"""The table people look at first: figures and speed of each tracker on one data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from . import published
+from .boxfiles import BoxSet
+from .comparison import Comparison, describe, folder_of
+from .figures import draw_speed
+from .got10k import score_got10k
+from .metrics import Annotation
+from .speed import speed_table
+from .tables import Table
+from .vot import score_from_start
+
+
+def speeds(trackers: Sequence[Any], names: Iterable[str]) -> pd.DataFrame:
+    """Speed of each tracker from its `_time.txt` files; NaN where there are none."""
+    names = list(names)
+    return speed_table({describe(one)["label"]: folder_of(one).times(names) for one in trackers})
+
+
+def summary_table(data: Comparison, speed: pd.DataFrame | None = None) -> Table:
+    """Figures of each tracker, best AUC first; with a column FPS where times are known."""
+    frame = data.figures()
+    if speed is not None and not speed.empty and speed["fps"].notna().any():
+        frame["fps"] = speed["fps"].reindex(frame.index)
+    frame = frame.sort_values("auc", ascending=False)
+    return Table(frame, f"Results on {data.dataset}", data.note)
+
+
+def got10k_table(trackers: Sequence[Any], annotation: Annotation) -> Table:
+    """AO, SR50, SR75; runs of one tracker count together, as GOT-10k asks for three."""
+    offsets = annotation.truth.offsets
+    visible = {
+        name: annotation.valid[offsets[i] : offsets[i + 1]]
+        for i, name in enumerate(annotation.truth.names)
+    }
+    runs: dict[str, list[BoxSet]] = {}
+    for one in trackers:
+        about = describe(one)
+        label = about["disp_name"] or f"{about['name']}_{about['param']}".rstrip("_")
+        runs.setdefault(label, []).append(folder_of(one).boxes(annotation.truth))
+    rows = {}
+    for label, several in runs.items():
+        got = score_got10k(several, annotation.truth, visible, dataset=annotation.dataset)
+        rows[label] = {"ao": got.ao, "sr50": got.sr50, "sr75": got.sr75}
+    frame = pd.DataFrame.from_dict(rows, orient="index").sort_values("ao", ascending=False)
+    frame.index.name = "tracker"
+    note = (
+        f"{annotation.dataset}, {len(annotation.truth)} sequences; GOT-10k's figures: first and "
+        "absent frames not counted, all frames of all sequences and runs weigh the same"
+    )
+    return Table(frame, f"GOT-10k figures on {annotation.dataset}", note)
+
+
+def vot_table(trackers: Sequence[Any], annotation: Annotation) -> Table:
+    """Accuracy, robustness, failures, EAO of one run per sequence (see `vot`)."""
+    scores = {
+        describe(one)["label"]: score_from_start(
+            folder_of(one).boxes(annotation.truth), annotation.truth
+        )
+        for one in trackers
+    }
+    frame = pd.DataFrame.from_dict(
+        {label: one.as_dict() for label, one in scores.items()}, orient="index"
+    ).sort_values("eao", ascending=False)
+    frame.index.name = "tracker"
+    # Fewest failures are best, which a mark on the highest figure would get wrong.
+    note = next(iter(scores.values())).note
+    return Table(frame, f"VOT figures on {annotation.dataset}", note, digits=3, best=False)
+
+
+def published_table(data: Comparison, speed: pd.DataFrame | None = None) -> Table | None:
+    """The twelve published trackers with the runs among them, by AUC; None for other data sets."""
+    column = published.column_of(data.dataset)
+    if column is None:
+        return None
+    paper = published.published_figures()
+    frame = pd.DataFrame({"auc": paper[column], "fps": paper["CPU fps"]})
+    ours = pd.DataFrame({"auc": data.figures()["auc"], "fps": np.nan})
+    if speed is not None and not speed.empty:
+        ours["fps"] = speed["fps"].reindex(ours.index)
+    ours.index = [f"{name} (this run)" for name in ours.index]
+    both = pd.concat([frame, ours]).sort_values("auc", ascending=False)
+    both.index.name = "tracker"
+    note = f"published: {published.source()}; this run: {data.note}"
+    return Table(both, f"{column}: published trackers and this run", note, digits=1, best=False)
+
+
+def speed_figure(data: Comparison, speed: pd.DataFrame) -> Any | None:
+    """Accuracy against speed among the published trackers; None where either is unknown."""
+    column = published.column_of(data.dataset)
+    runs = {
+        label: (float(speed["fps"].get(label, np.nan)), float(auc))
+        for label, auc in data.figures()["auc"].items()
+    }
+    runs = {str(label): point for label, point in runs.items() if np.isfinite(point).all()}
+    if column is None or not runs:
+        return None
+    paper = published.published_figures()
+    table = pd.DataFrame({"auc": paper[column], "fps": paper["CPU fps"]})
+    return draw_speed(table, runs, column, f"published: {published.source()}; run: {data.note}")

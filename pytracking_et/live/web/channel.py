@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 
 from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -34,6 +35,7 @@ from .video_worker import VideoWorker
 logger = logging.getLogger(__name__)
 
 Worker = VideoWorker | CameraWorker
+TAKEOVER_SECONDS = 1.0
 
 
 class Channel:
@@ -52,7 +54,7 @@ class Channel:
         if session is None:
             await socket.close(CLOSE_UNKNOWN, "this session has ended")
             return
-        if session.connected:
+        if not await self._free(session):
             await socket.close(CLOSE_BUSY, "this session is open in another tab")
             return
         session.connected = True
@@ -66,13 +68,29 @@ class Channel:
             await self._serve(socket, worker, outbox)
         except WebSocketDisconnect:
             logger.debug("session %s disconnected", session.id[:6])
+        except ProtocolError as error:
+            # A close frame holds at most 123 bytes of reason (RFC 6455, 5.5).
+            reason = str(error).encode("ascii", "replace")[:120].decode()
+            await socket.close(CLOSE_PROTOCOL, reason)
         finally:
             worker.stop()
-            if worker.is_alive():
-                await asyncio.shield(run_in_threadpool(worker.join))
-            self._workers.pop(session.id, None)
-            session.connected = False
-            self._store.get(session.id)
+            try:
+                if worker.is_alive():
+                    await asyncio.shield(run_in_threadpool(worker.join))
+            finally:  # also where this coroutine is cancelled: the server shuts down
+                self._workers.pop(session.id, None)
+                session.connected = False
+                self._store.get(session.id)
+
+    async def _free(self, session: Session) -> bool:
+        """Wait until the session has no connection; False where it keeps one.
+
+        A page that reloads connects again before its old connection has ended.
+        """
+        deadline = time.monotonic() + TAKEOVER_SECONDS
+        while session.connected and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+        return not session.connected
 
     async def _serve(self, socket: WebSocket, worker: Worker, outbox: Outbox) -> None:
         sender = asyncio.create_task(self._send(socket, outbox))
@@ -102,11 +120,7 @@ class Channel:
             message = await socket.receive()
             if message["type"] == "websocket.disconnect":
                 return
-            try:
-                self._deliver(message.get("text"), message.get("bytes"), worker)
-            except ProtocolError as error:
-                await socket.close(CLOSE_PROTOCOL, str(error)[:120])
-                return
+            self._deliver(message.get("text"), message.get("bytes"), worker)
 
     def _deliver(self, text: str | None, data: bytes | None, worker: Worker) -> None:
         if text is not None:

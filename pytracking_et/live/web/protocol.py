@@ -78,7 +78,7 @@ def parse_command(text: str) -> Command:
     """Read {"type": NAME}, with "box": [x, y, w, h] for target and "frame": n for seek."""
     message = _object(text)
     name = message.get("type")
-    if name not in COMMANDS:
+    if not isinstance(name, str) or name not in COMMANDS:
         raise ProtocolError(f"unknown message type {name!r}; one of {', '.join(sorted(COMMANDS))}")
     if name == "target":
         return Command(name, box=_box(message.get("box")))

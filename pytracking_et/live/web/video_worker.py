@@ -161,6 +161,7 @@ class VideoWorker(threading.Thread):
         if self._ended:
             return
         self._playing, self._ended = False, True
+        self._target.stop()
         promised = self._clip.frames
         # Headers of intact files are off by a frame or two; a cut-off file lacks many.
         if promised is not None and self._frame + 1 < 0.98 * promised - 2:

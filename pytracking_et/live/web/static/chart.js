@@ -114,19 +114,33 @@ export class Chart {
       if (previous && previous[0] === x) previous[1] = Math.min(previous[1], score);
       else points.push([x, score]);
     }
-    const { context } = this;
-    context.lineWidth = 2;
-    context.lineJoin = "round";
     const column = Math.max(6, 4 * (this.wide - LEFT) / (this.last - this.first));
-    for (let k = 1; k < points.length; k += 1) {
-      if (points[k][0] - points[k - 1][0] > column) continue; // not tracked in between
-      const low = Math.min(points[k][1], points[k - 1][1]) < this.lowScore;
-      context.strokeStyle = this.colour(low ? "low" : "good");
-      context.beginPath();
-      context.moveTo(points[k - 1][0], this.y(points[k - 1][1]));
-      context.lineTo(points[k][0], this.y(points[k][1]));
-      context.stroke();
+    this.context.lineWidth = 2;
+    this.context.lineJoin = "round";
+    let run = [];
+    for (const point of points) {
+      const previous = run[run.length - 1];
+      const gap = previous && point[0] - previous[0] > column; // not tracked in between
+      if (previous && (gap || this.isLow(point) !== this.isLow(previous))) {
+        this.paintRun(gap ? run : [...run, point]);
+        run = [];
+      }
+      run.push(point);
     }
+    this.paintRun(run);
+  }
+
+  isLow([, score]) {
+    return score < this.lowScore;
+  }
+
+  paintRun(run) {
+    if (!run.length) return;
+    const { context } = this;
+    context.strokeStyle = this.colour(this.isLow(run[0]) ? "low" : "good");
+    context.beginPath();
+    for (const [x, score] of run) context.lineTo(x, this.y(score));
+    context.stroke();
   }
 
   paintHover() {

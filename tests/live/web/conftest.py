@@ -1,0 +1,63 @@
+"""A TestClient on the application with a small tracker; its temporary folder is `folder`."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+
+pytest.importorskip("starlette", reason='needs pip install "pytracking-et[web]"')
+pytest.importorskip("httpx", reason="starlette's TestClient needs httpx")
+
+from starlette.testclient import TestClient
+
+from pytracking_et.live.web import create_app
+
+from . import fakes
+
+ADDRESS = "http://127.0.0.1:8000"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "temporary"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def open_client(folder):
+    """Function that starts a server with given limits and tracker."""
+
+    def start(limits=fakes.SMALL, make_tracker=fakes.MatchTracker) -> TestClient:
+        app = create_app(make_tracker, "fake", limits, folder)
+        client = TestClient(app, base_url=ADDRESS)
+        clients.enter_context(client)
+        return client
+
+    with ExitStack() as clients:
+        yield start
+
+
+@pytest.fixture
+def client(open_client):
+    return open_client()
+
+
+@pytest.fixture
+def left(folder):
+    """Function that lists the files under the temporary folder."""
+    return lambda: sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def clip(tmp_path):
+    return fakes.write_clip(tmp_path / "clip.mp4")
+
+
+@pytest.fixture
+def session(client, clip):
+    """Description of a session with the uploaded clip."""
+    answer = client.post("/api/videos?name=clip.mp4", content=clip.read_bytes())
+    assert answer.status_code == 201, answer.text
+    return answer.json()

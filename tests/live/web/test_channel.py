@@ -1,0 +1,287 @@
+"""The WebSocket: videos and cameras tracked, wrong messages refused."""
+
+from __future__ import annotations
+
+import json
+import struct
+
+import cv2
+import numpy as np
+import pytest
+from starlette.websockets import WebSocketDisconnect
+
+from pytracking_et.boxes import iou
+from pytracking_et.live.web.outbox import pack
+
+from . import fakes
+
+
+class Talk:
+    """One connection, with the messages sorted out."""
+
+    def __init__(self, socket):
+        self.socket = socket
+        self.rows: dict[int, list] = {}
+        self.previews: list[tuple[dict, bytes]] = []
+        self.texts: list[dict] = []
+
+    def next(self) -> dict:
+        message = self.socket.receive()
+        if message["type"] == "websocket.close":
+            raise WebSocketDisconnect(message["code"], message.get("reason"))
+        if message.get("bytes") is not None:
+            data = message["bytes"]
+            (length,) = struct.unpack(">I", data[:4])
+            header = json.loads(data[4 : 4 + length])
+            self.previews.append((header, data[4 + length :]))
+            return header
+        event = json.loads(message["text"])
+        self.texts.append(event)
+        if event["type"] == "rows":
+            self.rows |= {row[0]: row for row in event["rows"]}
+        if event["type"] == "cut":
+            self.rows = {k: row for k, row in self.rows.items() if k < event["frame"]}
+        return event
+
+    def until(self, kind: str, **values) -> dict:
+        while True:
+            event = self.next()
+            if event["type"] == kind and all(event.get(k) == v for k, v in values.items()):
+                return event
+
+    def send(self, kind: str, **values) -> None:
+        self.socket.send_text(json.dumps({"type": kind, **values}))
+
+
+def connect(client, identity):
+    return client.websocket_connect(f"ws://127.0.0.1:8000/api/sessions/{identity}/socket")
+
+
+def mean_iou(rows) -> float:
+    boxes = [row[2:6] for row in rows.values()]
+    return float(np.mean(iou(boxes, [fakes.true_box(k) for k in rows])))
+
+
+def test_video_is_tracked_to_its_end(client, session):
+    with connect(client, session["id"]) as socket:
+        talk = Talk(socket)
+        assert talk.until("hello")["session"]["id"] == session["id"]
+        talk.until("state", frame=0, playing=False)
+        talk.send("target", box=fakes.true_box(0))
+        talk.until("state", ended=True)
+    assert sorted(talk.rows) == list(range(20))
+    assert talk.rows[0][6] is None  # drawn by the user
+    assert mean_iou(talk.rows) > 0.8
+    assert min(row[6] for row in talk.rows.values() if row[0]) > 0.8
+
+
+def test_previews_show_the_frame_they_name(client, session):
+    with connect(client, session["id"]) as socket:
+        talk = Talk(socket)
+        talk.until("preview")
+        for frame in (7, 3, 19):
+            talk.send("seek", frame=frame)
+            talk.until("preview", frame=frame)
+            image = cv2.imdecode(np.frombuffer(talk.previews[-1][1], np.uint8), 1)
+            assert abs(image.astype(int) - fakes.frame(frame)).mean() < 6
+
+
+def test_correction_in_the_middle_replaces_only_what_follows(client, session):
+    with connect(client, session["id"]) as socket:
+        talk = Talk(socket)
+        talk.send("target", box=[100, 60, 20, 20])  # background
+        talk.until("state", ended=True)
+        wrong = dict(talk.rows)
+        talk.send("seek", frame=10)
+        talk.until("preview", frame=10)
+        talk.send("target", box=fakes.true_box(10))
+        talk.until("cut", frame=10)
+        talk.until("state", ended=True)
+    assert {k: v for k, v in talk.rows.items() if k < 10} == {
+        k: v for k, v in wrong.items() if k < 10
+    }
+    assert mean_iou({k: v for k, v in talk.rows.items() if k >= 10}) > 0.8
+
+
+def test_pause_step_and_replay(open_client, clip):
+    client = open_client(make_tracker=lambda: fakes.MatchTracker(0.02))
+    session = client.post("/api/videos?name=a.mp4", content=clip.read_bytes()).json()
+    with connect(client, session["id"]) as socket:
+        talk = Talk(socket)
+        talk.send("target", box=fakes.true_box(0))
+        talk.until("rows")
+        talk.send("pause")
+        at = talk.until("state", playing=False, tracking=True)["frame"]
+        assert at < 19
+        talk.send("step")
+        assert talk.until("state", frame=at + 1)["playing"] is False
+        assert talk.until("preview", frame=at + 1)["row"][0] == at + 1
+        talk.send("seek", frame=1)  # the rows so far are shown again
+        assert talk.until("preview", frame=1)["row"] == talk.rows[1]
+
+
+def test_seek_beyond_the_end_shows_the_last_frame(client, session):
+    with connect(client, session["id"]) as socket:
+        talk = Talk(socket)
+        talk.send("seek", frame=500)
+        assert talk.until("preview", frame=19)["row"] is None
+
+
+def test_box_outside_the_picture_is_told_and_work_goes_on(client, session):
+    with connect(client, session["id"]) as socket:
+        talk = Talk(socket)
+        talk.send("target", box=[500, 20, 30, 30])
+        assert "outside" in talk.until("error")["message"]
+        talk.send("target", box=[5, 20, 0, 30])
+        assert "area" in talk.until("error")["message"]
+        talk.send("target", box=fakes.true_box(0))
+        talk.until("state", ended=True)
+    assert len(talk.rows) == 20
+
+
+def test_video_that_breaks_off_keeps_what_came_before(client, tmp_path):
+    whole = fakes.write_clip(tmp_path / "whole.avi", 60, code="MJPG").read_bytes()
+    cut = whole[: len(whole) // 2]
+    session = client.post("/api/videos?name=cut.avi", content=cut).json()
+    with connect(client, session["id"]) as socket:
+        talk = Talk(socket)
+        talk.send("target", box=fakes.true_box(0))
+        talk.until("state", ended=True)
+    assert 5 < len(talk.rows) < 60
+    lines = client.get(f"/api/sessions/{session['id']}/boxes.csv").text.splitlines()
+    assert len(lines) == 1 + len(talk.rows)
+
+
+def test_defect_of_a_tracker_is_told_and_rows_stay(open_client, clip):
+    client = open_client(make_tracker=fakes.BrokenTracker)
+    session = client.post("/api/videos?name=a.mp4", content=clip.read_bytes()).json()
+    with connect(client, session["id"]) as socket:
+        talk = Talk(socket)
+        talk.send("target", box=fakes.true_box(0))
+        assert "fell over" in talk.until("error", fatal=True)["message"]
+        with pytest.raises(WebSocketDisconnect) as info:
+            talk.until("never")
+        assert info.value.code == 1000
+    assert len(client.get(f"/api/sessions/{session['id']}").json()["rows"]) == 3
+
+
+def test_rows_survive_a_lost_connection(client, session):
+    with connect(client, session["id"]) as socket:
+        talk = Talk(socket)
+        talk.send("target", box=fakes.true_box(0))
+        talk.until("state", ended=True)
+    with connect(client, session["id"]) as socket:
+        again = Talk(socket).until("hello")["session"]["rows"]
+    assert len(again) == 20
+
+
+@pytest.mark.parametrize(
+    "send",
+    [
+        lambda socket: socket.send_text("not json"),
+        lambda socket: socket.send_text('{"type": "erase"}'),
+        lambda socket: socket.send_bytes(b"\x00\x00\x00\x02{}"),  # a video takes no frames
+    ],
+)
+def test_protocol_errors_close_the_connection(client, session, send):
+    with connect(client, session["id"]) as socket:
+        send(socket)
+        with pytest.raises(WebSocketDisconnect) as info:
+            Talk(socket).until("never")
+    assert info.value.code == 4400
+    assert info.value.reason
+    assert client.get(f"/api/sessions/{session['id']}").status_code == 200
+
+
+def test_unknown_session(client):
+    with connect(client, "nothing-here") as socket, pytest.raises(WebSocketDisconnect) as info:
+        Talk(socket).next()
+    assert info.value.code == 4404
+
+
+def test_second_tab_is_refused(client, session):
+    with connect(client, session["id"]) as first:
+        Talk(first).until("hello")
+        with connect(client, session["id"]) as second, pytest.raises(WebSocketDisconnect) as info:
+            Talk(second).next()
+        assert info.value.code == 4409
+
+
+# ------------------------------------------------------------------- camera
+@pytest.fixture
+def camera(client):
+    return client.post("/api/cameras").json()["id"]
+
+
+def offer(talk, number, image=None, **header):
+    data = fakes.jpeg(fakes.frame(number) if image is None else image)
+    talk.socket.send_bytes(pack({"frame": number, "time": number / 25, **header}, data))
+
+
+def test_camera_frames_come_back_with_their_numbers(client, camera):
+    with connect(client, camera) as socket:
+        talk = Talk(socket)
+        offer(talk, 0, box=fakes.true_box(0))
+        talk.until("rows")
+        for number in range(1, 15):
+            offer(talk, number)
+            assert talk.until("rows")["rows"][0][0] == number
+    assert mean_iou(talk.rows) > 0.8
+    described = client.get(f"/api/sessions/{camera}").json()
+    assert described["mode"] == "camera"
+    assert [row[0] for row in described["rows"]] == list(range(15))
+
+
+def test_newest_frame_wins(open_client):
+    client = open_client(make_tracker=lambda: fakes.MatchTracker(0.15))
+    camera = client.post("/api/cameras").json()["id"]
+    with connect(client, camera) as socket:
+        talk = Talk(socket)
+        offer(talk, 0, box=fakes.true_box(0))
+        talk.until("rows")
+        for number in range(1, 21):
+            offer(talk, number)
+        while 20 not in talk.rows:
+            talk.next()
+    assert 2 < len(talk.rows) < 12
+
+
+def test_frames_without_target_are_answered_but_not_kept(client, camera):
+    with connect(client, camera) as socket:
+        talk = Talk(socket)
+        offer(talk, 0)
+        talk.until("skipped", frame=0)
+        offer(talk, 1, box=fakes.true_box(1))
+        talk.until("rows")
+        talk.send("release")
+        offer(talk, 2)
+        talk.until("skipped", frame=2)
+    assert list(talk.rows) == [1]
+
+
+def test_camera_that_is_turned_gives_the_target_up(client, camera):
+    with connect(client, camera) as socket:
+        talk = Talk(socket)
+        offer(talk, 0, box=fakes.true_box(0))
+        talk.until("rows")
+        offer(talk, 1, fakes.frame(1, size=(120, 160)))
+        assert "120x160" in talk.until("lost")["message"]
+        talk.until("skipped", frame=1)
+
+
+@pytest.mark.parametrize("data", [b"", b"GIF89a", b"\xff\xd8\xff"])
+def test_frame_that_is_no_jpeg_is_told_and_work_goes_on(client, camera, data):
+    with connect(client, camera) as socket:
+        talk = Talk(socket)
+        socket.send_bytes(pack({"frame": 0, "time": 0}, data))
+        assert "JPEG" in talk.until("error", frame=0)["message"]
+        offer(talk, 1, box=fakes.true_box(1))
+        talk.until("rows")
+
+
+def test_frame_beyond_the_limit_closes_the_connection(client, camera):
+    with connect(client, camera) as socket:
+        socket.send_bytes(pack({"frame": 0, "time": 0}, bytes(5 << 20)))
+        with pytest.raises(WebSocketDisconnect) as info:
+            Talk(socket).until("never")
+    assert info.value.code == 4400

@@ -1,0 +1,141 @@
+"""The annotated video, with and without the ffmpeg program."""
+
+from __future__ import annotations
+
+import shutil
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from pytracking_et.live.draw import LOW_SCORE
+from pytracking_et.live.web.results import Row
+
+from . import fakes
+from .test_channel import Talk, connect, offer
+
+
+def track(client, session):
+    with connect(client, session["id"]) as socket:
+        talk = Talk(socket)
+        talk.send("target", box=fakes.true_box(0))
+        talk.until("state", ended=True)
+
+
+def finish(client, identity) -> dict:
+    path = f"/api/sessions/{identity}"
+    assert client.post(f"{path}/render").status_code == 202
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        state = client.get(path).json()["rendering"]
+        if state["state"] != "running":
+            return state
+        time.sleep(0.05)
+    raise AssertionError("the video was not finished")
+
+
+def frames(data: bytes, path) -> list[np.ndarray]:
+    path.write_bytes(data)
+    capture = cv2.VideoCapture(str(path))
+    found = []
+    while (item := capture.read())[0]:
+        found.append(item[1])
+    capture.release()
+    return found
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "webm"])
+def test_annotated_video_shows_every_frame_with_its_box(
+    client, session, tmp_path, monkeypatch, suffix
+):
+    if suffix == "webm":
+        monkeypatch.setattr(shutil, "which", lambda name: None)
+    elif shutil.which("ffmpeg") is None:
+        pytest.skip("H.264 needs the ffmpeg program")
+    track(client, session)
+    state = finish(client, session["id"])
+    assert state["state"] == "done", state
+    answer = client.get(state["url"])
+    assert f"clip-tracked.{suffix}" in answer.headers["content-disposition"]
+    found = frames(answer.content, tmp_path / f"out.{suffix}")
+    assert len(found) == 20
+    x, y, w, h = fakes.true_box(15)
+    # On the lower edge of the box: far from the picture without it.
+    edge = found[15][y + h - 2 : y + h + 2, x + 4 : x + w - 4].astype(int)
+    plain = fakes.frame(15)[y + h - 2 : y + h + 2, x + 4 : x + w - 4].astype(int)
+    assert abs(edge - plain).mean() > 25
+    assert abs(found[15][:10, :60].astype(int) - fakes.frame(15)[:10, :60]).mean() < 12
+
+
+def test_video_is_made_anew_only_after_new_rows(client, session):
+    track(client, session)
+    first = finish(client, session["id"])
+    rendering = client.app.state.server.store.get(session["id"]).rendering
+    assert finish(client, session["id"]) == first
+    assert client.app.state.server.store.get(session["id"]).rendering is rendering
+    track(client, session)
+    assert finish(client, session["id"])["url"] != first["url"]
+
+
+def test_nothing_tracked_means_no_video(client, session):
+    path = f"/api/sessions/{session['id']}"
+    assert client.post(f"{path}/render").status_code == 409
+    assert client.get(f"{path}/annotated.mp4").status_code == 404
+
+
+def test_camera_recording_becomes_a_video(client, tmp_path):
+    identity = client.post("/api/cameras").json()["id"]
+    with connect(client, identity) as socket:
+        talk = Talk(socket)
+        offer(talk, 0, box=fakes.true_box(0))
+        talk.until("rows")
+        for number in range(1, 12):
+            offer(talk, number)
+            talk.until("rows")
+    state = finish(client, identity)
+    assert state["fps"] == pytest.approx(25, abs=0.5)
+    found = frames(client.get(state["url"]).content, tmp_path / "out.mp4")
+    assert len(found) == 12
+
+
+def test_recording_is_bounded_and_says_so(client):
+    identity = client.post("/api/cameras").json()["id"]
+    recording = client.app.state.server.store.get(identity).recording
+    with connect(client, identity) as socket:
+        talk = Talk(socket)
+        offer(talk, 0, box=fakes.true_box(0))
+        talk.until("rows")
+        number = 0
+        while not any(text["type"] == "notice" for text in talk.texts):
+            number += 1
+            offer(talk, number, fakes.frame(number % 30))
+            talk.until("rows")
+            assert number < 500
+        offer(talk, number + 1, fakes.frame(0))
+        talk.until("rows")
+    assert recording.path.stat().st_size <= fakes.SMALL.upload_bytes
+    assert len(talk.rows) == number + 2
+
+
+def test_low_score_is_drawn_grey(client, session, tmp_path):
+    rows = client.app.state.server.store.get(session["id"]).rows
+    box = np.array([60.0, 40.0, 50.0, 40.0])
+    rows.add(Row.of(0, 0.0, box, LOW_SCORE + 0.01))
+    rows.add(Row.of(1, 0.04, box, LOW_SCORE - 0.01))
+    found = frames(client.get(finish(client, session["id"])["url"]).content, tmp_path / "o.mp4")
+
+    def saturation(image):
+        edges = np.concatenate([image[40, 62:108], image[80, 62:108]])
+        hsv = cv2.cvtColor(edges[None], cv2.COLOR_BGR2HSV)
+        return float(hsv[..., 1].mean())
+
+    assert saturation(found[0]) > 2 * saturation(found[1])
+
+
+def test_failure_is_told(client, session, monkeypatch):
+    track(client, session)
+    client.app.state.server.store.get(session["id"]).path.write_bytes(b"overwritten")
+    state = finish(client, session["id"])
+    assert state["state"] == "failed"
+    assert state["message"]

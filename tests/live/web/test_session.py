@@ -1,0 +1,137 @@
+import os
+import time
+
+import pytest
+from starlette.testclient import TestClient
+
+from pytracking_et.live.web import create_app
+from pytracking_et.live.web.limits import Limits
+from pytracking_et.live.web.session import FOLDER_PREFIX, FullError, SessionStore
+
+from . import fakes
+
+
+@pytest.fixture
+def store(folder):
+    store = SessionStore(Limits(sessions=2, idle_seconds=0.05, leave_seconds=0.0), folder)
+    yield store
+    store.shut_down()
+
+
+def test_closing_removes_the_files(store, folder):
+    session = store.open("a")
+    (session.folder / "upload.bin").write_bytes(b"x")
+    store.close(session)
+    assert store.get(session.id) is None
+    assert [p for p in folder.rglob("*") if p.is_file()] == []
+
+
+def test_number_of_sessions_is_bounded(store):
+    first, _ = store.open("a"), store.open("b")
+    with pytest.raises(FullError, match="2 sessions"):
+        store.open("c")
+    store.close(first)
+    store.open("c")
+
+
+def test_idle_sessions_are_swept_but_not_connected_ones(store):
+    idle, connected = store.open("a"), store.open("b")
+    connected.connected = True
+    time.sleep(0.06)
+    assert store.sweep() == 1
+    assert store.get(idle.id) is None
+    assert not idle.folder.exists()
+    assert store.get(connected.id) is connected
+
+
+def test_a_reload_keeps_the_session_of_a_page_that_left(folder):
+    store = SessionStore(Limits(idle_seconds=60.0, leave_seconds=0.0), folder)
+    gone, reloaded = store.open("a"), store.open("b")
+    store.leave(gone)
+    store.leave(reloaded)
+    store.get(reloaded.id)
+    store.sweep()
+    assert store.get(gone.id) is None
+    assert store.get(reloaded.id) is reloaded
+    store.shut_down()
+
+
+def test_shut_down_removes_everything(store, folder):
+    for name in ("a", "b"):
+        (store.open(name).folder / "upload.bin").write_bytes(b"x")
+    store.shut_down()
+    assert list(folder.iterdir()) == []
+
+
+def test_folders_of_killed_servers_are_removed_at_the_next_start(folder):
+    old, fresh, foreign = (
+        folder / name for name in (f"{FOLDER_PREFIX}old", f"{FOLDER_PREFIX}fresh", "other")
+    )
+    for path in (old, fresh, foreign):
+        path.mkdir()
+        (path / "upload.bin").write_bytes(b"x")
+    for path in (old, foreign):
+        os.utime(path, (time.time() - 7200,) * 2)
+    SessionStore(Limits(), folder).shut_down()
+    assert sorted(path.name for path in folder.iterdir()) == [fresh.name, "other"]
+
+
+# ------------------------------------------------------------ through the server
+def test_server_refuses_the_session_after_the_last(client, clip, left):
+    for _ in range(fakes.SMALL.sessions):
+        assert client.post("/api/cameras").status_code == 201
+    answer = client.post("/api/videos?name=a.mp4", content=clip.read_bytes())
+    assert answer.status_code == 503
+    assert "3 sessions are open" in answer.json()["error"]
+    assert left() == []
+
+
+def test_delete_removes_files_and_frees_the_place(client, session, left):
+    assert left() == ["upload.bin"]
+    assert client.delete(f"/api/sessions/{session['id']}").status_code == 204
+    assert left() == []
+    assert client.get(f"/api/sessions/{session['id']}").status_code == 404
+
+
+def test_idle_session_is_removed_while_the_server_runs(open_client, clip, left):
+    client = open_client(Limits(idle_seconds=0.2))
+    client.post("/api/videos?name=a.mp4", content=clip.read_bytes())
+    deadline = time.monotonic() + 20
+    while left() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert left() == []
+
+
+def test_closing_the_page_shortens_the_time(open_client, clip, left):
+    client = open_client(Limits(idle_seconds=2.0, leave_seconds=0.0))
+    session = client.post("/api/videos?name=a.mp4", content=clip.read_bytes()).json()
+    client.post(f"/api/sessions/{session['id']}/leave")
+    client.app.state.server.store.sweep()
+    assert left() == []
+
+
+def test_end_of_the_server_leaves_nothing(clip, folder):
+    app = create_app(fakes.MatchTracker, "fake", fakes.SMALL, folder)
+    with TestClient(app, base_url="http://127.0.0.1:8000") as client:
+        client.post("/api/videos?name=a.mp4", content=clip.read_bytes())
+        assert list(folder.rglob("upload.bin"))
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "identity", ["%2e%2e", "%2e%2e%2f%2e%2e", "..%5c..", "upload.bin", "x" * 5000, "%00"]
+)
+def test_session_ids_are_looked_up_and_never_paths(client, session, identity):
+    for suffix in ("", "/boxes.csv", "/annotated.mp4"):
+        answer = client.get(f"http://127.0.0.1:8000/api/sessions/{identity}{suffix}")
+        assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/static/..%5capp.py"],
+)
+def test_static_files_stay_in_their_folder(client, path):
+    answer = client.get(f"http://127.0.0.1:8000{path}")
+    assert answer.status_code == 404
+    assert "create_app" not in answer.text

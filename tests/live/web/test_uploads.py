@@ -1,0 +1,147 @@
+import asyncio
+import re
+
+import pytest
+
+from pytracking_et.live.web.app import create_app
+from pytracking_et.live.web.uploads import RefusedError, checked_name
+
+from . import fakes
+
+
+@pytest.mark.parametrize(
+    "name", ["clip.mp4", "Tom's & my – Ausflug #3.MOV", "12:30:05.webm", ".hidden.mp4", "日本.mkv"]
+)
+def test_ordinary_names_are_kept(name):
+    assert checked_name(f" {name} ") == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "  ",
+        "..",
+        "../../etc/passwd.mp4",
+        "/etc/passwd",
+        "a/b.mp4",
+        "..\\..\\boot.mp4",
+        "C:clip.mp4",
+        "<script>alert(1)</script>.mp4",
+        "<img src=x onerror=alert(1)>.mp4",
+        "a\nb.mp4",
+        "a\x00.mp4",
+        "x" * 201,
+    ],
+)
+def test_paths_and_markup_are_refused(name, client, clip, left):
+    with pytest.raises(RefusedError):
+        checked_name(name)
+    answer = client.post("/api/videos", params={"name": name}, content=clip.read_bytes())
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+    assert left() == []
+
+
+def playlist() -> bytes:
+    return b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n" * 40
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "words"),
+    [
+        (b"", 400, "empty"),
+        (b"hello", 415, "not a video"),
+        (b"<html><script>alert(1)</script>" * 99, 415, "not a video"),
+        (playlist(), 415, "not a video"),  # FFmpeg would open what it points to
+        (b"\x89PNG\r\n\x1a\n" + bytes(2000), 415, "not a video"),
+        (b"\x00\x00\x00\x18ftypmp42" + bytes(4000), 415, "decode"),
+        (b"\x1a\x45\xdf\xa3" + bytes(4000), 415, "decode"),
+        (b"\x00\x00\x00\x18ftypmp42" + bytes(200_000), 413, "MB"),
+    ],
+    ids=["empty", "text", "html", "playlist", "png", "false mp4", "false webm", "huge"],
+)
+def test_what_is_no_video_is_refused_without_a_trace(client, left, content, status, words):
+    answer = client.post("/api/videos?name=a.mp4", content=content)
+    assert answer.status_code == status
+    assert words in answer.json()["error"]
+    assert left() == []
+    assert len(client.app.state.server.store) == 0
+
+
+def test_chunked_upload_is_counted_while_it_comes(client, left):
+    chunks = [b"\x00\x00\x00\x18ftypmp42", *[bytes(50_000)] * 6]
+    answer = client.post("/api/videos?name=a.mp4", content=iter(chunks))
+    assert answer.status_code == 413
+    assert left() == []
+
+
+@pytest.mark.parametrize("announced", ["-1", "many", "1e9"])
+def test_false_content_length_is_refused(client, left, announced):
+    answer = client.post(
+        "/api/videos?name=a.mp4", content=b"abc", headers={"content-length": announced}
+    )
+    assert answer.status_code == 400
+    assert left() == []
+
+
+def test_frames_below_the_limit_are_refused(client, tmp_path, left):
+    import cv2
+
+    path = tmp_path / "tiny.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (16, 16))
+    writer.write(fakes.frame(0, hidden=True, size=(16, 16)))
+    writer.release()
+    answer = client.post("/api/videos?name=tiny.avi", content=path.read_bytes())
+    assert answer.status_code == 415
+    assert "16x16" in answer.json()["error"]
+    assert left() == []
+
+
+@pytest.mark.parametrize(
+    ("suffix", "code"), [("mp4", "mp4v"), ("avi", "MJPG"), ("mkv", "mp4v"), ("webm", "VP80")]
+)
+def test_videos_are_recognised_by_content(client, tmp_path, suffix, code):
+    path = fakes.write_clip(tmp_path / f"clip.{suffix}", code=code)
+    answer = client.post("/api/videos?name=wrong.txt", content=path.read_bytes())
+    assert answer.status_code == 201, answer.text
+    found = answer.json()["clip"]
+    assert (found["width"], found["height"]) == (fakes.WIDTH, fakes.HEIGHT)
+    assert found["fps"] == pytest.approx(25, abs=0.1)
+
+
+def test_the_users_name_never_becomes_a_path(client, session, left):
+    assert session["clip"]["name"] == "clip.mp4"
+    assert left() == ["upload.bin"]
+    assert re.fullmatch(r"[\w-]{20,}", session["id"])
+
+
+def test_client_that_closes_in_the_middle_leaves_nothing(folder, left, clip):
+    """The ASGI messages of a browser that goes away during an upload."""
+    messages = [
+        {"type": "http.request", "body": clip.read_bytes()[:3000], "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    seen: list[list[str]] = []
+
+    async def receive():
+        seen.append(left())
+        return messages.pop(0)
+
+    async def send(message):
+        pass
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/videos",
+        "raw_path": b"/api/videos",
+        "query_string": b"name=a.mp4",
+        "headers": [(b"host", b"127.0.0.1")],
+    }
+    app = create_app(fakes.MatchTracker, "fake", fakes.SMALL, folder)
+    asyncio.run(app(scope, receive, send))
+    assert seen[-1] == ["upload.bin"]  # it was there before the client left
+    assert left() == []
+    assert len(app.state.server.store) == 0
+    app.state.server.store.shut_down()

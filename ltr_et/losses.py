@@ -1,0 +1,91 @@
+"""Losses on score maps and box maps; each returns one value per sample, so that means are exact.
+
+Normalising within a sample (and not over the batch) makes the mean over two halves of a batch the
+mean over the whole: gradient accumulation and several processes change nothing.
+
+Shapes: logits and labels B x S x S; distances (left, top, right, bottom in search-crop pixels)
+B x 4 x S x S. All functions compute in float32.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_TINY = 1e-6
+
+
+def _mean_over(values: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean over all but the first dimension; 0 where a sample's weights are all 0."""
+    values, weights = values.flatten(1), weights.flatten(1)
+    return (values * weights).sum(1) / weights.sum(1).clamp_min(_TINY)
+
+
+def balanced_bce(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Half the mean over positive cells plus half the mean over negative cells -> B.
+
+    A sample without positives (target absent) gives the half over its negatives only.
+
+    Args:
+        labels: 1 at positives, 0 elsewhere (LightTrack; spec section 7).
+        weights: cell weights >= 0 within each half; a cell of 0 is ignored.
+    """
+    labels = labels.float()
+    weights = torch.ones_like(labels) if weights is None else weights.float()
+    bce = F.binary_cross_entropy_with_logits(logits.float(), labels, reduction="none")
+    positive = _mean_over(bce, labels * weights)
+    negative = _mean_over(bce, (1 - labels) * weights)
+    return 0.5 * positive + 0.5 * negative
+
+
+def iou_of_distances(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """(intersection, union) in square pixels, each B x S x S, of boxes seen from the same cell."""
+    first, second = first.float(), second.float()
+    low = torch.minimum(first, second)
+    shared = (low[:, 0] + low[:, 2]).clamp_min(0) * (low[:, 1] + low[:, 3]).clamp_min(0)
+    area_first = (first[:, 0] + first[:, 2]) * (first[:, 1] + first[:, 3])
+    area_second = (second[:, 0] + second[:, 2]) * (second[:, 1] + second[:, 3])
+    return shared, area_first + area_second - shared
+
+
+def iou_loss(distances: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+    """-log((I + 1) / (U + 1)) averaged with `weights` (B x S x S) -> B (spec section 7)."""
+    shared, union = iou_of_distances(distances, target)
+    return _mean_over(torch.log((union + 1) / (shared + 1)), weights.float())
+
+
+def distill_scores(logits: Tensor, teacher: Tensor) -> Tensor:
+    """BCE to the teacher's probabilities p (B x S x S), half weighted p, half 1 - p -> B.
+
+    Without the halves 250 background cells would drown the few that matter.
+    """
+    p = teacher.float()
+    bce = F.binary_cross_entropy_with_logits(logits.float(), p, reduction="none")
+    # The teacher's own entropy is no error of the student's: without it a perfect copy gives 0.
+    floor = F.binary_cross_entropy(p, p, reduction="none")
+    excess = bce - floor
+    return 0.5 * _mean_over(excess, p) + 0.5 * _mean_over(excess, 1 - p)
+
+
+def distill_boxes(
+    distances: Tensor, teacher: Tensor, scores: Tensor, target: Tensor, least_iou: float = 0.5
+) -> Tensor:
+    """IoU loss to the teacher's boxes where those are right, weighted by its scores -> B.
+
+    Args:
+        teacher: the teacher's distances, B x 4 x S x S.
+        scores: the teacher's probabilities, B x S x S.
+        target: true distances; only cells where the teacher's box overlaps the truth by more
+            than `least_iou` count.
+    """
+    shared, union = iou_of_distances(teacher, target)
+    right = shared / union.clamp_min(_TINY) > least_iou
+    return iou_loss(distances, teacher, right * scores.float())
+
+
+def hint(features: Tensor, teacher: Tensor) -> Tensor:
+    """Mean square difference of layer outputs (B, ...) over the teacher's variance there -> B."""
+    features, teacher = features.float().flatten(1), teacher.float().flatten(1)
+    variance = teacher.var(1, unbiased=False).clamp_min(_TINY)
+    return (features - teacher).square().mean(1) / variance

@@ -1,0 +1,104 @@
+"""Train: `python -m ltr_et.run_training MODULE NAME` (pytracking's arguments).
+
+    python -m ltr_et.run_training et_tracker smoke
+    python -m ltr_et.run_training et_tracker distill --data ../shared/train --max-minutes 60
+    torchrun --nproc-per-node 2 -m ltr_et.run_training et_tracker distill
+
+Run again to go on from the last checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from pathlib import Path
+
+from pytracking_et.errors import ParameterError, PytrackingETError
+
+from .settings import Settings
+
+
+def run_training(module: str, name: str, settings: Settings) -> bool:
+    """Run `ltr_et/train_settings/MODULE/NAME.py`; True when all its stages are done.
+
+    Raises:
+        ParameterError: no such settings script.
+    """
+    package = f"ltr_et.train_settings.{module}"
+    try:
+        script = importlib.import_module(f"{package}.{name}")
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{package}.{name}".startswith(error.name):
+            raise
+        folder = Path(__file__).parent / "train_settings"
+        known = sorted(
+            f"{path.parent.name} {path.stem}"
+            for path in folder.glob("*/*.py")
+            if path.stem[0] != "_"
+        )
+        raise ParameterError(
+            f"no training settings {module!r} {name!r}; there are: {', '.join(known)}"
+        ) from error
+    settings.module_name, settings.script_name = module, name
+    return bool(script.run(settings))
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m ltr_et.run_training", description=__doc__.split("\n")[0]
+    )
+    parser.add_argument("train_module", help="folder in ltr_et/train_settings, e.g. et_tracker")
+    parser.add_argument("train_name", help="settings script in it: smoke, distill or paper")
+    parser.add_argument("--workspace", type=Path, help="where checkpoints and logs go")
+    for option, text in (
+        ("data", "folder of the data sets"),
+        ("crops", "crop store (built from --data if it is missing)"),
+        ("features", "feature cache (built from the crop store if it is missing)"),
+        ("teacher", "LT-Mobile's weights"),
+        ("initial", "E.T.Track weights to start from, instead of the warm start"),
+    ):
+        parser.add_argument(f"--{option}", type=Path, help=text)
+    parser.add_argument("--threads", type=int, help="torch threads (0: torch's choice)")
+    parser.add_argument("--seed", type=int)
+    parser.add_argument(
+        "--max-minutes", type=float, help="stop after so long; start again to go on"
+    )
+    parser.add_argument("--fresh", action="store_true", help="begin anew, not from the checkpoint")
+    parser.add_argument("--cpu", action="store_true", help="do not use a GPU")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", dest="overrides",
+        help="change a setting, e.g. stages.0.lr=1e-4 or validate_minutes=5 (repeatable)",
+    )  # fmt: skip
+    return parser.parse_args(arguments)
+
+
+def settings_from(options: argparse.Namespace) -> Settings:
+    """Settings with what the command line names; the settings script fills in the rest."""
+    settings = Settings(fresh=options.fresh, overrides=list(options.overrides))
+    settings.use_gpu = not options.cpu
+    names = ("workspace", "data", "crops", "features", "teacher", "initial")
+    for name in (*names, "threads", "seed", "max_minutes"):
+        value = getattr(options, name)
+        if value is not None:
+            setattr(settings, name, value)
+    return settings
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point; returns the exit code (2: something the user can mend)."""
+    options = parse(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    try:
+        done = run_training(options.train_module, options.train_name, settings_from(options))
+    except PytrackingETError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print("finished" if done else "stopped; run the same command to go on")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

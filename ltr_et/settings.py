@@ -1,0 +1,180 @@
+"""Typed settings of a training run: a `Settings` with a list of `Stage`s (pytracking's ltr shape).
+
+A settings script is `ltr_et/train_settings/MODULE/NAME.py` with `run(settings)`; it fills in the
+stages and starts the run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pytracking_et.errors import ParameterError
+
+from .actors import LossWeights
+
+# Parts of the network that may have a learning rate of their own; see training.optimizer.part_of.
+PARTS = ("backbone", "neck", "fusor", "separable", "exemplar", "prediction")
+
+
+@dataclass
+class Stage:
+    """One part of a run with its own data, learning rates and loss.
+
+    Attributes:
+        name: for the log and the files.
+        samples: pairs seen in this stage, over all processes.
+        source: "features" (cached backbone outputs), "crops" (images from a crop store, through
+            the backbone) or "datasets" (whole frames of data sets in their official layouts).
+        rates: learning rate of each part as a factor on `lr`; parts not named are frozen.
+        schedule: "cosine" from `lr` to `final` * `lr` after the warm-up; "paper": linear warm-up
+            from `lr` / 5 over 5 of 50 epochs, then logarithmic decay to `final` * `lr`.
+        warmup: steps (cosine) of linear warm-up.
+        batch: pairs a step over all processes; micro_batch: pairs a forward pass (same gradient,
+            less memory, and faster where the caches are small).
+        keep: see `fast_heads.FeedForward`; 1 is exact.
+        batch_norm: "frozen" or "train" (batch statistics in the parts that learn).
+        reestimate: before the stage, set the BatchNorm statistics from this many pairs without
+            changing what the network computes.
+        freeze_backbone: share of the stage during which the backbone is left alone.
+        fast: heads through `fast_heads` (needs frozen BatchNorm).
+    """
+
+    name: str
+    samples: int
+    source: Literal["features", "crops", "datasets"] = "features"
+    rates: dict[str, float] = field(default_factory=lambda: {"exemplar": 1.0})
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    lr: float = 7e-4
+    betas: tuple[float, float] = (0.9, 0.98)
+    momentum: float = 0.9
+    weight_decay: float = 0.02
+    schedule: Literal["cosine", "paper"] = "cosine"
+    warmup: int = 100
+    final: float = 0.01
+    batch: int = 32
+    micro_batch: int = 8
+    clip: float = 5.0
+    ema: float = 0.998
+    keep: float = 1.0
+    dropout: float = 0.0
+    batch_norm: Literal["frozen", "train"] = "frozen"
+    reestimate: int = 0
+    freeze_backbone: float = 0.0
+    fast: bool = True
+    losses: LossWeights = field(default_factory=LossWeights)
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.rates) - set(PARTS))
+        if unknown:
+            raise ParameterError(
+                f"unknown part {unknown[0]!r} in rates; one of: {', '.join(PARTS)}"
+            )
+        if self.fast and self.batch_norm == "train":
+            raise ParameterError("fast heads need batch_norm='frozen'; set fast=False")
+        if self.samples < self.batch:
+            raise ParameterError(f"stage {self.name!r}: {self.samples} samples, batch {self.batch}")
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of the stage."""
+        return self.samples // self.batch
+
+
+@dataclass
+class Settings:
+    """Everything a run depends on; written into each checkpoint as JSON.
+
+    Attributes:
+        module_name, script_name: which settings script (`et_tracker`, `distill`).
+        workspace: checkpoints, logs and curves go to `workspace/<project_path>/`.
+        data: data sets; crops: crop store; features: feature cache; a missing crop store or cache
+            is built from `data` first.
+        teacher: LT-Mobile's weights.
+        initial: start from these E.T.Track weights instead of the warm start.
+        network: configuration to train (see `ettrack networks`).
+        precision: "float32", "bfloat16" or "float16" autocast (float16 with loss scaling, CUDA).
+        save_minutes, validate_minutes, snapshot_minutes: how often, by the clock, a checkpoint is
+            written, validation IoU measured, and the averaged weights kept under their own name.
+        max_minutes: stop (resumably) after so long; 0: when all stages are done.
+        constants: tracker constants stored with the exported weights.
+        overrides: `name=value` assignments applied over the settings script's own (see `override`).
+    """
+
+    module_name: str = "et_tracker"
+    script_name: str = "distill"
+    workspace: Path = Path("training")
+    data: Path | None = None
+    crops: Path | None = None
+    features: Path | None = None
+    teacher: Path | None = None
+    initial: Path | None = None
+    network: str = "et_tracker"
+    use_gpu: bool = True
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    threads: int = 0
+    num_workers: int = 0
+    seed: int = 0
+    save_minutes: float = 3.0
+    validate_minutes: float = 15.0
+    snapshot_minutes: float = 30.0
+    validation_pairs: int = 256
+    warm_start_pairs: int = 640
+    max_minutes: float = 0.0
+    fresh: bool = False
+    constants: dict[str, Any] = field(default_factory=dict)
+    license_note: str = ""
+    overrides: list[str] = field(default_factory=list)
+    stages: list[Stage] = field(default_factory=list)
+
+    @property
+    def project_path(self) -> str:
+        """`ltr/MODULE/NAME`, as pytracking names its projects."""
+        return f"ltr/{self.module_name}/{self.script_name}"
+
+    @property
+    def folder(self) -> Path:
+        """Where this run writes."""
+        return Path(self.workspace) / self.project_path
+
+    def to_json(self) -> str:
+        """All settings, for the checkpoint and the log."""
+        return json.dumps(dataclasses.asdict(self), default=str, indent=1, sort_keys=True)
+
+
+def override(settings: Any, assignment: str) -> None:
+    """Apply `name=value` (value in JSON, or a bare word) to a dataclass; `stages.0.lr=1e-3` works.
+
+    Raises:
+        ParameterError: no such setting, or not of the form name=value.
+    """
+    name, equals, text = assignment.partition("=")
+    if not equals:
+        raise ParameterError(f"setting {assignment!r} is not of the form name=value")
+    *path, last = name.split(".")
+    target = settings
+    for part in path:
+        target = target[int(part)] if isinstance(target, list) else getattr(target, part, None)
+    if dataclasses.is_dataclass(target) and last not in {
+        f.name for f in dataclasses.fields(target)
+    }:
+        known = ", ".join(f.name for f in dataclasses.fields(target))
+        raise ParameterError(f"no setting {name!r}; here are: {known}")
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        value = text
+    if isinstance(getattr(target, last, None), Path) or last in _PATHS:
+        value = Path(value)
+    if dataclasses.is_dataclass(target) and target.__dataclass_params__.frozen:
+        raise ParameterError(f"{name!r} belongs to a fixed group; set it in the settings script")
+    if isinstance(target, dict):
+        target[last] = value
+    else:
+        setattr(target, last, value)
+
+
+_PATHS = {"workspace", "data", "crops", "features", "teacher", "initial"}

@@ -1,0 +1,1 @@
+"""Settings scripts: `MODULE/NAME.py` with `run(settings)`."""

@@ -1,0 +1,1 @@
+"""E.T.Track: `paper`, `distill` and `smoke`."""

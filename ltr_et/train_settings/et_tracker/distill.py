@@ -1,0 +1,53 @@
+"""Our recipe: start near LT-Mobile, imitate it, then let the ground truth win.
+
+Measured reasons are in docs/training.md. Three stages:
+
+1. `heads`: Exemplar layers on cached backbone features, most of the loss from the teacher; the
+   feed-forward layers' backward pass on the quarter of the positions that matter.
+2. `all`: everything on fresh images, backbone with a small rate; distillation fades to nothing,
+   negatives and look-alikes count more.
+3. `statistics`: BatchNorm gets real statistics, then a last stretch at a low rate.
+"""
+
+from __future__ import annotations
+
+from ...actors import LossWeights
+from ...settings import Settings, Stage
+from ...training.launch import train
+from ..sources import prepare
+
+HEADS = {"exemplar": 1.0, "separable": 0.1, "prediction": 0.1}
+ALL = {
+    "exemplar": 1.0, "separable": 0.5, "prediction": 0.5, "fusor": 0.3, "neck": 0.3, "backbone": 0.1
+}  # fmt: skip
+
+
+def stages() -> list[Stage]:
+    """The three stages."""
+    heads = Stage(
+        "heads", 24_000, rates=dict(HEADS), keep=0.25, final=0.25,
+        losses=LossWeights(
+            distill_cls=(1.0, 0.5), distill_box=(0.5, 0.25), hint=1.0, hint_until=0.6,
+            distractor=2.0,
+        ),
+    )  # fmt: skip
+    everything = Stage(
+        "all", 160_000, source="crops", rates=dict(ALL), lr=3e-4, warmup=200, keep=0.25,
+        ema=0.999, final=0.02,
+        losses=LossWeights(distill_cls=(0.5, 0.0), distill_box=(0.25, 0.0), distractor=3.0),
+    )  # fmt: skip
+    statistics = Stage(
+        "statistics", 16_000, source="crops", rates=dict(ALL), lr=3e-5, warmup=50, ema=0.999,
+        reestimate=512, losses=LossWeights(distractor=3.0),
+    )  # fmt: skip
+    return [heads, everything, statistics]
+
+
+def run(settings: Settings) -> bool:
+    """Train by this recipe; see `python -m ltr_et.run_training --help`."""
+    settings.stages = stages()
+    settings.license_note = (
+        "Trained on data some of which forbids commercial use; see docs/model_card.md"
+    )
+    prepare(settings)
+    return train(settings)

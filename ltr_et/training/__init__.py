@@ -1,0 +1,1 @@
+"""Trainer, checkpoints, processes, log and curves."""

@@ -1,0 +1,169 @@
+"""From settings to a run: networks, warm start, data, validation, export."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pytracking_et import network
+from pytracking_et.errors import CheckpointError, DatasetError
+
+from ..actors import ETActor
+from ..batch_norm import reestimate
+from ..data.crops import CropStore
+from ..data.loader import collate
+from ..data.pairs import CropPairs, PairSettings
+from ..settings import Settings, Stage, override
+from ..warm_start import warm_start
+from .data import PairData, open_pairs
+from .distributed import Group, group
+from .trainer import Data, Trainer
+from .validation import PairValidation
+
+log = logging.getLogger(__name__)
+
+# Opens the data of a stage whose source is "datasets"; given by the settings script.
+# Pairs that set statistics come from an epoch that training never reaches.
+_UNUSED_EPOCH = 2**31 - 1
+
+OpenDatasets = Callable[[Settings, Stage], Any]
+
+
+def train(settings: Settings, datasets: OpenDatasets | None = None) -> bool:
+    """Run the stages of `settings` (after its `overrides`); True when all are done.
+
+    Raises:
+        PytrackingETError: settings, data or weights that do not fit.
+    """
+    for assignment in settings.overrides:
+        override(settings, assignment)
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    with group(settings.use_gpu) as processes:
+        return Launch(settings, processes, datasets).trainer().run()
+
+
+class Launch:
+    """Builds the parts of a run."""
+
+    def __init__(
+        self, settings: Settings, processes: Group, datasets: OpenDatasets | None = None
+    ) -> None:
+        self.settings, self.group, self.datasets = settings, processes, datasets
+        self.teacher = self._load_teacher()
+
+    def trainer(self) -> Trainer:
+        """A trainer at its starting point (warm start, `initial` weights, or a checkpoint)."""
+        settings = self.settings
+        torch.manual_seed(settings.seed)
+        net = network.build(settings.network)
+        if settings.fresh or not (settings.folder / "latest.pth").is_file():
+            self._start(net)
+        return Trainer(
+            settings,
+            self.group,
+            net,
+            actor=self.actor_of(net),
+            data=self._open,
+            validate=self._validation(),
+            export=self._export,
+            before_stage=self._before_stage,
+        )
+
+    def actor_of(self, net: nn.Module) -> Callable[[Stage], ETActor]:
+        """Factory of a stage's actor."""
+
+        def make(stage: Stage) -> ETActor:
+            actor = ETActor(
+                net, self.teacher, stage.losses, fast=stage.fast, keep=stage.keep,
+                dropout=stage.dropout,
+            )  # fmt: skip
+            actor.train()
+            from .optimizer import set_modes
+
+            set_modes(net, stage, 0)
+            return actor
+
+        return make
+
+    def _load_teacher(self) -> Any | None:
+        if self.settings.teacher is None:
+            return None
+        teacher = network.build("lt_mobile")
+        network.weights.load(teacher, self.settings.teacher)
+        return teacher.to(self.group.device).eval().requires_grad_(False)
+
+    def _start(self, net: Any) -> None:
+        settings = self.settings
+        if settings.initial is not None:
+            network.weights.load(net, settings.initial)
+        elif self.teacher is not None:
+            z, x = self._warm_start_features()
+            errors = warm_start(net, self.teacher.cpu(), z, x, settings.seed)
+            self.teacher.to(self.group.device)
+            listing = ", ".join(f"{name} {value:.2f}" for name, value in errors.items())
+            log.info("warm start, relative error per layer: %s", listing)
+        else:
+            log.info("training from random weights: neither `initial` nor `teacher` is set")
+
+    @torch.inference_mode()
+    def _warm_start_features(self) -> tuple[Tensor, Tensor]:
+        pairs = open_pairs(self.settings, self.settings.stages[0], {})
+        zs, xs = [], []
+        for first in range(0, self.settings.warm_start_pairs, 16):
+            batch = collate([pairs[_UNUSED_EPOCH, first + i] for i in range(16)])
+            z, x = ETActor.features(self.teacher, batch)
+            zs.append(z)
+            xs.append(x)
+        # Cloned outside inference mode by the caller's no_grad work: plain tensors are needed.
+        return torch.cat(zs), torch.cat(xs)
+
+    def _open(self, stage: Stage, state: dict[str, Any]) -> Data:
+        if stage.source == "datasets":
+            if self.datasets is None:
+                raise DatasetError(f"stage {stage.name!r} needs data sets; none were opened")
+            pairs = self.datasets(self.settings, stage)
+        else:
+            pairs = open_pairs(self.settings, stage, state)
+        return PairData(pairs, stage, self.settings, self.group)
+
+    def _validation(self) -> PairValidation | None:
+        settings = self.settings
+        if settings.crops is None or not settings.validation_pairs or not self.group.leads:
+            return None
+        pairs = CropPairs(
+            CropStore(settings.crops, held_out=True), PairSettings(seed=1, negative=0), paste=False
+        )
+        return PairValidation([pairs[0, item] for item in range(settings.validation_pairs)])
+
+    def _before_stage(self, net: nn.Module, stage: Stage) -> None:
+        if not stage.reestimate:
+            return
+        pairs = open_pairs(self.settings, stage, {})
+        batches = [
+            collate([pairs[_UNUSED_EPOCH, first + i] for i in range(16)])
+            for first in range(0, stage.reestimate, 16)
+        ]
+        actor = ETActor(net, fast=False)
+        count = reestimate(net, lambda b: actor.heads(*actor.features(net, b)), batches)
+        log.info("statistics of %d BatchNorm layers set from %d pairs", count, stage.reestimate)
+
+    def _export(self, state: dict[str, Tensor], samples: int, path: Path) -> None:
+        settings = self.settings
+        from .checkpoint import revision
+
+        texts = {
+            "network": settings.network, "parameters": json.dumps(settings.constants),
+            "recipe": settings.project_path, "samples": str(samples), "revision": revision(),
+            "license": settings.license_note,
+        }  # fmt: skip
+        path.parent.mkdir(parents=True, exist_ok=True)
+        network.weights.save(path, state, texts)
+        if path.stat().st_size > 20 * 2**20 and settings.network == "et_tracker":
+            raise CheckpointError(f"{path} has {path.stat().st_size} bytes; at most 20 MB may ship")

@@ -1,0 +1,119 @@
+"""The run's log: one JSON object a line, TensorBoard if installed, and a progress bar."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from pytracking_et.files import atomic_open
+
+Record = dict[str, Any]
+
+
+def read_log(path: Path) -> list[Record]:
+    """All records of a log; a line cut short by a killed run is left out."""
+    records = []
+    if path.is_file():
+        for line in path.read_text("utf-8").splitlines():
+            try:
+                records.append(json.loads(line))
+            except json.JSONDecodeError:
+                continue
+    return records
+
+
+class TrainingLog:
+    """Appends records to `log.jsonl`; records beyond the point of resumption are dropped first.
+
+    Args:
+        folder: of the run.
+        samples: pairs seen at the point of resumption; later records belong to work that a
+            killed run lost and this one repeats.
+        tensorboard: also write event files (extra `train`), where tensorboard is installed.
+    """
+
+    def __init__(self, folder: Path, samples: int = 0, tensorboard: bool = True) -> None:
+        self.path = Path(folder) / "log.jsonl"
+        kept = [r for r in read_log(self.path) if r.get("samples", 0) <= samples]
+        if kept or self.path.exists():
+            with atomic_open(self.path) as stream:
+                stream.writelines(json.dumps(record) + "\n" for record in kept)
+        self._writer = _tensorboard(Path(folder) / "tensorboard", samples) if tensorboard else None
+
+    def write(self, kind: str, samples: int, **values: Any) -> Record:
+        """Append a record of `kind` ("train", "validation", "event") at `samples` pairs."""
+        record = {"kind": kind, "samples": samples, "time": round(time.time(), 1)}
+        record |= {name: _short(value) for name, value in values.items()}
+        with self.path.open("a", encoding="utf-8", newline="\n") as stream:
+            stream.write(json.dumps(record) + "\n")
+        if self._writer is not None:
+            for name, value in record.items():
+                if isinstance(value, float) and name != "time":
+                    self._writer.add_scalar(f"{kind}/{name}", value, samples)
+        return record
+
+    def close(self) -> None:
+        """Flush TensorBoard."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, float) and math.isfinite(value):
+        return float(f"{value:.6g}")
+    return value
+
+
+def _tensorboard(folder: Path, samples: int) -> Any | None:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder), purge_step=samples or None)
+
+
+class Meter:
+    """Averages of the steps since the last record, speed, and share of time spent on data."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew."""
+        self.sums: dict[str, float] = {}
+        self.steps = 0
+        self.samples = 0
+        self.waited = 0.0
+        self.began = time.perf_counter()
+
+    def add(self, samples: int, waited: float, **values: float) -> None:
+        """One step: pairs in it, seconds waited for them, values to average."""
+        self.steps += 1
+        self.samples += samples
+        self.waited += waited
+        for name, value in values.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+
+    def averages(self) -> dict[str, float]:
+        """Mean values, `samples_per_second`, and `waiting` in 0..1."""
+        passed = max(1e-9, time.perf_counter() - self.began)
+        means = {name: value / max(1, self.steps) for name, value in self.sums.items()}
+        return means | {
+            "samples_per_second": self.samples / passed,
+            "waiting": min(1.0, self.waited / passed),
+        }
+
+
+def progress_bar(stage: str, total: int, done: int, show: bool) -> Any:
+    """A bar in samples (rate and time left); on a pipe or file one line a minute at most."""
+    interval = 1.0 if sys.stderr.isatty() else 60.0
+    return tqdm(
+        total=total, initial=done, desc=stage, unit="sample", disable=not show,
+        mininterval=interval, smoothing=0.05, dynamic_ncols=sys.stderr.isatty(),
+    )  # fmt: skip

@@ -1,0 +1,193 @@
+"""Archives for the evaluation servers of GOT-10k and TrackingNet, checked before they are written.
+
+A server answers a bad upload with a rejection, or with a wrong number, days later; so every
+sequence must be there, with a line for each frame, before the archive is made.
+"""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+from collections.abc import Iterable, Mapping
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DatasetError, ResultsError
+from ..files import atomic_path
+from . import results
+from .datasets import get_dataset
+from .environment import env_settings
+from .tracker import Tracker, trackerlist
+
+Folder = str | PathLike[str] | None
+
+# Fixed by the benchmarks: the names of GOT-10k's test set, the size of TrackingNet's.
+GOT10K_NAMES = tuple(f"GOT-10k_Test_{number:06d}" for number in range(1, 181))
+TRACKINGNET_COUNT = 511
+# How many problems an error lists before it counts the rest.
+_LISTED = 10
+
+
+def pack_got10k_results(
+    tracker_name: str,
+    param_name: str,
+    output_name: str,
+    *,
+    runs: int = 3,
+    results_path: Folder = None,
+    dataset_root: Folder = None,
+) -> Path:
+    """Pack test results for GOT-10k's server: `SEQ/SEQ_001.txt`.. and `SEQ/SEQ_time.txt`.
+
+    Args:
+        tracker_name, param_name: as in run_tracker.
+        output_name: archive `<got_packed_results_path>/<output_name>.zip`, or a path ending .zip.
+        runs: 3 reads run ids 0..2, the server's protocol; 1 reads the run without an id, which
+            the protocol allows for a deterministic tracker.
+        results_path, dataset_root: of the settings where None. Without the data set the number of
+            frames cannot be checked, which is warned of.
+
+    Returns:
+        Path of the archive.
+
+    Raises:
+        ResultsError: sequences, lines or numbers missing or bad; lists them, nothing is written.
+    """
+    trackers = (
+        [Tracker(tracker_name, param_name, results_path=results_path)]
+        if runs == 1
+        else trackerlist(tracker_name, param_name, range(runs), results_path=results_path)
+    )
+    counts = _frame_counts("got10k_test", dataset_root)
+    problems: list[str] = []
+    files: dict[str, str] = {}
+    for name in GOT10K_NAMES:
+        read = [_read(tracker, name, counts.get(name), problems) for tracker in trackers]
+        if len({len(boxes) for boxes, _ in read}) > 1:
+            problems.append(f"{name}: runs differ in length")
+            continue
+        for run, (boxes, _) in enumerate(read, 1):
+            files[f"{name}/{name}_{run:03d}.txt"] = _rows(boxes, "%f")
+        times = np.stack([times for _, times in read], axis=1)
+        # A column a run, as the benchmark's own toolkit writes it.
+        files[f"{name}/{name}_time.txt"] = _rows(times, "%f")
+    folder = env_settings().got_packed_results_path
+    return _write(_archive(folder, output_name), files, problems, [t.results_dir for t in trackers])
+
+
+def pack_trackingnet_results(
+    tracker_name: str,
+    param_name: str,
+    run_id: int | None = None,
+    output_name: str | None = None,
+    *,
+    results_path: Folder = None,
+    dataset_root: Folder = None,
+) -> Path:
+    """Pack test results for TrackingNet's server: one `VIDEO.txt` each, x,y,w,h with two decimals.
+
+    Args:
+        tracker_name, param_name, run_id: as in run_tracker.
+        output_name: archive `<tn_packed_results_path>/<output_name>.zip`, or a path ending .zip;
+            default NAME_PARAM.
+        results_path, dataset_root: of the settings where None. Without the data set only the
+            number of videos is checked, which is warned of.
+
+    Returns:
+        Path of the archive.
+
+    Raises:
+        ResultsError: videos, lines or numbers missing or bad; lists them, nothing is written.
+    """
+    tracker = Tracker(tracker_name, param_name, run_id, results_path=results_path)
+    folder = Path(tracker.results_dir)
+    counts = _frame_counts("trackingnet", dataset_root)
+    names = list(counts) or _sequences_in(folder)
+    problems: list[str] = []
+    if len(names) != TRACKINGNET_COUNT:
+        problems.append(f"{len(names)} videos; the test set has {TRACKINGNET_COUNT}")
+    files = {}
+    for name in names:
+        boxes, _ = _read(tracker, name, counts.get(name), problems)
+        files[f"{name}.txt"] = _rows(boxes, "%.2f")
+    output = output_name or f"{tracker_name}_{folder.name}"
+    archive = _archive(env_settings().tn_packed_results_path, output)
+    return _write(archive, files, problems, [tracker.results_dir])
+
+
+def _frame_counts(dataset: str, root: Folder) -> dict[str, int]:
+    """Frames of each sequence; {} with a warning where the data set is not at hand."""
+    try:
+        return {each.name: len(each.frames) for each in get_dataset(dataset, root=root)}
+    except DatasetError as error:
+        if root is not None:
+            raise
+        warnings.warn(f"numbers of frames are not checked: {error}", stacklevel=3)
+        return {}
+
+
+def _sequences_in(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        raise ResultsError(f"no result folder {folder}; run the tracker first")
+    kinds = (results.FLOAT_SUFFIX, results.TIME_SUFFIX, results.SCORE_SUFFIX)
+    names = [path.name for path in sorted(folder.glob("*.txt")) if path.name[0] != "."]
+    return [name.removesuffix(".txt") for name in names if not name.endswith(kinds)]
+
+
+def _read(
+    tracker: Tracker, name: str, frames: int | None, problems: list[str]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Boxes and times of one sequence; what is wrong with them goes to `problems`."""
+    folder = Path(tracker.results_dir)
+    try:
+        boxes = results.load_boxes(folder, name)
+        times = results.load_values(folder, name, "time")
+    except ResultsError as error:
+        problems.append(str(error))
+        return np.zeros((0, 4)), np.zeros(0)
+    where = f"{folder.name}/{name}"
+    if frames is not None and len(boxes) != frames:
+        problems.append(f"{where}: {len(boxes)} boxes for {frames} frames")
+    if len(times) != len(boxes):
+        problems.append(f"{where}: {len(times)} times for {len(boxes)} boxes")
+    bad = ~np.isfinite(boxes).all(axis=1) | (boxes[:, 2:] < 0).any(axis=1)
+    if bad.any():
+        line = int(np.flatnonzero(bad)[0])
+        problems.append(f"{where}, line {line + 1}: bad box {boxes[line].tolist()}")
+    return boxes, np.resize(times, len(boxes))
+
+
+def _rows(table: NDArray[np.float64], number: str) -> str:
+    # Commas: GOT-10k's server rejects lines separated by blanks.
+    return "".join(",".join(number % value for value in row) + "\n" for row in table)
+
+
+def _archive(folder: str, name: str) -> Path:
+    if name.endswith(".zip"):
+        return Path(name).expanduser()
+    return Path(folder) / f"{name}.zip"
+
+
+def _write(
+    archive: Path, files: Mapping[str, str], problems: list[str], folders: Iterable[str]
+) -> Path:
+    if problems:
+        shown = "\n  ".join(problems[:_LISTED])
+        more = f"\n  and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
+        raise ResultsError(
+            f"results in {', '.join(folders)} are not complete; no archive was written:\n"
+            f"  {shown}{more}"
+        )
+    try:
+        with (
+            atomic_path(archive) as temporary,
+            zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as pack,
+        ):
+            for name, text in files.items():
+                pack.writestr(name, text)
+    except OSError as error:
+        raise ResultsError(f"cannot write {archive}: {error}; name another --output") from error
+    return archive

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 from ..errors import EngineError
 from ..network import weights
-from .base import Engine
+from . import cache
+from .base import Runtime, TargetEngine
+from .exported import Metadata
 
-# name: module in this package with `open_engine(network, checkpoint, threads, precision)`.
-ENGINES = {
-    "torch": "torch_engine",
+# name: (module in this package, package it needs, precisions it has)
+ENGINES: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "openvino": ("openvino_engine", "openvino", ("f32", "bf16")),
+    "onnx": ("onnx_engine", "onnxruntime", ("f32",)),
+    "torch": ("torch_engine", "torch", ("f32",)),
 }
+PRECISIONS = ("f32", "bf16")
 
 
 def create(
@@ -22,31 +30,105 @@ def create(
     checkpoint: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     precision: str = "auto",
-) -> Engine:
+) -> TargetEngine:
     """Open an engine for a network and its weights.
 
     Args:
-        engine: a name in `ENGINES`, or "auto".
+        engine: a name in `ENGINES`, or "auto": the fastest here that agrees with the network.
         network: configuration name.
         checkpoint: weight file; None searches (see `network.weights.places`).
         threads: CPU threads of this process; None leaves the library's default.
-        precision: "f32", "bf16", "int8" or "auto", where the engine has it.
+        precision: a name in `PRECISIONS` where the engine has it, or "auto": the fastest that
+            keeps the accuracy.
 
     Raises:
         CheckpointError: no weights, or they do not fit.
-        EngineError: unknown or unavailable engine.
+        EngineError: unknown or unavailable engine or precision.
     """
+    check_names(engine, precision, threads)
     path = weights.find(network, checkpoint)
-    shared = _open(engine, network, str(path), weights.fingerprint(path), threads, precision)
-    return shared.clone()
+    digest = weights.fingerprint(path)
+    return TargetEngine(*_open(engine, network, str(path), digest, threads, precision))
+
+
+def check_names(engine: str, precision: str, threads: int | None) -> None:
+    """Refuse what no installation has.
+
+    Raises:
+        EngineError: unknown names or a number of threads below one.
+    """
+    if engine != "auto" and engine not in ENGINES:
+        raise EngineError(f"unknown engine {engine!r}; one of: auto, {', '.join(ENGINES)}")
+    if precision != "auto" and precision not in PRECISIONS:
+        raise EngineError(f"unknown precision {precision!r}; one of: auto, {', '.join(PRECISIONS)}")
+    if engine != "auto" and precision != "auto" and precision not in ENGINES[engine][2]:
+        raise EngineError(
+            f"engine {engine!r} has no precision {precision!r}; it has: "
+            f"{', '.join(ENGINES[engine][2])}"
+        )
+    if threads is not None and threads < 1:
+        raise EngineError(f"threads is {threads}; give 1 or more, or None for the default")
+
+
+def installed(engine: str) -> bool:
+    """Whether the package of an engine is there (it is not imported)."""
+    return importlib.util.find_spec(ENGINES[engine][1]) is not None
 
 
 @lru_cache(maxsize=8)
 def _open(
     engine: str, network: str, path: str, digest: str, threads: int | None, precision: str
-) -> Engine:
-    name = "torch" if engine == "auto" else engine
-    if name not in ENGINES:
-        raise EngineError(f"unknown engine {engine!r}; one of: auto, {', '.join(ENGINES)}")
-    module = importlib.import_module(f"{__package__}.{ENGINES[name]}")
-    return module.open_engine(network, path, threads=threads, precision=precision)
+) -> tuple[Runtime, Any]:
+    import threading
+
+    if engine == "auto" or precision == "auto":
+        from .auto import choose
+
+        runtime = choose(engine, precision, network, Path(path), digest, threads)
+    else:
+        runtime = open_runtime(engine, precision, network, Path(path), digest, threads)
+    return runtime, threading.Lock()
+
+
+def open_runtime(
+    engine: str, precision: str, network: str, path: Path, digest: str, threads: int | None
+) -> Runtime:
+    """Open one engine at one precision; exports first where the cache lacks it.
+
+    Raises:
+        EngineError: not installed, or it cannot run this network.
+    """
+    name, package, _ = ENGINES[engine]
+    if not installed(engine):
+        extra = "onnx" if engine == "onnx" else engine
+        raise EngineError(
+            f"the engine {engine!r} needs the package {package}, which is not installed; "
+            f"pip install 'pytracking-et[{extra}]', or use --engine torch"
+        )
+    module = importlib.import_module(f"{__package__}.{name}")
+    if engine == "torch":
+        return module.open_file(network, path, threads)
+    folder, metadata = exported(network, path, digest, precision)
+
+    def add(kind: str, side: int) -> None:
+        from .export import add_graph
+
+        add_graph(network, path, folder, kind, side)
+
+    return module.open_folder(folder, metadata, threads, add, precision)
+
+
+def exported(network: str, path: Path, digest: str, precision: str) -> tuple[Path, Metadata]:
+    """Folder of the graphs in the cache, built where needed.
+
+    bfloat16 is a way to run the float32 graphs, not other graphs.
+    """
+    stored = "f32" if precision == "bf16" else precision
+    folder = cache.export_folder(network, digest, stored)
+
+    def build(target: Path) -> None:
+        from .export import write
+
+        write(network, path, target, progress=cache.notice)
+
+    return folder, cache.ensure(folder, build, f"{network} for ONNX Runtime and OpenVINO")

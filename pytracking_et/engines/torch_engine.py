@@ -1,62 +1,57 @@
-"""PyTorch, eager, under inference_mode."""
+"""PyTorch: the prepared graphs under inference_mode; the engine that is always there."""
 
 from __future__ import annotations
 
-import copy
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from ..errors import EngineError
-from ..network.constants import MEAN, STD
-from ..network.registry import build
 from ..network.trackers import TrackingNetwork
-from ..network.weights import load
+from .base import Crop, Maps, TargetEngine
+from .export import load_network
+from .graphs import graphs
 
 
-class TorchEngine:
-    """A `TrackingNetwork` in eval mode; see `base.Engine` for shapes."""
+class TorchRuntime:
+    """The graphs of a network as torch modules, on the CPU or a CUDA device."""
 
-    def __init__(self, network: TrackingNetwork, device: str = "cpu") -> None:
-        self.network = network.eval().to(device)
+    def __init__(
+        self, network: TrackingNetwork, device: str = "cpu", threads: int | None = None
+    ) -> None:
+        template, search = graphs(network)
+        self._template, self._search = template.to(device), search.to(device)
         self.device = torch.device(device)
+        self.threads = threads
         self.name = "torch f32"
-        self._mean = torch.tensor(MEAN, device=device).view(1, 3, 1, 1) * 255
-        self._std = torch.tensor(STD, device=device).view(1, 3, 1, 1) * 255
-        self._template: torch.Tensor | None = None
 
-    def _tensor(self, image: NDArray[np.uint8]) -> torch.Tensor:
-        tensor = torch.from_numpy(np.ascontiguousarray(image)).to(self.device)
-        return (tensor.permute(2, 0, 1).unsqueeze(0).float() - self._mean) / self._std
+    def _tensor(self, image: NDArray[np.uint8]) -> Tensor:
+        # The setting is the process's: another engine may have changed it since.
+        if self.threads is not None and torch.get_num_threads() != self.threads:
+            torch.set_num_threads(self.threads)
+        # torch refuses read-only arrays, which frames from a video may be.
+        return torch.from_numpy(np.require(image, requirements="W"))[None].to(self.device)
 
-    def template(self, image: NDArray[np.uint8]) -> None:
-        """Remember the target: (T, T, 3) uint8 RGB."""
+    def template(self, image: Crop) -> Tensor:
+        """Template feature (1, 96, 8, 8) of a (T, T, 3) uint8 RGB crop."""
         with torch.inference_mode():
-            self._template = self.network.template(self._tensor(image))
+            return self._template(self._tensor(image))
 
-    def track(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Search crop (S', S', 3) uint8 RGB -> score (S, S), distances (4, S, S)."""
-        if self._template is None:
-            raise EngineError("track before template: this engine has no target yet")
+    def track(self, template: Tensor, image: Crop) -> Maps:
+        """Score (S, S) and distances (4, S, S) of a (S', S', 3) uint8 RGB crop."""
         with torch.inference_mode():
-            cls, reg = self.network.track(self._template, self._tensor(image))
-            return torch.sigmoid(cls)[0, 0].cpu().numpy(), reg[0].cpu().numpy()
-
-    def clone(self) -> TorchEngine:
-        """Engine for another target with the same network."""
-        twin = copy.copy(self)
-        twin._template = None
-        return twin
-
-    def __deepcopy__(self, memory: dict[int, Any]) -> TorchEngine:
-        # The template is replaced, never written to, so both may hold the same one.
-        return copy.copy(self)
+            score, distances = self._search(template, self._tensor(image))
+            return score.cpu().numpy(), distances.cpu().numpy()
 
 
-def open_engine(network: str, checkpoint: str, **_: Any) -> TorchEngine:
-    """Build a network, fit its weights, wrap it."""
-    module = build(network)
-    load(module, checkpoint)
-    return TorchEngine(module, "cuda" if torch.cuda.is_available() else "cpu")
+def engine_of(network: TrackingNetwork, device: str = "cpu") -> TargetEngine:
+    """Engine over a network that is not in a file (training, tests); the network is copied."""
+    return TargetEngine(TorchRuntime(network, device))
+
+
+def open_file(network: str, checkpoint: str | Path, threads: int | None = None) -> TorchRuntime:
+    """Build a network, fit its weights, prepare it."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return TorchRuntime(load_network(network, checkpoint), device, threads)

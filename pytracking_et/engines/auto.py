@@ -1,0 +1,166 @@
+"""`auto`: measure the engines that are installed, check them, remember the fastest."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+from ..errors import EngineError
+from ..files import atomic_open
+from . import cache, host
+from .base import Runtime
+from .exported import REFERENCE, Reference, agrees
+from .select import ENGINES, exported, installed, open_runtime
+
+# Runs of each engine: the first few allocate and decide on kernels.
+WARM_UP, RUNS = 3, 9
+
+
+def candidates(engine: str, precision: str) -> list[tuple[str, str]]:
+    """Engines and precisions to try, most promising first."""
+    names = [name for name in ENGINES if engine in ("auto", name) and installed(name)]
+    return [
+        (name, kind)
+        for name in names
+        for kind in ENGINES[name][2]
+        if (precision == kind) or (precision == "auto" and _trusted(kind))
+    ]
+
+
+def _trusted(precision: str) -> bool:
+    """Whether `auto` may take a precision: float32, and bfloat16 where the CPU computes in it."""
+    return precision == "f32" or bool(host.cpu_flags() & {"avx512_bf16", "amx_bf16"})
+
+
+def signature(tried: list[tuple[str, str]], threads: int | None) -> dict[str, Any]:
+    """What a remembered choice depends on."""
+    packages = sorted({ENGINES[name][1] for name, _ in tried})
+    return {
+        "candidates": [list(pair) for pair in tried],
+        "versions": {name: importlib.metadata.version(name) for name in packages},
+        "cpu": host.cpu_name(),
+        "cpus": host.cpu_count(),
+        "threads": threads,
+        "cuda": os.environ.get("CUDA_VISIBLE_DEVICES"),
+        "exporter": importlib.util.find_spec("onnx") is not None,
+    }
+
+
+def choose(
+    engine: str, precision: str, network: str, path: Path, digest: str, threads: int | None
+) -> Runtime:
+    """The fastest runtime that agrees with the network, measured once and then remembered.
+
+    Raises:
+        EngineError: none of the candidates works; says why of each.
+    """
+    tried = candidates(engine, precision)
+    if not tried:
+        raise EngineError(
+            f"no installed engine for engine={engine!r}, precision={precision!r}; installed: "
+            f"{', '.join(name for name in ENGINES if installed(name)) or 'none'}"
+        )
+    wanted = signature(tried, threads)
+    file = _choice_file(network, digest, wanted)
+    remembered = _read(file)
+    if remembered is not None:
+        try:
+            return open_runtime(*remembered, network, path, digest, threads)
+        except EngineError as error:
+            cache.notice(f"remembered engine {remembered[0]} fails, choosing again: {error}")
+    if len(tried) == 1:
+        return open_runtime(*tried[0], network, path, digest, threads)
+    return _measure(tried, network, path, digest, threads, file, wanted)
+
+
+def _choice_file(network: str, digest: str, wanted: dict[str, Any]) -> Path:
+    key = json.dumps([network, digest, wanted], sort_keys=True)
+    name = hashlib.sha256(key.encode()).hexdigest()[:16]
+    return cache.engines_folder() / "choices" / f"{name}.json"
+
+
+def _read(file: Path) -> tuple[str, str] | None:
+    try:
+        stored = json.loads(file.read_text("utf-8"))
+        engine, precision = stored["engine"], stored["precision"]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        cache.notice(f"remembered choice {file} is damaged ({error}); choosing again")
+        return None
+    known = engine in ENGINES and precision in ENGINES[engine][2]
+    return (engine, precision) if known else None
+
+
+def _measure(
+    tried: list[tuple[str, str]],
+    network: str,
+    path: Path,
+    digest: str,
+    threads: int | None,
+    file: Path,
+    wanted: dict[str, Any],
+) -> Runtime:
+    reference = _reference(network, path, digest)
+    if reference is None:
+        return open_runtime("torch", "f32", network, path, digest, threads)
+    runtimes: dict[tuple[str, str], Runtime] = {}
+    times: dict[tuple[str, str], float] = {}
+    failures = {}
+    for pair in tried:
+        try:
+            runtime = open_runtime(*pair, network, path, digest, threads)
+            times[pair] = checked_time(runtime, pair[1], reference)
+            runtimes[pair] = runtime
+        except EngineError as error:
+            failures[" ".join(pair)] = str(error)
+            cache.notice(f"engine {' '.join(pair)} is left out: {error}")
+    if not times:
+        listing = "\n".join(f"  {name}: {text}" for name, text in failures.items())
+        raise EngineError(f"no engine works here:\n{listing}")
+    chosen = min(times, key=lambda pair: times[pair])
+    measured = {" ".join(pair): round(value * 1000, 2) for pair, value in times.items()}
+    listing = ", ".join(f"{name} {value:.0f} ms" for name, value in measured.items())
+    cache.notice(f"engine {' '.join(chosen)} chosen ({listing} a frame)")
+    with atomic_open(file) as stream:
+        record = {"engine": chosen[0], "precision": chosen[1], "milliseconds": measured}
+        json.dump({**record, "failures": failures, **wanted}, stream, indent=2)
+    return runtimes[chosen]
+
+
+def _reference(network: str, path: Path, digest: str) -> Reference | None:
+    """What the plain network answers; None where nothing can be exported here."""
+    try:
+        folder, _ = exported(network, path, digest, "f32")
+    except EngineError as error:
+        cache.notice(f"torch is used, about half as fast as it could be: {error}")
+        return None
+    return Reference.read(folder / REFERENCE)
+
+
+def checked_time(runtime: Runtime, precision: str, reference: Reference) -> float:
+    """Median seconds of a search, after comparing the maps with the plain network's.
+
+    Raises:
+        EngineError: a float32 runtime whose maps differ by more than rounding.
+    """
+    difference = reference.difference(runtime)
+    if precision == "f32" and not agrees(difference):
+        raise EngineError(
+            f"its maps differ from the network's by {difference['score']:.2g} (score) and "
+            f"{difference['distances']:.2g} px"
+        )
+    template = runtime.template(reference.template)
+    times = []
+    for _ in range(WARM_UP + RUNS):
+        started = time.perf_counter()
+        runtime.track(template, reference.search)
+        times.append(time.perf_counter() - started)
+    return statistics.median(times[WARM_UP:])

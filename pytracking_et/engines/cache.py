@@ -1,0 +1,110 @@
+"""Exported graphs and the choice of `auto`, kept between processes. No torch at import.
+
+`<cache>/engines/<network>-<weights>-<precision>-<versions>/` holds one export. A folder appears
+whole, by rename; one that is damaged is moved aside and built again. Two processes may build the
+same at once: the first rename wins and the other takes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from ..errors import EngineError
+from ..files import cache_folder
+from ..version import __version__
+from .exported import GRAPH_REVISION, Metadata, check
+
+Build = Callable[[Path], object]
+
+
+def engines_folder() -> Path:
+    """Folder of all exports."""
+    return cache_folder() / "engines"
+
+
+def export_folder(network: str, digest: str, precision: str, salt: str = "") -> Path:
+    """Folder of one export.
+
+    Args:
+        digest: sha256 of the weight file.
+        salt: whatever else the graphs depend on (hash of calibration data).
+    """
+    key = json.dumps([network, digest, precision, salt, GRAPH_REVISION, __version__])
+    versions = hashlib.sha256(key.encode()).hexdigest()[:8]
+    readable = re.sub(r"[^A-Za-z0-9_]+", "_", network)[:40]
+    return engines_folder() / f"{readable}-{digest[:12]}-{precision}-{versions}"
+
+
+def notice(text: str) -> None:
+    """Tell the user, on standard error, what takes the time or what was not to be had."""
+    print(f"pytracking-et: {text}", file=sys.stderr, flush=True)
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether an export is there and undamaged; says so where it is damaged."""
+    if not folder.is_dir():
+        return False
+    try:
+        check(folder)
+    except EngineError as error:
+        notice(f"cached engine is rebuilt: {error}")
+        return False
+    return True
+
+
+def ensure(folder: Path, build: Build, what: str) -> Metadata:
+    """The export in `folder`; built first where it is missing or damaged.
+
+    Args:
+        build: writes the export into the folder it is given.
+        what: for the notice.
+
+    Raises:
+        EngineError: what `build` raises, or a cache folder that cannot be written.
+    """
+    if is_whole(folder):
+        return Metadata.read(folder)
+    started = time.perf_counter()
+    notice(f"preparing {what} (once, kept in {folder})")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise EngineError(
+            f"cache folder {folder.parent} cannot be written ({error}); name another with "
+            "PYTRACKING_ET_CACHE"
+        ) from error
+    try:
+        build(temporary)
+        _publish(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    notice(f"{what} ready after {time.perf_counter() - started:.1f} s")
+    return check(folder)
+
+
+def _publish(temporary: Path, folder: Path) -> None:
+    temporary.chmod(0o755)
+    for _ in range(3):
+        try:
+            temporary.rename(folder)
+            return
+        except OSError:
+            # Somebody else's, finished meanwhile, or the damaged one.
+            if is_whole(folder):
+                return
+            aside = folder.with_name(f".{folder.name}.{os.getpid()}.damaged")
+            with suppress(FileNotFoundError):
+                folder.rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
+    raise EngineError(f"cached engine {folder} cannot be replaced; delete this folder")

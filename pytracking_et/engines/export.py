@@ -1,0 +1,176 @@
+"""Write the graphs of a network as ONNX. Needs torch and onnx; reading needs neither."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import importlib.util
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import EngineError
+from ..files import atomic_path, sha256
+from ..network import weights
+from ..network.constants import MEAN, STD, STRIDE
+from ..network.registry import build
+from ..network.trackers import TrackingNetwork
+from ..tracking.parameters import Parameters
+from ..version import __version__
+from .exported import REFERENCE, Metadata, Reference, graph_name, test_crop
+from .graphs import SearchGraph, TemplateGraph, graphs
+
+# LayerNormalization is one operator from here on; both runtimes know it well.
+OPSET = 17
+TEMPLATES = (127, 128)
+SEARCHES = (256, 288)
+
+Progress = Callable[[str], None]
+
+
+def load_network(network: str, checkpoint: str | Path) -> TrackingNetwork:
+    """Build a configuration with its weights, in eval mode."""
+    module = build(network)
+    weights.load(module, checkpoint)
+    return module.eval()
+
+
+def require_exporter() -> None:
+    """Check for the package that torch writes ONNX files with.
+
+    Raises:
+        EngineError: it is not installed.
+    """
+    if importlib.util.find_spec("onnx") is None:
+        raise EngineError(
+            "writing ONNX graphs needs the package onnx; install 'pytracking-et[onnx]' or "
+            "'pytracking-et[openvino]'"
+        )
+
+
+def write_graph(graph: TemplateGraph | SearchGraph, side: int, folder: Path) -> str:
+    """Write one graph for crops of `side` pixels; returns its file name."""
+    require_exporter()
+    image = torch.from_numpy(test_crop(side, seed=side))[None]
+    arguments: tuple[Any, ...] = (image,)
+    inputs, outputs, kind = ["image"], ["template"], "template"
+    if isinstance(graph, SearchGraph):
+        kind, inputs, outputs = "search", ["template", "image"], ["score", "distances"]
+        arguments = (torch.zeros(graph.template_shape), image)
+    name = graph_name(kind, side)
+    with atomic_path(folder / name) as path, warnings.catch_warnings():
+        # The tracer warns of every size that it fixes, which is what is wanted here.
+        warnings.simplefilter("ignore")
+        with torch.no_grad():
+            torch.onnx.export(
+                graph,
+                arguments,
+                str(path),
+                opset_version=OPSET,
+                dynamo=False,
+                input_names=inputs,
+                output_names=outputs,
+            )
+    return name
+
+
+def plain_reference(network: TrackingNetwork, template: int, search: int) -> Reference:
+    """What the network as built, nothing folded or lowered, answers to the test crops."""
+    z, x = test_crop(template, seed=1), test_crop(search, seed=2)
+    mean, std = torch.tensor(MEAN).view(3, 1, 1) * 255, torch.tensor(STD).view(3, 1, 1) * 255
+    with torch.inference_mode():
+        images = [((torch.from_numpy(i).permute(2, 0, 1) - mean) / std)[None] for i in (z, x)]
+        logits, distances = network.track(network.template(images[0]), images[1])
+        return Reference(z, x, torch.sigmoid(logits)[0, 0].numpy(), distances[0].numpy())
+
+
+def versions() -> dict[str, str]:
+    """Versions of the programs that take part in an export."""
+    found = {"pytracking-et": __version__, "torch": torch.__version__}
+    for package in ("onnx", "onnxruntime", "openvino"):
+        if importlib.util.find_spec(package) is not None:
+            found[package] = importlib.metadata.version(package)
+    return found
+
+
+def write(
+    network: str,
+    checkpoint: str | Path,
+    folder: Path,
+    templates: Sequence[int] = TEMPLATES,
+    searches: Sequence[int] = SEARCHES,
+    progress: Progress = lambda _: None,
+) -> Metadata:
+    """Write float32 ONNX graphs of a network, the reference and the metadata.
+
+    Args:
+        network: configuration name.
+        checkpoint: weight file.
+        folder: made where absent.
+        templates, searches: sides of the crops, one graph each.
+        progress: told what is being done.
+
+    Raises:
+        CheckpointError, EngineError: weights that do not fit; no exporter.
+    """
+    require_exporter()
+    folder.mkdir(parents=True, exist_ok=True)
+    module = load_network(network, checkpoint)
+    template_graph, search_graph = graphs(module)
+    names = []
+    for side in templates:
+        progress(f"template graph, {side} px")
+        names.append(write_graph(template_graph, side, folder))
+    for side in searches:
+        progress(f"search graph, {side} px")
+        names.append(write_graph(search_graph, side, folder))
+    plain_reference(module, templates[0], searches[0]).write(folder / REFERENCE)
+    names.append(REFERENCE)
+    metadata = describe(network, checkpoint, folder, names, templates, searches)
+    metadata.write(folder)
+    return metadata
+
+
+def describe(
+    network: str,
+    checkpoint: str | Path,
+    folder: Path,
+    names: Sequence[str],
+    templates: Sequence[int],
+    searches: Sequence[int],
+    **fields: Any,
+) -> Metadata:
+    """Metadata of files in a folder; `fields` replace what differs from float32 ONNX."""
+    loop = Parameters.from_fields(weights.tuned_parameters(checkpoint))
+    made = Metadata(
+        format="onnx",
+        opset=OPSET,
+        network=network,
+        precision="f32",
+        weights_sha256=weights.fingerprint(checkpoint),
+        templates=tuple(templates),
+        searches=tuple(searches),
+        stride=STRIDE,
+        mean=MEAN,
+        std=STD,
+        loop=dataclasses.asdict(loop),
+        versions=versions(),
+        files={name: sha256(folder / name) for name in names},
+    )
+    return dataclasses.replace(made, **fields)
+
+
+def add_graph(network: str, checkpoint: str | Path, folder: Path, kind: str, side: int) -> None:
+    """Add to an export the graph for another size of crop."""
+    graph = graphs(load_network(network, checkpoint))[kind == "search"]
+    name = write_graph(graph, side, folder)
+    old = Metadata.read(folder)
+    files = {**old.files, name: sha256(folder / name)}
+    if kind == "search":
+        new = dataclasses.replace(old, files=files, searches=(*old.searches, side))
+    else:
+        new = dataclasses.replace(old, files=files, templates=(*old.templates, side))
+    new.write(folder)

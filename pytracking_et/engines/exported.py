@@ -1,0 +1,160 @@
+"""A folder of exported graphs: what lies in it, whether it is whole. No torch.
+
+Layout: `template_127.onnx`, `search_256.onnx`, ... (or OpenVINO's `.xml` and `.bin`),
+`reference.npz` (crops and the maps that the plain network gave for them) and, written last,
+`metadata.json` with the hash of every file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import EngineError
+from ..files import atomic_open, atomic_path, sha256
+from .base import Runtime
+
+METADATA = "metadata.json"
+REFERENCE = "reference.npz"
+# Raised when the graphs change in a way that the metadata does not show.
+GRAPH_REVISION = 1
+# Largest difference to the plain network: of a score, and of a distance in pixels of the crop.
+# Rounding stays below a tenth of it; on frames, boxes move by less than 0.01 px.
+SCORE_TOLERANCE = 1e-3
+DISTANCE_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a program needs to know to run the graphs.
+
+    Attributes:
+        format: "onnx" or "openvino".
+        opset: of the ONNX graphs.
+        network: configuration name.
+        precision: "f32", "int8", ...
+        weights_sha256: of the weight file they were made from.
+        templates, searches: sides of the crops, in pixels.
+        stride: pixels of the search crop per cell.
+        mean, std: of RGB divided by 255; already inside the graphs, whose input is uint8 RGB.
+        loop: constants of the tracking loop (`tracking.Parameters`).
+        versions: of the programs that wrote them.
+        files: name -> sha256.
+        parity: largest differences to the plain network on `reference.npz`.
+    """
+
+    format: str
+    opset: int
+    network: str
+    precision: str
+    weights_sha256: str
+    templates: tuple[int, ...]
+    searches: tuple[int, ...]
+    stride: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    loop: Mapping[str, Any]
+    versions: Mapping[str, str]
+    files: Mapping[str, str] = field(default_factory=dict)
+    parity: Mapping[str, float] = field(default_factory=dict)
+    revision: int = GRAPH_REVISION
+    channel_order: str = "rgb"
+
+    def write(self, folder: Path) -> None:
+        """Write `metadata.json`, which makes the folder complete."""
+        with atomic_open(folder / METADATA) as stream:
+            json.dump(asdict(self), stream, indent=2)
+            stream.write("\n")
+
+    @staticmethod
+    def read(folder: Path) -> Metadata:
+        """Read a folder's metadata.
+
+        Raises:
+            EngineError: none, unreadable, or of another revision.
+        """
+        path = folder / METADATA
+        try:
+            fields = json.loads(path.read_text("utf-8"))
+            result = Metadata(**fields)
+        except (OSError, ValueError, TypeError) as error:
+            raise EngineError(
+                f"{path} is missing or damaged ({type(error).__name__}: {error}); write the graphs "
+                "again with 'ettrack export'"
+            ) from error
+        if result.revision != GRAPH_REVISION:
+            raise EngineError(
+                f"{path} has graph revision {result.revision}, this version reads "
+                f"{GRAPH_REVISION}; write the graphs again with 'ettrack export'"
+            )
+        return result
+
+
+def graph_name(kind: str, side: int, suffix: str = ".onnx") -> str:
+    """File name of the template or search graph for crops of `side` pixels."""
+    return f"{kind}_{side}{suffix}"
+
+
+def check(folder: Path) -> Metadata:
+    """Read the metadata and compare every file with its hash.
+
+    Raises:
+        EngineError: a file is missing or differs; names it.
+    """
+    metadata = Metadata.read(folder)
+    for name, digest in metadata.files.items():
+        path = folder / name
+        if not path.is_file() or sha256(path) != digest:
+            raise EngineError(f"{path} is missing or damaged; write the graphs again")
+    return metadata
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Crops and the plain network's answer: template (T, T, 3), search (S', S', 3) uint8."""
+
+    template: NDArray[np.uint8]
+    search: NDArray[np.uint8]
+    score: NDArray[np.float32]
+    distances: NDArray[np.float32]
+
+    def write(self, path: Path) -> None:
+        """Write an `.npz`."""
+        with atomic_path(path) as temporary, temporary.open("wb") as stream:
+            np.savez_compressed(stream, **asdict(self))
+
+    @staticmethod
+    def read(path: Path) -> Reference:
+        """Read what `write` wrote."""
+        with np.load(path, allow_pickle=False) as arrays:
+            return Reference(**{name: arrays[name] for name in arrays.files})
+
+    def difference(self, runtime: Runtime) -> dict[str, float]:
+        """Largest absolute difference of a runtime's score and distances to the plain network's."""
+        score, distances = runtime.track(runtime.template(self.template), self.search)
+        return {
+            "score": float(np.abs(score - self.score).max()),
+            "distances": float(np.abs(distances - self.distances).max()),
+        }
+
+
+def agrees(difference: Mapping[str, float]) -> bool:
+    """Whether a float32 runtime is the same network up to rounding (NaN is not)."""
+    return difference["score"] <= SCORE_TOLERANCE and difference["distances"] <= DISTANCE_TOLERANCE
+
+
+def test_crop(side: int, seed: int) -> NDArray[np.uint8]:
+    """A deterministic picture with structure at several scales, (side, side, 3) uint8."""
+    generator = np.random.RandomState(seed)
+    picture = np.zeros((side, side, 3))
+    for cells in (4, 16, 64):
+        coarse = generator.uniform(-60, 60, (cells, cells, 3))
+        index = np.arange(side) * cells // side
+        picture += coarse[index][:, index]
+    return np.clip(picture + 128, 0, 255).astype(np.uint8)

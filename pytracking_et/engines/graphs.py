@@ -1,0 +1,98 @@
+"""The two graphs of a tracker: uint8 crops in, what the loop needs out. Torch modules.
+
+Template graph: crop -> normalised template feature, once per target. Search graph: that feature
+and a crop -> score and distances. Sides are fixed when a graph is traced.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from ..network.constants import MEAN, STD
+from ..network.trackers import TrackingNetwork
+from .folding import fold_batch_norm, fold_input_scale
+from .lowering import lower
+
+TEMPLATE_SIDES = (127, 128)
+
+
+class _Images(nn.Module):
+    """(1, H, W, 3) uint8 RGB -> (1, 3, H, W) float32 as the prepared network takes it."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, folded: bool) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1) * 255)
+        scale = 1 / (torch.tensor(STD).view(1, 3, 1, 1) * 255)
+        self.register_buffer("scale", torch.ones_like(scale) if folded else scale)
+        self.folded = folded
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Subtract the mean; divide where the network does not do it itself."""
+        centred = image.permute(0, 3, 1, 2).float() - self.mean
+        return centred if self.folded else centred * self.scale
+
+
+class TemplateGraph(nn.Module):
+    """(1, T, T, 3) uint8 RGB -> template feature after the neck, (1, 96, 8, 8) float32."""
+
+    network: TrackingNetwork
+
+    def __init__(self, prepared: Prepared) -> None:
+        super().__init__()
+        self.images, self.network = prepared.images, prepared.network
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Template side of the network, all that a target needs doing once."""
+        return self.network.neck.template(self.network.template(self.images(image)))
+
+
+class SearchGraph(nn.Module):
+    """Template feature, (1, S', S', 3) uint8 RGB -> score (S, S), distances (4, S, S)."""
+
+    network: TrackingNetwork
+
+    def __init__(self, prepared: Prepared) -> None:
+        super().__init__()
+        self.images, self.network = prepared.images, prepared.network
+        self.template_shape = prepared.template_shape
+
+    def forward(self, template: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Search side; the score is past its sigmoid, distances are pixels of the crop."""
+        network = self.network
+        fused = network.feature_fusor(template, network.search(self.images(image)))
+        logits, distances = network.heads(fused, template)
+        return torch.sigmoid(logits)[0, 0], distances[0]
+
+
+class Prepared:
+    """A copy of a network made ready for inference.
+
+    Attributes:
+        network: BatchNorm folded, layers lowered, eval mode, no gradients.
+        images: what stands before it.
+        template_shape: of the template feature.
+    """
+
+    def __init__(self, network: TrackingNetwork) -> None:
+        own = copy.deepcopy(network).eval().requires_grad_(False)
+        lower(own)
+        image = torch.zeros(1, 3, TEMPLATE_SIDES[1], TEMPLATE_SIDES[1])
+        search = torch.zeros(1, 3, 256, 256)
+        with torch.no_grad():
+            template = own.template(image)
+            fold_batch_norm(own, lambda: own.track(template, search))
+            folded = fold_input_scale(own.backbone_net, image, 1 / (torch.tensor(STD) * 255))
+        self.network, self.images = own, _Images(folded)
+        self.template_shape = tuple(template.shape)
+
+
+def graphs(network: TrackingNetwork) -> tuple[TemplateGraph, SearchGraph]:
+    """Both graphs of a network, sharing its weights."""
+    prepared = Prepared(network)
+    return TemplateGraph(prepared).eval(), SearchGraph(prepared).eval()

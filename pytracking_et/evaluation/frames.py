@@ -72,9 +72,9 @@ def reader(name: str) -> Reader:
 
     def read_jpeg4py(path: str | os.PathLike[str]) -> Image:
         data = read_bytes(path)
+        require_complete(data, path)
         if not data.startswith(JPEG):
             return _decode_opencv(data, path)
-        require_complete(data, path)
         try:
             return jpeg4py.JPEG(np.frombuffer(data, np.uint8)).decode()
         except jpeg4py.JPEGRuntimeError:

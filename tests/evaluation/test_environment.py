@@ -20,13 +20,33 @@ from pytracking_et.evaluation.environment import (
 )
 
 # pytracking's local.py, and the six names it uses without defining them.
-PYTRACKING = (
-    "results_path segmentation_path network_path result_plot_path otb_path nfs_path uav_path "
-    "tpl_path vot_path got10k_path lasot_path lasot_extension_subset_path trackingnet_path "
-    "oxuva_path davis_dir youtubevos_dir got_packed_results_path got_reports_path "
-    "tn_packed_results_path dataspec_path got10k_mask_path lasot_mask_path "
-    "trackingnet_mask_path avist_path lagot_path"
-).split()
+PYTRACKING = [
+    "results_path",
+    "segmentation_path",
+    "network_path",
+    "result_plot_path",
+    "otb_path",
+    "nfs_path",
+    "uav_path",
+    "tpl_path",
+    "vot_path",
+    "got10k_path",
+    "lasot_path",
+    "lasot_extension_subset_path",
+    "trackingnet_path",
+    "oxuva_path",
+    "davis_dir",
+    "youtubevos_dir",
+    "got_packed_results_path",
+    "got_reports_path",
+    "tn_packed_results_path",
+    "dataspec_path",
+    "got10k_mask_path",
+    "lasot_mask_path",
+    "trackingnet_mask_path",
+    "avist_path",
+    "lagot_path",
+]
 
 
 def settings_path() -> Path:

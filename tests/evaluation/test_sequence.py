@@ -168,7 +168,9 @@ def test_list_indexing_gives_lists(item, expected):
     assert part.names == expected
 
 
-@pytest.mark.parametrize(("item", "expected"), [(0, "a"), (-1, "d"), ("b", "b"), (np.int64(2), "c")])
+@pytest.mark.parametrize(
+    ("item", "expected"), [(0, "a"), (-1, "d"), ("b", "b"), (np.int64(2), "c")]
+)
 def test_list_indexing_gives_sequences(item, expected):
     assert make_list()[item].name == expected
 

@@ -59,9 +59,10 @@ def _from_row(root: Path, dataset: str, row: Mapping[str, Any], source: object) 
     first, last = int(row["startFrame"]) + omit, int(row["endFrame"])
     if last < first:
         raise DatasetError(f"{source}: {row['name']} has no frames ({first} to {last})")
-    folder = str(root.joinpath(*str(row["path"]).split("/")))
-    frames = NumberedFrames(folder, first, last, int(row["nz"]), str(row["ext"]))
-    boxes = BoxFile(str(root.joinpath(*str(row["anno_path"]).split("/"))), omit)
+    # A table written on Windows may hold backslashes; forward slashes work on every system.
+    folder, file = (root / str(row[key]).replace("\\", "/") for key in ("path", "anno_path"))
+    frames = NumberedFrames(str(folder), first, last, int(row["nz"]), str(row["ext"]))
+    boxes = BoxFile(str(file), omit)
     kind = row.get("object_class")
     return Sequence(str(row["name"]), frames, dataset, boxes, object_class=kind)
 

@@ -69,7 +69,8 @@ def test_bad_flags(tmp_path, text, bad):
 
 
 @pytest.mark.parametrize(
-    ("folder", "files", "rows", "absent"), [("OTB100", 100, 59035, 0), ("UAV123", 123, 112578, None)]
+    ("folder", "files", "rows", "absent"),
+    [("OTB100", 100, 59035, 0), ("UAV123", 123, 112578, None)],
 )
 def test_published_annotations(shared, folder, files, rows, absent):
     tables = [read_table(path) for path in (shared / "results" / "gt" / folder).glob("*.txt")]

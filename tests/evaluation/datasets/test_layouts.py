@@ -186,6 +186,14 @@ def test_sequences_json_replaces_the_built_in_table(tmp_path, name):
     assert found["b"].init_bbox() == [3, 2, 10, 12]
 
 
+def test_backslashes_in_sequences_json(tmp_path):
+    row = {**ROW, "path": "data\\video", "anno_path": "data\\boxes.txt"}
+    trees.put(tmp_path / "sequences.json", json.dumps([row]))
+    trees.images(tmp_path / "data" / "video", 3, 7, 2, "png")
+    trees.put(tmp_path / "data" / "boxes.txt", trees.rows(5))
+    assert len(get_dataset("otb", root=tmp_path).require()[0].ground_truth_rect) == 5
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

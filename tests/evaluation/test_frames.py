@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+import builtins
+import io
+import threading
+import time
+import warnings
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from pytracking_et.errors import ImageError, ParameterError
+from pytracking_et.evaluation import frames
+from pytracking_et.evaluation.frames import prefetch, read_image, reader
+
+RED = (255, 0, 0)
+
+
+@pytest.fixture(autouse=True)
+def fresh_readers():
+    """The choice of reader is remembered for the process; every test makes its own."""
+    frames.reader.cache_clear()
+    yield
+    frames.reader.cache_clear()
+
+
+def noise(height=40, width=56) -> np.ndarray:
+    small = np.random.default_rng(0).integers(0, 255, (height // 8, width // 8, 3), dtype=np.uint8)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def encoded(extension: str, image: np.ndarray | None = None, **options) -> bytes:
+    """Image file content, made with Pillow from RGB."""
+    stream = io.BytesIO()
+    Image.fromarray(noise() if image is None else image).save(stream, extension, **options)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("name", ["frame.png", "frame.bmp", "Bäume & 木/рамка 1.png"])
+def test_lossless_images_come_as_rgb(tmp_path, name):
+    image = np.zeros((6, 9, 3), dtype=np.uint8)
+    image[:, :4] = RED
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(encoded(path.suffix[1:], image))
+    read = read_image(path)
+    assert (read.dtype, read.shape) == (np.uint8, (6, 9, 3))
+    np.testing.assert_array_equal(read, image)
+    assert read.flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("pixels", "expected"),
+    [
+        (np.full((4, 5), 77, np.uint8), (77, 77, 77)),
+        (np.full((4, 5), 77 * 256, np.uint16), (77, 77, 77)),
+        (np.full((4, 5, 4), (9, 8, 7, 100), np.uint8), (7, 8, 9)),  # BGRA for OpenCV
+        (np.full((4, 5, 3), (9 * 256, 8 * 256, 7 * 256), np.uint16), (7, 8, 9)),
+    ],
+)
+def test_other_depths_and_channels_are_converted(tmp_path, pixels, expected):
+    path = tmp_path / "frame.png"
+    path.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+    read = read_image(path)
+    assert (read.dtype, read.shape) == (np.uint8, (4, 5, 3))
+    assert tuple(read[2, 3]) == expected
+
+
+def test_jpeg_equals_opencv(tmp_path):
+    path = tmp_path / "frame.jpg"
+    path.write_bytes(encoded("jpeg"))
+    np.testing.assert_array_equal(read_image(path), cv2.imread(str(path))[..., ::-1])
+
+
+def test_without_the_rgb_flag_of_new_opencv(tmp_path, monkeypatch):
+    path = tmp_path / "frame.jpg"
+    path.write_bytes(encoded("jpeg"))
+    expected = read_image(path)
+    monkeypatch.setattr(frames, "DECODES_RGB", False)
+    monkeypatch.setattr(frames, "FLAGS", cv2.IMREAD_COLOR)
+    np.testing.assert_array_equal(read_image(path), expected)
+
+
+def test_rotation_tags_are_not_applied(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees
+    (tmp_path / "frame.jpg").write_bytes(encoded("jpeg", exif=exif))
+    assert read_image(tmp_path / "frame.jpg").shape == (40, 56, 3)
+
+
+COMPLETE = [
+    ("jpeg", {}, b""),
+    ("jpeg", {"progressive": True}, b""),
+    ("jpeg", {}, b"\0" * 100),  # padded
+    ("jpeg", {}, b"maker's data" * 10),
+    ("png", {}, b""),
+    ("png", {}, b"\n"),
+]
+
+
+@pytest.mark.parametrize("name", frames.READERS)
+@pytest.mark.parametrize(("extension", "options", "tail"), COMPLETE)
+def test_complete_files_are_read(tmp_path, name, extension, options, tail):
+    path = tmp_path / f"frame.{extension}"
+    path.write_bytes(encoded(extension, **options) + tail)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # jpeg4py may be absent here
+        assert reader(name)(path).shape == (40, 56, 3)
+
+
+@pytest.mark.parametrize("name", frames.READERS)
+@pytest.mark.parametrize("keep", [0.05, 0.3, 0.6, 0.9, 0.99])
+@pytest.mark.parametrize(
+    ("extension", "options"), [row[:2] for row in COMPLETE[:2] + COMPLETE[4:5]]
+)
+def test_truncated_files_are_named(tmp_path, name, extension, options, keep):
+    whole = encoded(extension, **options)
+    path = tmp_path / f"frame.{extension}"
+    path.write_bytes(whole[: int(len(whole) * keep)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        with pytest.raises(ImageError, match=rf"frame\.{extension}' is truncated"):
+            reader(name)(path)
+
+
+def test_a_thumbnail_does_not_hide_a_truncated_image(tmp_path):
+    exif = b"Exif\0\0" + encoded("jpeg", noise(16, 16))
+    whole = encoded("jpeg", exif=exif)
+    path = tmp_path / "frame.jpg"
+    path.write_bytes(whole)
+    assert read_image(path).shape == (40, 56, 3)
+    path.write_bytes(whole[:-60])
+    with pytest.raises(ImageError, match="truncated"):
+        read_image(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "does not exist"),
+        (b"", "is an empty file"),
+        (b"not an image", "is not an image that can be decoded"),
+        (b"\xff\xd8\xff" + b"junk" * 30, "truncated"),
+    ],
+)
+def test_what_is_no_image_is_named(tmp_path, content, message):
+    path = tmp_path / "odd name.jpg"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ImageError, match=message) as caught:
+        read_image(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_folder_is_no_frame(tmp_path):
+    with pytest.raises(ImageError, match="cannot be read"):
+        read_image(tmp_path)
+
+
+def test_unknown_reader(monkeypatch):
+    monkeypatch.setenv("PYTRACKING_ET_READER", "turbo")
+    with pytest.raises(ParameterError, match="'turbo'; use one of opencv, jpeg4py"):
+        read_image("frame.jpg")
+
+
+def test_jpeg4py_that_cannot_load_is_said_once(tmp_path, monkeypatch):
+    def refuse(name, *args, **keywords):
+        if name == "jpeg4py":
+            raise OSError("libturbojpeg.so.0: cannot open shared object file")
+        return real(name, *args, **keywords)
+
+    real = builtins.__import__
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    monkeypatch.setenv("PYTRACKING_ET_READER", "jpeg4py")
+    (tmp_path / "frame.jpg").write_bytes(encoded("jpeg"))
+    with pytest.warns(RuntimeWarning, match="libturbojpeg0") as notices:
+        for _ in range(3):
+            assert read_image(tmp_path / "frame.jpg").shape == (40, 56, 3)
+    assert len(notices) == 1
+
+
+def test_jpeg4py_gives_the_same_pixels(tmp_path, monkeypatch):
+    pytest.importorskip("jpeg4py", exc_type=(ImportError, OSError))
+    path = tmp_path / "frame.jpg"
+    for options in ({}, {"progressive": True}, {"subsampling": 0}):
+        path.write_bytes(encoded("jpeg", **options))
+        np.testing.assert_array_equal(reader("jpeg4py")(path), reader("opencv")(path))
+    path.write_bytes(encoded("jpeg", noise()[..., 0]))  # grey
+    np.testing.assert_array_equal(reader("jpeg4py")(path), reader("opencv")(path))
+
+
+def numbered(tmp_path, count: int) -> list[str]:
+    paths = []
+    for number in range(count):
+        path = tmp_path / f"{number}.png"
+        path.write_bytes(encoded("png", np.full((4, 4, 3), number, np.uint8)))
+        paths.append(str(path))
+    return paths
+
+
+@pytest.mark.parametrize("ahead", [1, 2, 50])
+def test_prefetch_keeps_the_order(tmp_path, ahead):
+    values = [int(image[0, 0, 0]) for image in prefetch(numbered(tmp_path, 20), ahead)]
+    assert values == list(range(20))
+
+
+def test_prefetch_of_nothing():
+    assert list(prefetch([])) == []
+
+
+def test_prefetch_raises_at_the_frame_that_is_bad(tmp_path):
+    paths = numbered(tmp_path, 5)
+    paths[3] = str(tmp_path / "gone.png")
+    seen = []
+    with pytest.raises(ImageError, match=r"gone\.png' does not exist"):
+        for image in prefetch(paths):
+            seen.append(int(image[0, 0, 0]))
+    assert seen == [0, 1, 2]
+
+
+def test_prefetch_raises_errors_of_the_list_itself():
+    def paths():
+        yield "a"
+        raise ValueError("the list breaks")
+
+    images = prefetch(paths(), read=lambda path: np.zeros((1, 1, 3), np.uint8))
+    next(images)
+    with pytest.raises(ValueError, match="the list breaks"):
+        next(images)
+
+
+@pytest.mark.parametrize("ahead", [0, -1])
+def test_prefetch_refuses_no_room(ahead):
+    with pytest.raises(ParameterError, match="not positive"):
+        prefetch([], ahead)
+
+
+def reading_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "frame reader"]
+
+
+def test_prefetch_reads_ahead_and_no_further():
+    read, enough = [], threading.Event()
+
+    def slow_list():
+        for number in range(100):
+            read.append(number)
+            if len(read) == 5:
+                enough.set()
+            yield str(number)
+
+    images = prefetch(slow_list(), 3, read=lambda path: np.full((1, 1, 3), int(path), np.uint8))
+    assert int(next(images)[0, 0, 0]) == 0
+    # One is handed out, three wait in the queue, one is in the thread's hand.
+    assert enough.wait(10)
+    time.sleep(0.05)
+    assert len(read) == 5
+    images.close()
+    assert reading_threads() == []
+
+
+def test_an_abandoned_iteration_ends_its_thread(tmp_path):
+    paths = numbered(tmp_path, 30)
+    for image in prefetch(paths, 2):
+        assert image.shape == (4, 4, 3)
+        break
+    deadline = time.monotonic() + 10
+    while reading_threads() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert reading_threads() == []
+
+
+def test_real_frames(shared):
+    folder = shared / "sequences" / "UAV123" / "data_seq" / "UAV123" / "boat1"
+    paths = sorted(map(str, folder.glob("*.jpg")))[:6]
+    for path, image in zip(paths, prefetch(paths), strict=True):
+        assert image.shape == (720, 1280, 3)
+        np.testing.assert_array_equal(image, cv2.imread(path)[..., ::-1])

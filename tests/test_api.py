@@ -12,6 +12,7 @@ from pytracking_et import ETTracker, network
 from pytracking_et.errors import CheckpointError, EngineError, ParameterError
 from pytracking_et.network import weights
 from pytracking_et.tracker import params as params_module
+from pytracking_et.tracking.parameters import Parameters
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def test_copies_share_the_network_and_part_ways(checkpoint):
     tracker = open_tracker(checkpoint)
     tracker.init(image(), (50, 40, 30, 20))
     twin = copy.deepcopy(tracker)
-    assert twin._loop.engine.network is tracker._loop.engine.network
+    assert twin._loop.engine.runtime is tracker._loop.engine.runtime
     tracker.init(image(2), (10, 10, 60, 60))
     tracker.update(image(3))
     assert twin.box.tolist() == [50, 40, 30, 20]
@@ -67,14 +68,14 @@ def test_copies_share_the_network_and_part_ways(checkpoint):
 def test_network_is_built_once_per_process(checkpoint):
     first, second = open_tracker(checkpoint), open_tracker(checkpoint)
     assert first._loop.engine is not second._loop.engine
-    assert first._loop.engine.network is second._loop.engine.network
+    assert first._loop.engine.runtime is second._loop.engine.runtime
 
 
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
         ({"parameter": "nonsense"}, ParameterError, "one of: et_tracker"),
-        ({"engine": "quantum"}, EngineError, "quantum.*one of: auto, torch"),
+        ({"engine": "quantum"}, EngineError, "quantum.*one of: auto.*torch"),
         ({"color": "hsv"}, ParameterError, "'hsv'"),
         ({"checkpoint": "gone.npz"}, CheckpointError, "gone.npz"),
     ],
@@ -128,6 +129,18 @@ class TestParameterFiles:
         bag.windowinfluence = 0.3
         with pytest.raises(ParameterError, match="did you mean 'window_influence'"):
             params_module.loop_parameters(bag, {})
+
+    def test_a_foreign_field_warns(self):
+        bag = params_module.load("et_tracker_published")
+        bag.their_own = 3
+        with pytest.warns(UserWarning, match="'their_own' = 3"):
+            params_module.loop_parameters(bag, {})
+
+    def test_no_harness_field_is_taken_for_a_misspelling(self):
+        bag = params_module.load("et_tracker_published")
+        for name in params_module.HARNESS_FIELDS:
+            setattr(bag, name, None)
+        assert params_module.loop_parameters(bag, {}) == Parameters()
 
     @pytest.mark.parametrize(
         ("name", "lr"), [("et_tracker", 0.4), ("et_tracker_published", 0.616), ("lt_mobile", 0.616)]

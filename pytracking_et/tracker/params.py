@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import pkgutil
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -95,8 +97,14 @@ def loop_parameters(params: Any, tuned: Mapping[str, Any]) -> Parameters:
             `use_checkpoint_parameters`, and overruled by what the bag sets itself.
 
     Raises:
-        ParameterError: an attribute nobody reads (a misspelling would otherwise go unnoticed).
+        ParameterError: an attribute that looks like a misspelt parameter. One that resembles
+            none only warns: other harnesses put attributes of their own into the bag.
     """
-    own = {name: value for name, value in vars(params).items() if name not in HARNESS_FIELDS}
+    own = {}
+    for name, value in vars(params).items():
+        if name in Parameters.names() or difflib.get_close_matches(name, Parameters.names()):
+            own[name] = value
+        elif name not in HARNESS_FIELDS:
+            warnings.warn(f"parameter {name!r} = {value!r} is read by nothing here", stacklevel=2)
     base = dict(tuned) if getattr(params, "use_checkpoint_parameters", False) else {}
     return Parameters.from_fields({**base, **own})

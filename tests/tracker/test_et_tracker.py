@@ -67,7 +67,7 @@ def test_copy_before_initialize_as_the_multi_object_wrapper_does(tracker):
     first, second = copy.deepcopy(tracker), copy.deepcopy(tracker)
     first.initialize(image(), {"init_bbox": [50, 40, 30, 20]})
     second.initialize(image(), {"init_bbox": [10, 10, 60, 50]})
-    assert first._loop.engine.network is second._loop.engine.network
+    assert first._loop.engine.runtime is second._loop.engine.runtime
     assert first.track(image(1))["target_bbox"] != second.track(image(1))["target_bbox"]
 
 
@@ -80,6 +80,29 @@ def test_initialize_without_a_box(tracker, info):
 def test_track_before_initialize(tracker):
     with pytest.raises(BoxError, match="before initialize"):
         tracker.track(image())
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "color"),
+    [
+        ("pytracking.evaluation.tracker", "run_video_generic", "bgr"),
+        ("pytracking.evaluation.tracker", "run_webcam", "bgr"),
+        ("pytracking.evaluation.tracker", "run_sequence", "rgb"),
+        ("pytracking_et.live.run", "run_webcam", "rgb"),
+        ("mylab.demo", "run_video_generic", "rgb"),
+    ],
+)
+def test_frames_of_pytrackings_live_loops_are_bgr(tracker, module, function, color):
+    namespace = {"__name__": module}
+    exec(f"def {function}(tracker, image, info): tracker.initialize(image, info)", namespace)
+    namespace[function](tracker, image(), {"init_bbox": [50, 40, 30, 20]})
+    expected = copy.deepcopy(tracker)
+    expected.params = copy.deepcopy(tracker.params)
+    expected.params.color = color
+    expected.initialize(image(), {"init_bbox": [50, 40, 30, 20]})
+    tracker.track(image(1))
+    expected.track(image(1))
+    np.testing.assert_array_equal(tracker._loop.search_crop, expected._loop.search_crop)
 
 
 class Recorder:

@@ -1,7 +1,8 @@
 """E.T.Track behind pytracking's BaseTracker contract.
 
 State lives on the object, so that `track(image)` works without `info`, in live modes and in the
-multi-object wrapper; images are RGB as pytracking's data sets give them.
+multi-object wrapper. Images are RGB, as pytracking's data sets give them; under its webcam and
+video loops, which forget to convert, they are taken as the BGR they are (`callers`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pytracking_et.api import open_loop
 from pytracking_et.errors import BoxError
 from pytracking_et.network import weights
 from pytracking_et.tracker.base import BaseTracker
+from pytracking_et.tracker.callers import frame_color
 from pytracking_et.tracking.loop import Loop
 
 
@@ -58,6 +60,7 @@ class ETTrack(BaseTracker):
             )
         self.initialize_features()
         assert self._loop is not None
+        self._color = self.params.get("color", None) or frame_color()
         self._loop.start(image, box, self._color)
         return {"time": time.perf_counter() - start}
 
@@ -79,10 +82,6 @@ class ETTrack(BaseTracker):
         }
         self._draw()
         return output
-
-    @property
-    def _color(self) -> Any:
-        return getattr(self.params, "color", "rgb")
 
     def _draw(self) -> None:
         if self.visdom is None or self._loop is None or self._loop.score_map is None:

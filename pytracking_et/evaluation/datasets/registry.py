@@ -12,6 +12,13 @@ from ..sequence import SequenceList
 from .layouts import from_path, sequences
 from .spec import Spec, registry
 
+# pytracking's other names: they need masks, several targets at once, or files of their authors.
+NOT_HERE = (
+    "avist dv2016_val dv2017_test_chal dv2017_test_dev dv2017_val got10k_ltrval got10kvos_val "
+    "lagot lagot_sot_mode lasotvos oxuva_dev oxuva_test trackingnetvos yt2018_jjval "
+    "yt2018_valid_all yt2019_jjval yt2019_jjval_all yt2019_test yt2019_valid yt2019_valid_all"
+).split()  # noqa: SIM905
+
 
 def dataset_names() -> list[str]:
     """Names of the built-in data sets."""
@@ -59,6 +66,11 @@ def find_spec(name: str) -> Spec:
 
 def unknown(name: str) -> DatasetError:
     """The error for a name that is neither a data set nor a folder; lists what there is."""
+    if name in NOT_HERE:
+        return DatasetError(
+            f"data set {name!r} of pytracking is not supported here; evaluate it with pytracking "
+            f"itself (`ettrack install-into`). Data sets: {', '.join(dataset_names())}"
+        )
     close = difflib.get_close_matches(name.lower(), dataset_names(), 1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return DatasetError(

@@ -5,6 +5,7 @@ import pytest
 from pytracking_et.errors import DatasetError
 from pytracking_et.evaluation import get_dataset, load_dataset
 from pytracking_et.evaluation.datasets import dataset_names
+from pytracking_et.evaluation.datasets.registry import NOT_HERE
 
 from .. import trees
 
@@ -20,6 +21,13 @@ def test_unknown_name_lists_what_there_is(name):
 def test_unknown_name_gets_a_hint(typed, hint):
     with pytest.raises(DatasetError, match=f"Did you mean {hint}"):
         load_dataset(typed)
+
+
+@pytest.mark.parametrize("name", NOT_HERE)
+def test_names_of_pytracking_that_are_not_here(name):
+    assert name not in dataset_names()
+    with pytest.raises(DatasetError, match=f"'{name}' of pytracking is not supported here"):
+        load_dataset(name)
 
 
 @pytest.mark.parametrize("name", dataset_names())

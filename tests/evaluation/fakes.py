@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
@@ -48,3 +49,26 @@ def files_of(folder: Path) -> dict[str, bytes]:
         and not path.name.startswith(".lock")
         and not path.name.endswith("_time.txt")
     }
+
+
+def write_otb(root: Path, *specs: tuple[str, int, float]) -> Path:
+    """An OTB folder with its own table: (name, frames, width of the first box)."""
+    table = []
+    for name, frames, width in specs:
+        sequence = make_sequence(root, name, frames, width)
+        lines = [",".join(f"{value:g}" for value in box) for box in sequence.ground_truth_rect]
+        (root / name / "groundtruth_rect.txt").write_text("\n".join(lines) + "\n")
+        table.append(
+            {
+                "name": name,
+                "path": f"{name}/img",
+                "anno_path": f"{name}/groundtruth_rect.txt",
+                "startFrame": 1,
+                "endFrame": frames,
+                "nz": 4,
+                "ext": "png",
+                "initOmit": 0,
+            }
+        )
+    (root / "sequences.json").write_text(json.dumps(table), encoding="utf-8")
+    return root

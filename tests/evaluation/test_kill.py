@@ -1,0 +1,129 @@
+"""Runs killed at random moments, resumed, end with the files of an undisturbed run."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pytracking_et.evaluation.plugins import VARIABLE
+
+from .fakes import files_of, write_otb
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX systems")
+ROOT = Path(__file__).resolve().parents[2]
+SPECS = [(f"seq {n}", 8 + 5 * n, 20.0) for n in range(7)]
+
+
+class Runs:
+    """Starts the same command again and again."""
+
+    def __init__(self, tmp_path: Path):
+        self.folder = tmp_path
+        self.data = write_otb(tmp_path / "data ü", *SPECS)
+
+    def start(self, results: str, threads: int) -> subprocess.Popen:
+        command = ["-m", "pytracking_et.run_tracker", "fake", "slow", "--dataset", "otb"]
+        command += ["--dataset-root", str(self.data), "--results", str(self.folder / results)]
+        return subprocess.Popen(
+            [sys.executable, *command, "--threads", str(threads)],
+            cwd=ROOT,
+            env={**os.environ, VARIABLE: "tests.fakelab"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def finish(self, results: str, threads: int) -> dict[str, bytes]:
+        process = self.start(results, threads)
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+        return self.files(results)
+
+    def files(self, results: str) -> dict[str, bytes]:
+        folder = self.folder / results / "fake" / "slow"
+        return files_of(folder) if folder.is_dir() else {}
+
+
+def descendants(process: subprocess.Popen) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def kill_and_check(runs: Runs, whole: dict[str, bytes], moment: float, victim: str) -> None:
+    """Kill the run, or one of its workers, at `moment`; nothing half may be seen afterwards."""
+    process = runs.start("killed", 2)
+    time.sleep(moment)
+    family = descendants(process) if process.poll() is None else []
+    if victim == "worker" and family:
+        psutil.Process(family[-1].pid).kill()
+        process.communicate()
+    else:
+        process.kill()
+        process.communicate()
+        # Workers notice that their parent is gone and leave by themselves.
+        _, alive = psutil.wait_procs(family, timeout=20)
+        assert not alive
+    seen = runs.files("killed")
+    for name in [name for name in seen if name.startswith("seq") and "_" not in name]:
+        for suffix in ("", "_float", "_object_presence_scores"):
+            file = name.replace(".txt", f"{suffix}.txt")
+            assert seen[file] == whole[file]
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_killed_and_resumed_equals_undisturbed(tmp_path, kills):
+    runs = Runs(tmp_path)
+    start = time.perf_counter()
+    whole = runs.finish("whole", 0)
+    duration = time.perf_counter() - start
+    assert len(whole) == 3 * len(SPECS)
+    generator = random.Random(kills)
+    for number in range(kills):
+        victim = "worker" if number % 4 == 3 else "run"
+        kill_and_check(runs, whole, generator.uniform(0, duration), victim)
+    assert runs.finish("killed", 2) == whole
+    left = {path.name for path in (runs.folder / "killed" / "fake" / "slow").iterdir()}
+    assert not [name for name in left if ".tmp" in name]
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_ctrl_c_stops_at_once_and_keeps_what_is_done(tmp_path, threads):
+    runs = Runs(tmp_path)
+    process = runs.start("stopped", threads)
+    first = process.stderr.readline()
+    assert first.startswith("[1/7] seq")
+    family = descendants(process)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "finished sequences are kept" in errors
+    assert "Traceback" not in errors
+    assert not psutil.wait_procs(family, timeout=10)[1]
+    kept = [n for n in runs.files("stopped") if n.endswith(".txt") and "_" not in n]
+    assert 1 <= len(kept) < len(SPECS)
+    process = runs.start("stopped", threads)
+    output, _ = process.communicate()
+    assert f"{len(kept)} kept from earlier runs" in output
+
+
+def test_second_run_is_refused_while_the_first_works(tmp_path):
+    runs = Runs(tmp_path)
+    first = runs.start("shared", 0)
+    assert first.stderr.readline().startswith("[1/7]")
+    second = runs.start("shared", 0)
+    _, errors = second.communicate()
+    first.kill()
+    first.communicate()
+    assert second.returncode == 2
+    assert f"another run is writing to {runs.folder / 'shared' / 'fake' / 'slow'}" in errors
+    assert f"pid {first.pid}" in errors
+    assert not multiprocessing.active_children()

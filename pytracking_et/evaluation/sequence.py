@@ -298,6 +298,8 @@ def cached_listing() -> Listing:
             return frozenset(os.listdir(folder or "."))
         except (FileNotFoundError, NotADirectoryError):
             return frozenset()
+        except OSError as error:
+            raise DatasetError(f"folder '{folder}' cannot be read: {error}") from error
 
     return listing
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import DatasetError, ImageError
 from ..frames import read_image
-from ..sequence import Listing, Sequence, cached_listing
+from ..sequence import Listing, Sequence, absent, cached_listing
 
 MISSING, MISMATCHED, UNREADABLE = "missing", "mismatched", "unreadable"
 
@@ -71,7 +71,11 @@ def check(
 def _problems(
     sequence: Sequence, report: Report, deep: bool, look: Listing
 ) -> Iterable[tuple[str, str]]:
-    missing = sequence.missing_files(look)
+    try:
+        missing = sequence.missing_files(look)
+    except DatasetError as error:
+        yield UNREADABLE, str(error)
+        return
     yield from ((MISSING, path) for path in missing)
     try:
         paths = list(sequence.frames)
@@ -79,18 +83,13 @@ def _problems(
         if not missing:
             yield MISMATCHED, str(error)
         paths = []
-    there = [path for path in paths if _exists(path, look)]
+    gone = set(absent(paths, look))
+    there = [path for path in paths if path not in gone]
     report.frames += len(there)
     # Files that are missing have been named; reading them would say it a second time.
     if not any(source in missing for source in sequence.sources):
         yield from _annotation_problems(sequence, len(paths), report)
     yield from _image_problems(there if deep else there[:1])
-
-
-def _exists(path: str, look: Listing) -> bool:
-    from ..sequence import absent
-
-    return not absent([path], look)
 
 
 def _annotation_problems(

@@ -132,7 +132,10 @@ def list_images(folder: str) -> list[str]:
     """Paths of the images in a folder in the order of their numbers; empty where it is absent."""
     if not os.path.isdir(folder):
         return []
-    names = sorted((name for name in os.listdir(folder) if is_image(name)), key=natural_key)
+    try:
+        names = sorted((name for name in os.listdir(folder) if is_image(name)), key=natural_key)
+    except OSError as error:
+        raise DatasetError(f"folder '{folder}' cannot be read: {error}") from error
     return [os.path.join(folder, name) for name in names]
 
 

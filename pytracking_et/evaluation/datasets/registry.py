@@ -10,14 +10,7 @@ from ...errors import DatasetError
 from ..environment import dataset_root
 from ..sequence import SequenceList
 from .layouts import from_path, sequences
-from .spec import Spec, registry
-
-# pytracking's other names: they need masks, several targets at once, or files of their authors.
-NOT_HERE = (
-    "avist dv2016_val dv2017_test_chal dv2017_test_dev dv2017_val got10k_ltrval got10kvos_val "
-    "lagot lagot_sot_mode lasotvos oxuva_dev oxuva_test trackingnetvos yt2018_jjval "
-    "yt2018_valid_all yt2019_jjval yt2019_jjval_all yt2019_test yt2019_valid yt2019_valid_all"
-).split()  # noqa: SIM905
+from .spec import Spec, package_json, registry
 
 
 def dataset_names() -> list[str]:
@@ -34,14 +27,19 @@ def load_dataset(name: str, root: str | os.PathLike[str] | None = None) -> Seque
         root: folder of the data set; otherwise taken from the settings (see `environment`).
 
     Raises:
-        DatasetError: unknown name (lists what there is), or its folder is not known or absent.
+        DatasetError: unknown name (lists what there is); its folder is not known, absent or
+            unreadable.
     """
     spec = registry().get(name)
-    if spec is not None:
-        return sequences(dataset_root(spec.settings, name, root), spec)
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return from_path(folder)
+    try:
+        if spec is not None:
+            return sequences(dataset_root(spec.settings, name, root), spec)
+        folder = Path(name).expanduser()
+        if folder.is_dir():
+            return from_path(folder)
+    except OSError as error:
+        # A folder without permission, a network drive that has gone.
+        raise DatasetError(f"the folder of data set {name!r} cannot be read: {error}") from error
     raise unknown(name)
 
 
@@ -66,7 +64,8 @@ def find_spec(name: str) -> Spec:
 
 def unknown(name: str) -> DatasetError:
     """The error for a name that is neither a data set nor a folder; lists what there is."""
-    if name in NOT_HERE:
+    # They need masks, several targets at once, or files of their authors.
+    if name in package_json("not_here.json"):
         return DatasetError(
             f"data set {name!r} of pytracking is not supported here; evaluate it with pytracking "
             f"itself (`ettrack install-into`). Data sets: {', '.join(dataset_names())}"

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from pytracking_et.errors import DatasetError
 from pytracking_et.evaluation import get_dataset, load_dataset
 from pytracking_et.evaluation.datasets import dataset_names
-from pytracking_et.evaluation.datasets.registry import NOT_HERE
+from pytracking_et.evaluation.datasets.check import check
+from pytracking_et.evaluation.datasets.spec import package_json
 
 from .. import trees
 
@@ -23,7 +27,7 @@ def test_unknown_name_gets_a_hint(typed, hint):
         load_dataset(typed)
 
 
-@pytest.mark.parametrize("name", NOT_HERE)
+@pytest.mark.parametrize("name", package_json("not_here.json"))
 def test_names_of_pytracking_that_are_not_here(name):
     assert name not in dataset_names()
     with pytest.raises(DatasetError, match=f"'{name}' of pytracking is not supported here"):
@@ -42,6 +46,31 @@ def test_a_folder_that_does_not_exist_is_quoted(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTRACKING_ET_OTB_PATH", str(tmp_path / "gone"))
     with pytest.raises(DatasetError, match=r"gone' is not a folder \(from otb_path\)"):
         load_dataset("otb")
+
+
+def refuse(*_):
+    raise PermissionError(13, "Permission denied", "/data")
+
+
+@pytest.mark.parametrize("name", ["nfs", "trackingnet", None])
+def test_a_folder_that_cannot_be_read(tmp_path, monkeypatch, name):
+    # Not by chmod: tests may run as root, who may read everything.
+    (tmp_path / "anno").mkdir()
+    for owner, function in ((Path, "iterdir"), (Path, "glob"), (os, "listdir")):
+        monkeypatch.setattr(owner, function, refuse)
+    with pytest.raises(DatasetError, match="cannot be read: .*Permission denied"):
+        get_dataset(name, root=tmp_path) if name else get_dataset(str(tmp_path))
+
+
+def test_frames_that_cannot_be_listed(tmp_path, monkeypatch):
+    trees.vot(tmp_path)
+    found = get_dataset("vot", root=tmp_path)
+    monkeypatch.setattr(os, "listdir", refuse)
+    with pytest.raises(DatasetError, match="cannot be read: .*Permission denied"):
+        found[["ants1"]].require()
+    with pytest.raises(DatasetError, match="cannot be read: .*Permission denied"):
+        len(found["ants1"].frames)
+    assert [item.kind for item in check(found[["ants1"]]).problems] == ["unreadable"]
 
 
 def test_several_data_sets_are_joined_in_order(tmp_path, monkeypatch):

@@ -1,13 +1,44 @@
-"""`python run_video.py`: the same as `ettrack video`."""
+"""Track in a video file: `python run_video.py ...` from inside this folder, or with -m.
+
+The same as `ettrack video ...`.
+"""
+
+from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 if __package__ in (None, ""):
-    # Run as a script from a bare checkout: the package's folder's parent is not on the path yet.
+    # Run as a file, Python puts this folder first on the path, where our modules would be
+    # top-level names; what must be found is the package itself.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from pytracking_et.commands import main
+
+
+def run_video(
+    tracker_name: str,
+    tracker_param: str,
+    videofile: str,
+    optional_box: Sequence[float] | None = None,
+    debug: int | None = None,
+    save_results: bool = False,
+) -> int:
+    """pytracking's function of this name; returns the exit code."""
+    from pytracking_et.live.run import LiveOptions, run_live
+
+    return run_live(
+        LiveOptions(
+            source=videofile,
+            tracker=tracker_name,
+            parameter=tracker_param,
+            boxes=[optional_box] if optional_box is not None else (),
+            debug=debug or 0,
+            save_results=save_results,
+        )
+    )
+
 
 if __name__ == "__main__":
     sys.exit(main(["video", *sys.argv[1:]]))

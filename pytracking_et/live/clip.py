@@ -218,7 +218,7 @@ def _scaled(sprite: tuple[NDArray, NDArray], size: float, sway: float) -> tuple[
     scale = size / height
     side = math.ceil(size * 1.35)
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), math.degrees(sway), scale)
-    turn[:, 2] += side / 2 - np.array([width / 2, height / 2])
+    turn[:, 2] = turn[:, 2] + side / 2 - np.array([width / 2, height / 2])
     # Shrinking by more than half without a blur would alias the stripes.
     blur = max(0.1, 0.45 / scale)
     shape = (side, side)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..boxes import iou
 from ..errors import ResultsError
 from ..files import atomic_path
-from .clip import FPS, render
+from .clip import FPS, ClipFrame, render
 from .draw import WHITE, Mark, annotate, draw_box, text_unit
 from .session import SingleTracker
 from .writer import VideoWriter
@@ -80,8 +80,7 @@ def run_demo(
                 spent += time.perf_counter() - started
                 overlaps.append(float(iou(box, frame.box)))
             text = f"frame {index}" + (f"  IoU {overlaps[-1]:.2f}" if index else "  given")
-            picture = annotate(frame.image, [Mark(1, box, score)], text, "white: true box")
-            draw_box(picture, frame.box, WHITE, text_unit(picture.shape), broken=True)
+            picture = _picture(frame, Mark(1, box, score), text)
             writer.write(picture)
             if index in sampled:
                 tiles.append(np.asarray(cv2.resize(picture, TILE, interpolation=cv2.INTER_AREA)))
@@ -91,6 +90,13 @@ def run_demo(
     write_png(sheet, contact_sheet(tiles, SHEET_COLUMNS))
     fps = len(overlaps) / spent if spent else 0.0
     return DemoResult(np.array(overlaps), fps, folder / "demo.mp4", sheet)
+
+
+def _picture(frame: ClipFrame, mark: Mark, text: str) -> NDArray[np.uint8]:
+    """The true box white below, the tracker's coloured above it."""
+    truth = frame.image.copy()
+    draw_box(truth, frame.box, WHITE, text_unit(truth.shape), broken=True)
+    return annotate(truth, [mark], text, "white: true box")
 
 
 def contact_sheet(tiles: list[NDArray[np.uint8]], columns: int) -> NDArray[np.uint8]:

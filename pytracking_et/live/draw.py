@@ -119,8 +119,9 @@ def heatmap(values: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.u
 
     Higher maxima stretch the scale, lower ones do not: a score map of an absent target looks dark.
     """
-    top = max(1.0, float(np.nanmax(values))) if values.size else 1.0
-    levels = (np.nan_to_num(np.clip(values, 0, None)) / top * 255).astype(np.uint8)
+    finite = np.clip(np.nan_to_num(values), 0, None)
+    top = max(1.0, float(finite.max(initial=0.0)))
+    levels = (finite / top * 255).astype(np.uint8)
     tinted = cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS)
     enlarged = cv2.resize(tinted, size, interpolation=cv2.INTER_NEAREST)
     return np.asarray(cv2.cvtColor(enlarged, cv2.COLOR_BGR2RGB), dtype=np.uint8)

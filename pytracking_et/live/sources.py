@@ -118,12 +118,12 @@ class CaptureSource:
 class ImageSource:
     """Images in a folder or matching a pattern, in natural order (img2 before img10)."""
 
-    live = False
-    fps = None
+    live: bool = False
+    fps: float | None = None
 
     def __init__(self, spec: str, name: str, paths: list[Path]) -> None:
         self.spec, self.name, self.paths = spec, name, paths
-        self.length = len(paths)
+        self.length: int | None = len(paths)
 
     def __enter__(self) -> ImageSource:
         return self

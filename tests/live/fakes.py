@@ -1,0 +1,100 @@
+"""A tracker without a network and videos with known pixels, for the tests of the live room."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from pytracking_et.live.sources import Frame
+
+# Pure colours survive a lossy codec well enough to tell red from blue.
+RED, GREEN, BLUE = (220, 20, 20), (20, 200, 20), (20, 20, 220)
+
+
+class ColourTracker:
+    """Finds the pixels that look like the middle of the first box; score: how many are there."""
+
+    def __init__(self):
+        self.box = self.tint = self.area = None
+        self.shapes = []
+        self.center = None
+        self.score_map = self.search_crop = None
+
+    def init(self, image, box):
+        x, y, w, h = np.asarray(box, float)
+        self.box = np.array([x, y, w, h])
+        self.tint = image[int(y + h / 2), int(x + w / 2)].astype(int)
+        self.area = float(w * h)
+        self.center = None
+
+    def move_to(self, center):
+        self.center = np.asarray(center, float)
+
+    def update(self, image):
+        self.shapes.append(image.shape)
+        close = np.abs(image.astype(int) - self.tint).max(axis=2) < 60
+        if self.center is not None:
+            # Like a real tracker it sees only the surroundings of where it looks.
+            window = np.zeros_like(close)
+            x, y = self.center.astype(int)
+            window[max(0, y - 40) : y + 40, max(0, x - 40) : x + 40] = True
+            close &= window
+        self.score_map = np.full((18, 18), 0.25, np.float32)
+        self.score_map[9, 9] = 0.9
+        self.search_crop = cv2.resize(image, (256, 256))
+        rows, columns = np.nonzero(close)
+        if not len(rows):
+            return self.box, 0.1
+        self.box = np.array(
+            [columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1], float
+        )
+        return self.box, min(1.0, len(rows) / self.area)
+
+
+def picture(index=0, size=(96, 128), tint=RED, background=(90, 90, 90)):
+    """RGB frame with a 20x16 block of `tint` that moves 2 px to the right a frame."""
+    image = np.full((*size, 3), background, np.uint8)
+    x = 10 + 2 * index
+    image[30:46, x : x + 20] = tint
+    return image
+
+
+def write_video(path: Path, frames=12, size=(96, 128), fps=25.0, tint=RED) -> Path:
+    """A real video file of `picture`s, written with OpenCV directly."""
+    code = cv2.VideoWriter.fourcc(*("MJPG" if path.suffix == ".avi" else "mp4v"))
+    writer = cv2.VideoWriter(str(path), code, fps, (size[1], size[0]))
+    for index in range(frames):
+        writer.write(cv2.cvtColor(picture(index, size, tint), cv2.COLOR_RGB2BGR))
+    writer.release()
+    return path
+
+
+class ListSource:
+    """A source of ready images; `fail` is raised after them, `period` seconds between."""
+
+    fps = 30.0
+
+    def __init__(self, images, live=False, fail=None, period=0.0, hang=False):
+        self.images, self.live, self.fail = images, live, fail
+        self.period, self.hang = period, hang
+        self.name, self.length = "list", None if live else len(images)
+        self.closed = threading.Event()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.closed.set()
+
+    def __iter__(self):
+        for index, image in enumerate(self.images):
+            yield Frame(index, image, time.monotonic())
+            time.sleep(self.period)
+        if self.hang:
+            self.closed.wait(10)
+        if self.fail is not None:
+            raise self.fail

@@ -1,0 +1,194 @@
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from pytracking_et.errors import BoxError, ImageError, SourceError
+from pytracking_et.live.controls import Controls
+from pytracking_et.live.player import Player
+from pytracking_et.live.reader import Reader
+from pytracking_et.live.recording import Recording
+from pytracking_et.live.session import Session
+from pytracking_et.live.sources import open_source
+from pytracking_et.live.writer import VideoWriter
+
+from .fakes import ColourTracker, ListSource, picture
+
+BOX = (10.0, 30.0, 20.0, 16.0)
+
+
+class Script:
+    """A display that plays a user: after frame n it does what `acts[n]` says."""
+
+    def __init__(self, controls, acts=None):
+        self.controls, self.acts = controls, dict(acts or {})
+        self.views, self.polls = [], 0
+
+    def show(self, view):
+        self.views.append(view)
+
+    def poll(self, seconds):
+        self.polls += 1
+        act = self.acts.pop(self.views[-1].index, None)
+        if act is not None:
+            act(self.controls)
+        elif self.polls > 2000:
+            self.controls.quit()  # a test must not hang
+        if seconds:
+            time.sleep(min(seconds, 0.001))
+
+
+def play(source, acts=None, notices=None, **options):
+    controls = Controls()
+    script = Script(controls, acts)
+    with Reader(source) as reader:
+        player = Player(
+            reader,
+            Session(ColourTracker()),
+            controls,
+            [script],
+            notify=(notices if notices is not None else []).append,
+            **options,
+        )
+        player.run()
+    return player, script
+
+
+def test_a_box_given_before_is_tracked_through_every_frame(tmp_path):
+    recording = Recording(tmp_path, "clip")
+    player, script = play(
+        ListSource([picture(i) for i in range(12)]), boxes=[np.array(BOX)], recording=recording
+    )
+    assert player.summary.frames == 12 and player.summary.tracked == 11 and player.summary.ended
+    assert [view.index for view in script.views] == list(range(12))
+    for view in script.views:
+        np.testing.assert_allclose(view.marks[0].box, [10 + 2 * view.index, 30, 20, 16])
+    assert len(recording.results[1].boxes) == 12
+    assert script.views[-1].score_map.shape == (18, 18)
+    assert script.views[-1].search_crop.shape == (256, 256, 3)
+
+
+def test_a_box_drawn_later_starts_on_the_frame_that_is_shown():
+    acts = {4: lambda controls: controls.add_box(np.array([18.0, 30, 20, 16]))}
+    player, script = play(ListSource([picture(i) for i in range(8)]), acts)
+    assert [len(view.marks) for view in script.views if view.index < 4] == [0] * 4
+    last = script.views[-1]
+    np.testing.assert_allclose(last.marks[0].box, [24, 30, 20, 16])
+    assert player.summary.tracked == 3
+
+
+def test_reset_then_a_new_target():
+    def swap(controls):
+        controls.reset()
+        controls.add_box(np.array([16.0, 30, 20, 16]))
+
+    _, script = play(ListSource([picture(i) for i in range(6)]), {3: swap}, boxes=[np.array(BOX)])
+    assert [mark.id for mark in script.views[-1].marks] == [2]
+
+
+def test_a_bad_box_is_a_notice_and_the_video_goes_on():
+    notices = []
+    acts = {1: lambda controls: controls.add_box(np.array([900.0, 0, 5, 5]))}
+    player, _ = play(ListSource([picture(i) for i in range(4)]), acts, notices)
+    assert player.summary.frames == 4
+    assert "outside the image" in notices[0]
+
+
+def test_a_bad_first_box_is_an_error():
+    with pytest.raises(BoxError, match="outside"):
+        play(ListSource([picture()]), boxes=[np.array([900.0, 0, 5, 5])])
+
+
+def test_pause_shows_a_hint_and_stepping_moves_one_frame():
+    seen = []
+
+    def step_twice(controls):
+        controls.pause()
+        controls.step()
+        controls.step()
+
+    def note_and_quit(controls):
+        seen.append(True)
+        controls.quit()
+
+    player, script = play(
+        ListSource([picture(i) for i in range(20)]),
+        {2: step_twice, 4: note_and_quit},
+        boxes=[np.array(BOX)],
+    )
+    assert seen and player.summary.frames == 5 and not player.summary.ended
+
+
+def test_a_paused_file_shows_its_first_frame_and_waits():
+    controls = Controls(paused=True)
+    with Reader(ListSource([picture(i) for i in range(5)])) as reader:
+        script = Script(controls)
+        player = Player(reader, Session(ColourTracker()), controls, [script])
+        thread = threading.Thread(target=player.run)
+        thread.start()
+        time.sleep(0.15)
+        assert [view.index for view in script.views] == [0]
+        controls.quit()
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+def test_frames_of_another_size_are_tracked(tmp_path):
+    sizes = [(96, 128), (96, 128), (120, 200), (60, 80), (96, 128)]
+    images = [picture(i, size) for i, size in enumerate(sizes)]
+    with VideoWriter(tmp_path / "out.mp4") as writer:
+        player, script = play(ListSource(images), boxes=[np.array(BOX)], writer=writer)
+    assert [view.image.shape[:2] for view in script.views] == sizes
+    assert len(list(open_source(tmp_path / "out.mp4"))) == 5
+
+
+def test_an_image_the_tracker_refuses_is_skipped_with_a_notice():
+    class Picky(ColourTracker):
+        def update(self, image):
+            if image[0, 0, 0] == 7:
+                raise ImageError("image is odd")
+            return super().update(image)
+
+    images = [picture(i) for i in range(5)]
+    images[2] = images[2].copy()
+    images[2][0, 0] = 7
+    notices = []
+    with Reader(ListSource(images)) as reader:
+        player = Player(
+            reader,
+            Session(Picky()),
+            Controls(),
+            boxes=[np.array(BOX)],
+            notify=notices.append,
+        )
+        summary = player.run()
+    assert summary.frames == 5
+    assert notices == ["frame 2 skipped: image is odd"]
+
+
+def test_a_camera_that_is_pulled_out_leaves_what_was_recorded(tmp_path):
+    recording = Recording(tmp_path, "webcam")
+    images = [picture(i) for i in range(6)]
+    source = ListSource(images, fail=SourceError("camera 0 stopped delivering frames"))
+    with (
+        pytest.raises(SourceError, match="camera 0"),
+        VideoWriter(tmp_path / "out.mp4") as writer,
+    ):
+        play(source, boxes=[np.array(BOX)], recording=recording, writer=writer)
+    assert len(recording.results[1].boxes) == 6
+    assert len(list(open_source(tmp_path / "out.mp4"))) == 6
+
+
+def test_pace_asks_the_display_to_wait():
+    waits = []
+
+    class Waiting(Script):
+        def poll(self, seconds):
+            waits.append(seconds)
+            super().poll(0)
+
+    controls = Controls()
+    with Reader(ListSource([picture(i) for i in range(4)])) as reader:
+        Player(reader, Session(ColourTracker()), controls, [Waiting(controls)], pace=0.5).run()
+    assert max(waits) > 1.0  # 2 s a frame, less what the frame took

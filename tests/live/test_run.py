@@ -1,0 +1,144 @@
+import io
+
+import numpy as np
+import pytest
+
+from pytracking_et.commands import main
+from pytracking_et.live import run as module
+from pytracking_et.live.run import LiveOptions, PytrackingTracker, parameter_for, run_live
+from pytracking_et.live.sources import open_source
+
+from .fakes import ColourTracker, write_video
+
+BOX = ["10", "30", "20", "16"]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch, tmp_path):
+    """No network, no window, and the working folder is the test's own."""
+    monkeypatch.setattr(module, "make_tracker", lambda options: ColourTracker())
+    monkeypatch.setattr(module, "why_no_window", lambda: "no display (test)")
+    monkeypatch.chdir(tmp_path)
+
+
+def test_video_with_box_output_and_results(tmp_path, capsys):
+    clip = write_video(tmp_path / "street.mp4", frames=10)
+    command = ["video", "et_tracker", "et_tracker", str(clip), "--optional_box", *BOX]
+    command += ["--save_results", "--results", "res", "--output", "out.mp4"]
+    assert main(command) == 0
+    folder = tmp_path / "res" / "et_tracker" / "et_tracker"
+    rows = np.loadtxt(folder / "video_street_1.txt", dtype=int, delimiter="\t")
+    assert rows.shape == (10, 4)
+    assert np.abs(rows[:, 0] - (10 + 2 * np.arange(10))).max() <= 2
+    assert (folder / "video_street.csv").is_file()
+    assert len(list(open_source(tmp_path / "out.mp4"))) == 10
+    printed = capsys.readouterr().err
+    assert "no window here (no display (test)); using output" in printed
+    assert "10 frames" in printed and "results:" in printed
+
+
+def test_several_boxes(tmp_path):
+    clip = write_video(tmp_path / "street.mp4")
+    command = ["video", str(clip), "--optional_box", *BOX, "--optional_box", "12", "30", "18", "16"]
+    assert main([*command, "--save_results", "--results", "res"]) == 0
+    names = {path.name for path in (tmp_path / "res/et_tracker/et_tracker").glob("*_?.txt")}
+    assert names == {"video_street_1.txt", "video_street_2.txt"}
+
+
+def test_without_a_trace_asked_for_a_video_is_written(tmp_path):
+    clip = write_video(tmp_path / "street.mp4")
+    assert main(["video", str(clip), "--optional_box", *BOX]) == 0
+    assert len(list(open_source(tmp_path / "street_tracked.mp4"))) == 12
+
+
+def test_webcam_takes_any_source(tmp_path):
+    clip = write_video(tmp_path / "street.mp4")
+    command = ["webcam", "--source", str(clip), "--optional_box", *BOX, "--use_visdom", "false"]
+    assert main([*command, "--debug", "2", "--output", "o.avi"]) == 0
+    assert len(list(open_source(tmp_path / "o.avi"))) == 12
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["video", "gone.mp4"], "'gone.mp4' does not exist"),
+        (["video", "a", "b"], "2 names given"),
+        (["video", "CLIP", "--use_visdom", "false"], "Give the box with --optional_box"),
+        (["video", "CLIP", "--optional_box", "900", "0", "5", "5"], "outside the image"),
+        (["video", "CLIP", "--optional_box", "5", "5", "0", "5"], "no area"),
+        (["video", "CLIP", "--optional_box", *BOX, "--output", "x.gif"], r"x.gif"),
+    ],
+)
+def test_mistakes_end_with_2_and_leave_nothing(tmp_path, capsys, command, message):
+    clip = write_video(tmp_path / "street.mp4")
+    assert main([str(clip) if word == "CLIP" else word for word in command]) == 2
+    assert message in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["street.mp4"]
+
+
+def test_a_cut_off_video_is_noticed(tmp_path, capsys):
+    clip = write_video(tmp_path / "street.avi", frames=40)
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    assert main(["video", str(clip), "--optional_box", *BOX]) == 0
+    read = len(list(open_source(tmp_path / "street_tracked.mp4")))
+    printed = capsys.readouterr().err
+    assert f"{read} frames" in printed
+    announced = open_source(clip).length
+    assert ("may be cut off" in printed) == (announced is not None and announced > read)
+
+
+def test_ctrl_c_keeps_results_and_output(tmp_path, monkeypatch, capsys):
+    class Interrupted(ColourTracker):
+        def update(self, image):
+            if len(self.shapes) == 4:
+                raise KeyboardInterrupt
+            return super().update(image)
+
+    monkeypatch.setattr(module, "make_tracker", lambda options: Interrupted())
+    options = LiveOptions(
+        str(write_video(tmp_path / "street.mp4")),
+        boxes=[[10, 30, 20, 16]],
+        output="out.mp4",
+        save_results=True,
+        results="res",
+    )
+    assert run_live(options) == 0
+    rows = np.loadtxt(tmp_path / "res/et_tracker/et_tracker/video_street_1.txt", delimiter="\t")
+    assert len(rows) == 5
+    assert len(list(open_source(tmp_path / "out.mp4"))) == 5
+    assert "stopped" in capsys.readouterr().err
+
+
+def test_pytracking_trackers_fit():
+    class Theirs:
+        ready = False
+
+        def initialize_features(self):
+            self.ready = True
+
+        def initialize(self, image, info):
+            self.box = info["init_bbox"]
+            assert all(type(value) is float for value in self.box)
+
+        def track(self, image, info=None):
+            return {"target_bbox": [value + 1 for value in self.box]}
+
+    wrapped = PytrackingTracker(Theirs())
+    assert wrapped.tracker.ready
+    wrapped.init(np.zeros((9, 9, 3), np.uint8), (1, 2, 3, 4))
+    box, score = wrapped.update(np.zeros((9, 9, 3), np.uint8))
+    np.testing.assert_array_equal(box, [2, 3, 4, 5])
+    assert score == 1.0
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [(["head.cls_tower.0.weight"], "lt_mobile"), (["cls_branch_1.weight"], "et_tracker")],
+)
+def test_the_parameter_file_follows_the_weights(tmp_path, names, expected):
+    path = tmp_path / "weights.npz"
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: np.zeros(3, np.float32) for name in names})
+    path.write_bytes(buffer.getvalue())
+    assert parameter_for(path) == expected
+    assert parameter_for(None) == "et_tracker"

@@ -1,0 +1,153 @@
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from pytracking_et.errors import ImageError, SourceError
+from pytracking_et.live.sources import open_source, read_image
+
+from .fakes import BLUE, GREEN, RED, picture, write_video
+
+
+def write_image(path, image):
+    ok, data = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    assert ok
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data.tobytes())
+    return path
+
+
+def at_target(image):
+    return image[38, 20].astype(int)
+
+
+@pytest.mark.parametrize("tint", [RED, GREEN, BLUE])
+@pytest.mark.parametrize("kind", ["clip.mp4", "clip.avi", "img/00000001.jpg", "img/a.png"])
+def test_every_path_delivers_rgb(tmp_path, kind, tint):
+    path = tmp_path / kind
+    if path.suffix in (".mp4", ".avi"):
+        write_video(path, tint=tint)
+        spec = path
+    else:
+        write_image(path, picture(tint=tint))
+        spec = path.parent
+    frame = next(iter(open_source(spec)))
+    assert frame.index == 0
+    assert frame.image.dtype == np.uint8
+    assert frame.image.shape == (96, 128, 3)
+    assert np.abs(at_target(frame.image) - tint).max() < 50
+
+
+def test_video_gives_every_frame_in_order_and_its_rate(tmp_path):
+    source = open_source(write_video(tmp_path / "clip.mp4", frames=12, fps=25))
+    assert (source.name, source.live, source.length) == ("clip", False, 12)
+    assert source.fps == pytest.approx(25)
+    frames = list(source)
+    assert [frame.index for frame in frames] == list(range(12))
+    lefts = [int(np.nonzero(frame.image[38, :, 0] > 150)[0][0]) for frame in frames]
+    assert np.abs(np.diff(lefts) - 2).max() <= 1
+
+
+def test_folder_in_natural_order_without_strangers(tmp_path):
+    for number in (10, 2, 1):
+        write_image(tmp_path / "Deer" / "img" / f"f{number}.png", picture(number))
+    (tmp_path / "Deer" / "img" / "notes.txt").write_text("x")
+    (tmp_path / "Deer" / "img" / ".hidden.png").write_bytes(b"x")
+    source = open_source(tmp_path / "Deer" / "img")
+    assert source.name == "Deer"
+    assert [path.name for path in source.paths] == ["f1.png", "f2.png", "f10.png"]
+    assert len(list(source)) == source.length == 3
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [("img/%04d.png", 2), ("img/%d.png", 2), ("img/*.png", 3), ("img/[a-z]*.png", 1)],
+)
+def test_patterns(tmp_path, pattern, expected):
+    for name in ("0001.png", "0002.png", "extra.png"):
+        write_image(tmp_path / "img" / name, picture())
+    assert open_source(str(tmp_path / pattern)).length == expected
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda p: p / "absent.mp4", "does not exist"),
+        (lambda p: _file(p / "empty.mp4", b""), "empty"),
+        (lambda p: _file(p / "text.mp4", b"not a video" * 100), "cannot be opened"),
+        (lambda p: _folder(p / "void"), "no image"),
+        (lambda p: p / "no" / "%03d.png", "does not exist"),
+        (lambda p: p / "%d" / "%03d_%d.png", "exactly one number"),
+        (lambda p: p / "*.png", "no image"),
+        (lambda p: "http://127.0.0.1:9/stream", "cannot be opened"),
+        (lambda p: "rtsp://user:secret@127.0.0.1:9/x", r"user:\*\*\*@"),
+        (lambda p: "97", "camera 97 cannot be opened"),
+    ],
+)
+def test_what_cannot_be_opened_says_why(tmp_path, make, message):
+    with pytest.raises(SourceError, match=message):
+        open_source(make(tmp_path))
+
+
+def _file(path, content):
+    path.write_bytes(content)
+    return path
+
+
+def _folder(path):
+    path.mkdir()
+    return path
+
+
+def test_video_that_ends_at_once(tmp_path):
+    whole = write_video(tmp_path / "whole.avi", frames=6).read_bytes()
+    # The list of frames begins at "movi"; a header alone opens and holds nothing.
+    cut = _file(tmp_path / "cut.avi", whole[: whole.index(b"movi") + 4])
+    with pytest.raises(SourceError, match="ends at once|cannot be opened"):
+        list(open_source(cut))
+
+
+def test_truncated_video_gives_what_it_holds(tmp_path):
+    whole = write_video(tmp_path / "whole.avi", frames=40).read_bytes()
+    cut = _file(tmp_path / "cut.avi", whole[: len(whole) // 2])
+    frames = list(open_source(cut))
+    assert 5 < len(frames) < 40
+
+
+def test_damaged_frame_in_a_folder_is_named(tmp_path):
+    write_image(tmp_path / "1.png", picture())
+    (tmp_path / "2.png").write_bytes(b"\x89PNG broken")
+    frames = iter(open_source(tmp_path))
+    assert next(frames).index == 0
+    with pytest.raises(SourceError, match=r"frame 1 .*2\.png"):
+        next(frames)
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (np.full((4, 5), 77, np.uint8), 77),
+        (np.full((4, 5, 4), 77, np.uint8), 77),
+        (np.full((4, 5), 77 * 257, np.uint16), 77),
+    ],
+)
+def test_read_image_brings_all_kinds_to_rgb(tmp_path, array, expected):
+    path = tmp_path / "grün.png"
+    path.write_bytes(cv2.imencode(".png", array)[1].tobytes())
+    image = read_image(path)
+    assert image.shape == (4, 5, 3) and image.dtype == np.uint8
+    assert abs(int(image[0, 0, 0]) - expected) <= 1
+
+
+@pytest.mark.parametrize("content", [b"", b"no image"])
+def test_read_image_refuses(tmp_path, content):
+    with pytest.raises(ImageError, match=r"x\.png"):
+        read_image(_file(tmp_path / "x.png", content))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="device files are of Unix")
+def test_a_device_path_is_a_live_camera():
+    # /dev/null stands for a device that is there but is no camera.
+    with pytest.raises(SourceError, match="camera '/dev/null' cannot be opened"):
+        open_source("/dev/null")

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from pytracking_et.errors import ResultsError
+from pytracking_et.live.sources import open_source
+from pytracking_et.live.writer import VideoWriter
+
+from .fakes import BLUE, RED, picture
+
+
+def leftovers(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("tint", [RED, BLUE])
+@pytest.mark.parametrize("name", ["out.mp4", "out.avi", "out.mkv", "out.webm"])
+def test_what_is_written_reads_back(tmp_path, name, tint):
+    with VideoWriter(tmp_path / name, fps=20) as writer:
+        for index in range(8):
+            writer.write(picture(index, tint=tint))
+    assert leftovers(tmp_path) == [name]
+    source = open_source(tmp_path / name)
+    assert source.fps == pytest.approx(20)
+    frames = list(source)
+    assert len(frames) == 8
+    assert np.abs(frames[0].image[38, 20].astype(int) - tint).max() < 60
+
+
+def test_odd_and_changing_sizes(tmp_path):
+    sizes = [(97, 129), (97, 129), (60, 200), (300, 50), (2, 2)]
+    with VideoWriter(tmp_path / "out.mp4") as writer:
+        for size in sizes:
+            writer.write(np.full((*size, 3), 200, np.uint8))
+    frames = list(open_source(tmp_path / "out.mp4"))
+    assert [frame.image.shape for frame in frames] == [(96, 128, 3)] * len(sizes)
+    assert frames[3].image[48, 64].min() > 150  # fitted in the middle ...
+    assert frames[3].image[48, 4].max() < 60  # ... with black borders
+
+
+def test_an_error_keeps_the_frames_so_far(tmp_path):
+    with pytest.raises(KeyboardInterrupt), VideoWriter(tmp_path / "out.mp4") as writer:
+        writer.write(picture())
+        writer.write(picture(1))
+        raise KeyboardInterrupt
+    assert leftovers(tmp_path) == ["out.mp4"]
+    assert len(list(open_source(tmp_path / "out.mp4"))) == 2
+
+
+def test_no_frame_no_file(tmp_path):
+    with pytest.raises(ResultsError, match="no frame"), VideoWriter(tmp_path / "out.mp4"):
+        pass
+    with pytest.raises(ZeroDivisionError), VideoWriter(tmp_path / "out.mp4"):
+        raise ZeroDivisionError
+    assert leftovers(tmp_path) == []
+
+
+def test_an_old_file_stays_until_the_new_one_is_whole(tmp_path):
+    path = tmp_path / "out.mp4"
+    path.write_bytes(b"old")
+    with VideoWriter(path) as writer:
+        writer.write(picture())
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() != b"old"
+
+
+def test_unknown_suffix_lists_the_known():
+    with pytest.raises(ResultsError, match=r"out\.gif.*\.mp4"):
+        VideoWriter("out.gif")
+
+
+def test_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with (
+        pytest.raises(ResultsError, match="cannot be written"),
+        VideoWriter(tmp_path / "file" / "out.mp4"),
+    ):
+        pass

@@ -1,0 +1,167 @@
+"""`ettrack run`: pytracking's arguments, exit codes, and what is printed."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from pytracking_et.commands import main, run
+from pytracking_et.evaluation.plugins import VARIABLE
+from tests.evaluation.fakes import write_otb
+
+SPECS = [("a", 4, 20.0), ("b c", 6, 20.0), ("ü", 5, 20.0)]
+
+
+@pytest.fixture
+def data(monkeypatch, tmp_path):
+    monkeypatch.setenv(VARIABLE, "tests.fakelab")
+    monkeypatch.setenv("PYTRACKING_ET_RESULTS_PATH", str(tmp_path / "results"))
+    return write_otb(tmp_path / "data", *SPECS)
+
+
+def parse(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    run.add_arguments(parser)
+    return parser.parse_args(["t", "p", *words])
+
+
+def test_defaults_are_pytrackings():
+    args = parse()
+    assert (args.tracker_name, args.tracker_param, args.runid) == ("t", "p", None)
+    assert (args.dataset_name, args.sequence, args.debug, args.threads) == ("otb", None, 0, 0)
+    assert run.visdom_info(args) == {"use_visdom": True, "server": "127.0.0.1", "port": 8097}
+    assert args.resume
+
+
+@pytest.mark.parametrize("option", ["--dataset", "--dataset_name"])
+def test_dataset_has_two_names(option):
+    args = parse(option, "uav", "--dataset-root", "/data")
+    assert (args.dataset_name, args.dataset_root) == ("uav", "/data")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--use_visdom", "False"], False),
+        (["--use_visdom", "0"], False),
+        (["--use_visdom=no"], False),
+        (["--use_visdom", "True"], True),
+        (["--use_visdom"], True),
+        ([], True),
+    ],
+)
+def test_use_visdom_is_a_boolean(words, expected):
+    assert parse(*words).use_visdom is expected
+
+
+def test_not_a_boolean(capsys):
+    with pytest.raises(SystemExit):
+        parse("--use_visdom", "perhaps")
+    assert "'perhaps' is not a boolean" in capsys.readouterr().err
+
+
+def test_all_arguments():
+    values = {
+        "--runid": "3",
+        "--sequence": "Deer",
+        "--debug": "2",
+        "--threads": "4",
+        "--visdom_server": "box",
+        "--visdom_port": "80",
+        "--checkpoint": "w.npz",
+        "--engine": "onnx",
+        "--cluster": "tcp://x:1",
+        "--results": "out",
+    }
+    args = parse(*(word for pair in values.items() for word in pair), "--no-resume")
+    assert (args.runid, args.sequence, args.debug, args.threads) == (3, "Deer", 2, 4)
+    assert run.visdom_info(args) == {"use_visdom": True, "server": "box", "port": 80}
+    assert (args.checkpoint, args.engine, args.cluster) == ("w.npz", "onnx", "tcp://x:1")
+    assert (args.results, args.resume) == ("out", False)
+
+
+def call(data, *words: str) -> int:
+    return main(["run", "fake", "plain", "--dataset", "otb", "--dataset-root", str(data), *words])
+
+
+def test_run_prints_table_and_summary(data, tmp_path, capsys):
+    assert call(data) == 0
+    output = capsys.readouterr().out
+    header = next(line for line in output.splitlines() if "auc" in line)
+    assert header.split() == ["auc", "precision", "norm_precision", "frames", "fps"]
+    assert all(f"\n{name}" in output for name in ("a ", "b c ", "ü ", "mean "))
+    assert "rule pytracking" in output
+    assert "3 sequences tracked, 0 kept from earlier runs, 0 failed; 15 frames" in output
+    assert (tmp_path / "results" / "fake" / "plain" / "b c.txt").is_file()
+    assert call(data) == 0
+    output = capsys.readouterr().out
+    assert "0 sequences tracked, 3 kept" in output
+    assert "\nmean " in output
+
+
+@pytest.mark.parametrize(("word", "name"), [("1", "b c"), ("ü", "ü"), ("-1", "ü")])
+def test_one_sequence_by_number_or_name(data, tmp_path, word, name):
+    assert call(data, f"--sequence={word}", "--results", str(tmp_path / "elsewhere")) == 0
+    folder = tmp_path / "elsewhere" / "fake" / "plain"
+    assert {p.name for p in folder.glob("*_float.txt")} == {f"{name}_float.txt"}
+
+
+def test_run_ids(data, tmp_path):
+    assert call(data, "--runid", "7") == 0
+    assert call(data, "--runs", "3", "--sequence", "a") == 0
+    folders = {path.name for path in (tmp_path / "results" / "fake").iterdir()}
+    assert folders == {"plain_000", "plain_001", "plain_002", "plain_007"}
+
+
+def test_any_folder_of_frames_is_a_data_set(data, tmp_path):
+    assert main(["run", "fake", "plain", "--dataset", str(data / "a")]) == 0
+
+
+def test_failure_is_named_and_leaves_with_1(data, tmp_path, capsys):
+    frame = data / "b c" / "img" / "0003.png"
+    frame.write_bytes(frame.read_bytes()[:80])
+    assert call(data) == 1
+    output = capsys.readouterr().out
+    assert "FAILED b c (fake/plain): ImageError" in output
+    assert "0003.png" in output
+    assert "2 sequences tracked" in output
+    assert "failures.log" in output
+
+
+def test_missing_frame_fails_its_sequence_alone(data, capsys):
+    (data / "b c" / "img" / "0003.png").unlink()
+    assert call(data) == 1
+    output = capsys.readouterr().out
+    assert "FAILED b c (fake/plain): missing" in output
+    assert "0003.png" in output
+    assert "2 sequences tracked" in output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run", "nobody", "plain"], "unknown tracker 'nobody'; there are: et_tracker, fake"),
+        (["run", "fake", "nothing"], "unknown parameter file 'nothing'"),
+        (["run", "fake", "plain", "--dataset", "nodata"], "'nodata' is neither"),
+        (["run", "fake", "plain", "--sequence", "z"], "no sequence 'z'"),
+        (["run", "fake", "plain", "--sequence", "9"], "sequence number 9 does not exist"),
+        (["run", "fake", "plain", "--runs", "2", "--runid", "1"], "no --runid"),
+        (["run", "et_tracker", "lt_mobile", "--checkpoint", "none.npz"], "none.npz"),
+    ],
+)
+def test_bad_input_leaves_with_2_and_one_message(data, tmp_path, capsys, words, message):
+    if "--dataset" not in words:
+        words = [*words, "--dataset-root", str(data)]
+    assert main(words) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "results").exists()
+
+
+def test_wrong_root_lists_what_is_missing_once(data, tmp_path, capsys):
+    for name, _, _ in SPECS:
+        (data / name / "groundtruth_rect.txt").unlink()
+    assert call(data) == 2
+    errors = capsys.readouterr().err
+    assert "3 files or folders of 3 sequences are missing" in errors
+    assert not (tmp_path / "results").exists()

@@ -101,15 +101,13 @@ class Comparison:
 
     def merged(self) -> Comparison:
         """Average the runs of trackers that differ by run number only."""
-        groups: dict[tuple[Any, ...], list[int]] = {}
-        for i, one in enumerate(self.trackers):
-            groups.setdefault((one["name"], one["param"], one["disp_name"]), []).append(i)
+        groups: dict[str, list[int]] = {}
+        for i, label in enumerate(_merged_labels(self.trackers)):
+            groups.setdefault(label, []).append(i)
         trackers = []
-        for (name, param, shown), members in groups.items():
+        for label, members in groups.items():
             first = self.trackers[members[0]]
-            single = len(members) == 1
-            label = first["label"] if single else shown or f"{name}_{param}"
-            run = first["run_id"] if single else None
+            run = first["run_id"] if len(members) == 1 else None
             trackers.append({**first, "run_id": run, "label": label})
 
         def average(values: Array) -> Array:
@@ -185,7 +183,7 @@ def describe(tracker: Any) -> dict[str, Any]:
         name = Path(tracker).name
         return {"name": name, "param": "", "run_id": None, "disp_name": name, "label": name}
     shown, run = getattr(tracker, "display_name", None), getattr(tracker, "run_id", None)
-    label = shown or f"{tracker.name}_{tracker.parameter_name}"
+    label = shown or f"{tracker.name}_{tracker.parameter_name}".rstrip("_")
     if shown is None and run is not None:
         label = f"{label}_{run:03d}"
     return {
@@ -209,6 +207,23 @@ def _unique(trackers: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
         if labels.index(one["label"]) < i:
             one["label"] = f"{one['label']} ({labels[:i].count(labels[i]) + 1})"
     return tuple(trackers)
+
+
+def _merged_labels(trackers: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Label of each tracker once its runs are averaged; a lone run keeps its own."""
+    keys = [(one["name"], one["param"], one["disp_name"]) for one in trackers]
+    return [
+        str(one["label"])
+        if keys.count(key) == 1
+        else one["disp_name"] or f"{one['name']}_{one['param']}".rstrip("_")
+        for key, one in zip(keys, trackers, strict=True)
+    ]
+
+
+def labels_of(trackers: Sequence[Any], merged: bool = False) -> list[str]:
+    """Label of each tracker in the tables made from them; runs share one where merged."""
+    described = _unique([describe(tracker) for tracker in trackers])
+    return _merged_labels(described) if merged else [str(one["label"]) for one in described]
 
 
 def folder_of(tracker: Any) -> ResultFolder:

@@ -124,7 +124,7 @@ def draw_radar(table: pd.DataFrame, title: str, note: str) -> Figure:
     if len(table) < 3:
         raise ParameterError(f"a radar plot needs three attributes, got {list(table.index)}")
     figure = Figure(figsize=(6.4, 6.0))
-    axes: Any = figure.add_axes((0.14, 0.16, 0.72, 0.72), projection="polar")
+    axes: Any = figure.add_axes((0.14, 0.15, 0.71, 0.71), projection="polar")
     angles = np.linspace(0, 2 * np.pi, len(table), endpoint=False)
     closed = np.append(angles, angles[0])
     for style, (label, values) in zip(get_plot_draw_styles(), table.items(), strict=False):
@@ -141,7 +141,7 @@ def draw_radar(table: pd.DataFrame, title: str, note: str) -> Figure:
     axes.set_ylim(max(0, 10 * np.floor((low - 5) / 10)), None)
     axes.tick_params(axis="y", labelsize=7, labelcolor="0.4")
     axes.grid(color="0.85")
-    axes.set_title(title, pad=22)
+    axes.set_title(title, pad=30)
     figure.legend(
         loc="lower center", bbox_to_anchor=(0.5, 0.045), ncols=min(4, table.shape[1]), fontsize=8
     )

@@ -40,6 +40,18 @@ def source() -> str:
     return f"{_content()['source']}; {_content()['note']}"
 
 
+# Sequences behind each published column: a run on fewer is another benchmark.
+_SEQUENCES = {"OTB-100": 100, "UAV-123": 123, "NFS": 100}
+
+
+def caveat(column: str, sequences: int) -> str:
+    """What to say where a run is not on the whole data set; empty where it is."""
+    whole = _SEQUENCES[column]
+    if sequences == whole:
+        return ""
+    return f"NOT COMPARABLE: this run is on {sequences} sequences, published figures on {whole}; "
+
+
 def column_of(dataset: str) -> str | None:
     """Column of the twelve-tracker table that belongs to a data set, or None.
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from . import published
-from .boxfiles import BoxSet
-from .comparison import Comparison, describe, folder_of
+from .boxfiles import Array, BoxSet
+from .comparison import Comparison, describe, folder_of, labels_of
 from .figures import draw_speed
 from .got10k import score_got10k
 from .metrics import Annotation
@@ -19,10 +19,18 @@ from .tables import Table
 from .vot import score_from_start
 
 
-def speeds(trackers: Sequence[Any], names: Iterable[str]) -> pd.DataFrame:
-    """Speed of each tracker from its `_time.txt` files; NaN where there are none."""
+def speeds(trackers: Sequence[Any], names: Iterable[str], merged: bool = False) -> pd.DataFrame:
+    """Speed of each tracker from its `_time.txt` files; NaN where there are none.
+
+    Args:
+        merged: the runs of one tracker count together.
+    """
     names = list(names)
-    return speed_table({describe(one)["label"]: folder_of(one).times(names) for one in trackers})
+    times: dict[str, dict[str, Array]] = {}
+    for run, (label, one) in enumerate(zip(labels_of(trackers, merged), trackers, strict=True)):
+        found = folder_of(one).times(names)
+        times.setdefault(label, {}).update({f"{n} (run {run})": t for n, t in found.items()})
+    return speed_table(times)
 
 
 def summary_table(data: Comparison, speed: pd.DataFrame | None = None) -> Table:
@@ -62,10 +70,8 @@ def got10k_table(trackers: Sequence[Any], annotation: Annotation) -> Table:
 def vot_table(trackers: Sequence[Any], annotation: Annotation) -> Table:
     """Accuracy, robustness, failures, EAO of one run per sequence (see `vot`)."""
     scores = {
-        describe(one)["label"]: score_from_start(
-            folder_of(one).boxes(annotation.truth), annotation.truth
-        )
-        for one in trackers
+        label: score_from_start(folder_of(one).boxes(annotation.truth), annotation.truth)
+        for label, one in zip(labels_of(trackers), trackers, strict=True)
     }
     frame = pd.DataFrame.from_dict(
         {label: one.as_dict() for label, one in scores.items()}, orient="index"
@@ -89,7 +95,8 @@ def published_table(data: Comparison, speed: pd.DataFrame | None = None) -> Tabl
     ours.index = [f"{name} (this run)" for name in ours.index]
     both = pd.concat([frame, ours]).sort_values("auc", ascending=False)
     both.index.name = "tracker"
-    note = f"published: {published.source()}; this run: {data.note}"
+    caveat = published.caveat(column, len(data.sequences))
+    note = f"{caveat}published: {published.source()}; this run: {data.note}"
     return Table(both, f"{column}: published trackers and this run", note, digits=1, best=False)
 
 
@@ -105,4 +112,6 @@ def speed_figure(data: Comparison, speed: pd.DataFrame) -> Any | None:
         return None
     paper = published.published_figures()
     table = pd.DataFrame({"auc": paper[column], "fps": paper["CPU fps"]})
-    return draw_speed(table, runs, column, f"published: {published.source()}; run: {data.note}")
+    caveat = published.caveat(column, len(data.sequences))
+    note = f"{caveat}published: {published.source()}; run: {data.note}"
+    return draw_speed(table, runs, column, note)

@@ -74,7 +74,7 @@ def _tables(args: argparse.Namespace, chosen: Selection, data: Comparison) -> li
     from ..analysis.eval_data import filter_sequences
     from ..analysis.tables import Table
 
-    speed = summary.speeds(chosen.trackers, data.sequences)
+    speed = summary.speeds(chosen.trackers, data.sequences, chosen.options["merge_results"])
     tables = [summary.summary_table(data, speed)]
     annotation = chosen.annotation.only(data.sequences)
     if args.dataset.startswith("got10k"):
@@ -122,7 +122,9 @@ def _plots(folder: Path, chosen: Selection, data: Comparison) -> list[Path]:
     if len(chosen.attributes) >= 3:
         frame = by_attribute(data, chosen.attributes).iloc[:-1]
         figures["radar_plot"] = draw_radar(frame, f"AUC per attribute, {data.dataset}", data.note)
-    figure = summary.speed_figure(data, summary.speeds(chosen.trackers, data.sequences))
+    figure = summary.speed_figure(
+        data, summary.speeds(chosen.trackers, data.sequences, chosen.options["merge_results"])
+    )
     if figure is not None:
         figures["speed_plot"] = figure
     return [path for name, one in figures.items() for path in save_figure(one, folder / name)]

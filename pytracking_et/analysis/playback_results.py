@@ -1,0 +1,72 @@
+"""pytracking's playback_results, headless: a video file instead of a window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ..errors import ResultsError
+from ..files import atomic_path
+from .boxfiles import PathArgument
+from .comparison import describe, folder_of
+from .figures import get_plot_draw_styles
+from .output import setting
+from .overlay import bgr, draw_boxes, put_label, read_frame
+
+
+def playback_results(
+    trackers: Sequence[Any],
+    sequence: Any,
+    output: PathArgument | None = None,
+    fps: float = 30.0,
+    subpixel: bool = False,
+) -> Path:
+    """Write a video of the results of trackers on a sequence; ground truth is white.
+
+    Args:
+        trackers: as `plot_results`. sequence: object with name, frames, ground_truth_rect.
+        output: the .mp4 file; by default `<result_plot_path>/playback/<sequence>.mp4`.
+
+    Returns:
+        The file written.
+
+    Raises:
+        ResultsError: a tracker has no results of the sequence, or OpenCV cannot write MP4.
+        ImageError: a frame cannot be read.
+    """
+    name = str(sequence.name)
+    target = Path(output or Path(setting("result_plot_path")) / "playback" / f"{name}.mp4")
+    boxes = [folder_of(one).boxes([name], subpixel)[name] for one in trackers]
+    colors = [style["color"] for style in get_plot_draw_styles()][: len(boxes)]
+    labels = [describe(one)["label"] for one in trackers]
+    truth = np.asarray(sequence.ground_truth_rect, dtype=np.float64)
+    paths = list(sequence.frames)
+    height, width = read_frame(paths[0]).shape[:2]
+    with atomic_path(target) as temporary:
+        fourcc = cv2.VideoWriter.fourcc(*"mp4v")
+        writer = cv2.VideoWriter(str(temporary), fourcc, fps, (width, height))
+        if not writer.isOpened():
+            raise ResultsError(f"OpenCV cannot write an MP4 video to {target}")
+        try:
+            for i, path in enumerate(paths):
+                image = read_frame(path)
+                row = truth[i] if i < len(truth) else np.full(4, np.nan)
+                mine = {c: b[i] for c, b in zip(colors, boxes, strict=True) if i < len(b)}
+                draw_boxes(image, row, mine)
+                put_label(image, f"{name} #{i + 1}")
+                for j, (label, color) in enumerate(zip(labels, colors, strict=True)):
+                    place = (6, height - 8 - 18 * (len(labels) - 1 - j))
+                    cv2.putText(
+                        image, label, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, bgr(color), 1,
+                        cv2.LINE_AA,
+                    )  # fmt: skip
+                if image.shape[:2] != (height, width):
+                    image = np.asarray(cv2.resize(image, (width, height)), dtype=np.uint8)
+                writer.write(image)
+        finally:
+            writer.release()
+    return target

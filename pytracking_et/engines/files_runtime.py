@@ -30,6 +30,7 @@ class GraphRuntime:
         threads: int | None = None,
         add: Callable[[str, int], None] | None = None,
         precision: str | None = None,
+        keep_compiled: bool = False,
     ) -> None:
         """Take a folder.
 
@@ -39,7 +40,9 @@ class GraphRuntime:
             threads: CPU threads; None leaves the runtime's default.
             add: writes the graph of a kind and side that the folder lacks; None where it cannot.
             precision: to compute in, where it is not what the graphs say.
+            keep_compiled: whether the folder is ours to keep compiled graphs in.
         """
+        self.keep_compiled = keep_compiled
         self.folder, self.metadata, self.threads, self._add = folder, metadata, threads, add
         self.precision = precision or metadata.precision
         self.name = f"{self.engine} {self.precision}"

@@ -106,11 +106,12 @@ def _unlisted(module: nn.Module) -> Any:
     return module[0] if isinstance(module, nn.ModuleList) else module
 
 
-def _constant(value: Tensor) -> nn.Parameter:
+def _constant(value: Tensor | None) -> nn.Parameter:
+    assert value is not None
     return nn.Parameter(value.detach().clone(memory_format=torch.contiguous_format), False)
 
 
-def _constants(*values: Tensor) -> tuple[nn.Parameter, ...]:
+def _constants(*values: Tensor | None) -> tuple[nn.Parameter, ...]:
     return tuple(map(_constant, values))
 
 

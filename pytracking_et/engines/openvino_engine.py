@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EngineError
+from . import seal
 from .files_runtime import Compiled, GraphRuntime
 
 try:
@@ -37,6 +38,10 @@ def has_bf16() -> bool:
     return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+
+
 class OpenVinoRuntime(GraphRuntime):
     """Graphs as compiled OpenVINO models."""
 
@@ -50,10 +55,18 @@ class OpenVinoRuntime(GraphRuntime):
         }
         if self.threads is not None:
             settings["INFERENCE_NUM_THREADS"] = self.threads
+        kept = self.folder / f"compiled-{VERSION.partition('-')[0]}"
+        if self.keep_compiled and seal.check(kept):
+            # Halves the time to start and spares memory.
+            settings["CACHE_DIR"] = str(kept)
+        before = _names(kept)
         try:
-            request = _core().compile_model(str(path), "CPU", settings).create_infer_request()
+            model = _core().compile_model(str(path), "CPU", settings)
         except RuntimeError as error:
             raise EngineError(f"openvino {VERSION} cannot open {path}: {error}") from error
+        if "CACHE_DIR" in settings and _names(kept) != before:
+            seal.seal(kept)
+        request = model.create_infer_request()
 
         def run(arrays: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:
             outputs = request.infer(list(arrays), share_inputs=True)

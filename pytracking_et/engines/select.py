@@ -115,7 +115,7 @@ def open_runtime(
 
         add_graph(network, path, folder, kind, side)
 
-    return module.open_folder(folder, metadata, threads, add, precision)
+    return module.open_folder(folder, metadata, threads, add, precision, keep_compiled=True)
 
 
 def exported(network: str, path: Path, digest: str, precision: str) -> tuple[Path, Metadata]:

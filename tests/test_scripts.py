@@ -23,8 +23,7 @@ def mine():
 
 # What people write in a notebook cell or a quick script: no `if __name__ == "__main__"`.
 CELL = """
-from pytracking_et.evaluation import Tracker, get_dataset
-from pytracking_et.evaluation.runner import run_dataset
+from pytracking_et.evaluation import Tracker, get_dataset, run_dataset
 report = run_dataset(get_dataset("otb"), [Tracker("fake", "plain")], threads=2)
 print("CELL", len(report.done), len(report.failed))
 """

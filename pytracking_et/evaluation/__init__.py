@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .datasets import get_dataset, get_dataset_attributes, load_dataset
     from .environment import env_settings
+    from .runner import run_dataset
     from .sequence import Sequence, SequenceList
     from .tracker import Tracker, trackerlist
 
@@ -22,6 +23,7 @@ __all__ = [
     "get_dataset",
     "get_dataset_attributes",
     "load_dataset",
+    "run_dataset",
     "trackerlist",
 ]
 
@@ -33,6 +35,7 @@ _LAZY = {
     "get_dataset": ".datasets",
     "get_dataset_attributes": ".datasets",
     "load_dataset": ".datasets",
+    "run_dataset": ".runner",
     "trackerlist": ".tracker",
 }
 

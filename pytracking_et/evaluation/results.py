@@ -12,8 +12,9 @@ not at all and the box file last, so that its presence says that all four are co
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -98,15 +99,25 @@ def save(folder: Path, sequence: str, result: Result) -> None:
     if not result.scores:
         del texts["scores"]
     try:
-        # The old box file goes first: while it stands, the files beside it must be its own.
-        paths["boxes"].unlink(missing_ok=True)
-        for kind, text in texts.items():
-            with atomic_open(paths[kind]) as stream:
-                stream.write(text)
+        _write_together([(paths[kind], text) for kind, text in texts.items()])
         if not result.scores:
             paths["scores"].unlink(missing_ok=True)
     except OSError as error:
         raise unwritable(folder, error) from error
+
+
+def _write_together(files: list[tuple[Path, str]]) -> None:
+    """Replace all files, the last of the list last, or on an error none."""
+    with ExitStack() as stack:
+        # Left in reverse order, so entered in reverse.
+        for path, text in reversed(files):
+            stream = stack.enter_context(atomic_open(path))
+            stream.write(text)
+            # A full disk must show now, while nothing has been replaced.
+            stream.flush()
+            os.fsync(stream.fileno())
+        # While a box file stands, the files beside it are its own: an old one goes first.
+        files[-1][0].unlink(missing_ok=True)
 
 
 def unwritable(folder: Path, error: OSError) -> ResultsError:

@@ -220,7 +220,11 @@ class _Book:
         )
 
     def _has_missing_files(self, sequence: Any, unit: Unit) -> bool:
-        missing = sequence.missing_files(self._look)
+        try:
+            missing = sequence.missing_files(self._look)
+        except DatasetError as error:
+            self._fail(str(unit), str(error), "")
+            return True
         if missing:
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             self._fail(str(unit), f"missing {missing[0]}{more}", "\n".join(missing))

@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import DatasetError, ParameterError
 from . import plugins
 from .datasets import get_dataset
-from .sequence import SequenceList, cached_listing
+from .sequence import Listing, Sequence, SequenceList, cached_listing
 from .tracker import Tracker, trackerlist
 
 
@@ -50,9 +50,16 @@ def select_sequences(
     if not chosen:
         raise DatasetError(f"data set {dataset!r} has no sequences")
     look = cached_listing()
-    if all(each.missing_files(look) for each in chosen):
+    if not any(_is_whole(each, look) for each in chosen):
         chosen.require()
     return chosen
+
+
+def _is_whole(sequence: Sequence, look: Listing) -> bool:
+    try:
+        return not sequence.missing_files(look)
+    except DatasetError:  # a folder that cannot be read; `require` or the run says so
+        return False
 
 
 def override(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,9 +52,12 @@ def test_no_score_file_without_scores(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("fails_at", ["_time.txt", "_float.txt", "_object_presence_scores.txt"])
-def test_box_file_stands_only_if_all_do(tmp_path, monkeypatch, fails_at):
+@pytest.mark.parametrize(
+    "fails_at", ["seq.txt", "_time.txt", "_float.txt", "_object_presence_scores.txt"]
+)
+def test_on_an_error_all_files_stay_as_they_were(tmp_path, monkeypatch, fails_at):
     results.save(tmp_path, "seq", RESULT)
+    other = Result([[1.0, 2.0, 3.0, 4.0]], [1.0], [1.0])
     real = results.atomic_open
 
     def failing(path, *args, **keywords):
@@ -65,7 +67,26 @@ def test_box_file_stands_only_if_all_do(tmp_path, monkeypatch, fails_at):
 
     monkeypatch.setattr(results, "atomic_open", failing)
     with pytest.raises(ResultsError, match="No space left on device.*finished sequences are kept"):
-        results.save(tmp_path, "seq", RESULT)
+        results.save(tmp_path, "seq", other)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == GOLDEN
+
+
+@pytest.mark.parametrize("stop_after", range(4))
+def test_a_box_file_never_stands_beside_files_of_another_run(tmp_path, monkeypatch, stop_after):
+    results.save(tmp_path, "seq", RESULT)
+    replaced = []
+    real = Path.replace
+
+    def replace(self, target):
+        if len(replaced) == stop_after:
+            raise SystemExit  # as good as a kill between two files
+        replaced.append(target.name)
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(SystemExit):
+        results.save(tmp_path, "seq", Result([[1.0, 2.0, 3.0, 4.0]], [1.0], [1.0]))
+    assert "seq.txt" not in replaced
     assert not (tmp_path / "seq.txt").exists()
 
 
@@ -132,21 +153,8 @@ def test_leftovers_of_a_killed_run_are_removed(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(GOLDEN)
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 64 KB."""
-    folder = tmp_path / "small disk"
-    folder.mkdir()
-    if os.name == "nt" or os.geteuid() != 0:
-        pytest.skip("mounting a small tmpfs needs root")
-    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    if subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("tmpfs cannot be mounted here")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
 def test_full_disk_keeps_what_is_finished(small_disk):
+    small_disk = small_disk.folder
     long = Result([[1.5, 2.5, 3.5, 4.5]] * 2000, [0.1] * 2000)
     results.save(small_disk, "first", RESULT)
     before = {path.name: path.read_bytes() for path in small_disk.iterdir()}

@@ -252,3 +252,54 @@ def test_bar_shows_fps_and_time_left(fakelab, tmp_path, capsys):
     assert "13/13" in text
     assert "frames/s" in text
     assert "left" in text
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_full_disk_stops_the_run_and_loses_nothing(fakelab, tmp_path, small_disk, threads):
+    sequences = make_list(tmp_path, ("first", 5, 20.0), ("long", 700, 20.0), ("last", 5, 20.0))
+    tracker = Tracker("fake", "plain", results_path=small_disk.folder)
+    folder = Path(tracker.results_dir)
+    run(sequences[:1], tracker)
+    before = files_of(folder)
+    with pytest.raises(ResultsError, match="No space left on device; finished sequences are kept"):
+        run(sequences[:2], tracker, threads=threads)
+    assert files_of(folder) == before
+    small_disk.remount("size=1m")
+    report = run(sequences, tracker, threads=threads)
+    assert (len(report.kept), len(report.done), report.failed) == (1, 2, {})
+
+
+def test_read_only_disk(fakelab, tmp_path, small_disk):
+    small_disk.remount("ro")
+    tracker = Tracker("fake", "plain", results_path=small_disk.folder)
+    with pytest.raises(ResultsError, match="cannot write results to.*Read-only file system"):
+        run(make_list(tmp_path, *SPECS), tracker)
+
+
+def test_unreadable_folder_fails_its_sequence_alone(fakelab, tmp_path, monkeypatch):
+    # Simulated: tests may run as root, who may read everything.
+    sequences = make_list(tmp_path, *SPECS)
+    real = os.listdir
+
+    def listdir(folder="."):
+        if "b c" in str(folder):
+            raise PermissionError(13, "Permission denied", folder)
+        return real(folder)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    report = run(sequences)
+    assert len(report.done) == 2
+    assert "Permission denied" in report.failed["b c (fake/plain)"]
+
+
+def test_clock_set_back_leaves_times_and_wall_time_alone(fakelab, tmp_path, monkeypatch):
+    import time
+
+    past = iter(range(10**9, 0, -1000))
+    monkeypatch.setattr(time, "time", lambda: float(next(past)))
+    report = run(make_list(tmp_path, *SPECS))
+    assert 0 <= report.seconds < 600
+    folder = fakelab / "fake" / "plain"
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    assert all(entry["wall_seconds"] >= 0 for entry in manifest["settings"].values())
+    assert (results.load_values(folder, "a", "time") >= 0).all()

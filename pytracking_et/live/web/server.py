@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 
@@ -73,7 +74,8 @@ def serve(
     )
     announce(f"http://{ADDRESS}:{listener.getsockname()[1]}")
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        with suppress(KeyboardInterrupt):  # uvicorn raises it again after it has shut down
+            uvicorn.Server(config).run(sockets=[listener])
     finally:
         listener.close()
         app.state.server.store.shut_down()

@@ -1,0 +1,20 @@
+"""A server process for the slow tests: python -m tests.live.web.serve_fake SECONDS_PER_FRAME."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+
+from pytracking_et.live.web import Limits, serve
+
+from .fakes import MatchTracker
+
+if __name__ == "__main__":
+    tempfile.tempdir = sys.argv[2]
+    serve(
+        lambda: MatchTracker(float(sys.argv[1])),
+        "template matching",
+        port=0,
+        limits=Limits(upload_bytes=5 << 20),
+        announce=lambda address: print(address, flush=True),
+    )

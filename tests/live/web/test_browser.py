@@ -1,0 +1,334 @@
+"""The page driven in a real browser: upload, camera, keyboard, finger, faults."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from pytracking_et.boxes import iou
+
+from . import fakes
+from .processes import browser, browser_program, fake_server
+
+pytest.importorskip("playwright", reason="needs the package playwright")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(browser_program() is None, reason="needs Chromium or Chrome"),
+]
+
+SELECT_TRACK = "#track:not([disabled])"
+
+
+@pytest.fixture
+def server(folder):
+    with fake_server(folder, 0.01) as process:
+        yield process
+
+
+@pytest.fixture
+def long_clip(tmp_path):
+    return fakes.write_clip(tmp_path / "Ausflug & more.mp4", 40, hidden=range(25, 32))
+
+
+def open_page(page, server):
+    page.goto(server.address)
+    page.wait_for_selector("html[data-ready]")
+
+
+def open_clip(page, server, clip):
+    open_page(page, server)
+    page.set_input_files("#file", str(clip))
+    page.wait_for_selector("#stage[data-shown=yes]")
+    wait_hint(page, "Draw a box")
+
+
+def wait_hint(page, text):
+    page.locator("#hint", has_text=text).wait_for()
+
+
+def wait_rows(page, count):
+    """More than `count` rows (not wait_for_function: the page's policy forbids eval)."""
+    deadline = time.monotonic() + 60
+    while int(page.inner_text("#rows").split()[0].replace("Nothing", "0")) <= count:
+        assert time.monotonic() < deadline, page.inner_text("#rows")
+        page.wait_for_timeout(50)
+
+
+def on_screen(page, box) -> tuple[float, float, float, float]:
+    """Box of the frame (160x120) in page coordinates."""
+    stage = page.locator("#stage").bounding_box()
+    scale = stage["width"] / fakes.WIDTH
+    x, y, w, h = (value * scale for value in box)
+    return stage["x"] + x, stage["y"] + y, w, h
+
+
+def draw(page, box):
+    x, y, w, h = on_screen(page, box)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + w / 2, y + h / 2)
+    page.mouse.move(x + w, y + h)
+    page.mouse.up()
+    page.wait_for_selector(SELECT_TRACK)
+
+
+def download(page, selector, folder):
+    with page.expect_download() as info:
+        page.click(selector)
+    path = folder / info.value.suggested_filename
+    info.value.save_as(path)
+    return path
+
+
+def read_csv(path) -> dict[int, dict[str, str]]:
+    with path.open(newline="") as stream:
+        return {int(row["frame"]): row for row in csv.DictReader(stream)}
+
+
+def box_of(row) -> list[float]:
+    return [float(row[name]) for name in "xywh"]
+
+
+def fits(page) -> bool:
+    return page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_upload_draw_track_download(server, long_clip, tmp_path):
+    with browser(tmp_path) as page:
+        open_clip(page, server, long_clip)
+        draw(page, fakes.true_box(0))
+        page.click("#track")
+        wait_hint(page, "End of the video")
+        assert page.inner_text("#rows") == "40 frames tracked."
+        rows = read_csv(download(page, "#csv", tmp_path))
+        values = json.loads(download(page, "#json", tmp_path).read_text())
+        video = download(page, "#video", tmp_path)
+        page.click("#close")
+        page.wait_for_selector("#start:not([hidden])")
+        assert server.files() == []
+        assert page.problems == []
+    assert sorted(rows) == list(range(40))
+    seen = [k for k in rows if not 25 <= k < 32]
+    overlap = iou([box_of(rows[k]) for k in seen], [fakes.true_box(k) for k in seen])
+    assert overlap.mean() > 0.75
+    assert [entry["frame"] for entry in values["boxes"]] == list(range(40))
+    assert values["source"]["name"] == long_clip.name
+    assert video.stem == "Ausflug & more-tracked"
+    capture = cv2.VideoCapture(str(video))
+    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 40
+    capture.release()
+
+
+def test_hidden_target_turns_grey(server, long_clip, tmp_path):
+    with browser(tmp_path) as page:
+        open_clip(page, server, long_clip)
+        draw(page, fakes.true_box(0))
+        page.click("#track")
+        wait_hint(page, "End of the video")
+        page.fill("#seek", "28")
+        wait_hint(page, "may be hidden")
+        assert float(page.inner_text("#score")) < 0.55
+        assert "low" in page.get_attribute("#score", "class")
+        page.fill("#seek", "10")
+        wait_hint(page, "Draw a box to track again")
+        assert float(page.inner_text("#score")) > 0.8
+
+
+def test_keyboard_alone(server, long_clip, tmp_path):
+    with browser(tmp_path) as page:
+        open_page(page, server)
+        reached = []
+        for _ in range(5):
+            page.keyboard.press("Tab")
+            reached.append(page.evaluate("document.activeElement.id"))
+        assert reached[-4:] == ["theme", "choose", "camera", "demo"]
+        page.set_input_files("#file", str(long_clip))
+        page.wait_for_selector("#stage[data-shown=yes]")
+        assert page.evaluate("document.activeElement.id") == "stage"
+        page.keyboard.press("ArrowRight")  # places a box of a quarter in the middle
+        page.wait_for_selector(SELECT_TRACK)
+        page.keyboard.press("Escape")
+        page.wait_for_selector("#track[disabled]")
+        page.keyboard.press("ArrowRight")
+        box = [60, 45, 40, 30]
+        for key, goal in (("ArrowLeft", 10), ("ArrowUp", 20)):
+            axis = 0 if key == "ArrowLeft" else 1
+            while box[axis] > goal:  # 2 pixels a press
+                page.keyboard.press(key)
+                box[axis] -= 2
+        for key, axis in (("Shift+ArrowLeft", 2), ("Shift+ArrowUp", 3)):
+            while box[axis] > 24:
+                page.keyboard.press(key)
+                box[axis] -= 2
+        page.keyboard.press("Enter")
+        wait_rows(page, 1)
+        page.keyboard.press("Space")
+        wait_hint(page, "Paused")
+        at = int(page.inner_text("#position").split("/")[0])
+        page.keyboard.press(".")
+        page.locator("#position", has_text=f"{at + 1} / 40").wait_for()
+        page.keyboard.press("Space")
+        wait_hint(page, "End of the video")
+        rows = read_csv(download(page, "#csv", tmp_path))
+        assert box_of(rows[0]) == pytest.approx([10, 19, 24, 24])
+        assert page.problems == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_phone_with_a_finger(server, long_clip, tmp_path, scheme):
+    options = {"width": 375, "height": 740, "has_touch": True, "color_scheme": scheme}
+    with browser(tmp_path, **options) as page:
+        open_page(page, server)
+        assert fits(page)
+        open_clip(page, server, long_clip)
+        assert fits(page)
+        x, y, w, h = on_screen(page, fakes.true_box(0))
+        finger = page.context.new_cdp_session(page)
+        places = [(x, y), (x + w / 2, y + h / 2), (x + w, y + h)]
+        for kind, points in zip(
+            ("touchStart", "touchMove", "touchMove", "touchEnd"), [*places, None], strict=True
+        ):
+            touches = [] if points is None else [{"x": points[0], "y": points[1]}]
+            finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+        page.wait_for_selector(SELECT_TRACK)
+        page.tap("#track")
+        wait_hint(page, "End of the video")
+        rows = read_csv(download(page, "#csv", tmp_path))
+        assert iou(box_of(rows[0]), fakes.true_box(0)) > 0.8
+        assert iou(box_of(rows[20]), fakes.true_box(20)) > 0.7
+        assert fits(page)
+        assert page.problems == []
+
+
+def test_reload_brings_the_session_back(server, long_clip, tmp_path):
+    with browser(tmp_path) as page:
+        open_clip(page, server, long_clip)
+        draw(page, fakes.true_box(0))
+        page.click("#track")
+        wait_hint(page, "End of the video")
+        page.reload()
+        page.locator("#rows", has_text="40 frames tracked.").wait_for()
+        page.fill("#seek", "10")
+        page.locator("#position", has_text="11 / 40").wait_for()
+        assert page.problems == []
+
+
+def test_wrong_file_is_refused_with_words(server, tmp_path):
+    text = tmp_path / "notes.mp4"
+    text.write_text("not a video " * 100)
+    large = tmp_path / "large.mp4"
+    large.write_bytes(bytes(6 << 20))
+    with browser(tmp_path) as page:
+        open_page(page, server)
+        page.set_input_files("#file", str(text))
+        page.locator("#notices", has_text="not a video").wait_for()
+        page.set_input_files("#file", str(large))
+        page.locator("#notices", has_text="up to 5 MB").wait_for()
+        assert page.is_visible("#choose")
+    assert server.files() == []
+
+
+def test_server_that_dies_leaves_the_boxes_in_the_page(folder, long_clip, tmp_path):
+    with fake_server(folder, 0.1) as server, browser(tmp_path) as page:
+        open_clip(page, server, long_clip)
+        draw(page, fakes.true_box(0))
+        page.click("#track")
+        wait_rows(page, 5)
+        server.stop(signal.SIGKILL)
+        page.locator("#notices", has_text="The connection broke off").wait_for()
+        rows = read_csv(download(page, "#csv", tmp_path))
+        page.locator("#notices", has_text="The server is gone").wait_for()
+    assert len(rows) > 5
+    assert iou(box_of(rows[5]), fakes.true_box(5)) > 0.7
+
+
+# ------------------------------------------------------------------- camera
+CAMERA_SCALE = 4
+
+
+@pytest.fixture
+def camera_clip(tmp_path):
+    """A film for Chromium's fake camera: the target goes there and back, 640x480."""
+    path = tmp_path / "camera.mjpeg"
+    order = [*range(40), *range(39, -1, -1)]
+    with path.open("wb") as stream:
+        for index in order:
+            image = cv2.resize(
+                fakes.frame(index),
+                None,
+                fx=CAMERA_SCALE,
+                fy=CAMERA_SCALE,
+                interpolation=cv2.INTER_NEAREST,
+            )
+            stream.write(fakes.jpeg(image))
+    return path
+
+
+def find_target(image) -> tuple[list[float], float]:
+    """Box of the target by its looks in a picture of any size, and how sure that is."""
+    small = cv2.resize(image, (fakes.WIDTH, fakes.HEIGHT), interpolation=cv2.INTER_AREA)
+    x, y, w, h = fakes.true_box(0)
+    template = fakes.frame(0)[y : y + h, x : x + w]
+    scores = cv2.matchTemplate(small, template, cv2.TM_CCOEFF_NORMED)
+    _, best, _, (left, top) = cv2.minMaxLoc(scores)
+    return [float(left), float(top), float(w), float(h)], best
+
+
+def picture(page) -> np.ndarray:
+    data = page.locator("#stage").screenshot()
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+
+
+def test_camera_is_tracked_with_matching_frames(server, camera_clip, tmp_path):
+    flags = (
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-video-capture={camera_clip}",
+    )
+    with browser(tmp_path, *flags) as page:
+        open_page(page, server)
+        page.click("#camera")
+        page.wait_for_selector("#stage[data-shown=yes]")
+        page.wait_for_timeout(500)
+        page.keyboard.press("Space")  # hold the picture still
+        wait_hint(page, "Paused")
+        page.wait_for_timeout(200)
+        box, sure = find_target(picture(page))
+        assert sure > 0.8
+        draw(page, box)
+        page.keyboard.press("Enter")
+        wait_rows(page, 40)
+        page.keyboard.press("Space")
+        wait_hint(page, "Paused")
+        values = json.loads(download(page, "#json", tmp_path).read_text())
+        video = download(page, "#video", tmp_path)
+        page.click("#close")
+        page.wait_for_selector("#start:not([hidden])")
+        assert server.files() == []
+        assert page.problems == []
+    assert values["source"]["width"] == 640
+    boxes = [np.divide(entry["box"], CAMERA_SCALE) for entry in values["boxes"]]
+    truth = []
+    capture = cv2.VideoCapture(str(video))
+    while (item := capture.read())[0]:
+        truth.append(find_target(item[1])[0])
+    capture.release()
+    assert len(truth) == len(boxes) > 40
+    travelled = np.ptp([entry[0] for entry in truth])
+    assert travelled > 20  # the film moved, so that a wrong pairing would show
+    assert iou(boxes, truth).mean() > 0.8
+
+
+def test_no_camera_is_told(server, tmp_path):
+    with browser(tmp_path) as page:
+        open_page(page, server)
+        page.click("#camera")
+        page.locator("#notices", has_text="camera").wait_for()
+        page.wait_for_selector("#start:not([hidden])")
+        assert server.files() == []

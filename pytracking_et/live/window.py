@@ -118,7 +118,10 @@ class Window:
             self.controls.quit()
 
     def _closed(self) -> bool:
-        return cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) < 1
+        try:
+            return cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) < 1
+        except cv2.error:
+            return True  # Qt forgets itself with the last window
 
     def _with_picker(self) -> NDArray[np.uint8]:
         assert self._picture is not None

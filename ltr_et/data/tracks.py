@@ -17,7 +17,10 @@ DEFAULT_WEIGHT = 0.014
 
 
 def generator(*key: int | str) -> np.random.Generator:
-    """A generator that depends on the key alone, e.g. (seed, epoch, item), not on the worker."""
+    """A generator that depends on the key alone, e.g. (seed, epoch, item), not on the worker.
+
+    Give keys of one length: numpy takes no notice of zeros at the end.
+    """
     words = [zlib.crc32(part.encode()) if isinstance(part, str) else part for part in key]
     return np.random.default_rng(words)
 

@@ -46,13 +46,13 @@ class Coco(BaseDataset):
             raise DatasetError(f"COCO: cannot read {path}: {error.strerror or error}") from error
         except (ValueError, KeyError, TypeError) as error:
             raise DatasetError(f"{path} is not a COCO annotation file: {error!r}") from error
-        self._keep(rows)
-        if not len(self._box):
+        rows = [row for row in rows if min(row["bbox"][2:]) >= MINIMUM_BOX]
+        if not rows:
             raise DatasetError(f"{path}: no box of at least {MINIMUM_BOX:g} px on both sides")
+        self._keep(rows)
 
     def _keep(self, rows: list[dict[str, Any]]) -> None:
-        rows = [row for row in rows if min(row["bbox"][2:]) >= MINIMUM_BOX]
-        self._box = np.array([row["bbox"] for row in rows], np.float32).reshape(-1, 4)
+        self._box = np.array([row["bbox"] for row in rows], np.float32)
         self._image = np.array([row["image_id"] for row in rows], np.int64)
         self._class = [row["category_id"] for row in rows]
         self._id = [row["id"] for row in rows]

@@ -1,0 +1,148 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from ltr_et.data import build_features
+from ltr_et.data.build_features import ViewMaker, ViewPlanner, build_chunk, check_meta, main
+from ltr_et.data.features import FeatureCache, pad_boxes
+from ltr_et.data.pairs import FeaturePairs, PairSettings
+from ltr_et.data.paste import Donors
+from pytracking_et import network
+from pytracking_et.errors import DatasetError
+
+
+def mean_features(images):
+    """Stands for a backbone: 96 channels that hold the mean colour."""
+    cells = images.shape[1] // 16
+    mean = images.mean((1, 2)).repeat(32, axis=1).astype(np.float16)
+    return np.broadcast_to(mean[:, :, None, None], (len(images), 96, cells, cells)).copy()
+
+
+def fill(folder, store, chunks, searches=40, first=0):
+    planner, maker = ViewPlanner(store), ViewMaker(store, Donors(store))
+    for number in range(first, first + chunks):
+        path = folder / f"chunk-{number:05d}"
+        build_chunk(path, planner, maker, mean_features, (0, number), searches)
+    return folder
+
+
+def test_a_chunk_holds_what_its_index_says(tmp_path, store):
+    cache = FeatureCache(fill(tmp_path / "cache", store, 2))
+    assert (len(cache), cache.chunks) == (80, 2)
+    assert cache.x(41).shape == (96, 16, 16) and cache.x(41).dtype == np.float16
+    assert cache.z(3).shape == (96, 8, 8)
+    field = cache.field
+    assert field["x_box"].shape == (80, 4)
+    assert field["x_distractors"].shape == (80, 8, 4)
+    assert set(field["x_source"]) == {"coco", "davis2016", "mot", "tiny-imagenet"}
+
+    # Every search view can be paired: a template of its track and flavour was made with it.
+    def keys(kind):
+        names = (field[f"{kind}_{part}"] for part in ("source", "track", "flavour"))
+        return set(zip(*names, strict=True))
+
+    assert keys("x") <= keys("z")
+
+
+def test_chunks_do_not_depend_on_each_other(tmp_path, store):
+    both = FeatureCache(fill(tmp_path / "both", store, 2))
+    alone = FeatureCache(fill(tmp_path / "alone", store, 1, first=1))
+    for row in range(40):
+        assert np.array_equal(both.x(40 + row), alone.x(row))
+
+
+def test_new_chunks_are_taken_in_on_refresh(tmp_path, store):
+    folder = fill(tmp_path / "cache", store, 1)
+    pairs = FeaturePairs(folder)
+    before = pairs.cache.x(5).copy()
+    assert not pairs.refresh()
+    fill(folder, store, 1, first=1)
+    (folder / ".chunk-00002.partial").mkdir()
+    assert pairs.refresh()
+    assert len(pairs.cache) == 80
+    assert np.array_equal(pairs.cache.x(5), before)
+    assert len(FeatureCache(folder, chunks=1)) == 40
+    with pytest.raises(DatasetError, match="2 finished chunks, 3"):
+        FeatureCache(folder, chunks=3)
+    with pytest.raises(DatasetError, match="build_features"):
+        FeatureCache(tmp_path)
+
+
+def test_pairs_share_track_and_flavour(tmp_path, store):
+    cache = FeatureCache(fill(tmp_path / "cache", store, 3))
+    pairs = FeaturePairs(cache, PairSettings(negative=0.3))
+    samples = [pairs[0, item] for item in range(100)]
+    positive = [sample for sample in samples if sample["positive"]]
+    assert 50 < len(positive) < 90
+    for sample in positive:
+        assert (sample["box"][2:] > 0).all()
+        grey = [len(np.unique(sample[name][::32, 0, 0])) == 1 for name in ("z", "x")]
+        assert grey[0] == grey[1]
+    assert np.array_equal(
+        samples[7]["x"], FeaturePairs(cache, PairSettings(negative=0.3))[0, 7]["x"]
+    )
+
+
+def test_a_gap_that_no_view_meets_is_an_error(tmp_path, store):
+    cache = FeatureCache(fill(tmp_path / "cache", store, 1))
+    settings = PairSettings(max_gap={"davis2016": -1}, weights={
+        "davis2016": 1, "coco": 0, "mot": 0, "tiny-imagenet": 0}, negative=0)  # fmt: skip
+    with pytest.raises(DatasetError, match="max_gap"):
+        FeaturePairs(cache, settings)[0, 0]
+
+
+def test_distractors_are_the_nearest():
+    boxes = np.array([[100 + 10 * k, 0, 10, 10] for k in range(20)], np.float32)
+    padded = pad_boxes(boxes[::-1], np.array([0, 0, 10, 10], np.float32))
+    assert padded[:, 0].tolist() == [100 + 10 * k for k in range(8)]
+
+
+def test_another_backbone_does_not_mix_in(tmp_path):
+    check_meta(tmp_path, {"weights": "a", "seed": 0})
+    check_meta(tmp_path, {"weights": "a", "seed": 0})
+    with pytest.raises(DatasetError, match="'weights': 'a'"):
+        check_meta(tmp_path, {"weights": "b", "seed": 0})
+
+
+@pytest.fixture
+def weights(tmp_path):
+    torch.manual_seed(0)
+    path = tmp_path / "lt.safetensors"
+    network.weights.save(path, network.build("lt_mobile").state_dict(), {})
+    return path
+
+
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_extractors_give_the_backbone_s_output(weights, engine):
+    if engine == "openvino":
+        pytest.importorskip("openvino")
+    extract = build_features.make_extractor(engine, "lt_mobile", weights, 1)
+    net = network.build("lt_mobile").eval()
+    network.weights.load(net, weights)
+    for size, batch in ((128, 2), (256, 1)):
+        images = np.random.default_rng(0).integers(0, 256, (batch, size, size, 3), np.uint8)
+        x = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+        mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (network.MEAN, network.STD))
+        with torch.inference_mode():
+            expected = net.backbone_net((x - mean) / std).numpy()
+        found = extract(images)
+        assert found.dtype == np.float16 and found.shape == (batch, 96, size // 16, size // 16)
+        assert found == pytest.approx(expected, abs=2e-3 * float(np.abs(expected).max()))
+
+
+def test_the_command_resumes(tmp_path, store_folder, weights, monkeypatch):
+    monkeypatch.setattr(build_features, "make_extractor", lambda *_: mean_features)
+    output = tmp_path / "cache"
+    arguments = ["--crops", store_folder, "--output", output, "--weights", weights]
+    arguments += ["--chunk", "16", "--views"]
+    assert main([str(a) for a in [*arguments, 16]]) == 0
+    stamp = (output / "chunk-00000" / "x.npy").stat().st_mtime_ns
+    assert main([str(a) for a in [*arguments, 40]]) == 0
+    assert (output / "chunk-00000" / "x.npy").stat().st_mtime_ns == stamp
+    assert FeatureCache(output).chunks == 3
+    meta = json.loads((output / "meta.json").read_text())
+    assert meta["weights"] == network.weights.fingerprint(weights)
+    with pytest.raises(DatasetError, match="another --output"):
+        main([str(a) for a in [*arguments, 40, "--seed", 1]])

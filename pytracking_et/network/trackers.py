@@ -104,7 +104,7 @@ class ETNetwork(TrackingNetwork):
             elif index == last:
                 block = SeparableConv(width, width, kernel)
             else:
-                block = build_layer(layer, width, kernel, **options)
+                block = build_layer(layer, width, kernel, index - 2, **options)
             self.add_module(f"{prefix}_{index}", block)
 
     @property

@@ -16,6 +16,9 @@ from ...errors import ParameterError
 # name: module in this package that defines `backbone(**options)`.
 BACKBONES = {
     "lt_mobile": "lt_mobile",
+    "mobilenet_v3": "mobilenet_v3",
+    "resnet18": "resnet18",
+    "shufflenet_v2": "shufflenet_v2",
 }
 
 FEATURE_CHANNELS = 96

@@ -19,12 +19,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..backbones import FEATURE_CHANNELS
+from .transformer import DROPOUT, FeedForwardMixin
 
 QUERY_CHANNELS = 256
-FEED_FORWARD_CHANNELS = 1024
 # Softmax temperature T of the attention (specification, section 5).
 TEMPERATURE = 2.0
-DROPOUT = 0.1
 
 
 class AveragePooler(nn.Module):
@@ -56,7 +55,7 @@ class SqueezeExcite(nn.Module):
         return x * torch.sigmoid(self.conv_expand(gate))
 
 
-class ExemplarLayer(nn.Module):
+class ExemplarLayer(FeedForwardMixin):
     """Exemplar attention with convolution kernels as values, then a feed-forward per position.
 
     Shape: (B, C, H, W) -> (B, C, H, W).
@@ -64,6 +63,7 @@ class ExemplarLayer(nn.Module):
     Args:
         channels: C.
         kernel: side k of the depthwise kernels.
+        position: place in the tower; has no meaning here.
         exemplars: E, number of keys and of kernel pairs.
         queries: S; S x S queries, each acting on its own cell of an S x S split of the map.
         feed_forward: with the two normalisations and the feed-forward (paper: "+ FFN").
@@ -75,6 +75,7 @@ class ExemplarLayer(nn.Module):
         self,
         channels: int,
         kernel: int,
+        position: int = 0,
         exemplars: int = 4,
         queries: int = 1,
         feed_forward: bool = True,
@@ -94,11 +95,7 @@ class ExemplarLayer(nn.Module):
         self.pw_bn = nn.BatchNorm2d(channels)
         self.feed_forward = feed_forward
         if feed_forward:
-            self.linear1 = nn.Linear(channels, FEED_FORWARD_CHANNELS)
-            self.linear2 = nn.Linear(FEED_FORWARD_CHANNELS, channels)
-            self.norm1 = nn.LayerNorm(channels)
-            self.norm2 = nn.LayerNorm(channels)
-            self.dropout = nn.Dropout(dropout)
+            self.add_feed_forward(channels, dropout)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -151,10 +148,3 @@ class ExemplarLayer(nn.Module):
     def _split(self, x: Tensor, dimension: int) -> tuple[Tensor, ...]:
         # tensor_split allows maps that S does not divide (18 x 18 with S = 4).
         return torch.tensor_split(x, self.queries, dimension)
-
-    def transform(self, y: Tensor) -> Tensor:
-        """Normalise, feed forward, normalise: (B, C, H, W) -> the same shape."""
-        tokens = self.norm1(y.flatten(2).transpose(1, 2))
-        hidden = self.linear2(F.relu(self.linear1(tokens)))
-        tokens = self.norm2(tokens + self.dropout(hidden))
-        return tokens.transpose(1, 2).reshape(y.shape)

@@ -25,5 +25,5 @@ class SeparableConv(nn.Module):
 class SeparableLayer(SeparableConv):
     """The block at constant width, as a tower layer."""
 
-    def __init__(self, channels: int, kernel: int) -> None:
+    def __init__(self, channels: int, kernel: int, position: int = 0) -> None:
         super().__init__(channels, channels, kernel)

@@ -22,7 +22,7 @@ def test_clips_are_held_out_whole(tmp_path):
     dataset = PackVideo(tmp_path / "video" / "mot")
     held = held_out_clips(dataset, 0.3)
     assert 0 < len(held) < 12
-    build([dataset], tmp_path / "crops", share=0.3, width=64)
+    build([dataset], tmp_path / "crops", share=0.3, width=320)
     train = CropStore(tmp_path / "crops", held_out=False)
     test = CropStore(tmp_path / "crops", held_out=True)
     assert set(test.field["clip"]) == held

@@ -1,7 +1,7 @@
 """The WebSocket of a session: commands and camera frames in, boxes and previews out.
 
 In, text: {"type": "play" | "pause" | "step" | "release"}, {"type": "seek", "frame": n} or
-    {"type": "target", "box": [x, y, w, h]} (video; on the frame last shown).
+    {"type": "target", "frame": n, "box": [x, y, w, h]} (video).
 In, binary (camera): see protocol.parse_frame.
 Out, text: "hello" (session), "rows" (rows, fps, ms), "cut" (rows from `frame` on are void),
     "state" (video), "skipped" (camera frame without target), "lost", "notice", "error".

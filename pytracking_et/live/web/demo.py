@@ -8,7 +8,7 @@ from pathlib import Path
 from ..clip import FPS, render
 from ..writer import VideoWriter
 
-FRAMES = 240
+FRAMES = 150
 
 
 class DemoClip:

@@ -27,7 +27,7 @@ class ProtocolError(PytrackingETError):
 
 @dataclass(frozen=True)
 class Command:
-    """`play`, `pause`, `step`, `release`, `target` with a box, or `seek` with a frame."""
+    """`play`, `pause`, `step`, `release`, `seek` to a frame, or `target`: a box drawn on one."""
 
     name: str
     box: BoxValues | None = None
@@ -75,13 +75,13 @@ def _frame(value: object) -> int:
 
 
 def parse_command(text: str) -> Command:
-    """Read {"type": NAME}, with "box": [x, y, w, h] for target and "frame": n for seek."""
+    """Read {"type": NAME}, for seek with "frame": n, for target also "box": [x, y, w, h]."""
     message = _object(text)
     name = message.get("type")
     if not isinstance(name, str) or name not in COMMANDS:
         raise ProtocolError(f"unknown message type {name!r}; one of {', '.join(sorted(COMMANDS))}")
     if name == "target":
-        return Command(name, box=_box(message.get("box")))
+        return Command(name, _box(message.get("box")), _frame(message.get("frame")))
     if name == "seek":
         return Command(name, frame=_frame(message.get("frame")))
     return Command(name)

@@ -42,6 +42,7 @@ class VideoWorker(threading.Thread):
         self._limits = limits
         self._target = Target(make_tracker, session.rows)
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._goal: Command | None = None  # newest seek; older ones need not be finished
         self._reader: VideoReader | None = None
         self._image: Image | None = None
         self._row: Row | None = None
@@ -51,11 +52,13 @@ class VideoWorker(threading.Thread):
 
     def submit(self, command: Command) -> None:
         """Queue a command of the page; from any thread."""
+        if command.name in ("seek", "target", "stop"):
+            self._goal = command
         self._commands.put(command)
 
     def stop(self) -> None:
         """Ask the thread to end; join() waits for it."""
-        self._commands.put(STOP)
+        self.submit(STOP)
 
     def run(self) -> None:
         """Thread body; a defect is logged and told to the page, never swallowed."""
@@ -93,7 +96,7 @@ class VideoWorker(threading.Thread):
         elif command.name == "release":
             self._target.stop()
         elif command.name == "seek":
-            self._seek(command.frame)
+            self._seek(command.frame, command)
         elif command.name == "step":
             self._playing = False
             self._advance()
@@ -105,6 +108,8 @@ class VideoWorker(threading.Thread):
         self._tell_state()
 
     def _start(self, command: Command) -> None:
+        if command.frame != self._frame:  # drawn on a picture that was still on its way
+            self._seek(command.frame, command)
         if self._image is None:
             return
         try:
@@ -117,10 +122,11 @@ class VideoWorker(threading.Thread):
         self._outbox.post({"type": "cut", "frame": self._frame})
         self._outbox.row(row, 0.0, 0.0)
 
-    def _seek(self, frame: int) -> None:
+    def _seek(self, frame: int, command: Command | None = None) -> None:
         """Go to a frame and stop there, without a target.
 
-        By decoding up to it: containers' own seeking lands on another frame than it says.
+        By decoding up to it: containers' own seeking lands on another frame than it says. Given
+        up once the page has sent another goal than `command`.
         """
         self._target.stop()
         self._playing = self._ended = False
@@ -131,11 +137,11 @@ class VideoWorker(threading.Thread):
         while self._frame + 1 < frame:
             if not self._reader.skip():
                 # Fewer frames than the header says: show the last there is.
-                self._seek(self._frame)
+                self._seek(self._frame, command)
                 return
             self._frame += 1
-            if not self._commands.empty():
-                break  # dragged on; the next command decides
+            if command is not None and self._goal is not command:
+                break
         self._advance()
         self._show()
 

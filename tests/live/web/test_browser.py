@@ -306,6 +306,7 @@ def test_camera_is_tracked_with_matching_frames(server, camera_clip, tmp_path):
         wait_rows(page, 40)
         page.keyboard.press("Space")
         wait_hint(page, "Paused")
+        page.wait_for_timeout(1000)  # frames on their way are still tracked
         values = json.loads(download(page, "#json", tmp_path).read_text())
         video = download(page, "#video", tmp_path)
         page.click("#close")

@@ -19,7 +19,7 @@ from .test_channel import Talk, connect, offer
 def track(client, session):
     with connect(client, session["id"]) as socket:
         talk = Talk(socket)
-        talk.send("target", box=fakes.true_box(0))
+        talk.send("target", frame=0, box=fakes.true_box(0))
         talk.until("state", ended=True)
 
 

@@ -7,6 +7,7 @@ export class VideoDriver {
     this.live = false;
     this.total = session.clip.frames;
     this.state = { frame: 0, playing: false, tracking: false, ended: false };
+    this.pictured = 0; // frame on the screen; previews lag behind state.frame
     this.wanted = null; // frame to seek to once the last seek has been answered
     this.seeking = false;
     work.stage.setSize(session.clip.width, session.clip.height);
@@ -34,7 +35,8 @@ export class VideoDriver {
     const bitmap = await createImageBitmap(jpeg);
     if (order < (this.shown ?? 0)) return bitmap.close(); // decoded out of order
     this.shown = order;
-    if (!this.seeking) this.state.frame = header.frame;
+    this.pictured = header.frame;
+    if (this.state.playing) this.state.frame = header.frame; // else the state message says it
     this.work.show(bitmap, header.row, header.frame);
     if (this.suggestion) {
       this.work.stage.setDraft(this.suggestion);
@@ -72,7 +74,7 @@ export class VideoDriver {
   cancel() {}
 
   track(box) {
-    this.channel.send({ type: "target", box });
+    this.channel.send({ type: "target", frame: this.pictured, box });
   }
 
   release() {

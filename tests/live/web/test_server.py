@@ -1,0 +1,136 @@
+"""Server processes: one port, signals, many clients, clients that go away."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import sys
+import threading
+import time
+import urllib.request
+
+import pytest
+from websockets.sync.client import connect
+
+from pytracking_et.boxes import iou
+from pytracking_et.errors import ParameterError
+from pytracking_et.live.web.server import bind
+
+from . import fakes
+from .processes import fake_server
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_impossible_port(port):
+    with pytest.raises(ParameterError, match=str(port)):
+        bind(port)
+
+
+def test_port_in_use_names_another():
+    with bind(0) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(ParameterError, match=rf"{port}.*--port {port + 1}"):
+            bind(port)
+
+
+def test_only_this_machine_can_connect():
+    with bind(0) as listener:
+        assert listener.getsockname()[0] == "127.0.0.1"
+
+
+def post(server, path, content=b"") -> dict:
+    with urllib.request.urlopen(f"{server.address}{path}", data=content) as answer:
+        return json.loads(answer.read())
+
+
+def raw(server, text: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(text)
+        return connection.recv(65536)
+
+
+def wait_for(check, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_it_without_a_trace(folder, clip, how):
+    with fake_server(folder, 0.05) as server:
+        session = post(server, "/api/videos?name=a.mp4", clip.read_bytes())
+        address = f"ws{server.address[4:]}/api/sessions/{session['id']}/socket"
+        with connect(address) as client:
+            client.send(json.dumps({"type": "target", "frame": 0, "box": fakes.true_box(0)}))
+            client.recv()
+            assert server.files()
+            server.stop(how)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_client_that_closes_in_the_middle_of_an_upload(folder, clip):
+    with fake_server(folder) as server:
+        connection = socket.create_connection(("127.0.0.1", server.port))
+        head = f"POST /api/videos?name=a.mp4 HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
+        connection.sendall(head.encode() + b"Content-Length: 1000000\r\n\r\n")
+        connection.sendall(clip.read_bytes()[:3000])
+        wait_for(lambda: server.files() == ["upload.bin"])
+        connection.close()
+        wait_for(lambda: server.files() == [])
+        assert post(server, "/api/videos?name=a.mp4", clip.read_bytes())["id"]
+
+
+@pytest.mark.slow
+def test_raw_paths_stay_inside(folder):
+    with fake_server(folder) as server:
+        for path in ("/static/../app.py", "/../../../etc/passwd", "/static//etc/passwd"):
+            request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+            assert b" 404 " in raw(server, request.encode()).splitlines()[0]
+
+
+@pytest.mark.slow
+def test_ten_clients_at_once_do_not_mix(folder, tmp_path):
+    """Each tracks from another frame on; each gets its own boxes; the eleventh is told."""
+    clip = fakes.write_clip(tmp_path / "clip.mp4", 40).read_bytes()
+    found: dict[int, dict[int, list]] = {}
+
+    def run(server, session, start):
+        rows = {}
+        address = f"ws{server.address[4:]}/api/sessions/{session}/socket"
+        with connect(address, max_size=None) as client:
+            target = {"type": "target", "frame": start, "box": fakes.true_box(start)}
+            client.send(json.dumps(target))
+            for message in client:
+                if isinstance(message, bytes):
+                    continue
+                event = json.loads(message)
+                if event["type"] == "rows":
+                    rows |= {row[0]: row for row in event["rows"]}
+                if event["type"] == "state" and event["ended"]:
+                    break
+        found[start] = rows
+
+    with fake_server(folder, 0.002) as server:
+        sessions = [post(server, "/api/videos?name=a.mp4", clip)["id"] for _ in range(10)]
+        with pytest.raises(urllib.error.HTTPError) as info:
+            post(server, "/api/videos?name=a.mp4", clip)
+        assert info.value.code == 503
+        threads = [
+            threading.Thread(target=run, args=(server, session, start))
+            for start, session in enumerate(sessions)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    for start in range(10):
+        assert sorted(found[start]) == list(range(start, 40))
+        overlap = iou(
+            [row[2:6] for row in found[start].values()], [fakes.true_box(k) for k in found[start]]
+        )
+        assert overlap.mean() > 0.8

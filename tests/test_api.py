@@ -149,6 +149,13 @@ class TestParameterFiles:
         bag = params_module.load(name)
         assert params_module.loop_parameters(bag, {"lr": 0.4}).lr == lr
 
+    @pytest.mark.parametrize("name", network.configurations())
+    def test_every_network_has_a_parameter_file(self, name):
+        bag = params_module.load(name)
+        assert bag.network == name
+        if name != "et_tracker":
+            assert params_module.loop_parameters(bag, {"lr": 0.4}) == Parameters()
+
     def test_a_field_set_in_the_file_overrules_the_weights(self):
         bag = params_module.load("et_tracker")
         bag.lr = 0.9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import importlib
 import pkgutil
@@ -86,6 +87,11 @@ def load(parameter: str, tracker: str = "et_tracker") -> TrackerParams:
             f"unknown parameter {parameter!r} of tracker {tracker!r}; one of: {', '.join(names)}"
         )
     return importlib.import_module(f"{package}.{parameter}").parameters()
+
+
+def published(network: str) -> TrackerParams:
+    """Bag of the published loop and its constants for the network `network`."""
+    return TrackerParams(network=network, **dataclasses.asdict(Parameters()))
 
 
 def loop_parameters(params: Any, tuned: Mapping[str, Any]) -> Parameters:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytracking_et.api import open_loop
+from pytracking_et.engines import create
 from pytracking_et.errors import BoxError
 from pytracking_et.network import weights
 from pytracking_et.tracker.base import BaseTracker
@@ -35,6 +36,16 @@ class ETTrack(BaseTracker):
     def weights_file(params: Any) -> Path:
         """File of the weights that `params` lead to (for run manifests)."""
         return weights.find(params.get("network", "et_tracker"), params.get("checkpoint", None))
+
+    @staticmethod
+    def chosen_engine(params: Any) -> tuple[str, str]:
+        """Engine and precision, `auto` decided for this machine (one choice for all workers)."""
+        engine, precision = params.get("engine", "auto"), params.get("precision", "auto")
+        if "auto" in (engine, precision):
+            path = ETTrack.weights_file(params)
+            network, threads = params.get("network", "et_tracker"), params.get("threads", None)
+            engine, precision = create(engine, network, path, threads, precision).name.split()
+        return engine, precision
 
     def initialize_features(self) -> None:
         """Open the engine, so that the first frame does not wait for it."""

@@ -1,0 +1,8 @@
+"""Ablation (components: one exemplar without feed-forward, a plain convolution block), in the published loop."""
+
+from pytracking_et.tracker.params import TrackerParams, published
+
+
+def parameters() -> TrackerParams:
+    """Published constants; only the network differs."""
+    return published("et_attention_e1")

@@ -1,0 +1,8 @@
+"""Ablation (modules: linear attention with feed-forward), in the published loop."""
+
+from pytracking_et.tracker.params import TrackerParams, published
+
+
+def parameters() -> TrackerParams:
+    """Published constants; only the network differs."""
+    return published("et_linear")

@@ -1,0 +1,8 @@
+"""Ablation (queries: S = 4, 16 cells with a query each), in the published loop."""
+
+from pytracking_et.tracker.params import TrackerParams, published
+
+
+def parameters() -> TrackerParams:
+    """Published constants; only the network differs."""
+    return published("et_s4")

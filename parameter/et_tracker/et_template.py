@@ -1,0 +1,8 @@
+"""Ablation (components: + feed-forward + template conditioning), in the published loop."""
+
+from pytracking_et.tracker.params import TrackerParams, published
+
+
+def parameters() -> TrackerParams:
+    """Published constants; only the network differs."""
+    return published("et_template")

@@ -1,0 +1,8 @@
+"""Ablation (backbones: MobileNetV3-Large with Exemplar towers), in the published loop."""
+
+from pytracking_et.tracker.params import TrackerParams, published
+
+
+def parameters() -> TrackerParams:
+    """Published constants; only the network differs."""
+    return published("mobilenet_v3_et")

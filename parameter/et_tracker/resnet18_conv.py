@@ -1,0 +1,8 @@
+"""Ablation (backbones: ResNet-18 with convolutional towers), in the published loop."""
+
+from pytracking_et.tracker.params import TrackerParams, published
+
+
+def parameters() -> TrackerParams:
+    """Published constants; only the network differs."""
+    return published("resnet18_conv")

@@ -1,0 +1,8 @@
+"""Ablation (backbones: ShuffleNetV2 1.0x with Exemplar towers), in the published loop."""
+
+from pytracking_et.tracker.params import TrackerParams, published
+
+
+def parameters() -> TrackerParams:
+    """Published constants; only the network differs."""
+    return published("shufflenet_v2_et")

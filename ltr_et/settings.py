@@ -17,7 +17,7 @@ from pytracking_et.errors import ParameterError
 from .actors import LossWeights
 
 # Parts of the network that may have a learning rate of their own; see training.optimizer.part_of.
-PARTS = ("backbone", "neck", "fusor", "separable", "exemplar", "prediction")
+PARTS = ("stem", "backbone", "neck", "fusor", "separable", "exemplar", "prediction")
 
 
 @dataclass
@@ -99,6 +99,7 @@ class Settings:
         precision: "float32", "bfloat16" or "float16" autocast (float16 with loss scaling, CUDA).
         save_minutes, validate_minutes, snapshot_minutes: how often, by the clock, a checkpoint is
             written, validation IoU measured, and the averaged weights kept under their own name.
+        record_steps: optimiser steps between two records of the log.
         max_minutes: stop (resumably) after so long; 0: when all stages are done.
         constants: tracker constants stored with the exported weights.
         overrides: `name=value` assignments applied over the settings script's own (see `override`).
@@ -121,6 +122,7 @@ class Settings:
     save_minutes: float = 3.0
     validate_minutes: float = 15.0
     snapshot_minutes: float = 30.0
+    record_steps: int = 20
     validation_pairs: int = 256
     warm_start_pairs: int = 640
     max_minutes: float = 0.0

@@ -17,11 +17,13 @@ from .labels import Labels, make_labels
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the loss terms; pairs run linearly from the stage's start to its end.
+    """Weights of the loss terms; pairs run linearly from the stage's start on.
 
     Attributes:
         cls, box: ground truth: balanced BCE; IoU loss over the cells inside the box.
         distill_cls, distill_box: likeness to the teacher's outputs, (start, end).
+        distill_until: share of the stage at which the end values are reached; where they are 0
+            the teacher is not run from there on.
         hint: likeness to the teacher's layer outputs at the start; falls to 0 at `hint_until`.
         hint_until: share of the stage after which the hint is gone.
         radius: cells within this L1 distance of the target's cell are positive
@@ -35,6 +37,7 @@ class LossWeights:
     box: float = 1.2
     distill_cls: tuple[float, float] = (0.0, 0.0)
     distill_box: tuple[float, float] = (0.0, 0.0)
+    distill_until: float = 1.0
     hint: float = 0.0
     hint_until: float = 0.6
     radius: int = 1
@@ -43,11 +46,12 @@ class LossWeights:
 
     def at(self, progress: float) -> dict[str, float]:
         """Weights of the terms at `progress` in 0..1 through the stage."""
+        distilled = min(1.0, progress / self.distill_until)
         return {
             "cls": self.cls,
             "box": self.box,
-            "distill_cls": _between(self.distill_cls, progress),
-            "distill_box": _between(self.distill_box, progress),
+            "distill_cls": _between(self.distill_cls, distilled),
+            "distill_box": _between(self.distill_box, distilled),
             "hint": self.hint * max(0.0, 1 - progress / self.hint_until),
         }
 

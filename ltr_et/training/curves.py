@@ -27,10 +27,13 @@ def series(records: list[Record], kind: str, name: str) -> tuple[list[int], list
 
 
 def plot(log: Path, output: Path) -> Path:
-    """Draw `log` (JSON lines) into `output` (.png or .pdf); panels without records are left out."""
+    """Draw `log` (JSON lines) and `tracking.jsonl` beside it into `output` (.png or .pdf).
+
+    Panels without records are left out.
+    """
     from matplotlib.figure import Figure
 
-    records = read_log(log)
+    records = read_log(log) + read_log(log.with_name("tracking.jsonl"))
     panels = []
     for title, kind, wanted in _PANELS:
         names = sorted({n for r in records if r["kind"] == kind for n in r if wanted(n)})

@@ -10,6 +10,12 @@ from torch import nn
 
 from ..settings import Stage
 
+# The high-resolution half of LT-Mobile, two thirds of its training time; other backbones have none
+# of these names and are all "backbone".
+_STEM = tuple(
+    f"backbone_net.{name}." for name in ("conv_stem", "bn1", "blocks.0", "blocks.1", "blocks.2")
+)
+_BACKBONE = ("stem", "backbone")
 # Epochs of the paper's schedule (spec section 7): 5 of 50 are warm-up.
 PAPER_EPOCHS, PAPER_WARMUP = 50, 5
 
@@ -18,7 +24,7 @@ def part_of(net: nn.Module, name: str) -> str:
     """Part (see `settings.PARTS`) that a parameter or buffer name belongs to."""
     first = name.split(".")[0]
     if first == "backbone_net":
-        return "backbone"
+        return "stem" if name.startswith(_STEM) else "backbone"
     if first == "neck":
         return "neck"
     if first == "feature_fusor":
@@ -46,7 +52,7 @@ def parameter_groups(net: nn.Module, stage: Stage) -> list[dict[str, Any]]:
         rate = stage.rates.get(part, 0.0)
         parameter.requires_grad_(rate > 0)
         if rate > 0:
-            key = (rate, _decays(name, parameter, stage, part), part == "backbone")
+            key = (rate, _decays(name, parameter, stage, part), part in _BACKBONE)
             groups.setdefault(key, []).append(parameter)
     return [
         {
@@ -99,5 +105,5 @@ def set_modes(net: nn.Module, stage: Stage, step: int) -> None:
     for name, module in net.named_modules():
         if isinstance(module, nn.BatchNorm2d):
             part = part_of(net, name)
-            learns = stage.rates.get(part, 0.0) > 0 and not (frozen and part == "backbone")
+            learns = stage.rates.get(part, 0.0) > 0 and not (frozen and part in _BACKBONE)
             module.train(stage.batch_norm == "train" and learns)

@@ -27,9 +27,6 @@ from .distributed import Group
 from .log import Meter, TrainingLog, progress_bar
 from .optimizer import backbone_frozen, build_optimizer, set_modes, set_rates
 
-# Steps between two records of the log.
-RECORD_EVERY = 20
-
 
 class TrainingError(PytrackingETError):
     """Training cannot go on (loss or gradient not finite)."""
@@ -107,6 +104,8 @@ class Trainer:
             self._event("resumed" if self._resumed else "started", revision=checkpoint.revision())
         self._clock = time.perf_counter()
         self._deadline = self._clock + 60 * settings.max_minutes if settings.max_minutes else None
+        if not self._resumed:
+            self._measure()
         finished = True
         while self.stage_number < len(settings.stages) and finished:
             finished = self._run_stage(settings.stages[self.stage_number])
@@ -174,7 +173,7 @@ class Trainer:
                 self._tick()
                 meter.add(stage.batch, data.waited - waited, **stats)
                 bar.update(stage.batch)
-                if self.step % RECORD_EVERY == 0 or self.step == stage.steps:
+                if self.step % settings.record_steps == 0 or self.step == stage.steps:
                     self._record(stage, meter)
                 if self._due(timers, "validate", settings.validate_minutes):
                     self._measure()

@@ -6,8 +6,9 @@ have that digest and the settings asked for have that fingerprint.
 
     format      1
     tracker, parameter, run_id
-    settings    fingerprint -> parameters, weights (path, sha256), engine, versions, machine,
-                git revision, processes, started, wall_seconds (summed over resumes), failed
+    settings    fingerprint -> asked (the same before "auto" was decided), parameters, engine,
+                precision, weights (path, sha256), versions, machine, git revision, processes,
+                started, wall_seconds (summed over resumes), failed
     sequences   name -> dataset, frames, init_box, fingerprint, sha256, seconds
 """
 
@@ -77,6 +78,13 @@ class Manifest:
         entry = self.content["settings"][fingerprint]
         entry["wall_seconds"] = round(entry["wall_seconds"] + wall_seconds, 3)
         entry["failed"] = dict(failed)
+
+    def engine_of(self, asked: str) -> tuple[str | None, str | None] | None:
+        """Engine and precision that an earlier run settled on for the same settings, or None."""
+        for entry in self.content["settings"].values():
+            if entry.get("asked") == asked:
+                return entry["engine"], entry["precision"]
+        return None
 
     def is_done(
         self,

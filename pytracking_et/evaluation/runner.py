@@ -7,55 +7,18 @@ goes on from there.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from ..errors import DatasetError, ResultsError
-from ..files import sha256
-from . import results
-from .lock import run_lock
-from .machine import describe_machine
-from .manifest import Manifest, describe_parameters, fingerprint
+from ..errors import ResultsError
 from .progress import Progress
-from .sequence import cached_listing
+from .run_folder import Report, RunFolder
 from .tracker import Tracker
-from .units import Outcome, Unit, run_unit
-
-LOG_FILE = "failures.log"
-
-
-@dataclass
-class Report:
-    """How a run went: names as `sequence (tracker/parameter)`."""
-
-    done: list[str] = field(default_factory=list)
-    kept: list[str] = field(default_factory=list)  # finished by an earlier run
-    failed: dict[str, str] = field(default_factory=dict)  # name -> one line
-    logs: list[str] = field(default_factory=list)  # files with the tracebacks
-    frames: int = 0
-    seconds: float = 0.0  # wall time
-    complete: dict[str, list[str]] = field(default_factory=dict)  # results_dir -> sequences
-
-    def finished(self, tracker: Tracker) -> list[str]:
-        """Names of the sequences whose results are complete in the tracker's folder."""
-        return self.complete.get(tracker.results_dir, [])
-
-    def summary(self) -> str:
-        """A few lines for people; names every failure."""
-        rate = f" ({self.frames / self.seconds:.1f} frames/s)" if self.frames else ""
-        lines = [
-            f"{len(self.done)} sequences tracked, {len(self.kept)} kept from earlier runs, "
-            f"{len(self.failed)} failed; {self.frames} frames in {self.seconds:.1f} s{rate}"
-        ]
-        lines += [f"  FAILED {name}: {line}" for name, line in self.failed.items()]
-        lines += [f"  tracebacks: {path}" for path in self.logs]
-        return "\n".join(lines)
+from .units import Outcome, Unit, run_unit, threads_per_worker
 
 
 def run_dataset(
@@ -95,12 +58,14 @@ def run_dataset(
             raise ResultsError(f"two trackers would write to {folder}; give them run ids")
     report = Report()
     start = time.perf_counter()
+    share = _processor_threads(threads, cluster)
     with ExitStack() as stack:
-        books = [stack.enter_context(closing(_Book(tracker, report))) for tracker in trackers]
+        opened = [RunFolder(each, report, share, resume) for each in trackers]
+        held = [stack.enter_context(closing(each.lock())) for each in opened]
         work = [
-            (unit, book)
-            for book in books
-            for unit in book.plan(sequences, resume, debug, cluster or threads)
+            (unit, folder)
+            for folder in held
+            for unit in folder.plan(sequences, debug, cluster or threads)
         ]
         units = [unit for unit, _ in work]
         progress = stack.enter_context(closing(Progress(units, bar)))
@@ -119,8 +84,18 @@ def run_dataset(
     return report
 
 
+def _processor_threads(processes: int, cluster: str | None) -> int | None:
+    """Threads a tracker gets; None, its own default, where it has the machine to itself.
+
+    OMP_NUM_THREADS counts there too: not every engine reads it by itself.
+    """
+    if cluster is None and processes <= 0 and not os.environ.get("OMP_NUM_THREADS"):
+        return None
+    return threads_per_worker(1 if cluster else processes)
+
+
 def _outcomes(
-    work: list[tuple[Unit, _Book]],
+    work: list[tuple[Unit, RunFolder]],
     threads: int,
     cluster: str | None,
     visdom_info: Mapping[str, Any] | None,
@@ -130,9 +105,9 @@ def _outcomes(
     if not work:
         return
     if cluster is None and threads <= 0:
-        for index, (unit, book) in enumerate(work):
+        for index, (unit, folder) in enumerate(work):
             show = partial(progress.frames, index)
-            yield index, run_unit(unit, show, tracker=book.tracker, visdom_info=visdom_info)
+            yield index, run_unit(unit, show, tracker=folder.tracker, visdom_info=visdom_info)
         return
     # Longest first, so that no process is left with a long one at the end.
     order = sorted(range(len(work)), key=lambda index: -len(work[index][0].frames))
@@ -150,140 +125,3 @@ def _outcomes(
     with closing(ended):
         for place, outcome in ended:
             yield order[place], outcome
-
-
-class _Book:
-    """One tracker's results folder, locked: what is there, what is to do, what came in."""
-
-    def __init__(self, tracker: Tracker, report: Report):
-        self.tracker = tracker
-        self.report = report
-        self.folder = Path(tracker.results_dir)
-        self.start = time.perf_counter()
-        self.failed: dict[str, str] = {}
-        # Before anything is written: a tracker that cannot be built must leave no folder behind.
-        self.settings, self.fingerprint = _settings(tracker)
-        self._look = cached_listing()
-        self._held = ExitStack()
-        self._held.enter_context(run_lock(self.folder))
-        try:
-            results.remove_leftovers(self.folder)
-            self.manifest = Manifest.open(
-                self.folder, tracker.name, tracker.parameter_name, tracker.run_id
-            )
-        except BaseException:
-            self._held.close()
-            raise
-
-    def plan(
-        self, sequences: list[Any], resume: bool, debug: int, processes: int | str
-    ) -> list[Unit]:
-        """Units still to run. Writes the manifest, so a full disk is found before hours of work."""
-        units = []
-        for sequence in sequences:
-            unit = self._unit(sequence, debug)
-            if unit is None:
-                continue
-            done = resume and self.manifest.is_done(
-                unit.sequence, self.fingerprint, unit.dataset, len(unit.frames), unit.init_box
-            )
-            if done:
-                self.report.kept.append(str(unit))
-                self._complete(unit)
-            elif not self._has_missing_files(sequence, unit):
-                units.append(unit)
-        self.manifest.begin(self.fingerprint, {**self.settings, "processes": processes})
-        self.manifest.write()
-        return units
-
-    def _unit(self, sequence: Any, debug: int) -> Unit | None:
-        tracker = self.tracker
-        try:
-            box = sequence.init_info()["init_bbox"]
-            if isinstance(box, Mapping):
-                raise DatasetError("has several targets; make one Sequence of each")
-            frames = tuple(str(frame) for frame in sequence.frames)
-        except DatasetError as error:
-            self._fail(f"{sequence.name} ({tracker.name}/{tracker.parameter_name})", str(error), "")
-            return None
-        return Unit(
-            tracker.name,
-            tracker.parameter_name,
-            tracker.run_id,
-            tracker.checkpoint,
-            tracker.engine,
-            sequence.dataset,
-            sequence.name,
-            frames,
-            tuple(float(value) for value in box),
-            debug,
-        )
-
-    def _has_missing_files(self, sequence: Any, unit: Unit) -> bool:
-        try:
-            missing = sequence.missing_files(self._look)
-        except DatasetError as error:
-            self._fail(str(unit), str(error), "")
-            return True
-        if missing:
-            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-            self._fail(str(unit), f"missing {missing[0]}{more}", "\n".join(missing))
-        return bool(missing)
-
-    def _complete(self, unit: Unit) -> None:
-        self.report.complete.setdefault(self.tracker.results_dir, []).append(unit.sequence)
-
-    def enter(self, unit: Unit, outcome: Outcome) -> None:
-        """Write what came in: results and their manifest entry, or the failure and its log."""
-        if outcome.result is None:
-            self._fail(str(unit), outcome.message, outcome.traceback)
-            return
-        if len(outcome.result.boxes) != len(unit.frames):
-            count = len(outcome.result.boxes)
-            self._fail(str(unit), f"{count} boxes for {len(unit.frames)} frames", "")
-            return
-        results.save(self.folder, unit.sequence, outcome.result)
-        self.manifest.record(
-            unit.sequence, self.fingerprint, unit.dataset, unit.init_box, outcome.result.times
-        )
-        self.manifest.write()
-        self.report.done.append(str(unit))
-        self._complete(unit)
-        self.report.frames += len(unit.frames)
-
-    def _fail(self, name: str, line: str, traceback: str) -> None:
-        self.failed[name] = self.report.failed[name] = line
-        log = self.folder / LOG_FILE
-        when = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        try:
-            with log.open("a", encoding="utf-8", newline="\n") as stream:
-                stream.write(f"=== {when} {name}: {line}\n{traceback.rstrip()}\n\n")
-        except OSError as error:
-            raise results.unwritable(self.folder, error) from error
-        if str(log) not in self.report.logs:
-            self.report.logs.append(str(log))
-
-    def close(self) -> None:
-        """Enter the wall time and let go of the folder."""
-        if hasattr(self.tracker.visdom, "close"):
-            self.tracker.visdom.close()
-        with self._held:
-            if self.fingerprint in self.manifest.content["settings"]:
-                self.manifest.end(self.fingerprint, time.perf_counter() - self.start, self.failed)
-                self.manifest.write()
-
-
-def _settings(tracker: Tracker) -> tuple[dict[str, Any], str]:
-    """What goes into the manifest about a tracker, and its fingerprint."""
-    params = tracker.get_parameters()
-    weights = tracker.weights_file(params)
-    digest = sha256(weights) if weights is not None else str(tracker.checkpoint or "")
-    described = describe_parameters(params)
-    settings = {
-        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "parameters": described,
-        "engine": getattr(params, "engine", None),
-        "weights": None if weights is None else {"path": str(weights), "sha256": digest},
-        **describe_machine(),
-    }
-    return settings, fingerprint(tracker.name, tracker.parameter_name, described, digest)

@@ -77,6 +77,7 @@ def override(
             each.display_name,
             checkpoint=checkpoint or each.checkpoint,
             engine=engine or each.engine,
+            precision=each.precision,
             threads=each.threads,
             results_path=results_path or each.results_path,
         )

@@ -61,7 +61,7 @@ class Tracker:
         parameter_name: file `pytracking_et.parameter.NAME.PARAM`.
         run_id: number of a repeated run; None for a single one.
         display_name: name in tables and plots.
-        checkpoint, engine: override those of the parameter file where given.
+        checkpoint, engine, precision: override those of the parameter file where given.
         threads: processor threads for a parameter file that does not set them; None: no limit.
         results_path: folder of all results; of the settings where None.
 
@@ -78,6 +78,7 @@ class Tracker:
         *,
         checkpoint: str | PathLike[str] | None = None,
         engine: str | None = None,
+        precision: str | None = None,
         threads: int | None = None,
         results_path: str | PathLike[str] | None = None,
     ):
@@ -89,6 +90,7 @@ class Tracker:
         self.display_name = display_name
         self.checkpoint = None if checkpoint is None else str(checkpoint)
         self.engine = engine
+        self.precision = precision
         self.threads = threads
         self.results_path = None if results_path is None else str(results_path)
         settings = env_settings()
@@ -109,9 +111,9 @@ class Tracker:
         return plugins.tracker_class(self.name)
 
     def get_parameters(self) -> Any:
-        """A fresh parameter bag, with `checkpoint`, `engine`, `threads` set where given here."""
+        """A fresh parameter bag, with what was given here set on it."""
         params = plugins.parameters(self.name, self.parameter_name)
-        for key in ("checkpoint", "engine"):
+        for key in ("checkpoint", "engine", "precision"):
             if getattr(self, key) is not None:
                 setattr(params, key, getattr(self, key))
         if self.threads is not None and getattr(params, "threads", None) is None:
@@ -136,6 +138,15 @@ class Tracker:
         find = getattr(self.tracker_class, "weights_file", None)
         named = getattr(params, "checkpoint", None) if find is None else find(params)
         return Path(named) if named and Path(named).is_file() else None
+
+    def chosen_engine(self, params: Any) -> tuple[str | None, str | None]:
+        """Engine and precision, with "auto" decided for this machine.
+
+        A tracker class tells through a static method `chosen_engine(params)`; for others the
+        values given to this object.
+        """
+        choose = getattr(self.tracker_class, "chosen_engine", None)
+        return (self.engine, self.precision) if choose is None else choose(params)
 
     def run_sequence(
         self,

@@ -33,6 +33,7 @@ class Unit:
     frames: tuple[str, ...]
     init_box: tuple[float, ...]
     debug: int = 0
+    precision: str | None = None
 
     def __str__(self) -> str:
         run = "" if self.run_id is None else f"_{self.run_id:03d}"
@@ -83,6 +84,7 @@ def run_unit(
                 unit.run_id,
                 checkpoint=unit.checkpoint,
                 engine=unit.engine,
+                precision=unit.precision,
                 threads=threads,
             )
         sequence = Sequence(unit.sequence, list(unit.frames), unit.dataset, [list(unit.init_box)])

@@ -303,3 +303,72 @@ def test_clock_set_back_leaves_times_and_wall_time_alone(fakelab, tmp_path, monk
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert all(entry["wall_seconds"] >= 0 for entry in manifest["settings"].values())
     assert (results.load_values(folder, "a", "time") >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("processes", "cluster", "variable", "expected"),
+    [(0, None, "", None), (0, None, "1", 1), (2, None, "", 4), (2, None, "1", 1)]
+    + [(0, "tcp://x", "", 8), (4, "tcp://x", "2", 2)],
+)
+def test_processor_threads(monkeypatch, processes, cluster, variable, expected):
+    from pytracking_et.evaluation import units
+
+    monkeypatch.setattr(units, "cores", lambda: 8)
+    monkeypatch.setenv("OMP_NUM_THREADS", variable)
+    assert runner._processor_threads(processes, cluster) == expected
+
+
+class TestEngineChosenOnce:
+    """ "auto" is decided by the parent, for all workers and for later runs."""
+
+    @pytest.fixture(autouse=True)
+    def choices(self, fakelab, monkeypatch):
+        self.asked = []
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+
+        def chosen_engine(params):
+            self.asked.append((params.get("engine", "auto"), params.get("threads", None)))
+            return f"engine{len(self.asked)}", "f32"
+
+        fake = Tracker("fake", "plain").tracker_class
+        monkeypatch.setattr(fake, "chosen_engine", staticmethod(chosen_engine), raising=False)
+
+    def settings(self, tracker):
+        text = (Path(tracker.results_dir) / "manifest.json").read_text(encoding="utf-8")
+        return [(e["engine"], e["precision"]) for e in json.loads(text)["settings"].values()]
+
+    def test_units_carry_the_choice(self, tmp_path, monkeypatch):
+        from pytracking_et.evaluation import pool
+
+        given = []
+        monkeypatch.setattr(
+            pool, "run_in_processes", lambda units, *rest: given.extend(units) or iter_nothing()
+        )
+        monkeypatch.setattr(runner, "threads_per_worker", lambda workers: 7)
+        tracker = Tracker("fake", "plain")
+        run(make_list(tmp_path, *SPECS), tracker, threads=2)
+        assert {(unit.engine, unit.precision) for unit in given} == {("engine1", "f32")}
+        assert self.asked == [("auto", 7)]
+        assert self.settings(tracker) == [("engine1", "f32")]
+        assert tracker.engine is None  # the caller's object is left alone
+
+    def test_a_later_run_keeps_it(self, tmp_path):
+        tracker = Tracker("fake", "plain")
+        sequences = make_list(tmp_path, *SPECS)
+        run(sequences[:1], tracker)
+        report = run(sequences, tracker, threads=1)
+        assert (len(report.kept), len(report.done), len(self.asked)) == (1, 2, 1)
+        assert self.settings(tracker) == [("engine1", "f32")]
+
+    def test_without_resume_it_is_made_anew(self, tmp_path):
+        tracker = Tracker("fake", "plain")
+        sequences = make_list(tmp_path, *SPECS)
+        run(sequences, tracker)
+        assert len(run(sequences, tracker, resume=False).done) == 3
+        assert self.settings(tracker) == [("engine1", "f32"), ("engine2", "f32")]
+
+    def test_an_engine_asked_for_is_another_setting(self, tmp_path):
+        sequences = make_list(tmp_path, *SPECS)
+        run(sequences)
+        assert len(run(sequences, Tracker("fake", "plain", engine="torch")).done) == 3
+        assert self.asked == [("auto", None), ("torch", None)]

@@ -1,0 +1,227 @@
+"""One tracker's results folder during a run: what is there, what is to do, what comes in."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ..errors import DatasetError
+from ..files import sha256
+from . import results
+from .lock import run_lock
+from .machine import describe_machine
+from .manifest import Manifest, describe_parameters, fingerprint
+from .sequence import cached_listing
+from .tracker import Tracker
+from .units import Outcome, Unit
+
+LOG_FILE = "failures.log"
+
+
+@dataclass
+class Report:
+    """How a run went: names as `sequence (tracker/parameter)`."""
+
+    done: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)  # finished by an earlier run
+    failed: dict[str, str] = field(default_factory=dict)  # name -> one line
+    logs: list[str] = field(default_factory=list)  # files with the tracebacks
+    frames: int = 0
+    seconds: float = 0.0  # wall time
+    complete: dict[str, list[str]] = field(default_factory=dict)  # results_dir -> sequences
+
+    def finished(self, tracker: Tracker) -> list[str]:
+        """Names of the sequences whose results are complete in the tracker's folder."""
+        return self.complete.get(tracker.results_dir, [])
+
+    def summary(self) -> str:
+        """A few lines for people; names every failure."""
+        rate = f" ({self.frames / self.seconds:.1f} frames/s)" if self.frames else ""
+        lines = [
+            f"{len(self.done)} sequences tracked, {len(self.kept)} kept from earlier runs, "
+            f"{len(self.failed)} failed; {self.frames} frames in {self.seconds:.1f} s{rate}"
+        ]
+        lines += [f"  FAILED {name}: {line}" for name, line in self.failed.items()]
+        lines += [f"  tracebacks: {path}" for path in self.logs]
+        return "\n".join(lines)
+
+
+class RunFolder:
+    """One tracker's results folder, locked: what is there, what is to do, what came in."""
+
+    """Made before it is locked: a tracker that cannot be built must leave no folder behind.
+
+    Args:
+        tracker: whose results_dir it is.
+        report: gets what happens.
+        threads: processor threads the tracker will have; None: its default.
+        resume: keep sequences finished with the same settings.
+    """
+
+    def __init__(self, tracker: Tracker, report: Report, threads: int | None, resume: bool):
+        self.folder = Path(tracker.results_dir)
+        self.report = report
+        self.resume = resume
+        self.start = time.perf_counter()
+        self.failed: dict[str, str] = {}
+        self.manifest = self._open_manifest(tracker)
+        self.tracker, self.settings, self.fingerprint = settle(
+            tracker, threads, self.manifest if resume else None
+        )
+        self._look = cached_listing()
+        self._held = ExitStack()
+
+    def _open_manifest(self, tracker: Tracker) -> Manifest:
+        return Manifest.open(self.folder, tracker.name, tracker.parameter_name, tracker.run_id)
+
+    def lock(self) -> RunFolder:
+        """Take the folder for this process until `close`.
+
+        Raises:
+            ResultsError: another run has it, or it cannot be written.
+        """
+        self._held.enter_context(run_lock(self.folder))
+        try:
+            results.remove_leftovers(self.folder)
+            self.manifest = self._open_manifest(self.tracker)
+        except BaseException:
+            self._held.close()
+            raise
+        return self
+
+    def plan(self, sequences: list[Any], debug: int, processes: int | str) -> list[Unit]:
+        """Units still to run. Writes the manifest, so a full disk is found before hours of work."""
+        units = []
+        for sequence in sequences:
+            unit = self._unit(sequence, debug)
+            if unit is None:
+                continue
+            done = self.resume and self.manifest.is_done(
+                unit.sequence, self.fingerprint, unit.dataset, len(unit.frames), unit.init_box
+            )
+            if done:
+                self.report.kept.append(str(unit))
+                self._complete(unit)
+            elif not self._has_missing_files(sequence, unit):
+                units.append(unit)
+        self.manifest.begin(self.fingerprint, {**self.settings, "processes": processes})
+        self.manifest.write()
+        return units
+
+    def _unit(self, sequence: Any, debug: int) -> Unit | None:
+        tracker = self.tracker
+        try:
+            box = sequence.init_info()["init_bbox"]
+            if isinstance(box, Mapping):
+                raise DatasetError("has several targets; make one Sequence of each")
+            frames = tuple(str(frame) for frame in sequence.frames)
+        except DatasetError as error:
+            self._fail(f"{sequence.name} ({tracker.name}/{tracker.parameter_name})", str(error), "")
+            return None
+        return Unit(
+            tracker.name,
+            tracker.parameter_name,
+            tracker.run_id,
+            tracker.checkpoint,
+            tracker.engine,
+            sequence.dataset,
+            sequence.name,
+            frames,
+            tuple(float(value) for value in box),
+            debug,
+            tracker.precision,
+        )
+
+    def _has_missing_files(self, sequence: Any, unit: Unit) -> bool:
+        try:
+            missing = sequence.missing_files(self._look)
+        except DatasetError as error:
+            self._fail(str(unit), str(error), "")
+            return True
+        if missing:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            self._fail(str(unit), f"missing {missing[0]}{more}", "\n".join(missing))
+        return bool(missing)
+
+    def _complete(self, unit: Unit) -> None:
+        self.report.complete.setdefault(self.tracker.results_dir, []).append(unit.sequence)
+
+    def enter(self, unit: Unit, outcome: Outcome) -> None:
+        """Write what came in: results and their manifest entry, or the failure and its log."""
+        if outcome.result is None:
+            self._fail(str(unit), outcome.message, outcome.traceback)
+            return
+        if len(outcome.result.boxes) != len(unit.frames):
+            count = len(outcome.result.boxes)
+            self._fail(str(unit), f"{count} boxes for {len(unit.frames)} frames", "")
+            return
+        results.save(self.folder, unit.sequence, outcome.result)
+        self.manifest.record(
+            unit.sequence, self.fingerprint, unit.dataset, unit.init_box, outcome.result.times
+        )
+        self.manifest.write()
+        self.report.done.append(str(unit))
+        self._complete(unit)
+        self.report.frames += len(unit.frames)
+
+    def _fail(self, name: str, line: str, traceback: str) -> None:
+        self.failed[name] = self.report.failed[name] = line
+        log = self.folder / LOG_FILE
+        when = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        try:
+            with log.open("a", encoding="utf-8", newline="\n") as stream:
+                stream.write(f"=== {when} {name}: {line}\n{traceback.rstrip()}\n\n")
+        except OSError as error:
+            raise results.unwritable(self.folder, error) from error
+        if str(log) not in self.report.logs:
+            self.report.logs.append(str(log))
+
+    def close(self) -> None:
+        """Enter the wall time and let go of the folder."""
+        if hasattr(self.tracker.visdom, "close"):
+            self.tracker.visdom.close()
+        with self._held:
+            if self.fingerprint in self.manifest.content["settings"]:
+                self.manifest.end(self.fingerprint, time.perf_counter() - self.start, self.failed)
+                self.manifest.write()
+
+
+def settle(
+    tracker: Tracker, threads: int | None, earlier: Manifest | None
+) -> tuple[Tracker, dict[str, Any], str]:
+    """Decide what may differ between machines and moments, once, for all workers.
+
+    An engine "auto" is the fastest one measured, and engines differ in the last decimals: were it
+    left to each worker, the boxes would depend on who ran a sequence. The choice of an earlier run
+    with the same settings is kept.
+
+    Returns:
+        The tracker with its engine and precision decided, the entry for the manifest, and the
+        fingerprint of both.
+    """
+    settled = copy.copy(tracker)
+    settled.threads = settled.threads or threads
+    params = settled.get_parameters()
+    weights = settled.weights_file(params)
+    digest = sha256(weights) if weights is not None else str(tracker.checkpoint or "")
+    names = (tracker.name, tracker.parameter_name)
+    asked = fingerprint(*names, describe_parameters(params), digest)
+    kept = earlier.engine_of(asked) if earlier is not None else None
+    settled.engine, settled.precision = kept or settled.chosen_engine(params)
+    described = describe_parameters(settled.get_parameters())
+    settings = {
+        "asked": asked,
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "parameters": described,
+        "engine": settled.engine,
+        "precision": settled.precision,
+        "weights": None if weights is None else {"path": str(weights), "sha256": digest},
+        **describe_machine(),
+    }
+    return settled, settings, fingerprint(*names, described, digest)

@@ -62,7 +62,8 @@ class Comparison:
     def figures(self) -> pd.DataFrame:
         """Percent, one row a tracker: auc, op50, op75, precision, norm_precision."""
         return pd.DataFrame(
-            {name: np.nanmean(values, axis=0) for name, values in self._rates().items()},
+            # pandas leaves NaN out of a mean, and gives NaN where there is nothing else.
+            {name: pd.DataFrame(v).mean().to_numpy() for name, v in self._rates().items()},
             index=pd.Index(self.labels, name="tracker"),
         )
 

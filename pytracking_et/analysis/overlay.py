@@ -61,7 +61,7 @@ def _rectangle(
     # Far outside the image OpenCV's fixed-point coordinates would overflow.
     limit = 4 * max(image.shape[:2])
     corners = [int(np.clip(round(v), -limit, limit)) for v in (x, y, x + w, y + h)]
-    cv2.rectangle(image, corners[:2], corners[2:], color, thickness, cv2.LINE_AA)
+    cv2.rectangle(image, corners[:2], corners[2:], color, thickness)
 
 
 def bgr(color: str) -> tuple[int, int, int]:

@@ -1,0 +1,174 @@
+"""The page: self-contained, complete, safe against odd names; looked at in a browser (slow)."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from pytracking_et.analysis.comparison import annotate, compare
+from pytracking_et.analysis.report import write_report
+
+
+class Outline(HTMLParser):
+    """Tags that are not closed, references to other files, ids."""
+
+    VOID = {"meta", "br", "img", "link", "input", "hr"}
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.references, self.ids, self.cells = [], [], set(), []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.references += [values[k] for k in ("src", "href") if k in values]
+        self.ids.add(values.get("id"))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] in ("td", "th"):
+            self.cells.append(data)
+
+
+def embedded(text):
+    return json.loads(re.search(r'id="data">(.*?)</script>', text, re.S)[1])
+
+
+@pytest.fixture
+def page(world, tmp_path):
+    manifest = {"format": 1, "cpu": "Test CPU <b>", "settings": {"f": {"threads": 2}}}
+    Path(world.trackers[0].results_dir, "manifest.json").write_text(json.dumps(manifest))
+    groups = {"OCC": ["Alpha", "Gamma"], "SV": ["Beta-1"]}
+    return write_report(world.trackers, world.sequences, tmp_path / "r.html", attributes=groups)
+
+
+def test_refers_to_nothing_else(page):
+    outline = Outline(page.read_text(encoding="utf-8"))
+    assert outline.open == []
+    assert all(reference.startswith("#") for reference in outline.references)
+    assert {"results", "curves", "strips", "bysequence", "manifest"} <= outline.ids
+    assert not re.search(r"(?:src|href)=\"(?:http|//)|@import|url\(", page.read_text())
+
+
+def test_figures_on_the_page_are_those_of_the_comparison(page, world):
+    cells = Outline(page.read_text(encoding="utf-8")).cells
+    for value in compare(world.trackers, world.sequences).figures()["auc"]:
+        assert f"{value:.2f}" in cells
+    text = page.read_text(encoding="utf-8")
+    assert "rule pytracking" in text
+    assert "NOT COMPARABLE: this run is on 4 sequences" in text
+
+
+def test_failures_and_strips(page):
+    values = embedded(page.read_text(encoding="utf-8"))
+    assert {one["kind"] for one in values["sequences"]} == {"best", "worst"}
+    pictures = [picture for one in values["sequences"] for picture in one["strip"]]
+    assert len(pictures) == 4 * 8
+    assert all(picture["uri"].startswith("data:image/jpeg") for picture in pictures)
+
+
+def test_the_first_tracker_is_what_strips_are_about(world, tmp_path):
+    order = [world.trackers[1], world.trackers[0]]
+    path = write_report(order, world.sequences, tmp_path / "r.html", count=1)
+    values = embedded(path.read_text(encoding="utf-8"))
+    worst = next(one for one in values["sequences"] if one["kind"] == "worst")
+    assert worst["name"] == "Gamma"
+    assert worst["timeline"]["lost"] == [[10, 39]]
+    assert worst["lost"] == 75.0
+
+
+def test_manifest_is_shown_and_escaped(page):
+    text = page.read_text(encoding="utf-8")
+    assert "Test CPU &lt;b&gt;" in text
+    assert "Test CPU <b>" not in text
+    assert "no manifest.json" in text  # of the other two
+
+
+def test_odd_names_cannot_break_the_page(world, tmp_path):
+    world.trackers[0].display_name = "</script><b>{{data}}"
+    path = write_report(
+        world.trackers, world.sequences, tmp_path / "r.html", title="{{script}} <i>"
+    )
+    text = path.read_text(encoding="utf-8")
+    assert embedded(text)["first"] == "</script><b>{{data}}"
+    assert text.count("</script>") == 2
+    assert "<i>" not in text
+    assert Outline(text).open == []
+
+
+def test_without_frames_there_are_timelines_only(world, tmp_path):
+    path = write_report(world.trackers, annotate(world.sequences), tmp_path / "r.html")
+    values = embedded(path.read_text(encoding="utf-8"))
+    assert all(one["strip"] == [] and one["timeline"]["x"] for one in values["sequences"])
+
+
+def test_merged_runs(world, tmp_path):
+    path = write_report(world.trackers, world.sequences, tmp_path / "r.html", merge_results=True)
+    values = embedded(path.read_text(encoding="utf-8"))
+    assert [style["label"] for style in values["styles"]] == ["good_default", "poor_default"]
+
+
+PROBE = Path(__file__).with_name("probe.js")
+
+
+def chromium(*arguments, profile):
+    program = (
+        shutil.which("chromium")
+        or shutil.which("chromium-browser")
+        or shutil.which("google-chrome")
+    )
+    if program is None:
+        pytest.skip("no Chromium to open the page in")
+    switches = [
+        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync",
+        f"--user-data-dir={profile}", "--hide-scrollbars", "--virtual-time-budget=5000",
+    ]  # fmt: skip
+    done = subprocess.run(
+        [program, *switches, *arguments], check=True, capture_output=True, text=True, timeout=180
+    )
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 500])
+def test_in_a_browser(page, world, tmp_path, width):
+    shot = tmp_path / "page.png"
+    chromium(
+        f"--window-size={width},3000", f"--screenshot={shot}", page.as_uri(),
+        profile=tmp_path / "profile",
+    )  # fmt: skip
+    image = cv2.imread(str(shot))
+    assert image.shape[1] == width
+    assert len(np.unique(image.reshape(-1, 3), axis=0)) > 100
+    probed = page.with_name("probe.html")
+    text = page.read_text(encoding="utf-8").replace('loading: "lazy"', 'loading: "eager"')
+    probed.write_text(
+        text.replace("</body>", f"<script>{PROBE.read_text()}</script></body>"), encoding="utf-8"
+    )
+    dom = chromium(
+        f"--window-size={width},3000", "--dump-dom", probed.as_uri(), profile=tmp_path / "profile"
+    )
+    found = json.loads(re.search(r'<pre id="probe">(.*?)</pre>', dom, re.S)[1])
+    assert found["ready"] == "yes"
+    assert found["before"] == list(compare(world.trackers, world.sequences).sequences)
+    assert sorted(found["down"]) == sorted(found["before"])
+    assert found["up"] == found["down"][::-1] != found["down"]
+    assert (found["lines"], found["off"]) == (9, 3)
+    assert "IoU threshold 0.45" in found["tip"]
+    assert "poor_default_000" in found["tip"]
+    assert "good_default" not in found["tip"]  # switched off
+    assert found["images"] >= 8
+    assert not found["wide"]

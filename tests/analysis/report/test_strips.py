@@ -1,0 +1,107 @@
+"""Which frames and sequences the report shows."""
+
+from __future__ import annotations
+
+import base64
+
+import cv2
+import numpy as np
+import pytest
+
+from pytracking_et.analysis.report.strips import (
+    SequenceResult,
+    choose_frames,
+    film_strip,
+    pick,
+    spans,
+    timeline,
+)
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("", []), ("000", []), ("111", [(0, 2)]), ("0110100", [(1, 2), (4, 4)]), ("01", [(1, 1)])],
+)
+def test_spans(flags, expected):
+    assert spans(np.array([c == "1" for c in flags], bool)) == expected
+
+
+def test_frames_show_first_last_and_the_longest_loss():
+    overlap = np.full(200, 0.8)
+    overlap[120:160] = 0.0
+    overlap[30] = 0.0
+    chosen = choose_frames(overlap, 8)
+    assert len(chosen) == len(set(chosen)) == 8
+    assert {0, 199, 119} <= set(chosen)
+    assert any(overlap[i] == 0 and i > 100 for i in chosen)
+    assert max(np.diff(chosen)) <= 60
+
+
+@pytest.mark.parametrize(("frames", "count"), [(1, 8), (5, 8), (8, 8), (9, 8), (50, 1), (50, 2)])
+def test_frames_of_short_sequences_and_few_pictures(frames, count):
+    chosen = choose_frames(np.zeros(frames), count)
+    assert chosen == sorted(set(chosen))
+    assert len(chosen) == min(frames, count)
+    assert set(chosen) <= set(range(frames))
+
+
+def test_pick_never_shows_a_sequence_twice():
+    average = {"a": 0.1, "b": 0.9, "c": 0.5, "d": float("nan")}
+    assert pick(average, 1) == (["b"], ["a"])
+    best, worst = pick(average, 4)
+    assert sorted(best + worst) == ["a", "b", "c"]
+
+
+def result(tmp_path, n=30):
+    frames = []
+    for i in range(n):
+        frames.append(str(tmp_path / f"{i}.png"))
+        cv2.imwrite(frames[-1], np.full((80, 100, 3), 90, np.uint8))
+    truth = np.tile([10.0, 10, 20, 20], (n, 1))
+    overlap = np.stack([np.full(n, 0.7), np.full(n, 0.2)])
+    overlap[0, 12:20] = 0
+    overlap[:, 25:] = -1
+    valid = np.arange(n) < 25
+    boxes = np.stack([truth + [4, 0, 0, 0], truth + [30, 30, 0, 0]])
+    return SequenceResult("s", truth, valid, boxes, overlap, frames)
+
+
+def test_film_strip(tmp_path):
+    pictures = film_strip(result(tmp_path), ["#0072b2", "#d55e00"], 6)
+    assert len(pictures) == 6
+    by_frame = {p["frame"]: p for p in pictures}
+    assert by_frame[0]["iou"] == 0.7
+    assert by_frame[29]["iou"] is None  # absent
+    assert any(p["lost"] for p in pictures)
+    kind, data = by_frame[0]["uri"].split(",")
+    assert kind == "data:image/jpeg;base64"
+    image = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
+    assert image.shape == (168, 210, 3)
+    assert (image > 220).all(axis=2).any()  # ground truth, white
+
+
+def test_an_unreadable_frame_says_so_in_its_place(tmp_path):
+    one = result(tmp_path)
+    one.frames[0] = str(tmp_path / "none.png")
+    first = film_strip(one, ["#0072b2"], 4)[0]
+    assert first["uri"] == ""
+    assert "none.png" in first["error"]
+
+
+def test_no_frames_no_strip(tmp_path):
+    one = result(tmp_path)
+    bare = SequenceResult(one.name, one.truth, one.valid, one.boxes, one.overlap, ())
+    assert film_strip(bare, [], 4) == []
+
+
+def test_timeline_keeps_every_loss():
+    n = 5000
+    overlap = np.full((1, n), 0.9)
+    overlap[0, 3333] = 0
+    truth = np.ones((n, 4))
+    one = SequenceResult("s", truth, np.ones(n, bool), truth[None], overlap, ())
+    line = timeline(one, ["t"])
+    assert len(line["x"]) <= 400
+    assert min(line["series"]["t"]) == 0
+    assert line["lost"] == [(3333, 3333)]
+    assert line["absent"] == []

@@ -1,0 +1,178 @@
+"""Several trackers on a data set: stacked, merged, cached by content."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pytracking_et.analysis import comparison, score
+from pytracking_et.analysis.comparison import Comparison, compare, from_scores, labels_of
+from pytracking_et.errors import ResultsError
+
+
+def test_figures_are_those_of_score(world):
+    data = compare(world.trackers, world.sequences)
+    assert data.labels == ["good_default", "poor_default_000", "poor_default_001"]
+    for label, boxes in zip(data.labels, world.predictions.values(), strict=True):
+        whole = {name: np.trunc(rows) for name, rows in boxes.items()}
+        expected = score(whole, world.truth)
+        assert data.figures().loc[label].to_dict() == pytest.approx(expected.as_dict())
+        assert data.per_sequence("auc")[label].to_list() == pytest.approx(
+            expected.per_sequence["auc"].to_list()
+        )
+
+
+def test_subpixel_reads_the_float_files(world):
+    fine, whole = (
+        compare(world.trackers[:1], world.sequences, subpixel=subpixel).figures()["auc"].iloc[0]
+        for subpixel in (True, False)
+    )
+    boxes = {name: np.round(rows, 4) for name, rows in world.predictions["good"].items()}
+    assert fine == pytest.approx(score(boxes, world.truth).auc)
+    assert fine != pytest.approx(whole)
+
+
+def test_runs_are_averaged(world):
+    apart = compare(world.trackers, world.sequences).figures()
+    merged = compare(world.trackers, world.sequences, merge_results=True)
+    assert merged.labels == ["good_default", "poor_default"]
+    assert labels_of(world.trackers, True) == ["good_default", "poor_default", "poor_default"]
+    expected = apart.iloc[1:].mean()
+    assert merged.figures().loc["poor_default"].to_list() == pytest.approx(expected.to_list())
+    assert merged.trackers[1]["run_id"] is None
+
+
+def test_missing_sequences_raise_or_are_skipped_for_all(world):
+    (Path(world.trackers[1].results_dir) / "Gamma.txt").unlink()
+    with pytest.raises(ResultsError, match="lacks 1 of 4 sequences: Gamma"):
+        compare(world.trackers, world.sequences)
+    data = compare(world.trackers, world.sequences, skip_missing_seq=True)
+    assert data.sequences == ("Alpha", "Beta-1", "Delta_2")
+    assert data.skipped == ("Gamma",)
+    assert "1 sequence(s) skipped for missing results: Gamma" in data.note
+
+
+def test_skipping_everything_is_an_error(world):
+    for file in Path(world.trackers[1].results_dir).glob("*.txt"):
+        file.unlink()
+    with pytest.raises(ResultsError, match="no sequence has results of every tracker"):
+        compare(world.trackers, world.sequences, skip_missing_seq=True)
+
+
+def test_no_trackers(world):
+    with pytest.raises(ResultsError, match="no trackers"):
+        compare([], world.sequences)
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """How often scores were computed."""
+    calls = []
+    real = comparison.score_annotated
+
+    def counting(*args, **kwargs):
+        calls.append(1)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(comparison, "score_annotated", counting)
+    return calls
+
+
+def test_cache_is_used_and_equal(world, tmp_path, counted):
+    cache = tmp_path / "eval_data.npz"
+    first = compare(world.trackers, world.sequences, cache=cache)
+    again = compare(world.trackers, world.sequences, cache=cache)
+    assert len(counted) == 3
+    assert again.figures().equals(first.figures())
+    assert (again.note, again.labels, again.sequences) == (
+        first.note, first.labels, first.sequences,
+    )  # fmt: skip
+    compare(world.trackers, world.sequences, cache=cache, force_evaluation=True)
+    assert len(counted) == 6
+
+
+def change_a_result(world):
+    path = Path(world.trackers[0].results_dir) / "Alpha.txt"
+    path.write_text(path.read_text().replace("\t", ",", 1))
+
+
+def change_the_truth(world):
+    world.sequences[0].ground_truth_rect[3] += 1
+
+
+@pytest.mark.parametrize(
+    ("change", "options"),
+    [
+        (change_a_result, {}),
+        (change_the_truth, {}),
+        (None, {"plot_bin_gap": 0.01}),
+        (None, {"exclude_invalid_frames": True}),
+        (None, {"rule": "ettrack"}),
+        (None, {"subpixel": True}),
+        (None, {"merge_results": True}),
+    ],
+)
+def test_cache_notices_every_change(world, tmp_path, counted, change, options):
+    cache = tmp_path / "eval_data.npz"
+    compare(world.trackers, world.sequences, cache=cache)
+    if change:
+        change(world)
+    compare(world.trackers, world.sequences, cache=cache, **options)
+    assert len(counted) == 6
+
+
+def test_broken_cache_says_what_to_do(world, tmp_path):
+    cache = tmp_path / "eval_data.npz"
+    cache.write_bytes(b"nothing")
+    with pytest.raises(ResultsError, match="force_evaluation"):
+        compare(world.trackers, world.sequences, cache=cache)
+
+
+def test_cache_holds_no_pickle(world, tmp_path):
+    compare(world.trackers, world.sequences, cache=tmp_path / "e.npz")
+    with np.load(tmp_path / "e.npz", allow_pickle=False) as stored:
+        assert {stored[name].dtype.kind for name in stored} <= set("fiu")
+
+
+def test_excluding_invalid_frames(world):
+    rows = world.sequences[0].ground_truth_rect
+    rows[5:15] = np.nan
+    data = compare(world.trackers[:1], world.sequences[:1], exclude_invalid_frames=True)
+    valid = np.isfinite(rows[:, 0])
+    boxes = np.trunc(world.predictions["good"]["Alpha"])
+    expected = score({"a": boxes[valid]}, {"a": rows[valid]})
+    assert data.figures()["auc"].iloc[0] == pytest.approx(expected.auc)
+    assert data.figures()["norm_precision"].iloc[0] == pytest.approx(expected.norm_precision)
+
+
+def test_a_sequence_without_valid_frames_has_no_say_when_excluded(world):
+    world.sequences[0].ground_truth_rect[:] = np.nan
+    data = compare(world.trackers[:1], world.sequences, exclude_invalid_frames=True)
+    assert np.isnan(data.per_sequence("auc").iloc[0, 0])
+    rest = compare(world.trackers[:1], world.sequences[1:], exclude_invalid_frames=True)
+    assert data.figures()["auc"].iloc[0] == pytest.approx(rest.figures()["auc"].iloc[0])
+
+
+def test_op75_needs_its_threshold(world):
+    data = compare(world.trackers[:1], world.sequences, plot_bin_gap=0.1)
+    assert np.isnan(data.figures()["op75"].iloc[0])
+    assert data.figures()["op50"].iloc[0] > 0
+
+
+def test_same_labels_are_told_apart(world):
+    for one in world.trackers:
+        one.display_name = "mine"
+    assert labels_of(world.trackers) == ["mine", "mine 000", "mine 001"]
+
+
+def test_from_scores(world):
+    data = from_scores({"a": score(world.truth, world.truth), "b": score(world.truth, world.truth)})
+    assert isinstance(data, Comparison)
+    assert data.figures()["auc"].to_list() == pytest.approx([95.238, 95.238], abs=1e-3)
+
+
+def test_unknown_figure(world):
+    with pytest.raises(ResultsError, match="'f1'"):
+        compare(world.trackers, world.sequences).per_sequence("f1")

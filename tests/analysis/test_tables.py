@@ -1,0 +1,106 @@
+"""Golden formats of tables."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pytracking_et.analysis.tables import Table, escape_latex
+from pytracking_et.errors import ParameterError
+
+FRAME = pd.DataFrame(
+    {"auc": [67.834, 66.2], "op75": [np.nan, 50.0], "frames": [10, 20]},
+    index=pd.Index(["E.T.Track", "a_b|c"], name="tracker"),
+)
+TABLE = Table(FRAME, "Results on otb", "rule pytracking: x > 0")
+
+GOLDEN = {
+    "text": """\
+Results on otb
+tracker      AUC   OP75  Frames
+-------------------------------
+E.T.Track  67.83      -      10
+a_b|c      66.20  50.00      20
+(rule pytracking: x > 0)
+""",
+    "md": """\
+**Results on otb**
+
+| tracker | AUC | OP75 | Frames |
+|---|---:|---:|---:|
+| E.T.Track | **67.83** | - | 10 |
+| a_b\\|c | 66.20 | **50.00** | 20 |
+
+*rule pytracking: x > 0*
+
+Columns: AUC: mean of the success curve over 21 overlap thresholds, %; \
+OP75: frames with IoU > 0.75, %; Frames: frames of the sequence.
+""",
+    "latex": r"""\begin{table}
+  \centering
+  \caption{Results on otb (rule pytracking: x $>$ 0)}
+  \begin{tabular}{lrrr}
+    \toprule
+    tracker & AUC & OP75 & Frames \\
+    \midrule
+    E.T.Track & \textbf{67.83} & - & 10 \\
+    a\_b|c & 66.20 & \textbf{50.00} & 20 \\
+    \bottomrule
+  \end{tabular}
+\end{table}
+""",
+    "csv": """\
+tracker,auc,op75,frames,note
+E.T.Track,67.834,,10,rule pytracking: x > 0
+a_b|c,66.2,50.0,20,rule pytracking: x > 0
+""",
+}
+
+
+@pytest.mark.parametrize("form", list(GOLDEN))
+def test_golden(form):
+    assert TABLE.render(form) == GOLDEN[form]
+
+
+def test_json():
+    content = json.loads(TABLE.render("json"))
+    assert content["title"] == "Results on otb"
+    assert content["note"] == "rule pytracking: x > 0"
+    assert content["rows"][0] == {"tracker": "E.T.Track", "auc": 67.834, "op75": None, "frames": 10}
+    assert set(content["columns"]) == {"auc", "op75", "frames"}
+
+
+def test_csv_is_read_by_pandas():
+    back = pd.read_csv(io.StringIO(TABLE.render("csv")), index_col=0)
+    assert back["auc"].to_list() == [67.834, 66.2]
+
+
+def test_ties_share_the_mark():
+    frame = pd.DataFrame({"auc": [50.001, 50.004, 49.0]}, index=["a", "b", "c"])
+    assert Table(frame, "t", "n").leaders() == [[True], [True], [False]]
+
+
+def test_a_single_row_has_no_best():
+    assert Table(FRAME.iloc[:1], "t", "n").leaders() == [[False] * 3]
+
+
+def test_write(tmp_path):
+    TABLE.write(tmp_path / "t.md", "md")
+    assert (tmp_path / "t.md").read_text(encoding="utf-8") == GOLDEN["md"]
+
+
+def test_unknown_format():
+    with pytest.raises(ParameterError, match="'xls'.*text, md, latex, csv, json"):
+        TABLE.render("xls")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("50 % & #1_a", r"50 \% \& \#1\_a"), ("a\\b~", r"a\textbackslash{}b\textasciitilde{}")],
+)
+def test_escape_latex(text, expected):
+    assert escape_latex(text) == expected

@@ -1,0 +1,68 @@
+"""Finding result folders by what a command line names."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytracking_et.analysis.trackers import find_trackers
+from pytracking_et.errors import ParameterError, ResultsError
+
+
+@pytest.fixture
+def root(tmp_path):
+    for place in ("et/default", "et/fast_000", "et/fast_001", "et/fast_002", "ATOM", "et/empty"):
+        (tmp_path / place).mkdir(parents=True)
+        if not place.endswith("empty"):
+            (tmp_path / place / "Deer.txt").write_text("1,2,3,4\n")
+    return tmp_path
+
+
+def shown(trackers):
+    return [(t.name, t.parameter_name, t.run_id, t.display_name) for t in trackers]
+
+
+@pytest.mark.parametrize(
+    ("specs", "expected"),
+    [
+        (["et:default"], [("et", "default", None, None)]),
+        (["et:fast:1"], [("et", "fast", 1, None)]),
+        (["et:fast:0-2"], [("et", "fast", i, None) for i in range(3)]),
+        (["mine=et:default"], [("et", "default", None, "mine")]),
+        (["ATOM"], [("ATOM", "", None, "ATOM")]),
+        (["et/fast_002"], [("et", "fast", 2, None)]),
+        (
+            [],
+            [("ATOM", "", None, "ATOM"), ("et", "default", None, None)]
+            + [("et", "fast", i, None) for i in range(3)],
+        ),
+    ],
+)
+def test_find(root, specs, expected):
+    assert shown(find_trackers(root, specs)) == expected
+
+
+def test_absolute_folder(root, tmp_path_factory):
+    other = tmp_path_factory.mktemp("elsewhere") / "my results"
+    other.mkdir()
+    (other / "Deer.txt").write_text("1,2,3,4\n")
+    (one,) = find_trackers(root, [f"X={other}"])
+    assert (one.display_name, one.results_dir) == ("X", str(other))
+
+
+@pytest.mark.parametrize(
+    ("spec", "error", "message"),
+    [
+        ("et:none", ResultsError, r"no results of 'et:none'.*ATOM, et:default, et:fast"),
+        ("et", ParameterError, r"'et' is no result folder"),
+        ("et:fast:x", ParameterError, "'x' is neither a number nor FIRST-LAST"),
+        ("et:fast:5", ResultsError, "fast_005"),
+    ],
+)
+def test_errors_list_what_is_there(root, spec, error, message):
+    with pytest.raises(error, match=message):
+        find_trackers(root, [spec])
+
+
+def test_nothing_there(tmp_path):
+    with pytest.raises(ResultsError, match="no results below"):
+        find_trackers(tmp_path)

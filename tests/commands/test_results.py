@@ -1,0 +1,149 @@
+"""`ettrack results` and the selection of trackers and ground truth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pytracking_et.analysis import score
+from pytracking_et.commands import main
+
+BOX = [10.0, 20.0, 30.0, 40.0]
+
+
+def make_place(tmp_path):
+    """Two sequences and two runs of one tracker, the second with errors."""
+    rng = np.random.default_rng(0)
+    truth = {name: np.tile(BOX, (20, 1)) + rng.integers(0, 9, (20, 1)) for name in ("Deer", "Man")}
+    (tmp_path / "gt").mkdir()
+    for name, rows in truth.items():
+        np.savetxt(tmp_path / "gt" / f"{name}.txt", rows, fmt="%d", delimiter=",")
+    for run in range(2):
+        folder = tmp_path / "res" / "et" / f"default_{run:03d}"
+        folder.mkdir(parents=True)
+        for name, rows in truth.items():
+            boxes = rows + rng.integers(-5 * run, 5 * run + 1, rows.shape)
+            np.savetxt(folder / f"{name}.txt", boxes, fmt="%d", delimiter="\t")
+            np.savetxt(folder / f"{name}_time.txt", np.full(20, 0.02), fmt="%f")
+    return tmp_path
+
+
+@pytest.fixture
+def place(tmp_path):
+    return make_place(tmp_path)
+
+
+def results(place, *arguments):
+    return main(
+        ["results", "otb", "--ground-truth", str(place / "gt"), "--results", str(place / "res"),
+         *arguments]
+    )  # fmt: skip
+
+
+def test_json_figures(place, capsys):
+    assert results(place, "--format", "json") == 0
+    tables = json.loads(capsys.readouterr().out)
+    rows = {row["tracker"]: row for row in tables[0]["rows"]}
+    truth, boxes = (
+        {n: np.loadtxt(folder / f"{n}.txt", delimiter=separator) for n in ("Deer", "Man")}
+        for folder, separator in ((place / "gt", ","), (place / "res/et/default_001", "\t"))
+    )
+    assert rows["et_default_001"]["auc"] == pytest.approx(score(boxes, truth).auc)
+    assert rows["et_default_001"]["fps"] == pytest.approx(50)
+    assert "rule pytracking" in tables[0]["note"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], ["et_default_000", "et_default_001", "rule pytracking", "Speed"]),
+        (["--rule", "ettrack"], ["rule ettrack"]),
+        (["--merge-runs"], ["et_default "]),
+        (["--trackers", "mine=et:default:1"], ["mine"]),
+        (["--per-sequence", "--filter", "ao_max:101"], ["Deer", "AO per sequence"]),
+        (["--published"], ["E.T.Track", "et_default_000 (this run)", "NOT COMPARABLE"]),
+        (["--format", "latex"], [r"\begin{tabular}", r"et\_default\_000"]),
+        (["--format", "md"], ["| tracker | AUC |"]),
+        (["--format", "csv"], ["tracker,auc,op50"]),
+    ],
+)
+def test_tables(place, capsys, arguments, expected):
+    assert results(place, *arguments) == 0
+    printed = capsys.readouterr().out
+    for text in expected:
+        assert text in printed
+
+
+def test_merged_runs_are_one_row(place, capsys):
+    assert results(place, "--merge-runs", "--format", "json") == 0
+    rows = json.loads(capsys.readouterr().out)[0]["rows"]
+    assert [row["tracker"] for row in rows] == ["et_default"]
+    assert rows[0]["fps"] == pytest.approx(50)
+
+
+def test_output_and_plots(place):
+    attributes = place / "attributes.json"
+    codes = ["SV", "OCC", "FM"]
+    attributes.write_text(json.dumps({"order": codes, "sequences": {"Deer": codes, "Man": codes}}))
+    assert results(
+        place, "--output", str(place / "out" / "t.txt"), "--plots", str(place / "plots"),
+        "--attributes", str(attributes),
+    ) == 0  # fmt: skip
+    assert "AUC per attribute" in (place / "out" / "t.txt").read_text()
+    expected = {"success", "precision", "norm_precision", "radar", "speed"}
+    written = {path.name for path in (place / "plots").iterdir()}
+    assert written == {f"{n}_plot.{form}" for n in expected for form in ("pdf", "svg", "png")}
+
+
+def test_missing_sequence(place, capsys):
+    (place / "res" / "et" / "default_000" / "Deer.txt").unlink()
+    assert results(place) == 2
+    assert "lacks 1 of 2 sequences: Deer" in capsys.readouterr().err
+    assert results(place, "--skip-missing") == 0
+    assert "skipped for missing results: Deer" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--trackers", "none:x"], "results there: et:default"),
+        (["--dataset-root", "x"], "give one"),
+        (["--filter", "x", "--per-sequence"], "--filter 'x'"),
+        (["--per-sequence", "f1"], "unknown figure 'f1'"),
+    ],
+)
+def test_errors(place, capsys, arguments, message):
+    assert results(place, *arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_hidden_data_set(place, capsys):
+    assert main(["results", "got10k_test"]) == 2
+    assert "hidden" in capsys.readouterr().err
+
+
+def test_lasot_with_visibility(place, capsys):
+    flags = {name: {"frames": 20, "absent": [[5, 9]]} for name in ("Deer", "Man")}
+    (place / "v.json").write_text(json.dumps(flags))
+    assert main(
+        ["results", "lasot", "--ground-truth", str(place / "gt"), "--results", str(place / "res"),
+         "--visibility", str(place / "v.json"), "--trackers", "et:default:0", "--format", "json"]
+    ) == 0  # fmt: skip
+    row = json.loads(capsys.readouterr().out)[0]["rows"][0]
+    assert row["auc"] == pytest.approx(100 * 20 / 21 * 15 / 20)
+    assert row["norm_precision"] == pytest.approx(75)
+
+
+def test_a_data_set_on_disk(shared, tmp_path, capsys):
+    """The data set's own loader and published boxes of the same sequences."""
+    raw = shared / "results" / "raw" / "OTB100"
+    root = shared / "sequences" / "OTB100"
+    assert main(
+        ["results", "otb", "--dataset-root", str(root), "--results", str(raw), "--trackers",
+         "ATOM", "--format", "json", "--output", str(tmp_path / "t.json")]
+    ) == 0  # fmt: skip
+    (row,) = json.loads(Path(tmp_path / "t.json").read_text())[0]["rows"]
+    assert row["auc"] == pytest.approx(70.79, abs=0.01)

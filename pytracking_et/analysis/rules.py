@@ -68,6 +68,9 @@ RULES: dict[str, Rule] = {
     )
 }
 
+# By name, since UAVDT or UAVTrack112 are other data sets and follow no habit of UAV123.
+_UAV = ("uav", "uav123", "uav12310fps", "uav10fps")
+
 # Ground truth of these is hidden beyond the first frame: only their servers can score them.
 _HIDDEN = {
     "got10ktest": "https://got-10k.aitestunion.com (ettrack pack got10k)",
@@ -93,7 +96,7 @@ def family(dataset: str) -> Family:
     """
     plain = _plain(dataset)
     refuse_hidden(dataset)
-    if plain.startswith("uav"):
+    if plain in _UAV:
         return "uav"
     if plain.startswith("lasot"):
         return "lasot"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -38,8 +38,8 @@ class Score:
     norm_precision: float
     op50: float
     op75: float
-    per_sequence: pd.DataFrame
-    curves: Curves
+    per_sequence: pd.DataFrame = field(repr=False)
+    curves: Curves = field(repr=False)
     dataset: str
     rule: str
     note: str

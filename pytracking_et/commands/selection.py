@@ -41,8 +41,11 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--attributes",
+        nargs="?",
+        const="",
         metavar="JSON",
-        help='file {"order": [codes], "sequences": {name: [codes]}} for figures per attribute',
+        help="figures per attribute: those in the data set's folder, or a file "
+        '{"order": [codes], "sequences": {name: [codes]}}',
     )
     parser.add_argument(
         "--rule", default="pytracking", choices=RULES, help="which frames are valid"
@@ -81,7 +84,6 @@ class Selection:
 
 def select(args: argparse.Namespace) -> Selection:
     """Find trackers and ground truth."""
-    from ..analysis.attributes import read_attributes
     from ..analysis.rules import refuse_hidden
     from ..analysis.trackers import find_trackers
 
@@ -92,7 +94,6 @@ def select(args: argparse.Namespace) -> Selection:
         from ..evaluation import env_settings
 
         results = env_settings().results_path
-    attributes = read_attributes(args.attributes, annotation.truth) if args.attributes else {}
     options = {
         "merge_results": args.merge_runs,
         "skip_missing_seq": args.skip_missing,
@@ -100,7 +101,22 @@ def select(args: argparse.Namespace) -> Selection:
         "exclude_invalid_frames": args.exclude_invalid_frames,
     }
     trackers = find_trackers(results, args.trackers)
-    return Selection(trackers, annotation, sequences, options, attributes)
+    return Selection(trackers, annotation, sequences, options, _attributes(args, annotation))
+
+
+def _attributes(args: argparse.Namespace, annotation: Annotation) -> dict[str, list[str]]:
+    if args.attributes is None:
+        return {}
+    if args.attributes:
+        from ..analysis.attributes import read_attributes
+
+        return read_attributes(args.attributes, annotation.truth)
+    if args.ground_truth:
+        raise ParameterError("--attributes with --ground-truth needs the name of a JSON file")
+    from ..evaluation import get_dataset_attributes
+
+    groups = get_dataset_attributes(args.dataset, root=args.dataset_root)
+    return {code: [one.name for one in sequences] for code, sequences in groups.items()}
 
 
 def _ground_truth(args: argparse.Namespace) -> tuple[Annotation, list[Any]]:

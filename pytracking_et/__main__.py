@@ -1,0 +1,8 @@
+"""`python -m pytracking_et ...` is the command `ettrack ...`."""
+
+import sys
+
+from .commands import main
+
+if __name__ == "__main__":
+    sys.exit(main())

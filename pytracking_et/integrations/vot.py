@@ -1,0 +1,135 @@
+"""Tracker entry for the vot-toolkit: `python -m pytracking_et.integrations.vot`.
+
+The toolkit starts this process and talks TraX with it over its standard streams (PyPI `vot-trax`;
+https://trax.readthedocs.io). One process serves single- and multi-object experiments: each object
+is tracked on its own, all share one network. Regions may arrive as rectangle, polygon or mask and
+are tracked by their bounding rectangle; rectangles go back, each with a property "confidence".
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..boxes import Box
+from ..errors import BoxError, DependencyError, PytrackingETError
+from ..live.session import Session, SingleTracker
+from .vot_registry import add_tracker_arguments
+
+
+def bounding_rectangle(region: Any) -> Box:
+    """Bounding rectangle of a TraX region.
+
+    Args:
+        region: `trax.region.Rectangle`, `Polygon` or `Mask`.
+
+    Returns:
+        (4,) float64 x, y, w, h in pixels, 0-based. A polygon's is between its extreme corners (as
+        in pytracking); a mask's holds its set pixels wholly, so one pixel alone is 1 x 1.
+
+    Raises:
+        BoxError: a mask without a set pixel, or TraX's special region (no object in this frame).
+    """
+    if region.type == "rectangle":
+        return np.array(region.bounds(), np.float64)
+    if region.type == "polygon":
+        return _between(np.array(list(region), np.float64))
+    if region.type == "mask":
+        return _around(region.array(), region.offset())
+    raise BoxError(
+        f"a region of type {region.type!r} cannot be tracked; the toolkit must give a rectangle, "
+        "polygon or mask where an object starts"
+    )
+
+
+def _between(corners: NDArray[np.float64]) -> Box:
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    return np.concatenate([low, high - low])
+
+
+def _around(mask: NDArray[np.uint8], offset: ArrayLike) -> Box:
+    rows, columns = np.nonzero(mask)
+    if rows.size == 0:
+        raise BoxError(f"the object's mask of {mask.shape} pixels is empty: nothing to track")
+    pixels = np.stack([columns, rows], axis=1) + np.asarray(offset)
+    # Pixel k covers k .. k + 1.
+    return _between(np.concatenate([pixels, pixels + 1]).astype(np.float64))
+
+
+def serve(tracker: SingleTracker, name: str = "pytracking_et") -> None:
+    """Answer the toolkit until it says quit.
+
+    Args:
+        tracker: idle; every object gets a deep copy.
+        name: told to the toolkit at the handshake.
+
+    Raises:
+        DependencyError: vot-trax is not installed.
+        BoxError, ImageError: the toolkit is told the reason and the session ends.
+    """
+    try:
+        import trax
+    except ImportError as error:
+        raise DependencyError(
+            f"TraX cannot be loaded ({error}); install it with: pip install 'pytracking-et[vot]'"
+        ) from error
+    from ..evaluation.frames import read_image
+
+    regions = [trax.Region.RECTANGLE, trax.Region.POLYGON, trax.Region.MASK]
+    session = Session(tracker)
+    # Always multi-object: an experiment with one object then is a list of one, and the toolkit's
+    # real-time mode (0.9.0) refuses every single-object tracker.
+    with trax.Server(regions, [trax.Image.PATH], tracker_name=name, multiobject=True) as server:
+        while True:
+            request = server.wait()
+            if request.type == trax.TraxStatus.QUIT:
+                return
+            if request.type == trax.TraxStatus.INITIALIZE:
+                session.reset()
+            image = read_image(request.image[trax.image.ImageChannel.COLOR].path())
+            session.update(image)
+            for region, _properties in request.objects or []:
+                session.add(image, bounding_rectangle(region))
+            server.status([_status(trax, mark.box, mark.score) for mark in session.marks])
+
+
+def _status(trax: Any, box: Box, score: float) -> tuple[Any, dict[str, float]]:
+    x, y, w, h = (float(value) for value in box)
+    return trax.Rectangle.create(x, y, w, h), {"confidence": float(score)}
+
+
+def run(
+    tracker: str = "et_tracker",
+    parameter: str | None = None,
+    checkpoint: str | None = None,
+    engine: str = "auto",
+    threads: int | None = None,
+) -> None:
+    """Open a tracker, then `serve`; opened first, so that the toolkit does not time the loading."""
+    from ..live.run import LiveOptions, make_tracker, parameter_for
+
+    name = parameter or parameter_for(checkpoint)
+    options = LiveOptions("", tracker, name, checkpoint, engine, threads)
+    serve(make_tracker(options), f"{tracker}_{name}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve one toolkit session; exit code 2 where the tracker cannot be opened or go on."""
+    parser = argparse.ArgumentParser(prog="python -m pytracking_et.integrations.vot")
+    add_tracker_arguments(parser)
+    args = parser.parse_args(argv)
+    try:
+        run(args.tracker, args.parameter, args.checkpoint, args.engine, args.threads)
+    except PytrackingETError as error:
+        print(f"pytracking_et: error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,4 +1,7 @@
-"""Ablation (components: Exemplar attention without feed-forward), in the published loop."""
+"""Components: Exemplar attention without feed-forward.
+
+In the published loop.
+"""
 
 from pytracking_et.tracker.params import TrackerParams, published
 

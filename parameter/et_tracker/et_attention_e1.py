@@ -1,4 +1,7 @@
-"""Ablation (components: one exemplar without feed-forward, a plain convolution block), in the published loop."""
+"""Components: one exemplar without feed-forward, a plain convolution block.
+
+In the published loop.
+"""
 
 from pytracking_et.tracker.params import TrackerParams, published
 

@@ -1,4 +1,7 @@
-"""Ablation (modules: clustered attention with feed-forward), in the published loop."""
+"""Modules: clustered attention with feed-forward.
+
+In the published loop.
+"""
 
 from pytracking_et.tracker.params import TrackerParams, published
 

@@ -1,4 +1,7 @@
-"""Ablation (components and modules: separable convolutions in every place), in the published loop."""
+"""Components and modules: separable convolutions in every place.
+
+In the published loop.
+"""
 
 from pytracking_et.tracker.params import TrackerParams, published
 

@@ -1,4 +1,7 @@
-"""Ablation (exemplars: E = 1), in the published loop."""
+"""Exemplars: E = 1.
+
+In the published loop.
+"""
 
 from pytracking_et.tracker.params import TrackerParams, published
 

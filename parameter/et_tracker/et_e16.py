@@ -1,4 +1,7 @@
-"""Ablation (exemplars: E = 16), in the published loop."""
+"""Exemplars: E = 16.
+
+In the published loop.
+"""
 
 from pytracking_et.tracker.params import TrackerParams, published
 

@@ -1,4 +1,7 @@
-"""Ablation (E = 16 and S = 2), in the published loop."""
+"""E = 16 and S = 2.
+
+In the published loop.
+"""
 
 from pytracking_et.tracker.params import TrackerParams, published
 

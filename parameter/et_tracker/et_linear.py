@@ -1,4 +1,7 @@
-"""Ablation (modules: linear attention with feed-forward), in the published loop."""
+"""Modules: linear attention with feed-forward.
+
+In the published loop.
+"""
 
 from pytracking_et.tracker.params import TrackerParams, published
 

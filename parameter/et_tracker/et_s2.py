@@ -1,4 +1,7 @@
-"""Ablation (queries: S = 2, 4 cells with a query each), in the published loop."""
+"""Queries: S = 2, 4 cells with a query each.
+
+In the published loop.
+"""
 
 from pytracking_et.tracker.params import TrackerParams, published
 

@@ -1,4 +1,7 @@
-"""Ablation (queries: S = 4, 16 cells with a query each), in the published loop."""
+"""Queries: S = 4, 16 cells with a query each.
+
+In the published loop.
+"""
 
 from pytracking_et.tracker.params import TrackerParams, published
 

@@ -1,4 +1,7 @@
-"""Ablation (standard attention without feed-forward), in the published loop."""
+"""Standard attention without feed-forward.
+
+In the published loop.
+"""
 
 from pytracking_et.tracker.params import TrackerParams, published
 

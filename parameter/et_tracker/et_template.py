@@ -1,4 +1,7 @@
-"""Ablation (components: + feed-forward + template conditioning), in the published loop."""
+"""Components: + feed-forward + template conditioning.
+
+In the published loop.
+"""
 
 from pytracking_et.tracker.params import TrackerParams, published
 

@@ -1,4 +1,7 @@
-"""Ablation (template conditioning without feed-forward), in the published loop."""
+"""Template conditioning without feed-forward.
+
+In the published loop.
+"""
 
 from pytracking_et.tracker.params import TrackerParams, published
 

@@ -1,4 +1,7 @@
-"""Ablation (backbones: MobileNetV3-Large with convolutional towers), in the published loop."""
+"""Backbones: MobileNetV3-Large with convolutional towers.
+
+In the published loop.
+"""
 
 from pytracking_et.tracker.params import TrackerParams, published
 

@@ -1,4 +1,7 @@
-"""Ablation (backbones: ResNet-18 with convolutional towers), in the published loop."""
+"""Backbones: ResNet-18 with convolutional towers.
+
+In the published loop.
+"""
 
 from pytracking_et.tracker.params import TrackerParams, published
 

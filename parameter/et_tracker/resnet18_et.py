@@ -1,4 +1,7 @@
-"""Ablation (backbones: ResNet-18 with Exemplar towers), in the published loop."""
+"""Backbones: ResNet-18 with Exemplar towers.
+
+In the published loop.
+"""
 
 from pytracking_et.tracker.params import TrackerParams, published
 

@@ -1,4 +1,7 @@
-"""Ablation (backbones: ShuffleNetV2 1.0x with Exemplar towers), in the published loop."""
+"""Backbones: ShuffleNetV2 1.0x with Exemplar towers.
+
+In the published loop.
+"""
 
 from pytracking_et.tracker.params import TrackerParams, published
 

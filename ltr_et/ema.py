@@ -58,4 +58,4 @@ class EMA:
         state = dict(state)
         self.updates = int(state.pop("__updates__"))
         for name, value in self.state.items():
-            value.copy_(state[name])  # type: ignore[arg-type]
+            value.copy_(state[name])

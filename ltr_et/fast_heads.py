@@ -56,7 +56,7 @@ class FeedForward(torch.autograd.Function):
         return torch.addmm(b2, hidden, w2.t())
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """Return gradients for (x, w1, b1, w2, b2, keep)."""
         x, w1, w2, hidden = ctx.saved_tensors
         rows = None
@@ -91,7 +91,7 @@ class DepthwisePerSample(torch.autograd.Function):
         return _samples_first(out, tokens.shape)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
         """Return gradients for (tokens, kernels)."""
         image, weight = ctx.saved_tensors
         shape = grad.shape

@@ -59,6 +59,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         ("features", "feature cache (built from the crop store if it is missing)"),
         ("teacher", "LT-Mobile's weights"),
         ("initial", "E.T.Track weights to start from, instead of the warm start"),
+        ("backbone", "weights to start the backbone from, e.g. trained on ImageNet"),
     ):
         parser.add_argument(f"--{option}", type=Path, help=text)
     parser.add_argument("--threads", type=int, help="torch threads (0: torch's choice)")
@@ -79,7 +80,7 @@ def settings_from(options: argparse.Namespace) -> Settings:
     """Settings with what the command line names; the settings script fills in the rest."""
     settings = Settings(fresh=options.fresh, overrides=list(options.overrides))
     settings.use_gpu = not options.cpu
-    names = ("workspace", "data", "crops", "features", "teacher", "initial")
+    names = ("workspace", "data", "crops", "features", "teacher", "initial", "backbone")
     for name in (*names, "threads", "seed", "max_minutes"):
         value = getattr(options, name)
         if value is not None:

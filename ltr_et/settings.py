@@ -95,6 +95,7 @@ class Settings:
             is built from `data` first.
         teacher: LT-Mobile's weights.
         initial: start from these E.T.Track weights instead of the warm start.
+        backbone: start the backbone alone from these weights (ImageNet, say).
         network: configuration to train (see `ettrack networks`).
         precision: "float32", "bfloat16" or "float16" autocast (float16 with loss scaling, CUDA).
         save_minutes, validate_minutes, snapshot_minutes: how often, by the clock, a checkpoint is
@@ -113,6 +114,7 @@ class Settings:
     features: Path | None = None
     teacher: Path | None = None
     initial: Path | None = None
+    backbone: Path | None = None
     network: str = "et_tracker"
     use_gpu: bool = True
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
@@ -171,12 +173,12 @@ def override(settings: Any, assignment: str) -> None:
         value = text
     if isinstance(getattr(target, last, None), Path) or last in _PATHS:
         value = Path(value)
-    if dataclasses.is_dataclass(target) and target.__dataclass_params__.frozen:
-        raise ParameterError(f"{name!r} belongs to a fixed group; set it in the settings script")
+    if isinstance(target, LossWeights):
+        raise ParameterError(f"{name!r}: the loss is set in the settings script")
     if isinstance(target, dict):
         target[last] = value
     else:
         setattr(target, last, value)
 
 
-_PATHS = {"workspace", "data", "crops", "features", "teacher", "initial"}
+_PATHS = {"workspace", "data", "crops", "features", "teacher", "initial", "backbone"}

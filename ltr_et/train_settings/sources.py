@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from pytracking_et import network
@@ -35,18 +36,25 @@ def find_teacher(settings: Settings) -> Path | None:
         return None
 
 
-def prepare(settings: Settings, views: int = 60_000) -> None:
+def prepare(
+    settings: Settings,
+    views: int = 60_000,
+    sources: Sequence[str] | None = None,
+    teacher: bool = True,
+) -> None:
     """Fill in data, crops, features and teacher; build crop store and feature cache if missing.
 
     Args:
         views: search views of a new feature cache.
+        sources: names of the sources that a new crop store is cut from; None: all.
+        teacher: whether LT-Mobile's weights are needed.
 
     Raises:
         DatasetError: no data, or several processes and something still to build.
         CheckpointError: no teacher.
     """
-    settings.teacher = find_teacher(settings)
-    if settings.teacher is None:
+    settings.teacher = find_teacher(settings) if teacher else None
+    if teacher and settings.teacher is None:
         raise CheckpointError(
             "no LT-Mobile weights to learn from; give them with --teacher FILE "
             "(LightTrack's 'lighttrack_mobile.npz' or its published .pth)"
@@ -54,7 +62,7 @@ def prepare(settings: Settings, views: int = 60_000) -> None:
     shared = shared_folder()
     if settings.data is None and shared is not None and (shared / "train").is_dir():
         settings.data = shared / "train"
-    _prepare_crops(settings)
+    _prepare_crops(settings, sources)
     if any(stage.source == "features" for stage in settings.stages):
         _prepare_features(settings, views)
 
@@ -66,7 +74,7 @@ def _alone(what: str) -> None:
         )
 
 
-def _prepare_crops(settings: Settings) -> None:
+def _prepare_crops(settings: Settings, sources: Sequence[str] | None) -> None:
     settings.crops = settings.crops or settings.workspace / "crops"
     if any(settings.crops.glob("*.npz")):
         return
@@ -80,7 +88,8 @@ def _prepare_crops(settings: Settings) -> None:
     from ..dataset.pack import open_pack
 
     log.info("building the crop store %s from %s", settings.crops, settings.data)
-    build(open_pack(settings.data), settings.crops)
+    found = [data for data in open_pack(settings.data) if not sources or data.name in sources]
+    build(found or open_pack(settings.data), settings.crops)
 
 
 def _prepare_features(settings: Settings, views: int) -> None:

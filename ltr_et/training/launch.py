@@ -109,8 +109,10 @@ class Launch:
             self.teacher.to(self.group.device)
             listing = ", ".join(f"{name} {value:.2f}" for name, value in errors.items())
             log.info("warm start, relative error per layer: %s", listing)
-        else:
-            log.info("training from random weights: neither `initial` nor `teacher` is set")
+        elif settings.backbone is None:
+            log.info("training from random weights: no `initial`, `teacher` or `backbone` is set")
+        if settings.backbone is not None:
+            _load_backbone(net, settings.backbone)
 
     @torch.inference_mode()
     def _warm_start_features(self) -> tuple[Tensor, Tensor]:
@@ -167,3 +169,21 @@ class Launch:
         network.weights.save(path, state, texts)
         if path.stat().st_size > 20 * 2**20 and settings.network == "et_tracker":
             raise CheckpointError(f"{path} has {path.stat().st_size} bytes; at most 20 MB may ship")
+
+
+def _load_backbone(net: Any, path: Path) -> None:
+    """Fit weights into `net.backbone_net`; names may carry `backbone_net.` or not.
+
+    Entries of layers that the tracker does not build (later stages, a classifier) are ignored.
+    """
+    state, _ = network.weights.read(path)
+    state = {name.removeprefix("backbone_net."): value for name, value in state.items()}
+    wanted = net.backbone_net.state_dict()
+    absent = [n for n in wanted if n not in state and not n.endswith("num_batches_tracked")]
+    misshapen = [n for n in wanted if n in state and state[n].shape != wanted[n].shape]
+    if absent or misshapen:
+        raise CheckpointError(
+            f"backbone weights {path} lack {len(absent)} entries {absent[:4]} and have another "
+            f"shape in {len(misshapen)} {misshapen[:4]}; they belong to another backbone"
+        )
+    net.backbone_net.load_state_dict({n: state[n] for n in wanted if n in state}, strict=False)

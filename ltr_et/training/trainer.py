@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from pytracking_et.errors import PytrackingETError
 
@@ -227,7 +228,7 @@ class Trainer:
 
     def _silent(self, actor: nn.Module, last: bool) -> AbstractContextManager[Any]:
         """Gradients of all but the last micro-batch stay in this process."""
-        if last or not hasattr(actor, "no_sync"):
+        if last or not isinstance(actor, DistributedDataParallel):
             return nullcontext()
         return actor.no_sync()
 

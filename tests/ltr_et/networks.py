@@ -1,0 +1,43 @@
+"""Networks and pairs for tests, with statistics that make every term matter."""
+
+import torch
+from torch import nn
+
+from pytracking_et import network
+
+
+def randomised(name, seed=0):
+    """A network in eval mode whose BatchNorm layers are no identity."""
+    torch.manual_seed(seed)
+    net = network.build(name)
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_mean, -0.2, 0.2)
+            nn.init.uniform_(module.running_var, 0.5, 2)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -0.2, 0.2)
+    return net.eval()
+
+
+def feature_pairs(count, size=8, seed=0):
+    """A batch of cached features with boxes; maps of `size` cells."""
+    generator = torch.Generator().manual_seed(seed)
+    centre = size * 8 + 24 * (torch.rand(count, 2, generator=generator) - 0.5)
+    extent = 30 + 40 * torch.rand(count, 2, generator=generator)
+    return {
+        "z": torch.randn(count, 96, 8, 8, generator=generator),
+        "x": torch.randn(count, 96, size, size, generator=generator),
+        "box": torch.cat([centre - extent / 2, extent], 1),
+    }
+
+
+class RandomPairs:
+    """A pair source of random features, for the trainer: `pairs[epoch, item]`."""
+
+    def __init__(self, size=8):
+        self.size = size
+
+    def __getitem__(self, key):
+        epoch, item = key
+        batch = feature_pairs(1, self.size, seed=1000 * epoch + item)
+        return {name: value[0].numpy() for name, value in batch.items()} | {"broken": []}

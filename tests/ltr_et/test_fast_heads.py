@@ -1,0 +1,84 @@
+import pytest
+import torch
+
+from ltr_et import fast_heads
+from ltr_et.actors import ETActor
+
+from .networks import feature_pairs, randomised
+
+
+@pytest.fixture(scope="module")
+def net():
+    return randomised("et_tracker")
+
+
+def gradients(module, inputs, output):
+    weights = torch.linspace(-1, 1, output.numel()).view(output.shape)
+    parameters = [p for p in module.parameters()]
+    return torch.autograd.grad((output * weights).sum(), [inputs, *parameters], allow_unused=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "channels"),
+    [("cls_branch_1", 128), ("cls_branch_2", 256), ("cls_branch_3", 256), ("bbreg_branch_7", 192)],
+    ids=["separable 5x5", "exemplar 5x5", "exemplar 3x3", "exemplar 5x5 narrow"],
+)
+def test_layers_equal_the_modules_in_value_and_gradient(net, name, channels):
+    layer = getattr(net, name)
+    x = torch.randn(3, channels, 8, 8, generator=torch.Generator().manual_seed(1))
+    x.requires_grad_(True)
+    fast = fast_heads.exemplar_layer if hasattr(layer, "V_dw") else fast_heads.separable
+    expected = layer(x)
+    actual = fast_heads.to_map(fast(layer, fast_heads.to_tokens(x)))
+    torch.testing.assert_close(actual, expected, atol=1e-4, rtol=1e-4)
+    for mine, theirs in zip(
+        gradients(layer, x, actual), gradients(layer, x, expected), strict=True
+    ):
+        assert (mine is None) == (theirs is None)
+        if mine is not None:
+            assert (mine - theirs).norm() <= 1e-4 * theirs.norm() + 1e-6
+
+
+def test_whole_heads_equal_the_network(net):
+    data = feature_pairs(2, size=16)
+    fast = ETActor(net, fast=True).heads(data["z"], data["x"])
+    plain = ETActor(net, fast=False).heads(data["z"], data["x"])
+    torch.testing.assert_close(fast.logits, plain.logits, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(fast.distances, plain.distances, atol=1e-2, rtol=1e-3)
+    assert len(fast.layers) == len(plain.layers) == 14
+
+
+def test_batch_norm_in_train_mode_is_refused():
+    norm = torch.nn.BatchNorm2d(4).train()
+    with pytest.raises(RuntimeError, match="eval mode"):
+        fast_heads.folded(norm)
+
+
+def feed_forward_gradients(keep, grad):
+    generator = torch.Generator().manual_seed(0)
+    x, w1, b1, w2, b2 = (
+        torch.randn(shape, generator=generator).requires_grad_(True)
+        for shape in ((16, 6), (12, 6), (12,), (6, 12), (6,))
+    )
+    out = fast_heads.FeedForward.apply(x, w1, b1, w2, b2, keep)
+    return torch.autograd.grad(out, [x, w1, b1, w2, b2], grad)
+
+
+def test_sparse_backward_is_exact_where_the_gradient_is_sparse():
+    grad = torch.zeros(16, 6)
+    grad[[2, 7, 11]] = 1.0
+    for part, whole in zip(
+        feed_forward_gradients(0.25, grad), feed_forward_gradients(1.0, grad), strict=True
+    ):
+        torch.testing.assert_close(part, whole)
+
+
+def test_sparse_backward_keeps_the_rows_with_the_largest_gradient():
+    grad = torch.arange(1.0, 17.0)[:, None].expand(16, 6)
+    kept = feed_forward_gradients(0.25, grad)[0].abs().sum(1) > 0
+    assert kept.nonzero().flatten().tolist() == [12, 13, 14, 15]
+
+
+def test_tokens_and_maps_are_inverse():
+    maps = torch.randn(2, 5, 4, 4)
+    assert torch.equal(fast_heads.to_map(fast_heads.to_tokens(maps)), maps)

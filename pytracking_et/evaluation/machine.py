@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import socket
 import subprocess
 from importlib import metadata
 from pathlib import Path
@@ -30,7 +29,6 @@ def describe_machine() -> dict[str, Any]:
         "versions": versions(),
         "machine": {
             "system": platform.platform(),
-            "host": socket.gethostname(),
             "cpu": cpu_name(),
             "cores": cores(),
         },

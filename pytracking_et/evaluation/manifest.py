@@ -7,7 +7,7 @@ have that digest and the settings asked for have that fingerprint.
     format      1
     tracker, parameter, run_id
     settings    fingerprint -> asked (the same before "auto" was decided), parameters, engine,
-                precision, weights (path, sha256), versions, machine, git revision, processes,
+                precision, weights (file, sha256), versions, machine, git revision, processes,
                 started, wall_seconds (summed over resumes), failed
     sequences   name -> dataset, frames, init_box, fingerprint, sha256, seconds
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -110,9 +111,22 @@ class RunFolder:
                 self._complete(unit)
             elif not self._has_missing_files(sequence, unit):
                 units.append(unit)
+        self._warn_of_namesakes(units)
         self.manifest.begin(self.fingerprint, {**self.settings, "processes": processes})
         self.manifest.write()
         return units
+
+    def _warn_of_namesakes(self, units: list[Unit]) -> None:
+        before = {name: e["dataset"] for name, e in self.manifest.content["sequences"].items()}
+        replaced = [u for u in units if before.get(u.sequence, u.dataset) != u.dataset]
+        if replaced:
+            first = replaced[0]
+            warnings.warn(
+                f"{self.folder}: {len(replaced)} results of other data sets are replaced by "
+                f"sequences of the same name ({first.sequence!r} of {before[first.sequence]!r} by "
+                f"that of {first.dataset!r}); use --results or --runid to keep both",
+                stacklevel=4,
+            )
 
     def _unit(self, sequence: Any, debug: int) -> Unit | None:
         tracker = self.tracker
@@ -218,10 +232,11 @@ def settle(
     settings = {
         "asked": asked,
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "parameters": described,
+        "parameters": {k: v for k, v in described.items() if k != "checkpoint"},
         "engine": settled.engine,
         "precision": settled.precision,
-        "weights": None if weights is None else {"path": str(weights), "sha256": digest},
+        # Names, not paths: manifests are published with the results.
+        "weights": None if weights is None else {"file": weights.name, "sha256": digest},
         **describe_machine(),
     }
     return settled, settings, fingerprint(*names, described, digest)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
@@ -48,14 +49,15 @@ def run_dataset(
         What was done, kept and failed. A failed sequence does not stop the run.
 
     Raises:
-        ResultsError: the results folder cannot be written, or another run holds it.
+        ResultsError: the results folder cannot be written, another run holds it, or two of the
+            trackers or sequences share a name.
         ParameterError, CheckpointError: the tracker cannot be built; nothing has been run then.
     """
     sequences = list(dataset)
-    folders = [tracker.results_dir for tracker in trackers]
-    for folder in folders:
-        if folders.count(folder) > 1:
-            raise ResultsError(f"two trackers would write to {folder}; give them run ids")
+    for folder in _repeated(tracker.results_dir for tracker in trackers):
+        raise ResultsError(f"two trackers would write to {folder}; give them run ids")
+    for name in _repeated(sequence.name for sequence in sequences):
+        raise ResultsError(f"two sequences are named {name!r} and would write the same files")
     report = Report()
     start = time.perf_counter()
     share = _processor_threads(threads, cluster)
@@ -82,6 +84,10 @@ def run_dataset(
         finally:
             report.seconds = time.perf_counter() - start
     return report
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
 
 
 def _processor_threads(processes: int, cluster: str | None) -> int | None:

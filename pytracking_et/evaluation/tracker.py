@@ -82,8 +82,8 @@ class Tracker:
         threads: int | None = None,
         results_path: str | PathLike[str] | None = None,
     ):
-        if run_id is not None and (isinstance(run_id, bool) or not isinstance(run_id, int)):
-            raise ParameterError(f"run_id {run_id!r} must be None or an integer")
+        if run_id is not None and (type(run_id) is not int or run_id < 0):
+            raise ParameterError(f"run_id {run_id!r} must be None or an integer from 0 on")
         self.name = name
         self.parameter_name = parameter_name
         self.run_id = run_id

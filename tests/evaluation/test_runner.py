@@ -216,6 +216,29 @@ def test_the_same_tracker_twice_is_refused(fakelab, tmp_path):
         run_dataset(make_list(tmp_path, *SPECS), trackers)
 
 
+def test_sequences_of_the_same_name_are_refused(fakelab, tmp_path):
+    sequences = make_list(tmp_path / "1", *SPECS) + make_list(tmp_path / "2", SPECS[1])
+    with pytest.raises(ResultsError, match="two sequences are named 'b c'"):
+        run(sequences)
+
+
+def test_replacing_another_data_sets_results_is_said(fakelab, tmp_path):
+    run([make_sequence(tmp_path / "1", "a", dataset="otb")])
+    with pytest.warns(UserWarning, match="1 results of other data sets are replaced.*'a' of 'otb'"):
+        run([make_sequence(tmp_path / "2", "a", dataset="tpl")])
+
+
+def test_manifest_names_no_path_of_this_machine(fakelab, tmp_path):
+    weights = tmp_path / "w.npz"
+    weights.write_bytes(b"1")
+    tracker = Tracker("fake", "plain", checkpoint=weights)
+    run(make_list(tmp_path, *SPECS), tracker)
+    text = (Path(tracker.results_dir) / "manifest.json").read_text(encoding="utf-8")
+    (settings,) = json.loads(text)["settings"].values()
+    assert settings["weights"]["file"] == "w.npz"
+    assert str(tmp_path) not in text
+
+
 def test_three_runs(fakelab, tmp_path):
     from pytracking_et.evaluation import trackerlist
 

@@ -26,7 +26,7 @@ def test_folders_follow_pytracking(monkeypatch, tmp_path):
     assert Path(Tracker("a", "b", results_path=tmp_path).results_dir) == tmp_path / "a" / "b"
 
 
-@pytest.mark.parametrize("run_id", ["1", 1.0, True])
+@pytest.mark.parametrize("run_id", ["1", 1.0, True, -1])
 def test_run_id_is_none_or_int(run_id):
     with pytest.raises(ParameterError, match="run_id"):
         Tracker("a", "b", run_id)

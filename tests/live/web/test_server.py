@@ -15,10 +15,11 @@ from websockets.sync.client import connect
 
 from pytracking_et.boxes import iou
 from pytracking_et.errors import ParameterError
+from pytracking_et.live import clip as demo
 from pytracking_et.live.web.server import bind
 
 from . import fakes
-from .processes import fake_server
+from .processes import ServerProcess, fake_server
 
 
 @pytest.mark.parametrize("port", [-1, 65536])
@@ -134,3 +135,36 @@ def test_ten_clients_at_once_do_not_mix(folder, tmp_path):
             [row[2:6] for row in found[start].values()], [fakes.true_box(k) for k in found[start]]
         )
         assert overlap.mean() > 0.8
+
+
+@pytest.mark.slow
+def test_serve_command_tracks_for_real(folder, shared):
+    """`ettrack serve` with published weights, on the demo clip, whose true boxes are known."""
+    weights = shared / "weights" / "lighttrack_mobile.npz"
+    arguments = ["serve", "--port", "0", "--parameter", "lt_mobile", "--checkpoint", str(weights)]
+    code = (
+        f"import sys, tempfile; tempfile.tempdir = {str(folder)!r}; "
+        f"from pytracking_et.commands import main; sys.exit(main({arguments!r}))"
+    )
+    server = ServerProcess(["-c", code], folder)
+    try:
+        session = post(server, "/api/demo")
+        rows = {}
+        address = f"ws{server.address[4:]}/api/sessions/{session['id']}/socket"
+        with connect(address, max_size=None) as client:
+            target = {"type": "target", "frame": 0, "box": session["suggestion"]}
+            client.send(json.dumps(target))
+            for message in client:
+                event = {"type": "preview"} if isinstance(message, bytes) else json.loads(message)
+                if event["type"] == "rows":
+                    rows |= {row[0]: row for row in event["rows"]}
+                if event["type"] == "state" and event["ended"]:
+                    break
+        assert server.stop() == 0
+    finally:
+        server.process.kill()
+    assert list(folder.iterdir()) == []
+    truth = [frame.box for frame in demo.render(session["clip"]["frames"])]
+    assert sorted(rows) == list(range(len(truth)))
+    overlap = iou([rows[k][2:6] for k in range(len(truth))], truth)
+    assert overlap.mean() > 0.6

@@ -8,6 +8,7 @@ what they compute comes back here and is written here. Start each with one threa
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any
 
 from ..errors import DependencyError, ResultsError
 from ..version import __version__
@@ -30,21 +31,10 @@ def run_on_cluster(
         ResultsError: no scheduler answers at `address`, or workers have another version of this
             package, whose boxes may differ.
     """
-    try:
-        from distributed import Client, as_completed
+    with _connect(address) as client:
+        from distributed import as_completed
         from distributed.scheduler import KilledWorker
-    except ImportError as error:
-        raise DependencyError(
-            "--cluster needs dask.distributed: pip install 'pytracking-et[cluster]'"
-        ) from error
-    try:
-        client = Client(address, timeout=10)
-    except (OSError, ValueError, TimeoutError) as error:
-        raise ResultsError(
-            f"no Dask scheduler answers at {address!r} ({error}); start one with `dask scheduler` "
-            "and give the address it prints, e.g. tcp://10.0.0.1:8786"
-        ) from error
-    with client:
+
         versions = client.run(worker_version)
         on_note(f"cluster {address}: {len(versions)} workers")
         _require_our_version(versions)
@@ -57,15 +47,31 @@ def run_on_cluster(
         try:
             for future in as_completed(futures):
                 index = futures.pop(future)
-                error = future.exception()
-                if error is None:
+                problem = future.exception()
+                if problem is None:
                     yield index, future.result()
-                elif isinstance(error, KilledWorker):
-                    yield index, _died(units[index], error)
+                elif isinstance(problem, KilledWorker):
+                    yield index, _died(units[index], problem)
                 else:
-                    raise error
+                    raise problem
         finally:
             client.cancel(list(futures))
+
+
+def _connect(address: str) -> Any:
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise DependencyError(
+            "--cluster needs dask.distributed: pip install 'pytracking-et[cluster]'"
+        ) from error
+    try:
+        return Client(address, timeout=10)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise ResultsError(
+            f"no Dask scheduler answers at {address!r} ({error}); start one with `dask scheduler` "
+            "and give the address it prints, e.g. tcp://10.0.0.1:8786"
+        ) from error
 
 
 def run_remote(unit: Unit) -> Outcome:

@@ -54,10 +54,7 @@ def run_dataset(
         ParameterError, CheckpointError: the tracker cannot be built; nothing has been run then.
     """
     sequences = list(dataset)
-    for folder in _repeated(tracker.results_dir for tracker in trackers):
-        raise ResultsError(f"two trackers would write to {folder}; give them run ids")
-    for name in _repeated(sequence.name for sequence in sequences):
-        raise ResultsError(f"two sequences are named {name!r} and would write the same files")
+    _refuse_namesakes(sequences, trackers)
     report = Report()
     start = time.perf_counter()
     share = _processor_threads(threads, cluster)
@@ -86,8 +83,15 @@ def run_dataset(
     return report
 
 
-def _repeated(names: Iterable[str]) -> list[str]:
-    return [name for name, count in Counter(names).items() if count > 1]
+def _refuse_namesakes(sequences: Sequence[Any], trackers: Sequence[Tracker]) -> None:
+    folders = Counter(tracker.results_dir for tracker in trackers)
+    names = Counter(sequence.name for sequence in sequences)
+    for folder, count in folders.items():
+        if count > 1:
+            raise ResultsError(f"two trackers would write to {folder}; give them run ids")
+    for name, count in names.items():
+        if count > 1:
+            raise ResultsError(f"two sequences are named {name!r} and would write the same files")
 
 
 def _processor_threads(processes: int, cluster: str | None) -> int | None:
@@ -113,8 +117,10 @@ def _outcomes(
     if cluster is None and threads <= 0:
         for index, (unit, folder) in enumerate(work):
             show = partial(progress.frames, index)
-            yield index, run_unit(unit, show, tracker=folder.tracker, visdom_info=visdom_info)
+            yield index, run_unit(unit, show, tracker=folder.tracker, visdom_info=visdom_info or {})
         return
+    if work[0][0].debug and (visdom_info or {}).get("use_visdom", True):
+        progress.note("Visdom is shown with --threads 0 only; this run shows nothing")
     # Longest first, so that no process is left with a long one at the end.
     order = sorted(range(len(work)), key=lambda index: -len(work[index][0].frames))
     units = [work[index][0] for index in order]

@@ -47,7 +47,9 @@ class Pause:
 
     def wait(self) -> None:
         """Return at once unless paused."""
-        self._go.wait()
+        # In steps: on Windows Ctrl-C does not interrupt a wait without end.
+        while not self._go.wait(0.1):
+            pass
         if self._step:
             self._step = False
             self._go.clear()

@@ -76,6 +76,7 @@ def run_unit(
     from .tracker import Tracker
 
     start = time.perf_counter()
+    shown = {"use_visdom": False} if visdom_info is None else visdom_info
     try:
         if tracker is None:
             tracker = Tracker(
@@ -90,7 +91,7 @@ def run_unit(
         sequence = Sequence(unit.sequence, list(unit.frames), unit.dataset, [list(unit.init_box)])
         with _turn:
             output = tracker.run_sequence(
-                sequence, debug=unit.debug, visdom_info=visdom_info, progress=progress
+                sequence, debug=unit.debug, visdom_info=shown, progress=progress
             )
     except Exception as error:  # everything a tracker may raise: the run goes on and reports it
         line = f"{type(error).__name__}: {error}"

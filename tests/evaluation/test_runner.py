@@ -165,6 +165,20 @@ def test_worker_death_is_reported_in_the_log(fakelab, tmp_path):
     assert "worker died" in report.failed["bad (fake/plain)"]
 
 
+def test_visdom_is_for_one_process_only(fakelab, tmp_path, monkeypatch, capsys):
+    from pytracking_et.evaluation import tracker as module
+
+    opened = []
+    monkeypatch.setattr(module, "_open_visdom", lambda *given: opened.append(given))
+    sequences = make_list(tmp_path, *SPECS)
+    info = {"use_visdom": True, "server": "box", "port": 1}
+    run(sequences, debug=2, visdom_info=info)
+    assert [given[:2] for given in opened] == [(2, info)] * 3
+    report = run(sequences, debug=2, threads=1, resume=False)
+    assert len(report.done) == 3
+    assert "shown with --threads 0 only" in capsys.readouterr().err
+
+
 def test_longest_first(fakelab, tmp_path, monkeypatch):
     from pytracking_et.evaluation import pool
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from pytracking_et.errors import ImageError, ParameterError, ResultsError
 from pytracking_et.evaluation import Sequence, Tracker, trackerlist
+from pytracking_et.evaluation.tracker import Pause
 
 from .fakes import make_sequence
 
@@ -179,3 +181,32 @@ def test_clock_set_back_does_not_show(fakelab, tmp_path, monkeypatch):
     monkeypatch.setattr(time, "time", lambda: next(past))
     output = Tracker("fake", "plain").run_sequence(make_sequence(tmp_path))
     assert all(0 <= seconds < 60 for seconds in output["time"])
+
+
+def key(name):
+    return {"event_type": "KeyPress", "key": name}
+
+
+def test_space_pauses_and_the_arrow_steps():
+    pause = Pause()
+    pause.on_event({"event_type": "Click", "key": " "})
+    pause.on_event(key("ArrowRight"))  # nothing to step while running
+    pause.wait()
+    pause.on_event(key(" "))
+    passed = []
+
+    def frames():
+        for number in range(3):
+            pause.wait()
+            passed.append(number)
+
+    thread = threading.Thread(target=frames, daemon=True)
+    thread.start()
+    thread.join(0.3)
+    assert passed == []
+    pause.on_event(key("ArrowRight"))
+    thread.join(0.6)
+    assert passed == [0]
+    pause.on_event(key(" "))
+    thread.join(10)
+    assert passed == [0, 1, 2]

@@ -38,18 +38,20 @@ _HOME = {
         "check_and_load_precomputed_results",
         "generate_formatted_report",
         "plot_got_success",
-        "plot_results",
         "print_per_sequence_results",
         "print_results",
     ),
-    "playback_results": ("playback_results",),
     "report": ("write_report",),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
-__all__ = sorted(_MODULE)
+# Modules that can be called: pytracking has modules of these names with a function of the same.
+_CALLABLE = ("plot_results", "playback_results")
+__all__ = sorted([*_MODULE, *_CALLABLE])
 
 
 def __getattr__(name: str) -> Any:
+    if name in _CALLABLE:
+        return importlib.import_module(f".{name}", __name__)
     if name not in _MODULE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f".{_MODULE[name]}", __name__), name)

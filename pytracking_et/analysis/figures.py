@@ -159,44 +159,83 @@ def draw_speed(
         runs: label -> (fps, auc).
     """
     figure, axes = _canvas(note)
-    axes.scatter(table["fps"], table["auc"], s=28, color="0.45", zorder=3, label="published")
-    for name, row in table.iterrows():
-        _name_point(axes, str(name), row["fps"], row["auc"], "0.25")
+    axes.scatter(table["fps"], table["auc"], s=28, color="0.45", zorder=3)
+    names = [(label, *point, "0.25") for label, *point in table[["fps", "auc"]].itertuples()]
     for style, (label, (fps, auc)) in zip(get_plot_draw_styles(), runs.items(), strict=False):
-        axes.scatter(fps, auc, s=130, marker="*", color=style["color"], zorder=4, label=label)
-        _name_point(axes, label, fps, auc, style["color"])
+        axes.scatter(fps, auc, s=130, marker="*", color=style["color"], zorder=4)
+        # Own runs come first: they get the best places for their names.
+        names.insert(0, (label, fps, auc, style["color"]))
     axes.set(
         xscale="log",
         title=f"Accuracy against speed, {dataset}",
         xlabel="Frames per second on a CPU (log scale; machines differ)",
         ylabel="Success AUC [%]",
     )
-    every = [*table["fps"], *(fps for fps, _ in runs.values())]
+    every = [fps for _, fps, _, _ in names]
     ticks = [v for v in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if v >= min(every) / 2]
     axes.set_xticks(ticks, [str(v) for v in ticks])
     axes.minorticks_off()
-    axes.set_xlim(min(every) / 1.4, max(every) * 1.7)
-    axes.axvline(25, color="0.8", linewidth=1, linestyle="--", zorder=1)
+    axes.set_xlim(min(every) / 1.4, max(every) * 1.9)
+    axes.margins(y=0.08)
+    axes.autoscale_view(scalex=False)
     axes.grid(color="0.92", linewidth=0.6)
     axes.set_axisbelow(True)
+    _name_points(axes, names)
     return figure
 
 
-def _name_point(axes: Any, name: str, x: float, y: float, color: str) -> None:
-    axes.annotate(name, (x, y), xytext=(5, 3), textcoords="offset points", fontsize=7, color=color)
+def _name_points(axes: Any, names: Sequence[tuple[str, float, float, str]], size: int = 7) -> None:
+    """Write each name near its point where nothing else is, with a thin line if further off.
+
+    Args:
+        names: (text, x, y, colour); earlier ones choose first.
+    """
+    unit = axes.figure.dpi / 72
+    points = axes.transData.transform([(x, y) for _, x, y, _ in names]) / unit
+    taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in points]
+    for (text, x, y, color), (px, py) in zip(names, points, strict=True):
+        # Width of the default font's average letter, which is near enough to avoid collisions.
+        width, height = 0.64 * size * len(text), float(size)
+        places = [
+            (dx if right else -dx - width, dy - height / 2, ring)
+            for ring in range(5)
+            for dx in (7 + 3 * ring,)
+            for dy in (0, 8 * ring, -8 * ring)
+            for right in (True, False)
+        ]
+        found = next(
+            (p for p in places if _is_free(px + p[0], py + p[1], width, height, taken)), places[0]
+        )
+        axes.annotate(
+            text, (x, y), xytext=found[:2], textcoords="offset points", fontsize=size, color=color,
+            arrowprops={"arrowstyle": "-", "color": "0.7", "lw": 0.5} if found[2] > 1 else None,
+        )  # fmt: skip
+        taken.append((px + found[0], py + found[1], px + found[0] + width, py + found[1] + height))
+
+
+def _is_free(
+    x: float, y: float, width: float, height: float,
+    taken: Sequence[tuple[float, float, float, float]],
+) -> bool:  # fmt: skip
+    return all(
+        x > right or x + width < left or y > top or y + height < bottom
+        for left, bottom, right, top in taken
+    )
 
 
 def _canvas(note: str) -> tuple[Figure, Any]:
     # Margins are set by hand: a tight layout draws everything twice.
     figure = Figure(figsize=(6.4, 4.8))
-    axes = figure.add_axes((0.10, 0.165, 0.865, 0.765))
-    _footer(figure, note)
+    bottom = 0.11 + _footer(figure, note)
+    axes = figure.add_axes((0.10, bottom, 0.865, 0.93 - bottom))
     return figure, axes
 
 
-def _footer(figure: Figure, note: str) -> None:
-    text = "\n".join(textwrap.wrap(note, 120)[:3])
-    figure.text(0.01, 0.012, text, fontsize=6, color="0.35", va="bottom")
+def _footer(figure: Figure, note: str) -> float:
+    """Print the note at the bottom; returns the share of the height it takes."""
+    lines = textwrap.wrap(note, 138)
+    figure.text(0.01, 0.012, "\n".join(lines), fontsize=6, color="0.35", va="bottom")
+    return 0.012 + 0.0217 * len(lines)
 
 
 def save_figure(

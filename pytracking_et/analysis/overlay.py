@@ -14,9 +14,6 @@ from .boxfiles import Array
 
 Image = NDArray[np.uint8]
 
-# Ground truth is white on black: no tracker has that, and it shows on any background.
-TRUTH_COLOR = "#ffffff"
-
 
 def read_frame(path: str | PathLike[str]) -> Image:
     """Read a frame as H x W x 3 uint8 BGR.
@@ -45,6 +42,7 @@ def draw_boxes(
         truth: x, y, w, h in pixels of the original frame; NaN or without area: not drawn.
         boxes: "#rrggbb" -> x, y, w, h. scale: image size / original size.
     """
+    # White on black: no tracker has that, and it shows on any background.
     _rectangle(image, truth, (0, 0, 0), scale, thickness + 2)
     _rectangle(image, truth, (255, 255, 255), scale, thickness)
     for color, box in boxes.items():
@@ -70,11 +68,10 @@ def bgr(color: str) -> tuple[int, int, int]:
     return blue, green, red
 
 
-def put_label(image: Image, text: str, color: tuple[int, int, int] = (255, 255, 255)) -> None:
-    """Write text at the top left, readable on any background."""
-    size = max(0.4, min(image.shape[:2]) / 480)
+def put_text(
+    image: Image, text: str, place: tuple[int, int], size: float,
+    color: tuple[int, int, int] = (255, 255, 255),
+) -> None:  # fmt: skip
+    """Write text from its bottom left corner, outlined: readable on any background."""
     for width, ink in ((3, (0, 0, 0)), (1, color)):
-        cv2.putText(
-            image, text, (4, int(24 * size)), cv2.FONT_HERSHEY_SIMPLEX, size, ink, width,
-            cv2.LINE_AA,
-        )  # fmt: skip
+        cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, ink, width, cv2.LINE_AA)

@@ -163,17 +163,16 @@ def _check(path: Path, text: str, name: str) -> None:
 def _with_section(text: str, entry: Entry) -> str:
     """`text` with the section in place of the one of its name, or at the end."""
     headers = list(_HEADER.finditer(text))
-    for header, following in zip(headers, [*headers[1:], None], strict=True):
+    ends = [*(header.start() for header in headers), len(text)][1:]
+    for header, end in zip(headers, ends, strict=True):
         if header["name"] == entry.name:
-            end = following.start() if following else len(text)
-            return (
-                text[: header.start()] + entry.text() + _tail(text[header.end() : end], text, end)
-            )
+            rest = _closing_lines(text[header.end() : end])
+            return text[: header.start()] + entry.text() + rest + text[end:]
     gap = "" if not text else "\n" if text.endswith("\n") else "\n\n"
     return text + gap + entry.text()
 
 
-def _tail(body: str, text: str, end: int) -> str:
+def _closing_lines(body: str) -> str:
     """Blank and comment lines that close a section: they belong to what follows it."""
     lines = body.splitlines(keepends=True)
     keep = len(lines)

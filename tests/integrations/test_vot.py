@@ -106,17 +106,23 @@ def process(checkpoint):
     child.stdout.close()
 
 
+def connect(child):
+    from trax.client import Client
+
+    # Without a log function the client (vot-trax 4.0.2) fails with a ctypes.ArgumentError.
+    streams = (child.stdin.fileno(), child.stdout.fileno())
+    return Client(stream=streams, timeout=120, log=lambda text: None)
+
+
 @pytest.mark.slow
 def test_session_over_trax(process, tmp_path):
     """Handshake, mask and polygon as first regions, an object that joins later, a new start."""
-    from trax.client import Client
-
     images, boxes = clip(3)
     paths = [tmp_path / f"{index}.png" for index in range(3)]
     for path, image in zip(paths, images, strict=True):
         cv2.imwrite(str(path), image)
     frames = [{"color": trax.FileImage.create(str(path))} for path in paths]
-    client = Client(stream=(process.stdin.fileno(), process.stdout.fileno()), timeout=120)
+    client = connect(process)
     assert client.get("multiobject")
     assert set(client.region_formats) == {"rectangle", "polygon", "mask"}
 
@@ -145,11 +151,9 @@ def test_session_over_trax(process, tmp_path):
 
 @pytest.mark.slow
 def test_the_toolkit_is_told_why_a_session_ends(process, tmp_path):
-    from trax.client import Client
-
     path = tmp_path / "0.png"
     cv2.imwrite(str(path), clip(1)[0][0])
-    client = Client(stream=(process.stdin.fileno(), process.stdout.fileno()), timeout=120)
+    client = connect(process)
     outside = (trax.Rectangle.create(500, 500, 10, 10), {})
     with pytest.raises(trax.TraxException, match="outside the image of 160x120"):
         client.initialize({"color": trax.FileImage.create(str(path))}, [outside], {})

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import argparse
+import configparser
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytracking_et.commands import main
+from pytracking_et.errors import ParameterError, PytrackingETError
+from pytracking_et.integrations import vot_registry
+from pytracking_et.integrations.vot_registry import (
+    Entry,
+    add_tracker_arguments,
+    command_line,
+    make_entry,
+    tracker_words,
+    write_entry,
+)
+
+MINE = "# mine\n[other]\ncommand = x %% y\n\n; about last\n[last]\ncommand: z"
+ENTRY = Entry("et", f"python -m {vot_registry.MODULE} --checkpoint /50%/w.npz")
+
+
+def read(path: Path) -> configparser.ConfigParser:
+    """As the toolkit's Registry reads it."""
+    config = configparser.ConfigParser()
+    assert config.read(path)
+    return config
+
+
+def parsed(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_tracker_arguments(parser)
+    return parser.parse_args(words)
+
+
+def test_new_file(tmp_path):
+    path = write_entry(tmp_path / "workspace", ENTRY)
+    assert path == tmp_path / "workspace" / "trackers.ini"
+    section = read(path)["et"]
+    assert section["command"] == ENTRY.command
+    assert section["protocol"] == "trax"
+
+
+def test_other_entries_and_comments_stay(tmp_path):
+    (tmp_path / "trackers.ini").write_text(MINE)
+    text = write_entry(tmp_path, ENTRY).read_text()
+    assert text == f"{MINE}\n\n{ENTRY.text()}"
+    assert read(tmp_path / "trackers.ini").sections() == ["other", "last", "et"]
+
+
+@pytest.mark.parametrize("after", ["", "\n# about next\n[next]\ncommand = y\n"])
+def test_our_own_entry_is_brought_up_to_date(tmp_path, after):
+    path = tmp_path / "trackers.ini"
+    old = Entry("et", f"old_python -m {vot_registry.MODULE}")
+    path.write_text(f"{MINE}\n{old.text()}{after}")
+    write_entry(tmp_path, ENTRY)
+    assert path.read_text() == f"{MINE}\n{ENTRY.text()}{after}"
+    write_entry(tmp_path, ENTRY)
+    assert path.read_text() == f"{MINE}\n{ENTRY.text()}{after}"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[et]\ncommand = theirs\n", r"\[et\] that is not ours"),
+        ("[et]\nprotocol = trax\n", r"\[et\] that is not ours"),
+        ("command = of no section\n", "cannot be read"),
+        ("[a]\nx = 1\n[a]\nx = 2\n", "cannot be read"),
+    ],
+)
+def test_a_file_that_is_left_alone(tmp_path, text, words):
+    path = tmp_path / "trackers.ini"
+    path.write_text(text)
+    with pytest.raises(PytrackingETError, match=words):
+        write_entry(tmp_path, ENTRY)
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a.b", "ü", "a@1"])
+def test_names_that_the_toolkit_refuses(name):
+    with pytest.raises(ParameterError, match="--name"):
+        make_entry(name, [])
+
+
+WORDS = [r"C:\Program Files\Python\python.exe", "-m", "x", "--checkpoint", "my weights.npz"]
+
+
+def test_quoting_elsewhere():
+    assert shlex.split(command_line(WORDS, windows=False)) == WORDS
+
+
+def test_quoting_on_windows():
+    line = command_line(WORDS, windows=True)
+    assert line == r'"C:\Program Files\Python\python.exe" -m x --checkpoint "my weights.npz"'
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], []),
+        (
+            ["--parameter", "lt_mobile", "--threads", "2"],
+            ["--parameter", "lt_mobile", "--threads", "2"],
+        ),
+        (["--engine", "onnx", "--tracker", "mine"], ["--tracker", "mine", "--engine", "onnx"]),
+    ],
+)
+def test_words(words, expected):
+    assert tracker_words(parsed(*words)) == expected
+
+
+def test_checkpoint_becomes_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert tracker_words(parsed("--checkpoint", "w.npz"))[1] == str(tmp_path.resolve() / "w.npz")
+
+
+def test_a_checkout_that_is_not_installed_gets_a_python_path(tmp_path, monkeypatch):
+    """A fresh interpreter knows the package by its path in the entry only."""
+    bare = tmp_path / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", bare], check=True)
+    python = next(
+        p for p in (bare / "bin" / "python", bare / "Scripts" / "python.exe") if p.exists()
+    )
+    # Ours finds it through the working folder or PYTHONPATH; neither helps in the toolkit.
+    monkeypatch.setenv("PYTHONPATH", str(Path(vot_registry.__file__).parents[2]))
+    entry = make_entry("et", [], python=str(python))
+    assert entry.python_path == str(Path(vot_registry.__file__).resolve().parents[2])
+    section = read(write_entry(tmp_path, entry))["et"]
+    assert section["env_pythonpath"] == entry.python_path
+
+
+class TestCommand:
+    def test_writes_for_this_interpreter(self, tmp_path, checkpoint, capsys):
+        words = ("--parameter", "lt_mobile", "--checkpoint", str(checkpoint))
+        assert main(["vot-init", str(tmp_path), *words]) == 0
+        section = read(tmp_path / "trackers.ini")["pytracking_et_lt_mobile"]
+        expected = [sys.executable, "-m", vot_registry.MODULE, *words]
+        assert section["command"] == command_line(expected)
+        assert "vot evaluate pytracking_et_lt_mobile" in capsys.readouterr().out
+
+    def test_missing_weights_are_told_at_once(self, tmp_path, capsys):
+        assert main(["vot-init", str(tmp_path), "--checkpoint", "gone.npz"]) == 2
+        assert "gone.npz" in capsys.readouterr().err
+        assert not (tmp_path / "trackers.ini").exists()

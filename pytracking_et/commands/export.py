@@ -14,7 +14,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--network", default="et_tracker", help="configuration (default: %(default)s)"
     )
     parser.add_argument("--checkpoint", help="weight file (default: the one a tracker would use)")
-    parser.add_argument("--precision", default="f32", help="of the graphs (default: %(default)s)")
+    parser.add_argument("--precision", default="f32", help="f32 (default), compact or int8")
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="FOLDER",
+        help="tracks to fit compact or int8 graphs to (annotations.csv: track,frame,x,y,w,h)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -22,7 +28,12 @@ def run(args: argparse.Namespace) -> int:
     from ..engines.deliver import deliver
 
     metadata, difference = deliver(
-        args.format, args.output, args.network, args.checkpoint, args.precision
+        args.format,
+        args.output,
+        args.network,
+        args.checkpoint,
+        args.precision,
+        args.calibration,
     )
     for name in metadata.files:
         size = (args.output / name).stat().st_size

@@ -17,26 +17,36 @@ from ..files import atomic_open
 from . import cache, host
 from .base import Runtime
 from .exported import REFERENCE, Reference, agrees
-from .select import ENGINES, exported, installed, open_runtime
+from .prepare import ACCURACY_BAR, exported, measured_loss
+from .select import ENGINES, installed, open_runtime
 
 # Runs of each engine: the first few allocate and decide on kernels.
 WARM_UP, RUNS = 3, 9
 
 
-def candidates(engine: str, precision: str) -> list[tuple[str, str]]:
-    """Engines and precisions to try, most promising first."""
+def candidates(engine: str, precision: str, path: Path, digest: str) -> list[tuple[str, str]]:
+    """Engines and precisions to try for a weight file, most promising first."""
     names = [name for name in ENGINES if engine in ("auto", name) and installed(name)]
     return [
         (name, kind)
         for name in names
         for kind in ENGINES[name][2]
-        if (precision == kind) or (precision == "auto" and _trusted(kind))
+        if (precision == kind) or (precision == "auto" and _trusted(kind, path, digest))
     ]
 
 
-def _trusted(precision: str) -> bool:
-    """Whether `auto` may take a precision: float32, and bfloat16 where the CPU computes in it."""
-    return precision == "f32" or bool(host.cpu_flags() & {"avx512_bf16", "amx_bf16"})
+def _trusted(precision: str, path: Path, digest: str) -> bool:
+    """Whether `auto` may take a precision.
+
+    float32 always; bfloat16 where the CPU computes in it; compact where its loss of accuracy with
+    these weights has been measured and is below the bar; int8 only by name.
+    """
+    if precision == "compact":
+        loss = measured_loss(path, digest)
+        return loss is not None and loss <= ACCURACY_BAR
+    if precision == "bf16":
+        return bool(host.cpu_flags() & {"avx512_bf16", "amx_bf16"})
+    return precision == "f32"
 
 
 def signature(tried: list[tuple[str, str]], threads: int | None) -> dict[str, Any]:
@@ -61,7 +71,7 @@ def choose(
     Raises:
         EngineError: none of the candidates works; says why of each.
     """
-    tried = candidates(engine, precision)
+    tried = candidates(engine, precision, path, digest)
     if not tried:
         raise EngineError(
             f"no installed engine for engine={engine!r}, precision={precision!r}; installed: "

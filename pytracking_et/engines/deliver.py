@@ -13,7 +13,8 @@ from ..files import sha256
 from ..network import weights
 from .exported import METADATA, REFERENCE, Metadata, Reference, agrees
 from .files_runtime import GraphRuntime
-from .select import ENGINES, exported, installed
+from .prepare import exported, fit
+from .select import ENGINES, check_names, installed
 
 FORMATS = ("onnx", "openvino")
 
@@ -24,6 +25,7 @@ def deliver(
     network: str = "et_tracker",
     checkpoint: str | Path | None = None,
     precision: str = "f32",
+    calibration: Path | None = None,
 ) -> tuple[Metadata, dict[str, float]]:
     """Write template and search graphs, reference and metadata; run them and compare.
 
@@ -32,6 +34,8 @@ def deliver(
         output: folder, made where absent; files of an earlier export are replaced.
         network, checkpoint: as for `engines.create`.
         precision: of the graphs.
+        calibration: folder of annotated tracks (see `calibration.py`) to make compact or int8
+            graphs with; compact fits that exist are made again.
 
     Returns:
         The metadata written, and the largest differences to the plain network (score in 0..1,
@@ -43,10 +47,14 @@ def deliver(
     """
     if form not in FORMATS:
         raise EngineError(f"unknown format {form!r}; one of: {', '.join(FORMATS)}")
+    check_names("auto", precision, None)
     if form == "openvino" and not installed("openvino"):
         raise EngineError("--format openvino needs openvino; install 'pytracking-et[openvino]'")
     path = weights.find(network, checkpoint)
-    source, metadata = exported(network, path, weights.fingerprint(path), precision)
+    digest = weights.fingerprint(path)
+    if precision == "compact" and calibration is not None:
+        fit(network, path, digest, calibration)
+    source, metadata = exported(network, path, digest, precision, calibration)
     output.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
     try:

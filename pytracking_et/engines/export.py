@@ -20,8 +20,10 @@ from ..network.registry import build
 from ..network.trackers import TrackingNetwork
 from ..tracking.parameters import Parameters
 from ..version import __version__
+from .compact import load as load_fits
 from .exported import REFERENCE, Metadata, Reference, graph_name, test_crop
 from .graphs import SearchGraph, TemplateGraph, graphs
+from .prepare import require_fits
 
 # LayerNormalization is one operator from here on; both runtimes know it well.
 OPSET = 17
@@ -29,6 +31,15 @@ TEMPLATES = (127, 128)
 SEARCHES = (256, 288)
 
 Progress = Callable[[str], None]
+
+
+def load_graphs(
+    network: str, checkpoint: Path, digest: str, compact: bool = False
+) -> tuple[TrackingNetwork, TemplateGraph, SearchGraph]:
+    """The network with its weights, in eval mode, and its graphs."""
+    module = load_network(network, checkpoint)
+    fits = load_fits(require_fits(checkpoint, digest), digest) if compact else None
+    return module, *graphs(module, fits)
 
 
 def load_network(network: str, checkpoint: str | Path) -> TrackingNetwork:
@@ -98,18 +109,21 @@ def versions() -> dict[str, str]:
 
 def write(
     network: str,
-    checkpoint: str | Path,
+    checkpoint: Path,
+    digest: str,
     folder: Path,
+    compact: bool = False,
     templates: Sequence[int] = TEMPLATES,
     searches: Sequence[int] = SEARCHES,
     progress: Progress = lambda _: None,
 ) -> Metadata:
-    """Write float32 ONNX graphs of a network, the reference and the metadata.
+    """Write ONNX graphs of a network, the reference and the metadata.
 
     Args:
         network: configuration name.
-        checkpoint: weight file.
+        checkpoint, digest: weight file and its sha256.
         folder: made where absent.
+        compact: with the narrower feed-forwards of `compact`.
         templates, searches: sides of the crops, one graph each.
         progress: told what is being done.
 
@@ -118,8 +132,7 @@ def write(
     """
     require_exporter()
     folder.mkdir(parents=True, exist_ok=True)
-    module = load_network(network, checkpoint)
-    template_graph, search_graph = graphs(module)
+    module, template_graph, search_graph = load_graphs(network, checkpoint, digest, compact)
     names = []
     for side in templates:
         progress(f"template graph, {side} px")
@@ -130,6 +143,8 @@ def write(
     plain_reference(module, templates[0], searches[0]).write(folder / REFERENCE)
     names.append(REFERENCE)
     metadata = describe(network, checkpoint, folder, names, templates, searches)
+    if compact:
+        metadata = dataclasses.replace(metadata, precision="compact")
     metadata.write(folder)
     return metadata
 
@@ -141,11 +156,10 @@ def describe(
     names: Sequence[str],
     templates: Sequence[int],
     searches: Sequence[int],
-    **fields: Any,
 ) -> Metadata:
-    """Metadata of files in a folder; `fields` replace what differs from float32 ONNX."""
+    """Metadata of float32 ONNX files in a folder."""
     loop = Parameters.from_fields(weights.tuned_parameters(checkpoint))
-    made = Metadata(
+    return Metadata(
         format="onnx",
         opset=OPSET,
         network=network,
@@ -160,14 +174,20 @@ def describe(
         versions=versions(),
         files={name: sha256(folder / name) for name in names},
     )
-    return dataclasses.replace(made, **fields)
 
 
-def add_graph(network: str, checkpoint: str | Path, folder: Path, kind: str, side: int) -> None:
+def add_graph(
+    network: str, checkpoint: Path, digest: str, folder: Path, kind: str, side: int
+) -> None:
     """Add to an export the graph for another size of crop."""
-    graph = graphs(load_network(network, checkpoint))[kind == "search"]
-    name = write_graph(graph, side, folder)
     old = Metadata.read(folder)
+    if old.precision == "int8":
+        raise EngineError(
+            f"the int8 graphs have searches {old.searches} and templates {old.templates}, not "
+            f"{side}; choose one of these sizes or another precision"
+        )
+    _, *both = load_graphs(network, checkpoint, digest, old.precision == "compact")
+    name = write_graph(both[kind == "search"], side, folder)
     files = {**old.files, name: sha256(folder / name)}
     if kind == "search":
         new = dataclasses.replace(old, files=files, searches=(*old.searches, side))

@@ -11,17 +11,16 @@ from typing import Any
 
 from ..errors import EngineError
 from ..network import weights
-from . import cache
 from .base import Runtime, TargetEngine
-from .exported import Metadata
+from .prepare import exported
 
 # name: (module in this package, package it needs, precisions it has)
 ENGINES: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "openvino": ("openvino_engine", "openvino", ("f32", "bf16")),
-    "onnx": ("onnx_engine", "onnxruntime", ("f32",)),
-    "torch": ("torch_engine", "torch", ("f32",)),
+    "openvino": ("openvino_engine", "openvino", ("f32", "compact", "bf16", "int8")),
+    "onnx": ("onnx_engine", "onnxruntime", ("f32", "compact", "int8")),
+    "torch": ("torch_engine", "torch", ("f32", "compact")),
 }
-PRECISIONS = ("f32", "bf16")
+PRECISIONS = ("f32", "compact", "bf16", "int8")
 
 
 def create(
@@ -107,28 +106,12 @@ def open_runtime(
         )
     module = importlib.import_module(f"{__package__}.{name}")
     if engine == "torch":
-        return module.open_file(network, path, threads)
+        return module.open_file(network, path, digest, threads, precision)
     folder, metadata = exported(network, path, digest, precision)
 
     def add(kind: str, side: int) -> None:
         from .export import add_graph
 
-        add_graph(network, path, folder, kind, side)
+        add_graph(network, path, digest, folder, kind, side)
 
     return module.open_folder(folder, metadata, threads, add, precision, keep_compiled=True)
-
-
-def exported(network: str, path: Path, digest: str, precision: str) -> tuple[Path, Metadata]:
-    """Folder of the graphs in the cache, built where needed.
-
-    bfloat16 is a way to run the float32 graphs, not other graphs.
-    """
-    stored = "f32" if precision == "bf16" else precision
-    folder = cache.export_folder(network, digest, stored)
-
-    def build(target: Path) -> None:
-        from .export import write
-
-        write(network, path, target, progress=cache.notice)
-
-    return folder, cache.ensure(folder, build, f"{network} for ONNX Runtime and OpenVINO")

@@ -11,21 +11,25 @@ from torch import Tensor
 
 from ..network.trackers import TrackingNetwork
 from .base import Crop, Maps, TargetEngine
-from .export import load_network
-from .graphs import graphs
+from .export import load_graphs
+from .graphs import SearchGraph, TemplateGraph, graphs
 
 
 class TorchRuntime:
     """The graphs of a network as torch modules, on the CPU or a CUDA device."""
 
     def __init__(
-        self, network: TrackingNetwork, device: str = "cpu", threads: int | None = None
+        self,
+        template: TemplateGraph,
+        search: SearchGraph,
+        device: str = "cpu",
+        threads: int | None = None,
+        precision: str = "f32",
     ) -> None:
-        template, search = graphs(network)
         self._template, self._search = template.to(device), search.to(device)
         self.device = torch.device(device)
         self.threads = threads
-        self.name = "torch f32"
+        self.name = f"torch {precision}"
 
     def _tensor(self, image: NDArray[np.uint8]) -> Tensor:
         # The setting is the process's: another engine may have changed it since.
@@ -48,10 +52,13 @@ class TorchRuntime:
 
 def engine_of(network: TrackingNetwork, device: str = "cpu") -> TargetEngine:
     """Engine over a network that is not in a file (training, tests); the network is copied."""
-    return TargetEngine(TorchRuntime(network, device))
+    return TargetEngine(TorchRuntime(*graphs(network), device))
 
 
-def open_file(network: str, checkpoint: str | Path, threads: int | None = None) -> TorchRuntime:
+def open_file(
+    network: str, checkpoint: Path, digest: str, threads: int | None, precision: str
+) -> TorchRuntime:
     """Build a network, fit its weights, prepare it."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return TorchRuntime(load_network(network, checkpoint), device, threads)
+    _, *both = load_graphs(network, checkpoint, digest, precision == "compact")
+    return TorchRuntime(*both, device, threads, precision)

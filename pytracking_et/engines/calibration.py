@@ -1,0 +1,121 @@
+"""Crops that narrower engines are fitted to: template and search pairs of annotated tracks.
+
+Folder layout: `annotations.csv` in any subfolder with columns track, frame, x, y, w, h (pixels)
+and optionally `image`, the frame's path inside the subfolder; otherwise the frame is
+`<track>/<frame, 5 digits>.jpg`.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DatasetError
+from ..files import atomic_path
+from ..tracking.crop import context_side, crop, mean_color, round_half_away, search_side
+from ..tracking.image import Image
+from ..tracking.parameters import Parameters
+
+# Search crops as the tracker meets them: centre off by up to this many crop pixels and the size
+# wrong by up to this share (half of what training uses: these are the frames of a good track).
+SHIFT, SCALE = 32, 0.09
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Crops: templates (P, 127, 127, 3) and searches (P, 256, 256, 3), uint8 RGB."""
+
+    templates: NDArray[np.uint8]
+    searches: NDArray[np.uint8]
+
+    def digest(self) -> str:
+        """sha256 of the pixels."""
+        return hashlib.sha256(self.templates.tobytes() + self.searches.tobytes()).hexdigest()
+
+    def write(self, path: Path) -> None:
+        """Write an `.npz`, so that a calibration can be repeated."""
+        with atomic_path(path) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, templates=self.templates, searches=self.searches)
+
+    @staticmethod
+    def read(path: Path) -> Pairs:
+        """Read what `write` wrote."""
+        with np.load(path, allow_pickle=False) as arrays:
+            return Pairs(arrays["templates"], arrays["searches"])
+
+
+@dataclass(frozen=True)
+class _Frame:
+    path: Path
+    box: tuple[float, float, float, float]
+
+
+def _tracks(folder: Path) -> list[list[_Frame]]:
+    tracks: dict[tuple[str, str], list[_Frame]] = defaultdict(list)
+    for table in sorted(folder.rglob("annotations.csv")):
+        with table.open(newline="", encoding="utf-8") as stream:
+            for row in csv.DictReader(stream):
+                if "track" not in row:
+                    break
+                name = row.get("image") or f"{row['track']}/{int(row['frame']):05d}.jpg"
+                x, y, w, h = (float(row[key]) for key in "xywh")
+                frame = _Frame(table.parent / name, (x, y, w, h))
+                tracks[str(table.parent), row["track"]].append(frame)
+    return [frames for _, frames in sorted(tracks.items()) if len(frames) > 1]
+
+
+def _image(frame: _Frame) -> Image:
+    image = cv2.imread(str(frame.path))
+    if image is None:
+        raise DatasetError(f"calibration frame {frame.path} cannot be read; check the folder")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+
+
+def _crop(
+    frame: _Frame, size: int, settings: Parameters, shift: NDArray[np.float64], scale: float
+) -> Image:
+    image = _image(frame)
+    x, y, w, h = frame.box
+    side = context_side(w, h, settings.context) * scale
+    center = np.array([x + w / 2, y + h / 2]) + shift * side / settings.template_size
+    if size != settings.template_size:
+        side = search_side(side, settings.template_size, size)
+    return crop(image, center, max(round_half_away(side), 1), size, mean_color(image))
+
+
+def pairs(folder: str | Path, count: int = 192, seed: int = 0) -> Pairs:
+    """Cut pairs from the tracks in a folder, spread evenly over them.
+
+    Args:
+        folder: searched with all its subfolders.
+        count: of pairs.
+        seed: of frames, shifts and scales.
+
+    Raises:
+        DatasetError: no tracks, or a frame that cannot be read.
+    """
+    tracks = _tracks(Path(folder))
+    if not tracks:
+        raise DatasetError(
+            f"no tracks below {folder}; it needs annotations.csv with the columns "
+            "track,frame,x,y,w,h"
+        )
+    generator, settings = np.random.RandomState(seed), Parameters()
+    order = generator.permutation(len(tracks))
+    templates, searches = [], []
+    for index in range(count):
+        frames = tracks[order[index % len(order)]]
+        first, second = generator.choice(len(frames), 2, replace=False)
+        shift = generator.uniform(-SHIFT, SHIFT, 2)
+        scale = float(1 + generator.uniform(-SCALE, SCALE))
+        here = np.zeros(2)
+        templates.append(_crop(frames[first], settings.template_size, settings, here, 1.0))
+        searches.append(_crop(frames[second], settings.search_size, settings, shift, scale))
+    return Pairs(np.stack(templates), np.stack(searches))

@@ -19,8 +19,8 @@ class View:
     """One processed frame as the displays get it.
 
     image: HxWx3 uint8 RGB as read; picture: the same, annotated; fps: frames processed a second;
-    latency: seconds from reading the frame to having its boxes; score_map (S, S) and search_crop
-    (S', S', 3) of the first target, None where the tracker has none.
+    latency: seconds from reading the frame (live) or taking it up (files) to having its boxes;
+    score_map (S, S) and search_crop (S', S', 3) of the first target, None where there is none.
     """
 
     index: int
@@ -85,6 +85,11 @@ class Controls:
     def paused(self) -> bool:
         """Whether the video stands still by request."""
         return self._paused
+
+    @property
+    def drawing(self) -> bool:
+        """Whether the picture is held while a box is drawn."""
+        return self._frozen
 
     @property
     def ended(self) -> bool:

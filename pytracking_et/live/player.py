@@ -110,7 +110,7 @@ class Player:
 
     def _advance(self, frame: Frame) -> None:
         first, self._frame = self._frame is None, frame
-        started = time.perf_counter()
+        begun, started = time.monotonic(), time.perf_counter()
         spent = 0.0
         if self.session.targets:
             try:
@@ -125,7 +125,9 @@ class Player:
                 self.session.add(frame.image, box)
         self._record(frame.index, spent)
         self.summary.frames += 1
-        self._latency = time.monotonic() - frame.time
+        # Frames of a file wait in the reader's queue; only live is that waiting a delay.
+        since = frame.time if self.reader.live else begun
+        self._latency = time.monotonic() - since
         self._show(self._rate.tick())
         if self.writer is not None and self._view is not None:
             self.writer.write(self._view.picture)
@@ -167,6 +169,8 @@ class Player:
     def _hint(self) -> str:
         if not self.displays:
             return ""
+        if self.controls.drawing:
+            return "second corner, or Esc"
         if not self.session.targets:
             return "draw a box: drag, or click two corners"
         return "paused: space goes on, right arrow steps" if self.controls.paused else ""

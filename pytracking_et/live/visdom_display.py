@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import Any
 
 from .controls import Controls, View
@@ -10,6 +12,8 @@ from .visdom_render import TRACKING_WIDTH
 from .window import BoxPicker
 
 TRACKING = "Tracking"
+# Repeats of one key or click arrive within this; nobody presses a key twice as fast.
+ECHO_SECONDS = 0.1
 
 
 class VisdomDisplay:
@@ -23,6 +27,9 @@ class VisdomDisplay:
         self.controls = controls
         self.picker = BoxPicker()
         self.scale = 1.0
+        self._lock = threading.Lock()
+        self._click: tuple[float, float, float] | None = None
+        self._last_key = ("", 0.0)
         ui_info = {"handler": self.on_event, "win_id": TRACKING}
         self.visdom = Visdom(debug, ui_info, visdom_info)
 
@@ -43,7 +50,7 @@ class VisdomDisplay:
             "Latency": f"{view.latency * 1000:.0f} ms",
             "Targets": len(view.marks),
             "Max Score": f"{best:.3f}",
-            "State": "paused" if self.controls.paused else "running",
+            "State": self._state(),
         }
         self.visdom.register(status, "info_dict", 1, "Status")
         if view.score_map is not None:
@@ -53,19 +60,42 @@ class VisdomDisplay:
         if view.marks:
             self.visdom.register((best, view.index), "lineplot", 3, "Max Score")
 
+    def _state(self) -> str:
+        if self.controls.drawing:
+            return "drawing"
+        return "paused" if self.controls.paused else "running"
+
     def poll(self, seconds: float) -> None:
-        """Events come by themselves, in the client's thread; only the time is spent."""
+        """Carry out a click that is complete; spend the time."""
+        with self._lock:
+            click = self._click
+            if click is not None and time.monotonic() - click[0] > ECHO_SECONDS:
+                self._click = None
+            else:
+                click = None
+        if click is not None:
+            self._on_click(click[1], click[2])
         if seconds > 0:
             self.controls.wait(seconds)
 
     def on_event(self, event: dict[str, Any]) -> None:
-        """Key or click in the Tracking panel, as Visdom's page sends it."""
+        """Key or click in the Tracking panel, as Visdom's page sends it.
+
+        Visdom 0.2.4 sends each once for every image panel on the page, whichever has the focus;
+        of clicks only the last has the place (it is the panel the mouse moved over last).
+        """
         kind = event.get("event_type")
+        now = time.monotonic()
         if kind == "KeyPress":
-            self._on_key(str(event.get("key", "")))
+            key = str(event.get("key", ""))
+            if key == self._last_key[0] and now - self._last_key[1] < ECHO_SECONDS:
+                return
+            self._last_key = (key, now)
+            self._on_key(key)
         elif kind == "Click" and isinstance(event.get("image_coord"), dict):
             point = event["image_coord"]
-            self._on_click(float(point["x"]), float(point["y"]))
+            with self._lock:
+                self._click = (now, float(point["x"]), float(point["y"]))
 
     def _on_key(self, key: str) -> None:
         actions = {

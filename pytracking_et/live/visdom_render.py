@@ -160,17 +160,17 @@ def _heatmap(client: Any, panel: Panel, data: Any) -> None:
     values = np.squeeze(as_array(data)).astype(np.float32)
     if values.ndim != 2:
         raise ParameterError(f"panel {panel.title!r}: heatmap needs HxW, not {values.shape}")
-    caption = f"max {float(np.nanmax(values)):.3f}"
     if client.has_plotly:
         # Plotly counts rows from below, an image from above.
-        options = {"title": panel.title, "caption": caption, "colormap": "Viridis"}
+        options = {"title": panel.title, "colormap": "Viridis"}
         client.heatmap(values[::-1], win=panel.title, opts=options)
         return
     height, width = values.shape
     scale = MAP_SIZE / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    options = {"title": panel.title, "caption": caption}
-    client.image(heatmap(values, size).transpose(2, 0, 1), win=panel.title, opts=options)
+    client.image(
+        heatmap(values, size).transpose(2, 0, 1), win=panel.title, opts={"title": panel.title}
+    )
 
 
 def _featmap(client: Any, panel: Panel, data: Any) -> None:

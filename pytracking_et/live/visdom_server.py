@@ -12,26 +12,30 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from ..errors import DependencyError, PytrackingETError
 
 HERE = Path(__file__).parent
 ADDRESS = "127.0.0.1"
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 # Path below static/: stand-in served when visdom has no such file.
 STAND_INS = {
     "js/layout_bin_packer.js": "visdom_offline.js",
     "css/bootstrap.min.css": "visdom_offline.css",
 }
+# Visdom centres an image in its panel but counts clicks from the panel's upper edge.
+USER_STYLE = ".content-image { margin: 0 auto; }"
 # Asked for by the page, needed by nothing that is shown: answered empty to keep its console clean.
 EMPTY = (
     "js/jquery.min.js",
@@ -49,11 +53,16 @@ EMPTY = (
 
 
 def answers(server: str, port: int, timeout: float = 1.0) -> bool:
-    """Whether a Visdom server is at `server` ("127.0.0.1" or "http://host"), `port`."""
+    """Whether a Visdom server is at `server` ("127.0.0.1" or "http://host"), `port`.
+
+    Asks for its list of environments, not for its page: with tornado 6.6 Visdom 0.2.4 answers
+    clients and refuses the page.
+    """
+    request = Request(f"{address(server)}:{port}/env_state", data=b"{}")
     try:
-        with urlopen(f"{address(server)}:{port}/", timeout=timeout) as response:
-            return b"visdom" in response.read(20_000).lower()
-    except (URLError, OSError, ValueError):
+        with urlopen(request, timeout=timeout) as response:
+            return isinstance(json.loads(response.read()), list)
+    except (URLError, OSError, ValueError, HTTPException):
         return False
 
 
@@ -121,28 +130,43 @@ class LocalServer:
 
 def serve(port: int) -> None:
     """Run a server until it is ended (blocks)."""
+    # visdom imports torch where it is there, for its client's sake: seconds and 200 MB for nothing.
+    sys.modules["torch"] = None  # type: ignore[assignment]
     import tornado.ioloop
     import tornado.web
-    from visdom.server.app import Application
+    from visdom.server.app import Application, tornado_settings
     from visdom.utils.shared_utils import get_visdom_path
 
     static = Path(get_visdom_path("static"))
 
-    class StandIn(tornado.web.RequestHandler):
-        """One of our files, or nothing, in place of a script that is not installed."""
+    class Static(tornado.web.StaticFileHandler):
+        """The page asks for "static/../user/style.css", which tornado 6.6 answers with 403."""
 
-        def initialize(self, file: str | None, kind: str) -> None:  # noqa: D102
-            self.file, self.kind = file, kind
+        @classmethod
+        def make_static_url(cls, settings: dict, path: str, include_version: bool = True) -> str:
+            if path.startswith("../"):
+                return f"/{path[3:]}"
+            return f"{settings['static_url_prefix']}{path}"
+
+    class StandIn(tornado.web.RequestHandler):
+        """A text of ours in place of a file that is not there."""
+
+        def initialize(self, text: str, kind: str) -> None:  # noqa: D102
+            self.text, self.kind = text, kind
 
         def get(self) -> None:  # noqa: D102
             self.set_header("Content-Type", self.kind)
-            self.finish((HERE / self.file).read_text("utf-8") if self.file else "")
+            self.finish(self.text)
 
-    handlers: list[Any] = []
+    tornado_settings["static_handler_class"] = Static
+    handlers: list[Any] = [
+        ("/user/style.css", StandIn, {"text": USER_STYLE, "kind": "text/css"}),
+    ]
     for name, file in {**dict.fromkeys(EMPTY), **STAND_INS}.items():
         if not (static / name).is_file():
+            text = (HERE / file).read_text("utf-8") if file else ""
             kind = "text/css" if name.endswith(".css") else "text/javascript"
-            handlers.append((f"/static/{name}", StandIn, {"file": file, "kind": kind}))
+            handlers.append((f"/static/{name}", StandIn, {"text": text, "kind": kind}))
     with tempfile.TemporaryDirectory(prefix="ettrack-visdom-") as folder:
         # In a folder of its own: panels of a past run must not come back, nor mix with the user's.
         app = Application(port=port, base_url="", env_path=f"{folder}{os.sep}")

@@ -17,6 +17,8 @@ from torch.nn import functional as F
 
 from .transformer import HEAD_CHANNELS, ProjectedAttention
 
+# Our maps have 256 or 324 positions; the paper's longer sequences take 100 clusters of 63 bits and
+# 10 iterations.
 CLUSTERS = 32
 HASH_BITS = 32
 ITERATIONS = 5
@@ -38,7 +40,7 @@ class ClusteredLayer(ProjectedAttention):
         Hashes are ±1, so that the largest inner product is the smallest Hamming distance.
         """
         with torch.no_grad():
-            codes = torch.where(query @ self.planes > 0, 1.0, -1.0)
+            codes = (query @ self.planes > 0).to(query.dtype) * 2 - 1
             count = codes.shape[2]
             start = torch.arange(CLUSTERS, device=codes.device) * count // CLUSTERS
             centers = codes[:, :, start]
@@ -46,7 +48,7 @@ class ClusteredLayer(ProjectedAttention):
                 members = self._nearest(codes, centers)
                 votes = members.transpose(2, 3) @ codes
                 # A bit without majority, and every bit of an empty cluster, keeps its value.
-                centers = torch.where(votes == 0, centers, torch.where(votes > 0, 1.0, -1.0))
+                centers = torch.where(votes == 0, centers, votes.sign())
             return self._nearest(codes, centers)
 
     @staticmethod

@@ -13,6 +13,7 @@ and a query that sees the template are options. Parameter names are those of the
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -114,37 +115,61 @@ class ExemplarLayer(FeedForwardMixin):
         query = self.average_pooler(x, context)
         return torch.softmax(query @ self.K.t() / (math.sqrt(QUERY_CHANNELS) * TEMPERATURE), 1)
 
-    def convolve(self, x: Tensor, template: Tensor | None = None) -> Tensor:
-        """Attend and filter one cell (B, C, H, W) with its own mixture of kernels (eq. 5)."""
+    def cells(self, x: Tensor) -> list[list[Tensor]]:
+        """(B, C, H, W) -> S rows of S cells; `tensor_split` allows sides that S does not divide."""
+        rows = torch.tensor_split(x, self.queries, 2)
+        return [list(torch.tensor_split(row, self.queries, 3)) for row in rows]
+
+    def depthwise(self, x: Tensor, weights: Tensor) -> Tensor:
+        """Filter a cell (B, C, H, W) with the mixture of depthwise kernels of weights (B, E)."""
         batch, channels, height, width = x.shape
-        weights = self.attention(x, template)
-        depthwise = (weights @ self.V_dw).reshape(batch * channels, 1, self.kernel, self.kernel)
-        pointwise = (weights @ self.V_pw).reshape(batch, channels, channels)
+        kernels = (weights @ self.V_dw).reshape(batch * channels, 1, self.kernel, self.kernel)
         # All images side by side as channels: one grouped convolution filters each with its own.
-        y = F.conv2d(
+        return F.conv2d(
             x.reshape(1, batch * channels, height, width),
-            depthwise,
+            kernels,
             padding=self.kernel // 2,
             groups=batch * channels,
         ).reshape(batch, channels, height, width)
-        y = self.se(F.relu(self.dw_bn(y)))
-        y = torch.bmm(pointwise, y.reshape(batch, channels, -1)).reshape(x.shape)
+
+    def pointwise(self, x: Tensor, weights: Tensor) -> Tensor:
+        """Multiply a cell (B, C, H, W) by the mixture of pointwise kernels of weights (B, E)."""
+        batch, channels = x.shape[:2]
+        matrices = (weights @ self.V_pw).reshape(batch, channels, channels)
+        return torch.bmm(matrices, x.reshape(batch, channels, -1)).reshape(x.shape)
+
+    def convolve(self, x: Tensor, template: Tensor | None = None) -> Tensor:
+        """Attend and filter every cell with its own mixture of kernels (eq. 5).
+
+        The normalisations see the whole map: in training their statistics are those of all cells
+        together, once a step, whatever S is.
+        """
+        cells = self.cells(x)
+        weights = [[self.attention(cell, template) for cell in row] for row in cells]
+        y = _joined(_each(self.depthwise, cells, weights))
+        y = F.relu(self.dw_bn(y))
+        gated = [[self.se(cell) for cell in row] for row in self.cells(y)]
+        y = _joined(_each(self.pointwise, gated, weights))
         return F.relu(self.pw_bn(y)) + x
 
     def forward(self, x: Tensor, template: Tensor | None = None) -> Tensor:
         """Filter every cell, then normalise and feed forward per position (eq. 6)."""
-        if self.queries == 1:
-            y = self.convolve(x, template)
-        else:
-            y = torch.cat(
-                [
-                    torch.cat([self.convolve(cell, template) for cell in self._split(row, 3)], 3)
-                    for row in self._split(x, 2)
-                ],
-                2,
-            )
+        y = self.convolve(x, template)
         return self.transform(y) if self.feed_forward else y
 
-    def _split(self, x: Tensor, dimension: int) -> tuple[Tensor, ...]:
-        # tensor_split allows maps that S does not divide (18 x 18 with S = 4).
-        return torch.tensor_split(x, self.queries, dimension)
+
+def _each(
+    function: Callable[[Tensor, Tensor], Tensor],
+    cells: list[list[Tensor]],
+    weights: list[list[Tensor]],
+) -> list[list[Tensor]]:
+    return [
+        [function(cell, weight) for cell, weight in zip(*rows, strict=True)]
+        for rows in zip(cells, weights, strict=True)
+    ]
+
+
+def _joined(cells: list[list[Tensor]]) -> Tensor:
+    if len(cells) == 1:
+        return cells[0][0]
+    return torch.cat([torch.cat(row, 3) for row in cells], 2)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from collections import deque
@@ -28,6 +30,9 @@ from .units import Outcome, Unit, thread_variables, threads_per_worker
 
 # WaitForMultipleObjects takes 64 handles, some of which multiprocessing needs itself.
 WINDOWS_LIMIT = 61
+# A dead worker's pipe ends with it, unless a process that it had forked holds the other end too:
+# so its sentinel is watched as well, except on Windows, which cannot fork and has too few handles.
+WATCH_SENTINELS = os.name != "nt"
 ATTEMPTS = 2
 STARTS_IN_VAIN = 3
 
@@ -43,10 +48,12 @@ def device_names() -> list[str]:
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return [name.strip() for name in named.split(",") if name.strip()]
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available():
+    # Not through torch: this process may well do without it, and it takes seconds to load.
+    if shutil.which("nvidia-smi") is None:
         return []
-    return [str(index) for index in range(torch.cuda.device_count())]
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True)
+    found = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]
+    return [str(index) for index in range(len(found))]
 
 
 @dataclass
@@ -120,8 +127,8 @@ class _Run:
         while missing:
             self._feed()
             by_pipe = {each.pipe: each for each in self.workers}
-            by_sentinel = {each.process.sentinel: each for each in self.workers}
-            signalled = connection.wait([*by_pipe, *by_sentinel])
+            sentinels = [each.process.sentinel for each in self.workers if WATCH_SENTINELS]
+            signalled = connection.wait([*by_pipe, *sentinels])
             # What a worker said before its death comes before its death.
             for pipe in [each for each in signalled if each in by_pipe]:
                 ended = self._hear(by_pipe.pop(pipe))

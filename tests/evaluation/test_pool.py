@@ -65,11 +65,22 @@ def test_workers_get_threads_and_devices(fakelab, tmp_path, monkeypatch):
     assert dict(os.environ) == before
 
 
-def test_worker_of_each_index_keeps_its_device(monkeypatch):
+def test_devices_named_by_the_user(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", " 0, GPU-abc ,")
     assert pool.device_names() == ["0", "GPU-abc"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert pool.device_names() == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
+def test_devices_of_the_machine(monkeypatch, tmp_path):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert pool.device_names() == []
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 'GPU 0: A (UUID: x)'\necho 'GPU 1: B (UUID: y)'\n")
+    tool.chmod(0o755)
+    assert pool.device_names() == ["0", "1"]
 
 
 def test_failures_come_back_with_their_traceback(fakelab, tmp_path):
@@ -79,7 +90,9 @@ def test_failures_come_back_with_their_traceback(fakelab, tmp_path):
     assert "_obey" in outcomes[0].traceback
 
 
-def test_killed_worker_is_replaced_and_its_unit_retried(fakelab, tmp_path):
+@pytest.mark.parametrize("sentinels", [True, False], ids=["", "as on Windows"])
+def test_killed_worker_is_replaced_and_its_unit_retried(fakelab, tmp_path, monkeypatch, sentinels):
+    monkeypatch.setattr(pool, "WATCH_SENTINELS", sentinels)
     work = [make_unit(tmp_path, "a", width=103.0), make_unit(tmp_path, "b")]
     notes, progress = [], []
     outcomes = dict(

@@ -108,6 +108,7 @@ class TestParameterFiles:
             ("size_smoothing", "once"),
             ("minimum_size", 60),
             ("hold_below", 1.0),
+            # `calibrate` needs a network that finds the target: tests/tracking/test_loop.py.
         ],
     )
     def test_every_field_has_an_effect(self, checkpoint, monkeypatch, field, value):

@@ -19,6 +19,9 @@ from .decode import Choice, decode
 from .image import Color, Image, as_three_channels
 from .parameters import Parameters
 
+# Largest factor between the given box and the network's, per side, that still calibrates.
+CALIBRATION_LIMIT = 1.5
+
 
 class Engine(Protocol):
     """What the loop needs of an engine; `pytracking_et.engines` has them."""
@@ -68,7 +71,20 @@ class Loop:
         self.engine.template(_rgb(patch, color))
         self._center, self._size, self._fill = center, target[2:].copy(), fill
         self._search_size = settings.small_search_size if small else settings.search_size
+        self._ratio, self._shift = np.ones(2), np.zeros(2)
+        if settings.calibrate > 0:
+            self._calibrate(image, color)
         self.score_map = self.search_crop = None
+
+    def _calibrate(self, image: Image, color: Color) -> None:
+        choice, scale = self._look(image, color)
+        found = choice.size / scale
+        # An answer that misses the given box by more says nothing about how boxes are drawn.
+        limits = 1 / CALIBRATION_LIMIT, CALIBRATION_LIMIT
+        ratio = self._size / found
+        if np.all((ratio > limits[0]) & (ratio < limits[1])):
+            self._ratio = ratio**self.parameters.calibrate
+            self._shift = -choice.offset / scale / found * self.parameters.calibrate
 
     @property
     def box(self) -> Box:
@@ -76,6 +92,18 @@ class Loop:
         center = self._require_center()
         corner = np.maximum(center - self._size / 2, 0)
         return np.concatenate([corner, self._size])
+
+    def move_to(self, center: ArrayLike) -> None:
+        """Search around another place in the next step; template and size stay.
+
+        Args:
+            center: x, y in pixels.
+
+        Raises:
+            ParameterError: `start` has not been called.
+        """
+        self._require_center()
+        self._center = np.asarray(center, np.float64).reshape(2).copy()
 
     def step(self, image: Image, color: Color = "rgb") -> Prediction:
         """Find the target in the next frame.
@@ -88,26 +116,32 @@ class Loop:
             ParameterError: `start` has not been called.
         """
         image = as_three_channels(image)
+        choice, scale = self._look(image, color)
+        if choice.score >= self.parameters.hold_below:
+            self._move(choice, scale, image.shape[1], image.shape[0])
+        return Prediction(self.box, choice.score)
+
+    def _look(self, image: Image, color: Color) -> tuple[Choice, float]:
+        """Best cell around the last place, and search pixels per frame pixel."""
         center, settings = self._require_center(), self.parameters
         side = context_side(self._size[0], self._size[1], settings.context)
         scale = settings.template_size / side
         region = round_half_away(search_side(side, settings.template_size, self._search_size))
         patch = _rgb(crop(image, center, region, self._search_size, self._fill), color)
         score, distances = self.engine.track(patch)
-        choice = decode(score, distances, self._size * scale, self._search_size, settings)
         self.score_map, self.search_crop = score, patch
-        if choice.score >= settings.hold_below:
-            self._move(choice, scale, image.shape[1], image.shape[0])
-        return Prediction(self.box, choice.score)
+        return decode(score, distances, self._size * scale, self._search_size, settings), scale
 
     def _move(self, choice: Choice, scale: float, width: int, height: int) -> None:
         rate = choice.penalty * choice.score * self.parameters.lr
-        goal = choice.size / scale
+        found = choice.size / scale
+        goal = found * self._ratio
         if self.parameters.size_smoothing == "twice":
             goal = self._size * (1 - rate) + goal * rate
         size = self._size * (1 - rate) + goal * rate
         limits = np.array([width, height], np.float64)
-        self._center = np.clip(self._require_center() + choice.offset / scale, 0, limits)
+        offset = choice.offset / scale + self._shift * found
+        self._center = np.clip(self._require_center() + offset, 0, limits)
         self._size = np.minimum(np.maximum(size, self.parameters.minimum_size), limits)
 
     def _require_center(self) -> NDArray[np.float64]:

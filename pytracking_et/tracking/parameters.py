@@ -28,6 +28,9 @@ class Parameters:
         lr: rate at which the box size follows the prediction, times penalty and score.
         size_smoothing: "twice" as published, or "once".
         minimum_size: smallest width and height of the box in pixels.
+        calibrate: how far the first frame corrects the network's idea of the box towards the given
+            one, 0 (published: not at all) .. 1: the network is asked for the box it was just given,
+            and what it gets wrong there in size and place is taken off later boxes.
         hold_below: where the best score is lower, the box stays as it was; 0 never holds.
     """
 
@@ -41,6 +44,7 @@ class Parameters:
     lr: float = 0.616
     size_smoothing: str = "twice"
     minimum_size: float = 10.0
+    calibrate: float = 0.0
     hold_below: float = 0.0
 
     def __post_init__(self) -> None:
@@ -59,7 +63,7 @@ class Parameters:
             value = getattr(self, name)
             if value < 128 or value % 32:
                 raise ParameterError(f"{name} is {value}; use a multiple of 32, at least 128")
-        for name in ("small_target", "window_influence", "lr", "hold_below"):
+        for name in ("small_target", "window_influence", "lr", "calibrate", "hold_below"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ParameterError(f"{name} is {value}; it must lie in 0..1")

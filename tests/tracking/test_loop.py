@@ -23,9 +23,7 @@ def moving_boxes(count=30):
 @pytest.mark.parametrize("template", [127, 128])
 def test_follows_a_moving_growing_target(smoothing, template):
     boxes = moving_boxes()
-    loop = Loop(
-        BrightSpotEngine(), Parameters(size_smoothing=smoothing, template_size=template)
-    )
+    loop = Loop(BrightSpotEngine(), Parameters(size_smoothing=smoothing, template_size=template))
     loop.start(frame(boxes[0]), boxes[0])
     overlaps = [iou(loop.step(frame(box)).box, box) for box in boxes[1:]]
     assert min(overlaps) > 0.75
@@ -82,6 +80,25 @@ def test_hold_below_keeps_the_box_where_the_score_is_low(threshold, moves):
     box, score = loop.step(frame((116, 100, 40, 40)))
     assert score == pytest.approx(0.4)
     assert (abs(box[0] - 100) > 5) == moves
+
+
+@pytest.mark.parametrize(("strength", "expected"), [(0.0, 40), (0.5, 44), (1.0, 48)])
+def test_calibration_keeps_the_way_the_first_box_was_drawn(strength, expected):
+    # The engine sees a square of 40; the user's box is a fifth wider and 4 px to the left of it.
+    given = np.array([92.0, 100.0, 48.0, 40.0])
+    loop = Loop(BrightSpotEngine(score=1.0), Parameters(calibrate=strength, penalty_k=0, lr=1.0))
+    loop.start(frame((100, 100, 40, 40)), given)
+    for step in range(1, 12):
+        box, _ = loop.step(frame((100 + 2 * step, 100, 40, 40)))
+    assert box[2] == pytest.approx(expected, abs=1.5)
+    center = 120 + 22 - 4 * strength
+    assert box[0] + box[2] / 2 == pytest.approx(center, abs=1.5)
+
+
+def test_calibration_ignores_an_answer_that_is_far_off():
+    loop = Loop(BrightSpotEngine(), Parameters(calibrate=1.0))
+    loop.start(frame((100, 100, 40, 40)), (80, 80, 80, 80))
+    assert loop.step(frame((100, 100, 40, 40))).box[2] < 80
 
 
 class TestBadInput:

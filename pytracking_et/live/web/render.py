@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -85,9 +86,21 @@ class H264Writer:
         return text.splitlines()[-1] if text else "no message"
 
 
+@lru_cache(maxsize=1)
+def h264_program() -> str | None:
+    """Path of an ffmpeg that can encode H.264 (some distributions' cannot); None without."""
+    program = shutil.which("ffmpeg")
+    if program is None:
+        return None
+    listed = subprocess.run(
+        [program, "-hide_banner", "-encoders"], capture_output=True, text=True, check=False
+    )
+    return program if "libx264" in listed.stdout else None
+
+
 def open_writer(folder: Path, fps: float, size: tuple[int, int]) -> tuple[Path, FrameWriter]:
     """MP4 with H.264 where ffmpeg is installed, else WebM (VP9): browsers play both."""
-    program = shutil.which("ffmpeg")
+    program = h264_program()
     if program is not None:
         path = folder / "annotated.mp4"
         return path, H264Writer(program, path, fps, size)

@@ -140,6 +140,26 @@ def test_hidden_target_turns_grey(server, long_clip, tmp_path):
         assert float(page.inner_text("#score")) > 0.8
 
 
+def test_pause_and_correct_with_the_mouse(folder, long_clip, tmp_path):
+    with fake_server(folder, 0.1) as server, browser(tmp_path) as page:
+        open_clip(page, server, long_clip)
+        draw(page, [100, 60, 24, 24])  # background
+        page.click("#track")
+        wait_rows(page, 4)
+        page.click("#play")
+        wait_hint(page, "Paused")
+        page.fill("#seek", "4")
+        page.locator("#position", has_text="5 / 40").wait_for()
+        draw(page, fakes.true_box(4))
+        page.click("#track")
+        wait_hint(page, "End of the video")
+        rows = read_csv(download(page, "#csv", tmp_path))
+        assert page.problems == []
+    assert sorted(rows) == list(range(40))
+    assert iou(box_of(rows[3]), fakes.true_box(3)) < 0.2
+    assert iou(box_of(rows[20]), fakes.true_box(20)) > 0.7
+
+
 def test_keyboard_alone(server, long_clip, tmp_path):
     with browser(tmp_path) as page:
         open_page(page, server)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import time
 
 import cv2
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pytracking_et.live.draw import LOW_SCORE
+from pytracking_et.live.web import render
 from pytracking_et.live.web.results import Row
 
 from . import fakes
@@ -50,9 +51,9 @@ def test_annotated_video_shows_every_frame_with_its_box(
     client, session, tmp_path, monkeypatch, suffix
 ):
     if suffix == "webm":
-        monkeypatch.setattr(shutil, "which", lambda name: None)
-    elif shutil.which("ffmpeg") is None:
-        pytest.skip("H.264 needs the ffmpeg program")
+        monkeypatch.setattr(render, "h264_program", lambda: None)
+    elif render.h264_program() is None:
+        pytest.skip("H.264 needs the ffmpeg program with libx264")
     track(client, session)
     state = finish(client, session["id"])
     assert state["state"] == "done", state
@@ -139,3 +140,18 @@ def test_failure_is_told(client, session, monkeypatch):
     state = finish(client, session["id"])
     assert state["state"] == "failed"
     assert state["message"]
+
+
+@pytest.mark.parametrize(
+    ("encoders", "found"), [("V....D libx264  libx264 H.264", True), ("V....D libvpx", False)]
+)
+def test_ffmpeg_without_h264_is_not_used(tmp_path, monkeypatch, encoders, found):
+    if os.name == "nt":
+        pytest.skip("a shell script stands for ffmpeg")
+    program = tmp_path / "ffmpeg"
+    program.write_text(f"#!/bin/sh\necho '{encoders}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    render.h264_program.cache_clear()
+    assert (render.h264_program() == str(program)) == found
+    render.h264_program.cache_clear()

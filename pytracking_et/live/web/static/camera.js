@@ -13,6 +13,7 @@ export class CameraDriver {
     this.next = session.rows.length ? session.rows[session.rows.length - 1][0] + 1 : 0;
     this.zero = session.rows.length ? session.rows[session.rows.length - 1][1] + 0.1 : 0;
     this.pending = new Map(); // number -> canvas that was sent
+    this.started = Infinity; // frame the target was last drawn on
     this.frozen = null; // canvas the user draws on
     this.state = { frame: 0, playing: true, tracking: false, ended: false };
     this.closed = false;
@@ -105,7 +106,8 @@ export class CameraDriver {
       if (canvas && this.state.tracking && !this.frozen) this.work.show(canvas, row, row[0]);
     } else if (message.type === "skipped" || (message.type === "error" && message.frame !== undefined)) {
       this.settle(message.frame);
-      if (message.type === "error") this.state.tracking = this.work.rows.size > 0 && this.state.tracking;
+      // The server has no target: the box was refused.
+      if (message.frame >= this.started) this.state.tracking = false;
     } else if (message.type === "lost") {
       this.state.tracking = false;
       this.work.notice(message.message, true);
@@ -147,6 +149,7 @@ export class CameraDriver {
     const canvas = this.frozen;
     this.frozen = null;
     this.pending.clear();
+    this.started = this.next;
     this.send(canvas, box);
   }
 

@@ -140,7 +140,7 @@ async function start() {
   }
   $("tracker").textContent = info.tracker;
   $("accepted").textContent = `${info.accepted}, up to ${Math.floor(info.upload_bytes / MEGABYTE)} MB`;
-  work = new Work(notice, info, () => {});
+  work = new Work(notice, info);
   $("choose").onclick = () => $("file").click();
   $("file").onchange = () => openFile($("file").files[0]);
   $("camera").onclick = () => open(() => request("/api/cameras", "POST"));

@@ -15,12 +15,19 @@ const ICONS = {
 const CHART_FRAMES = 300; // of a camera; a video is shown whole
 const POLL_MS = 250;
 
+/** Change an element only where it differs: a click is lost when its icon is replaced meanwhile. */
+function set(id, text, kind = "textContent") {
+  const element = $(id);
+  if (element.dataset.set === text) return;
+  element.dataset.set = text;
+  element[kind] = text;
+}
+
 export class Work {
-  /** notice(text, bad), info of the server, ended(text) when the session is over. */
-  constructor(notice, info, ended) {
+  /** notice(text, bad) shows a message; info is what the server says of itself. */
+  constructor(notice, info) {
     this.notice = notice;
     this.info = info;
-    this.ended = ended;
     this.rows = new Map();
     this.stage = new Stage($("stage"), {
       draft: () => this.update(), begin: () => this.begin(), drawn: () => this.update(),
@@ -92,7 +99,6 @@ export class Work {
     this.driver.state.playing = this.driver.state.tracking = false;
     this.driver.state.ended = true;
     this.update();
-    this.ended();
   }
 
   // ---------------------------------------------------------------- from the server
@@ -184,14 +190,14 @@ export class Work {
     const row = this.stage.row;
     const drafting = this.stage.draft !== null;
     const low = !drafting && row && row[6] !== null && row[6] < this.info.low_score;
-    $("play").innerHTML = state.playing ? ICONS.pause : ICONS.play;
+    set("play", state.playing ? ICONS.pause : ICONS.play, "innerHTML");
     $("play").setAttribute("aria-label", state.playing ? "Pause" : "Play");
     $("track").disabled = !drafting;
     $("drop-target").hidden = !state.tracking || drafting;
     $("track").hidden = state.tracking && !drafting;
-    $("hint").textContent = drafting
+    set("hint", drafting
       ? "Adjust the box if needed, then track what is in it (Enter)."
-      : low ? `Score below ${this.info.low_score}: the target may be hidden or gone.` : this.driver.hint();
+      : low ? `Score below ${this.info.low_score}: the target may be hidden or gone.` : this.driver.hint());
     $("hint").classList.toggle("low", Boolean(low));
     $("score").textContent = row && row[6] !== null ? row[6].toFixed(2) : "–";
     $("score").classList.toggle("low", Boolean(low));

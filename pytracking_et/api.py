@@ -78,6 +78,10 @@ class ETTracker:
         """
         return self._loop.step(image, check_color(color or self.color))
 
+    def move_to(self, center: ArrayLike) -> None:
+        """Search around another place, x, y in pixels, in the next update (re-detection)."""
+        self._loop.move_to(center)
+
     @property
     def box(self) -> NDArray[np.float64]:
         """Where the target is believed to be: (4,) x, y, w, h in pixels."""

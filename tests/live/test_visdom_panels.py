@@ -1,0 +1,186 @@
+"""The panels against a server that records what it is sent; the browser has a test of its own."""
+
+import copy
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from pytracking_et.errors import ParameterError
+from pytracking_et.live import visdom_panels as module
+from pytracking_et.live.visdom_panels import BLOCK_LIST, Visdom
+
+IMAGE = np.full((60, 80, 3), 90, np.uint8)
+pytest.importorskip("visdom")
+
+
+class FakeServer:
+    """Stands for the server and its client; can be taken down and put up again."""
+
+    def __init__(self):
+        self.up, self.use_socket, self.has_plotly = True, True, False
+        self.sent, self.handlers = [], {}
+        self.changed = threading.Event()
+
+    def client(self, server, port):
+        return self
+
+    def register_event_handler(self, handler, window):
+        self.handlers[window] = handler
+
+    def _take(self, kind, data, win, opts):
+        if not self.up:
+            raise ConnectionError("gone")
+        self.sent.append((win, data))
+        self.changed.set()
+
+    def image(self, data, win=None, opts=None):
+        self._take("image", data, win, opts)
+
+    def text(self, data, win=None, opts=None):
+        self._take("text", data, win, opts)
+
+    def properties(self, data, win=None, opts=None):
+        self._take("properties", data, win, opts)
+
+    def titles(self):
+        return {win for win, _ in self.sent}
+
+
+@pytest.fixture
+def server(monkeypatch):
+    fake = FakeServer()
+    monkeypatch.setattr(module, "answers", lambda server, port: fake.up)
+    monkeypatch.setattr(module, "_client", fake.client)
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.1)
+    return fake
+
+
+def eventually(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("debug", "shown"),
+    [
+        (1, {"Tracking"}),
+        (2, {"Tracking", "Score Map"}),
+        (3, {"Tracking", "Score Map", "Max Score"}),
+    ],
+)
+def test_levels(server, debug, shown):
+    with Visdom(debug) as visdom:
+        visdom.register((IMAGE, [1, 2, 3, 4]), "Tracking", 1, "Tracking")
+        visdom.register(np.eye(18), "heatmap", 2, "Score Map")
+        visdom.register(0.5, "lineplot", 3, "Max Score")
+        eventually(lambda: shown <= server.titles())
+    assert server.titles() == shown | {"Help", BLOCK_LIST}
+    names = [(row["name"], row["value"]) for row in dict(server.sent)[BLOCK_LIST]]
+    assert names == [
+        ("Help", True),
+        ("Tracking", True),
+        ("Score Map", debug >= 2),
+        ("Max Score", debug >= 3),
+    ]
+
+
+def test_block_list_switches_panels(server):
+    with Visdom(1) as visdom:
+        visdom.register(np.eye(18), "heatmap", 2, "Score Map")
+        eventually(lambda: BLOCK_LIST in server.handlers)
+        tick = {"event_type": "PropertyUpdate", "propertyId": 1, "value": True}
+        server.handlers[BLOCK_LIST](tick)
+        eventually(lambda: "Score Map" in server.titles())
+        server.handlers[BLOCK_LIST]({**tick, "value": False})
+        count = [win for win, _ in server.sent].count("Score Map")
+        visdom.register(np.eye(18), "heatmap", 2, "Score Map")
+    assert [win for win, _ in server.sent].count("Score Map") == count
+
+
+def test_a_slow_server_gets_the_newest_and_nobody_waits(server):
+    slow = server._take
+
+    def take(*arguments):
+        time.sleep(0.05)
+        slow(*arguments)
+
+    server._take = take
+    with Visdom(1) as visdom:
+        assert visdom.connected()
+        started = time.monotonic()
+        for value in range(200):
+            visdom.register(np.full((8, 8, 3), value, np.uint8), "image", 1, "Picture")
+        assert time.monotonic() - started < 5  # 200 times 0.05 s would be 10
+    pictures = [data for win, data in server.sent if win == "Picture"]
+    assert len(pictures) < 100
+    assert pictures[-1].max() == 199
+
+
+def test_no_server_is_one_notice(server):
+    server.up = False
+    notices = []
+    with Visdom(2, visdom_info={"port": 1}, notify=notices.append) as visdom:
+        assert not visdom.connected()
+        for _ in range(50):
+            visdom.register(IMAGE, "image", 1, "Picture")
+            time.sleep(0.01)
+    assert len(notices) == 1
+    assert "127.0.0.1:1" in notices[0] and "goes on" in notices[0]
+
+
+def test_a_server_that_dies_and_comes_back_gets_all_panels_again(server):
+    notices = []
+    with Visdom(2, notify=notices.append) as visdom:
+        visdom.register(IMAGE, "image", 1, "Picture")
+        visdom.register({"FPS": 3}, "info_dict", 1, "Status")
+        eventually(lambda: {"Picture", "Status"} <= server.titles())
+        server.up = False
+        visdom.register(IMAGE, "image", 1, "Picture")
+        eventually(lambda: len(notices) == 1)
+        server.sent.clear()
+        server.up = True
+        eventually(lambda: {"Picture", "Status", "Help", BLOCK_LIST} <= server.titles())
+    assert "has stopped answering" in notices[0]
+    assert "answers at" in notices[1]
+
+
+def test_data_that_cannot_be_drawn_is_a_notice_and_the_rest_goes_on(server):
+    notices = []
+    with Visdom(1, notify=notices.append) as visdom:
+        visdom.register(np.zeros((5, 5, 5)), "heatmap", 1, "Odd")
+        visdom.register(IMAGE, "image", 1, "Picture")
+        eventually(lambda: "Picture" in server.titles())
+    assert len(notices) == 1 and "'Odd'" in notices[0]
+
+
+@pytest.mark.parametrize(
+    ("debug", "info"), [(0, {}), (2, {"use_visdom": False, "server": "x", "port": 1})]
+)
+def test_turned_off_it_does_nothing(server, debug, info):
+    visdom = Visdom(debug, None, info)
+    visdom.register(IMAGE, "image", 0, "Picture")
+    assert not visdom.connected()
+    visdom.close()
+    assert server.sent == []
+
+
+def test_unknown_mode_lists_the_known():
+    with pytest.raises(ParameterError, match="'hologram'.*heatmap"):
+        Visdom(0).register(IMAGE, "hologram")
+
+
+def test_ui_handler_of_pytracking(server):
+    events = []
+    with Visdom(1, {"handler": events.append, "win_id": "Tracking"}):
+        eventually(lambda: "Tracking" in server.handlers)
+        server.handlers["Tracking"]({"event_type": "KeyPress", "key": " "})
+    assert events[0]["key"] == " "
+
+
+def test_a_copied_tracker_draws_on_the_same_page(server):
+    with Visdom(1) as visdom:
+        assert copy.deepcopy({"visdom": visdom})["visdom"] is visdom

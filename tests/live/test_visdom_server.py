@@ -1,0 +1,108 @@
+import importlib.util
+import re
+import shutil
+import socket
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from pytracking_et.errors import DependencyError, PytrackingETError
+from pytracking_et.live import visdom_server as module
+from pytracking_et.live.visdom_server import HERE, LocalServer, address, answers
+
+
+@pytest.fixture
+def stranger():
+    """Something that is no Visdom on a port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"hello")
+
+        def log_message(self, *arguments):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("127.0.0.1", "http://127.0.0.1"), ("https://box/", "https://box"), ("box", "http://box")],
+)
+def test_address(given, expected):
+    assert address(given) == expected
+
+
+def test_silence_and_strangers_do_not_answer(stranger):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        assert not answers("127.0.0.1", closed.getsockname()[1], timeout=0.5)
+    assert not answers("127.0.0.1", stranger)
+
+
+def test_a_taken_port_is_an_error_that_says_so(stranger):
+    pytest.importorskip("visdom")
+    with (
+        pytest.raises(PytrackingETError, match=rf"port {stranger}.*--visdom_port"),
+        LocalServer(stranger),
+    ):
+        pass
+
+
+def test_without_visdom_the_error_tells_how_to_install(monkeypatch):
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(DependencyError, match=r"pytracking-et\[visdom\]"), LocalServer(1):
+        pass
+
+
+@pytest.mark.slow
+def test_two_runs_share_one_server(tmp_path):
+    if importlib.util.find_spec("visdom") is None:
+        pytest.skip("visdom is not installed")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with LocalServer(port) as first:
+        assert answers("127.0.0.1", port)
+        with LocalServer(port) as second:
+            assert second._process is None
+        assert answers("127.0.0.1", port)
+        assert first._process.poll() is None
+    assert not answers("127.0.0.1", port)
+
+
+def test_stand_ins_are_there():
+    for name in module.STAND_INS.values():
+        assert (HERE / name).is_file()
+
+
+NODE = shutil.which("node")
+
+
+@pytest.mark.skipif(NODE is None, reason="node is not installed")
+@pytest.mark.parametrize(
+    ("index", "expected"), [(0, "0,0"), (1, "40,0"), (2, "0,30"), (3, "60,30"), (4, "0,50")]
+)
+def test_shelves(index, expected):
+    """Panels 40, 60, 60, 40, 100 wide on shelves of 100."""
+    script = (HERE / "visdom_offline.js").read_text("utf-8")
+    program = f"""
+    global.window = global; global.fetch = () => null;
+    {script}
+    const items = [[40, 30], [60, 20], [60, 20], [40, 10], [100, 5]];
+    const bin = new Bin.ShelfFirst(items.map(([width, height]) => ({{width, height}})), 100);
+    const place = bin.position({index}, 100);
+    console.log(place.x + "," + place.y);
+    """
+    done = subprocess.run([NODE, "-e", program], capture_output=True, text=True, check=True)
+    assert re.sub(r"\s", "", done.stdout) == expected

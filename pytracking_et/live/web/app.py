@@ -17,6 +17,7 @@ Errors are JSON, {"error": what is wrong and what to do}.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -46,6 +47,8 @@ from .render import Rendering
 from .session import FullError, Session, SessionStore
 from .target import TrackerFactory
 from .uploads import RefusedError
+
+logger = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 SWEEP_SECONDS = 5.0
@@ -215,6 +218,11 @@ def _http_error(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": error.detail}, status_code=error.status_code)
 
 
+def _not_stored(request: Request, error: Exception) -> Response:
+    logger.error("request failed", exc_info=error)
+    return JSONResponse({"error": f"the server could not store it: {error}"}, status_code=507)
+
+
 def _gone(request: Request, error: Exception) -> Response:
     # Nobody reads this: the client closed in the middle of its upload. 499 as nginx logs it.
     return Response(status_code=499)
@@ -239,7 +247,11 @@ def create_app(
     async def sweep() -> None:
         while True:
             await asyncio.sleep(min(SWEEP_SECONDS, server.limits.idle_seconds / 2))
-            await run_in_threadpool(server.store.sweep)
+            try:
+                await run_in_threadpool(server.store.sweep)
+            except OSError:
+                # Must go on: it is what removes users' files.
+                logger.exception("temporary files could not be swept; trying again")
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -283,6 +295,7 @@ def _handlers() -> dict[Any, Any]:
     return {
         FullError: _refused,
         SourceError: _refused,
+        OSError: _not_stored,
         ClientDisconnect: _gone,
         HTTPException: _http_error,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import shutil
 import tempfile
@@ -128,7 +129,8 @@ class SessionStore:
 
     def sweep(self) -> int:
         """Close sessions past their time-out; returns how many."""
-        self.folder.touch()
+        self.folder.mkdir(mode=0o700, exist_ok=True)  # in case a cleaner of /tmp was here
+        os.utime(self.folder)
         now = time.monotonic()
         with self._lock:
             late = [s for s in self._sessions.values() if s.deadline < now and not s.connected]

@@ -1,4 +1,5 @@
 import os
+import shutil
 import time
 
 import pytest
@@ -54,6 +55,12 @@ def test_a_reload_keeps_the_session_of_a_page_that_left(folder):
     assert store.get(gone.id) is None
     assert store.get(reloaded.id) is reloaded
     store.shut_down()
+
+
+def test_folder_removed_by_a_cleaner_comes_back(store):
+    shutil.rmtree(store.folder)
+    store.sweep()
+    assert store.open("a").folder.is_dir()
 
 
 def test_shut_down_removes_everything(store, folder):

@@ -1,8 +1,10 @@
 import asyncio
+import errno
 import re
 
 import pytest
 
+from pytracking_et.live.web import uploads
 from pytracking_et.live.web.app import create_app
 from pytracking_et.live.web.uploads import RefusedError, checked_name
 
@@ -114,6 +116,18 @@ def test_the_users_name_never_becomes_a_path(client, session, left):
     assert session["clip"]["name"] == "clip.mp4"
     assert left() == ["upload.bin"]
     assert re.fullmatch(r"[\w-]{20,}", session["id"])
+
+
+def test_full_disk_is_told(client, clip, left, monkeypatch):
+    async def receive(request, path, limit):
+        path.write_bytes(b"the first part")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(uploads, "receive", receive)
+    answer = client.post("/api/videos?name=a.mp4", content=clip.read_bytes())
+    assert answer.status_code == 507
+    assert "No space left" in answer.json()["error"]
+    assert left() == []
 
 
 def test_client_that_closes_in_the_middle_leaves_nothing(folder, left, clip):

@@ -84,18 +84,22 @@ def _crop(
     image = _image(frame)
     x, y, w, h = frame.box
     side = context_side(w, h, settings.context) * scale
-    center = np.array([x + w / 2, y + h / 2]) + shift * side / settings.template_size
+    per_pixel = side / settings.template_size
+    center = (x + w / 2 + float(shift[0]) * per_pixel, y + h / 2 + float(shift[1]) * per_pixel)
     if size != settings.template_size:
         side = search_side(side, settings.template_size, size)
     return crop(image, center, max(round_half_away(side), 1), size, mean_color(image))
 
 
-def pairs(folder: str | Path, count: int = 192, seed: int = 0) -> Pairs:
+def pairs(
+    folder: str | Path, count: int = 192, search_size: int | None = None, seed: int = 0
+) -> Pairs:
     """Cut pairs from the tracks in a folder, spread evenly over them.
 
     Args:
         folder: searched with all its subfolders.
         count: of pairs.
+        search_size: side of the search crops; the tracker's usual one by default.
         seed: of frames, shifts and scales.
 
     Raises:
@@ -117,5 +121,6 @@ def pairs(folder: str | Path, count: int = 192, seed: int = 0) -> Pairs:
         scale = float(1 + generator.uniform(-SCALE, SCALE))
         here = np.zeros(2)
         templates.append(_crop(frames[first], settings.template_size, settings, here, 1.0))
-        searches.append(_crop(frames[second], settings.search_size, settings, shift, scale))
+        size = search_size or settings.search_size
+        searches.append(_crop(frames[second], size, settings, shift, scale))
     return Pairs(np.stack(templates), np.stack(searches))

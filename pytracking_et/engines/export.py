@@ -21,7 +21,7 @@ from ..network.trackers import TrackingNetwork
 from ..tracking.parameters import Parameters
 from ..version import __version__
 from .compact import load as load_fits
-from .exported import REFERENCE, Metadata, Reference, graph_name, test_crop
+from .exported import REFERENCE, Metadata, Reference, graph_name, sample_crop
 from .graphs import SearchGraph, TemplateGraph, graphs
 from .prepare import require_fits
 
@@ -65,7 +65,7 @@ def require_exporter() -> None:
 def write_graph(graph: TemplateGraph | SearchGraph, side: int, folder: Path) -> str:
     """Write one graph for crops of `side` pixels; returns its file name."""
     require_exporter()
-    image = torch.from_numpy(test_crop(side, seed=side))[None]
+    image = torch.from_numpy(sample_crop(side, seed=side))[None]
     arguments: tuple[Any, ...] = (image,)
     inputs, outputs, kind = ["image"], ["template"], "template"
     if isinstance(graph, SearchGraph):
@@ -90,7 +90,7 @@ def write_graph(graph: TemplateGraph | SearchGraph, side: int, folder: Path) -> 
 
 def plain_reference(network: TrackingNetwork, template: int, search: int) -> Reference:
     """What the network as built, nothing folded or lowered, answers to the test crops."""
-    z, x = test_crop(template, seed=1), test_crop(search, seed=2)
+    z, x = sample_crop(template, seed=1), sample_crop(search, seed=2)
     mean, std = torch.tensor(MEAN).view(3, 1, 1) * 255, torch.tensor(STD).view(3, 1, 1) * 255
     with torch.inference_mode():
         images = [((torch.from_numpy(i).permute(2, 0, 1) - mean) / std)[None] for i in (z, x)]
@@ -186,8 +186,8 @@ def add_graph(
             f"the int8 graphs have searches {old.searches} and templates {old.templates}, not "
             f"{side}; choose one of these sizes or another precision"
         )
-    _, *both = load_graphs(network, checkpoint, digest, old.precision == "compact")
-    name = write_graph(both[kind == "search"], side, folder)
+    _, template, search = load_graphs(network, checkpoint, digest, old.precision == "compact")
+    name = write_graph(search if kind == "search" else template, side, folder)
     files = {**old.files, name: sha256(folder / name)}
     if kind == "search":
         new = dataclasses.replace(old, files=files, searches=(*old.searches, side))

@@ -149,7 +149,7 @@ def agrees(difference: Mapping[str, float]) -> bool:
     return difference["score"] <= SCORE_TOLERANCE and difference["distances"] <= DISTANCE_TOLERANCE
 
 
-def test_crop(side: int, seed: int) -> NDArray[np.uint8]:
+def sample_crop(side: int, seed: int) -> NDArray[np.uint8]:
     """A deterministic picture with structure at several scales, (side, side, 3) uint8."""
     generator = np.random.RandomState(seed)
     picture = np.zeros((side, side, 3))

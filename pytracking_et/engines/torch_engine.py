@@ -60,5 +60,5 @@ def open_file(
 ) -> TorchRuntime:
     """Build a network, fit its weights, prepare it."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    _, *both = load_graphs(network, checkpoint, digest, precision == "compact")
-    return TorchRuntime(*both, device, threads, precision)
+    _, template, search = load_graphs(network, checkpoint, digest, precision == "compact")
+    return TorchRuntime(template, search, device, threads, precision)

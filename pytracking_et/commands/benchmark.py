@@ -1,0 +1,133 @@
+"""`ettrack benchmark`: speed of engines, precisions, threads and peers on this machine."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    add = parser.add_argument
+    add("--network", default="et_tracker", help="configuration (default: %(default)s)")
+    add("--checkpoint", help="weight file (default: the one a tracker would use)")
+    add("--threads", type=int, nargs="+", default=[1, 2], help="thread counts (default: 1 2)")
+    add("--engines", nargs="+", default=[], help="restrict to these engines")
+    add("--precisions", nargs="+", default=[], help="restrict to these precisions")
+    add("--targets", type=int, nargs="+", default=[], help="also track so many targets at once")
+    add("--video", type=Path, help="video or first image pattern; default: a rendered clip")
+    add("--box", type=float, nargs=4, metavar=("X", "Y", "W", "H"), help="target, with --video")
+    add("--frames", type=int, default=49, help="frames of the clip (default: %(default)s)")
+    add("--rounds", type=int, default=4, help="times through the clip (default: %(default)s)")
+    add("--peers", type=Path, metavar="FOLDER", help="folder of NanoTrack's two ONNX files")
+    add("--roofline", action="store_true", help="also the cores' matrix product peak, batches")
+    add("--accuracy", type=Path, help='JSON {"f32": AUC, "CSRT": AUC, ...} for the plot')
+    add("--json", type=Path, help="write all figures")
+    add("--plot", type=Path, help="write accuracy against speed (needs --accuracy)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print."""
+    from ..engines.benchmark import measure
+    from ..engines.benchmark.report import machine, table, write_json
+    from ..engines.cache import notice
+    from ..errors import ParameterError
+
+    if args.plot and not args.accuracy:
+        raise ParameterError("--plot needs --accuracy FILE with the AUC of each precision")
+    rows = _rows(args)
+    frames, box = _clip(args)
+    results = measure(rows, frames, box, args.rounds, notice)
+    about = machine()
+    print(f"{about['cpu']}, {about['cpus']} CPUs, {' '.join(about['instructions'])}")
+    print("times in ms (medians; p95 of the whole step), ratio: fps to the plain network call's\n")
+    print(table(results))
+    more = _roofline(args, results) if args.roofline else {}
+    if args.json:
+        write_json(args.json, results, more)
+    if args.plot:
+        import json
+
+        from ..engines.benchmark.report import plot
+
+        plot(args.plot, results, json.loads(args.accuracy.read_text("utf-8")))
+    return int(any(result.error for result in results))
+
+
+def _rows(args: argparse.Namespace) -> list:
+    from dataclasses import replace
+
+    from ..engines.benchmark import subjects
+    from ..engines.select import ENGINES, check_names
+    from ..network import weights
+
+    for name in args.engines:
+        check_names(name, "auto", None)
+    for name in args.precisions:
+        check_names("auto", name, None)
+    for count in args.threads:
+        check_names("auto", "auto", count)
+    path = weights.find(args.network, args.checkpoint)
+    digest = weights.fingerprint(path)
+    rows = subjects(
+        args.threads, args.network, path, digest, args.engines, args.precisions, args.peers
+    )
+    quick = [r for r in rows if r.kind == "engine" and r.name == next(iter(ENGINES))] or rows[-1:]
+    return rows + [replace(r, targets=n) for n in args.targets if n > 1 for r in quick]
+
+
+def _clip(args: argparse.Namespace) -> tuple:
+    """Frames (H, W, 3) RGB and the box of the first."""
+    import numpy as np
+
+    from ..errors import ParameterError
+
+    if args.video is None:
+        from ..live.clip import render
+
+        clip = list(render(max(args.frames, 10)))
+        return [frame.image for frame in clip], clip[0].box
+    if args.box is None:
+        raise ParameterError("--video needs --box X Y W H, the target in the first frame")
+    import cv2
+
+    from ..errors import SourceError
+
+    video = cv2.VideoCapture(str(args.video))
+    frames: list = []
+    while len(frames) < args.frames and (read := video.read())[0]:
+        frames.append(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB))
+    if not frames:
+        raise SourceError(f"no frame can be read from {args.video}")
+    return frames, np.array(args.box)
+
+
+def _roofline(args: argparse.Namespace, results: list) -> dict:
+    from ..engines.benchmark import roofline
+    from ..network import weights
+
+    path = weights.find(args.network, args.checkpoint)
+    digest = weights.fingerprint(path)
+    precisions = {r.subject.precision for r in results if r.subject.kind == "engine"}
+    work = {
+        kind: roofline.multiply_adds(args.network, path, digest, kind == "compact", 256)
+        for kind in sorted(precisions)
+    }
+    found: dict = {"million_multiply_adds": work, "peaks": {}, "batch_ms": {}}
+    print("\nroofline (10^9 multiply-adds per second)")
+    for threads in args.threads:
+        peaks = {"f32": roofline.f32_peak(threads), "int8": roofline.int8_peak(threads)}
+        found["peaks"][threads] = peaks
+        shown = ", ".join(f"{k} {v:.1f}" for k, v in peaks.items() if v is not None)
+        print(f"  {threads} thread(s), matrix product: {shown}")
+        for r in results:
+            s = r.subject
+            if s.kind == "engine" and s.threads == threads and s.targets == 1 and r.network:
+                rate = work[s.precision] / r.network
+                share = 100 * rate / peaks["f32"]
+                print(f"    {s.label:<18}{rate:>7.1f}  {share:.0f} % of the f32 peak")
+        batches = roofline.batch_latency(args.network, path, [1, 2, 4, 8], threads)
+        found["batch_ms"][threads] = batches
+        shown = ", ".join(f"{size}: {ms:.0f} ms" for size, ms in batches.items())
+        print(f"    torch, batch of crops: {shown}")
+    return found

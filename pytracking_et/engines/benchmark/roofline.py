@@ -1,0 +1,89 @@
+"""How fast the cores multiply at best, and how many multiplications a frame is."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from ..export import load_graphs, load_network
+from ..exported import sample_crop
+
+# Matrix sizes of the peak measurement: large enough to hide overhead, inside the caches.
+SIDE, RUNS = 1024, 15
+
+
+def f32_peak(threads: int) -> float:
+    """Multiply-adds per second, in 10^9, of a float32 matrix product."""
+    torch.set_num_threads(threads)
+    a, b = torch.randn(SIDE, SIDE), torch.randn(SIDE, SIDE)
+    return SIDE**3 / _median(lambda: a @ b) / 1e9
+
+
+def int8_peak(threads: int) -> float | None:
+    """The same of uint8 times int8 in ONNX Runtime; None where it or onnx is not installed."""
+    try:
+        import onnx
+        import onnxruntime
+        from onnx import TensorProto, helper, numpy_helper
+    except ImportError:
+        return None
+    random = np.random.RandomState(0)
+    weights = random.randint(-64, 64, (SIDE, SIDE)).astype(np.int8)
+    graph = helper.make_graph(
+        [helper.make_node("MatMulInteger", ["a", "b"], ["y"])],
+        "peak",
+        [helper.make_tensor_value_info("a", TensorProto.UINT8, [SIDE, SIDE])],
+        [helper.make_tensor_value_info("y", TensorProto.INT32, [SIDE, SIDE])],
+        [numpy_helper.from_array(weights, "b")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    feed = {"a": random.randint(0, 128, (SIDE, SIDE)).astype(np.uint8)}
+    return SIDE**3 / _median(lambda: session.run(None, feed)) / 1e9
+
+
+def _median(call: Callable[[], Any]) -> float:
+    times = []
+    for _ in range(RUNS):
+        started = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times[2:])
+
+
+def multiply_adds(network: str, checkpoint: Path, digest: str, compact: bool, side: int) -> float:
+    """Multiply-adds, in 10^6, of one search with crops of `side` pixels."""
+    _, template, search = load_graphs(network, checkpoint, digest, compact)
+    with torch.inference_mode():
+        feature = template(torch.from_numpy(sample_crop(128, 0))[None])
+        image = torch.from_numpy(sample_crop(side, 1))[None]
+        with FlopCounterMode(display=False) as counter:
+            search(feature, image)
+    return counter.get_total_flops() / 2e6
+
+
+def batch_latency(
+    network: str, checkpoint: Path, sizes: list[int], threads: int
+) -> dict[int, float]:
+    """Milliseconds of a batch of search crops through the torch network, by batch size."""
+    torch.set_num_threads(threads)
+    module = load_network(network, checkpoint)
+    result = {}
+    with torch.inference_mode():
+        for size in sizes:
+            feature = module.template(torch.zeros(size, 3, 128, 128))
+            images = torch.zeros(size, 3, 256, 256)
+            result[size] = _median(lambda f=feature, i=images: module.track(f, i)) * 1000  # type: ignore[misc]
+    return result

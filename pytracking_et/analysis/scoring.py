@@ -143,7 +143,7 @@ def note(annotation: Annotation, exclude_invalid_frames: bool = False) -> str:
     absent = len(annotation.valid) - int(annotation.valid.sum())
     parts.append(
         f"{absent} of {len(annotation.valid)} frames invalid, "
-        + ("excluded" if exclude_invalid_frames else "counted as pytracking counts them")
+        + ("excluded" if exclude_invalid_frames else "part of the frame counts")
     )
     if _lacks_visibility(annotation):
         parts.append("VISIBILITY FLAGS MISSING, not comparable with published figures")

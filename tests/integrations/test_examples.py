@@ -1,0 +1,114 @@
+"""docs/examples/: each script run as a user runs it, on a rendered clip."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import runpy
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from pytracking_et.boxes import iou
+from pytracking_et.live.clip import render
+
+from ..conftest import ROOT
+
+EXAMPLES = ROOT / "docs" / "examples"
+FRAMES = 12
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """(video file, true boxes (N, 4)): the balloon of `ettrack demo`, its first frames."""
+    frames = [frame for _, frame in zip(range(FRAMES), render(150), strict=False)]
+    path = tmp_path_factory.mktemp("clip") / "clip.avi"
+    height, width = frames[0].image.shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30, (width, height))
+    for frame in frames:
+        writer.write(cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR))
+    writer.release()
+    return path, np.array([frame.box for frame in frames])
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run(name, *words):
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / f"{name}.py"), *map(str, words)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+class Window:
+    """OpenCV's window functions for a test without a screen: a box is drawn, frames are kept."""
+
+    def __init__(self, monkeypatch, box):
+        self.shown = []
+        monkeypatch.setattr(cv2, "selectROI", lambda title, frame: box, raising=False)
+        monkeypatch.setattr(cv2, "imshow", lambda title, frame: self.shown.append(frame))
+        monkeypatch.setattr(cv2, "waitKey", lambda delay: -1)
+        monkeypatch.setattr(cv2, "destroyAllWindows", lambda: None)
+
+
+def test_opencv_select_roi(clip, checkpoint, monkeypatch):
+    path, boxes = clip
+    window = Window(monkeypatch, tuple(int(value) for value in boxes[0]))
+    monkeypatch.setattr(sys, "argv", ["opencv_select_roi.py", str(path), str(checkpoint)])
+    runpy.run_path(str(EXAMPLES / "opencv_select_roi.py"))
+    assert len(window.shown) == FRAMES - 1
+
+
+def test_supervision_conversion():
+    sv = pytest.importorskip("supervision", reason="pip install supervision")
+    found = load("supervision_detections").detections(
+        [[1, 2, 3, 4], [10, 20, 5, 6]], [0.9, 0.2], [7, 8]
+    )
+    assert isinstance(found, sv.Detections)
+    np.testing.assert_array_equal(found.xyxy, [[1, 2, 4, 6], [10, 20, 15, 26]])
+    assert found.tracker_id.tolist() == [7, 8]
+    assert len(found[found.confidence > 0.5]) == 1
+    assert len(load("supervision_detections").detections([], [], [])) == 0
+
+
+@pytest.mark.slow
+def test_supervision_detections(clip, lighttrack, tmp_path):
+    pytest.importorskip("supervision", reason="pip install supervision")
+    path, boxes = clip
+    output = tmp_path / "out.mp4"
+    run("supervision_detections", path, output, *boxes[0], lighttrack)
+    video = cv2.VideoCapture(str(output))
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) == FRAMES
+
+
+def test_norfair_conversion():
+    norfair = pytest.importorskip("norfair", reason="pip install norfair")
+    found = load("norfair_detections").detection(np.array([1, 2, 3, 4.0]), 0.5, "cat")
+    assert isinstance(found, norfair.Detection)
+    np.testing.assert_array_equal(found.points, [[1, 2], [4, 6]])
+    np.testing.assert_array_equal(found.scores, [0.5, 0.5])
+    assert found.label == "cat"
+
+
+@pytest.mark.slow
+def test_norfair_detections(clip, lighttrack):
+    pytest.importorskip("norfair", reason="pip install norfair")
+    path, boxes = clip
+    lines = run("norfair_detections", path, *boxes[0], lighttrack).split()
+    rows = np.array([[float(value) for value in line.split(",")] for line in lines])
+    assert set(rows[:, 1]) == {1.0}, "one target, one identity"
+    frames = rows[:, 0].astype(int)
+    assert frames[-1] == FRAMES - 1
+    assert iou(rows[:, 2:], boxes[frames]).mean() > 0.6

@@ -143,6 +143,27 @@ class LightTrackNetwork(TrackingNetwork):
             separable_tower(FUSED_CHANNELS, parsed.reg.width, parsed.reg.kernels),
         )
 
+    # Under the names of `ETNetwork`, so that training sees one kind of network.
+    @property
+    def cls_tower(self) -> list[nn.Module]:
+        """Layers of the classification tower, in order."""
+        return list(self.head.cls_tower)
+
+    @property
+    def reg_tower(self) -> list[nn.Module]:
+        """Layers of the box regression tower, in order."""
+        return list(self.head.reg_tower)
+
+    @property
+    def cls_pred_head(self) -> ClassificationHead:
+        """Prediction of the score."""
+        return self.head.cls_pred_head
+
+    @property
+    def reg_pred_head(self) -> RegressionHead:
+        """Prediction of the distances."""
+        return self.head.reg_pred_head
+
     def heads(self, fused: Tensor, zf: Tensor) -> tuple[Tensor, Tensor]:
         """Fused map (B, 128, S, S) -> logits and distances; zf is not needed again."""
         return self.head(fused)

@@ -29,6 +29,9 @@ from .log import Meter, TrainingLog, progress_bar
 from .optimizer import backbone_frozen, build_optimizer, set_modes, set_rates
 
 
+LONGEST_STEP = 120.0
+
+
 class TrainingError(PytrackingETError):
     """Training cannot go on (loss or gradient not finite)."""
 
@@ -142,6 +145,7 @@ class Trainer:
             self.net.load_state_dict(self.ema.state)
             self.stage_number, self.step = self.stage_number + 1, 0
             self._measure()
+            self._snapshot(f"samples_{self.samples:09d}")
             self._snapshot("final")
             if self.stage_number < len(self.settings.stages):
                 return True
@@ -239,6 +243,7 @@ class Trainer:
         return torch.autocast(self.group.device.type, getattr(torch, kind))
 
     def _check(self, value: Tensor, batch: Batch, what: str) -> None:
+        value = value.detach()
         if torch.isfinite(value).all():
             return
         path = self.folder / f"not_finite_{self.samples:09d}_rank{self.group.rank}.pth"
@@ -254,7 +259,8 @@ class Trainer:
 
     def _tick(self) -> None:
         now = time.perf_counter()
-        self.seconds += now - self._clock
+        # A longer step means that the process or the machine was suspended: no training time.
+        self.seconds += min(now - self._clock, LONGEST_STEP)
         self._clock = now
 
     def _out_of_time(self) -> bool:

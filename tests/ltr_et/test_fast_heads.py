@@ -14,7 +14,7 @@ def net():
 
 def gradients(module, inputs, output):
     weights = torch.linspace(-1, 1, output.numel()).view(output.shape)
-    parameters = [p for p in module.parameters()]
+    parameters = list(module.parameters())
     return torch.autograd.grad((output * weights).sum(), [inputs, *parameters], allow_unused=True)
 
 

@@ -1,0 +1,197 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from ltr_et.actors import ETActor
+from ltr_et.settings import Settings, Stage
+from ltr_et.training import checkpoint
+from ltr_et.training.data import PairData
+from ltr_et.training.distributed import Group
+from ltr_et.training.log import read_log
+from ltr_et.training.trainer import Trainer, TrainingError, split
+
+from ..networks import RandomPairs, randomised
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def settings(folder, *stages, **values):
+    return Settings(
+        workspace=folder, stages=list(stages), record_steps=1, save_minutes=1e-9,
+        validate_minutes=0, snapshot_minutes=0, use_gpu=False, **values,
+    )  # fmt: skip
+
+
+def trainer(made, pairs=None, group=None, **parts):
+    group = group or Group()
+    net = randomised("et_tracker")
+    source = pairs or RandomPairs(4)
+    return Trainer(
+        made, group, net,
+        actor=lambda stage: ETActor(net, None, stage.losses, fast=stage.fast, keep=stage.keep),
+        data=lambda stage, state: PairData(source, stage, made, group), **parts,
+    )  # fmt: skip
+
+
+def losses(made):
+    return [r["Loss/total"] for r in read_log(made.folder / "log.jsonl") if r["kind"] == "train"]
+
+
+def stage(name="heads", samples=8, **values):
+    values = {"batch": 2, "micro_batch": 0, "warmup": 1, "lr": 1e-3} | values
+    return Stage(name, samples, **values)
+
+
+def test_two_stages_start_from_the_average_and_are_recorded(tmp_path):
+    made = settings(tmp_path, stage(), stage("all", 4, rates={"exemplar": 1, "neck": 1}))
+    exported, seen = [], []
+    run = trainer(
+        made,
+        validate=lambda net: {"iou": 0.5},
+        export=lambda state, samples, path: exported.append((samples, path.name)),
+        before_stage=lambda net, stage: seen.append(stage.name),
+    )
+    assert run.run()
+    assert len(losses(made)) == 6
+    assert seen == ["heads", "all"]
+    assert exported[-1] == (12, "final.safetensors")
+    kinds = [r["kind"] for r in read_log(made.folder / "log.jsonl")]
+    assert kinds.count("validation") == 3
+    assert (made.folder / "curves.png").is_file()
+    state = checkpoint.load(made.folder / "latest.pth")
+    assert (state["stage"], state["samples"]) == (2, 12)
+    assert json.loads(state["settings"])["stages"][1]["name"] == "all"
+    assert state["revision"]
+
+
+def test_a_run_that_is_over_stays_over(tmp_path):
+    made = settings(tmp_path, stage(samples=2))
+    assert trainer(made).run()
+    assert trainer(made, pairs="must not be read").run()
+
+
+def test_micro_batches_change_nothing(tmp_path):
+    curves = []
+    for size in (0, 1):
+        made = settings(tmp_path / str(size), stage(micro_batch=size))
+        trainer(made).run()
+        curves.append(losses(made))
+    assert curves[0] == pytest.approx(curves[1], rel=1e-4)
+
+
+def test_an_interrupted_run_repeats_the_curve(tmp_path):
+    whole = settings(tmp_path / "whole", stage(samples=12, dropout=0.1, fast=False))
+    trainer(whole).run()
+    halves = settings(tmp_path / "halves", stage(samples=12, dropout=0.1, fast=False))
+
+    class Killed(Exception):
+        pass
+
+    class Dies(RandomPairs):
+        def __getitem__(self, key):
+            if key[1] >= 8:
+                raise Killed
+            return super().__getitem__(key)
+
+    with pytest.raises(Killed):
+        trainer(halves, pairs=Dies(4)).run()
+    assert len(losses(halves)) == 4
+    # As if the last two steps had happened after the last save.
+    state = checkpoint.load(halves.folder / "latest.pth")
+    assert state["step"] == 4
+    trainer(halves).run()
+    assert losses(halves) == losses(whole)
+
+
+def test_a_loss_that_is_not_finite_stops_and_saves_the_batch(tmp_path):
+    class Poisoned(RandomPairs):
+        def __getitem__(self, key):
+            sample = super().__getitem__(key)
+            if key[1] == 5:
+                sample["x"] = sample["x"] * float("nan")
+            return sample
+
+    made = settings(tmp_path, stage())
+    with pytest.raises(TrainingError, match="not_finite.*Lower") as error:
+        trainer(made, pairs=Poisoned(4)).run()
+    assert "nan" in str(error.value)
+    (path,) = made.folder.glob("not_finite_*.pth")
+    assert torch.isnan(checkpoint.load(path)["batch"]["x"][1]).any()
+    # What was saved before is sound.
+    assert checkpoint.load(made.folder / "latest.pth")["step"] == 2
+
+
+def test_max_minutes_stops_resumably(tmp_path):
+    made = settings(tmp_path, stage(), max_minutes=1e-9)
+    assert not trainer(made).run()
+    assert checkpoint.load(made.folder / "latest.pth")["step"] == 1
+
+
+def test_bfloat16_autocast(tmp_path):
+    made = settings(tmp_path, stage(samples=2, fast=False), precision="bfloat16")
+    assert trainer(made).run()
+    exact = settings(tmp_path / "exact", stage(samples=2, fast=False))
+    trainer(exact).run()
+    assert losses(made) == pytest.approx(losses(exact), rel=0.05)
+
+
+def test_split_keeps_what_is_no_tensor():
+    batch = {"box": torch.zeros(5, 4), "progress": 0.5}
+    parts = list(split(batch, 2))
+    assert [len(part["box"]) for part in parts] == [2, 2, 1]
+    assert parts[0]["progress"] == 0.5
+    assert len(list(split(batch, 0))) == 1
+
+
+def worker_command(folder, batch, steps):
+    return [str(Path(__file__).with_name("worker.py")), str(folder), str(batch), str(steps)]
+
+
+def environment():
+    paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one_with_twice_the_batch(tmp_path):
+    one = [sys.executable, *worker_command(tmp_path / "one", 4, 20)]
+    two = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+        *worker_command(tmp_path / "two", 4, 20),
+    ]  # fmt: skip
+    for command in (one, two):
+        done = subprocess.run(
+            command, env=environment(), capture_output=True, text=True, timeout=900
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+    curves = [losses(settings(tmp_path / name)) for name in ("one", "two")]
+    assert len(curves[0]) == 20
+    assert curves[0] == pytest.approx(curves[1], abs=1e-4)
+    assert curves[0][0] != curves[0][-1]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX; os.kill ends a process likewise")
+def test_kill_9_and_resume_gives_the_same_curve(tmp_path):
+    whole = [sys.executable, *worker_command(tmp_path / "whole", 2, 12)]
+    subprocess.run(whole, env=environment(), check=True, timeout=600, capture_output=True)
+    killed = [sys.executable, *worker_command(tmp_path / "killed", 2, 12)]
+    process = subprocess.Popen(
+        killed, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    made = settings(tmp_path / "killed")
+    deadline = time.monotonic() + 300
+    while len(losses(made)) < 5 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert 5 <= len(losses(made)) < 12
+    subprocess.run(killed, env=environment(), check=True, timeout=600, capture_output=True)
+    assert losses(made) == losses(settings(tmp_path / "whole"))

@@ -120,6 +120,23 @@ def test_errors(place, capsys, arguments, message):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("dataset", "expected"),
+    [("got10k_val", ["AO", "SR50", "SR75"]), ("vot", ["Accuracy", "Robustness", "EAO"])],
+)
+def test_data_sets_with_figures_of_their_own(tmp_path, capsys, dataset, expected):
+    for folder in ("gt", "res/et/default"):
+        (tmp_path / folder).mkdir(parents=True)
+        np.savetxt(tmp_path / folder / "bag.txt", np.tile(BOX, (130, 1)), fmt="%d", delimiter=",")
+    assert main(
+        ["results", dataset, "--ground-truth", str(tmp_path / "gt"), "--results",
+         str(tmp_path / "res")]
+    ) == 0  # fmt: skip
+    printed = capsys.readouterr().out
+    assert all(heading in printed.splitlines()[1] for heading in expected)
+    assert "100.00" in printed or "1.000" in printed
+
+
 def test_hidden_data_set(place, capsys):
     assert main(["results", "got10k_test"]) == 2
     assert "hidden" in capsys.readouterr().err

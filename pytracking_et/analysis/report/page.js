@@ -41,7 +41,7 @@
 
   // A frame with grid and axis labels; returns scales and the group to draw into.
   function frame(parent, o) {
-    const m = { left: 40, right: 10, top: 8, bottom: o.xlabel ? 38 : 22 };
+    const m = { left: 40, right: 18, top: 8, bottom: o.xlabel ? 38 : 22 };
     const svg = draw("svg", { viewBox: `0 0 ${o.width} ${o.height}`, role: "img", "aria-label": o.label }, parent);
     const w = o.width - m.left - m.right;
     const h = o.height - m.top - m.bottom;
@@ -206,6 +206,7 @@
       const head = make("header", {}, card);
       make("h3", {}, head, one.name);
       make("p", {}, head, `${one.kind} \u00b7 mean IoU ${one.ao} % \u00b7 ${one.timeline.frames} frames`);
+      if (one.timeline.step > 1) make("p", {}, head, `line: lowest IoU of every ${one.timeline.step} frames`);
       if (one.lost > 0) make("p", { class: "bad" }, head, `lost in ${one.lost} % of frames`);
       if (one.strip.length) {
         const strip = make("div", { class: "strip", tabindex: 0, "aria-label": `frames of ${one.name}` }, card);

@@ -124,10 +124,10 @@ def run_live(options: LiveOptions) -> int:
     source = open_source(options.source)
     with ExitStack() as stack:
         controls = Controls()
+        # The tracker first: loading takes a while, and a window would stand there without answer.
+        session = Session(make_tracker(options), options.low_score, options.redetect)
         displays = _displays(options, controls, stack, source)
         output = _output(options, source, displays)
-        tracker = make_tracker(options)
-        session = Session(tracker, options.low_score, options.redetect)
         recording = _recording(options, source)
         player = Player(
             stack.enter_context(Reader(source)),

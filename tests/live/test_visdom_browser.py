@@ -130,6 +130,8 @@ def test_panels_change_and_steer_the_run(run, page, tmp_path):
     panels.panel("Block List").locator("input[type=checkbox]").nth(3).click()
     wait_until(lambda: "Max Score" in panels.titles(), "the panel that was ticked")
 
+    panels.image("Tracking").click()  # the checkbox took the focus
+    time.sleep(1.0)
     panels.click("Tracking", 300, 90)
     wait_until(lambda: panels.status().get("State") == "drawing", "a corner")
     panels.press("Escape")

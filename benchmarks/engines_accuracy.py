@@ -1,0 +1,96 @@
+"""What engines and precisions do to boxes and AUC, on real sequences.
+
+    python benchmarks/engines_accuracy.py --dataset otb --root ../shared/sequences/OTB100 \
+        --subjects torch:f32 openvino:f32 onnx:f32 openvino:compact [--checkpoint FILE] [--record]
+
+The first subject is what the others are compared with: largest difference of a box side on any
+frame, and mean AUC. `--record` writes the loss of "compact" into the file of its fits, beside the
+checkpoint or in the cache; `auto` uses compact only with such a record below its bar.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from pytracking_et import ETTracker
+from pytracking_et.analysis import score
+from pytracking_et.engines.prepare import require_fits
+from pytracking_et.evaluation import load_dataset
+from pytracking_et.network import weights
+
+
+def track(subject: str, args: argparse.Namespace, sequences) -> dict[str, np.ndarray]:
+    engine, precision = subject.split(":")
+    tracker = ETTracker(
+        args.checkpoint, args.parameter, engine, "bgr", args.threads, precision=precision
+    )
+    boxes = {}
+    for sequence in sequences:
+        paths = sequence.frames[:: args.every] if args.every > 1 else sequence.frames
+        first = np.asarray(sequence.init_bbox(), float).reshape(-1)
+        tracker.init(cv2.imread(str(paths[0])), first)
+        found = [first, *(tracker.update(cv2.imread(str(path))).box for path in paths[1:])]
+        boxes[sequence.name] = np.array(found)
+    return boxes
+
+
+def record(args: argparse.Namespace, loss: float, frames: int) -> None:
+    """Store the loss in the compact fits' metadata."""
+    path = weights.find(args.network, args.checkpoint)
+    fits = require_fits(path, weights.fingerprint(path))
+    state, texts = weights.read(fits)
+    texts["accuracy"] = json.dumps(
+        {"auc_loss": round(loss, 3), "dataset": args.dataset, "frames": frames}
+    )
+    weights.save(fits, state, texts, half=False)
+    print(f"recorded in {fits}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dataset", default="otb")
+    parser.add_argument("--root", required=True)
+    parser.add_argument("--subjects", nargs="+", required=True, help="engine:precision")
+    parser.add_argument("--checkpoint")
+    parser.add_argument("--parameter", default="et_tracker")
+    parser.add_argument("--network", default="et_tracker")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--sequences", nargs="+", help="only these")
+    parser.add_argument("--every", type=int, default=1, help="every so many frames (quick look)")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--record", action="store_true")
+    args = parser.parse_args()
+    sequences = [
+        s
+        for s in load_dataset(args.dataset, root=args.root)
+        if not args.sequences or s.name in args.sequences
+    ]
+    truth = {s.name: np.asarray(s.ground_truth_rect, float)[:: args.every] for s in sequences}
+    results, base, found = {}, None, {}
+    for subject in args.subjects:
+        found = track(subject, args, sequences)
+        base = base or found
+        auc = float(score(found, truth, args.dataset).auc)
+        moved = {name: np.abs(found[name] - base[name]).max(1) for name in found}
+        worst = max(moved, key=lambda name: moved[name].max())
+        results[subject] = {"auc": auc, "largest_px": float(moved[worst].max()), "worst": worst}
+        median = float(np.median(np.concatenate(list(moved.values()))))
+        print(
+            f"{subject:<18} AUC {auc:6.2f}  median |d| {median:.4f} px  largest "
+            f"{moved[worst].max():.3f} px ({worst})",
+            flush=True,
+        )
+        if args.record and subject.endswith(":compact"):
+            frames = sum(map(len, truth.values()))
+            record(args, results[args.subjects[0]]["auc"] - auc, frames)
+    if args.json:
+        args.json.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""Exports in the cache: built once, rebuilt when damaged or stale, by several processes at once."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+
+import pytest
+
+from pytracking_et.engines import cache, seal
+from pytracking_et.engines.exported import METADATA, Metadata, Reference, check
+from pytracking_et.errors import EngineError
+from tests.engines.conftest import NETWORK
+
+
+def small_export(folder):
+    """An export whose only graph is a few bytes."""
+    from pytracking_et.files import sha256
+
+    (folder / "search_256.onnx").write_bytes(b"graph")
+    files = {"search_256.onnx": sha256(folder / "search_256.onnx")}
+    Metadata(
+        "onnx", 17, NETWORK, "f32", "0" * 64, (127,), (256,), 16, (0.5,), (0.2,), {}, {}, files
+    ).write(folder)
+
+
+def drop(folder):
+    (folder / "search_256.onnx").unlink()
+
+
+def change(folder):
+    (folder / "search_256.onnx").write_bytes(b"grapf")
+
+
+def truncate(folder):
+    (folder / METADATA).write_text((folder / METADATA).read_text()[:-40])
+
+
+def age(folder):
+    fields = json.loads((folder / METADATA).read_text())
+    (folder / METADATA).write_text(json.dumps({**fields, "revision": 0}))
+
+
+def empty(folder):
+    for path in folder.iterdir():
+        path.unlink()
+
+
+@pytest.mark.parametrize("damage", [drop, change, truncate, age, empty])
+def test_damaged_exports_are_rebuilt(tmp_path, damage, capsys):
+    folder, built = tmp_path / "engines" / "x", []
+
+    def build(target):
+        built.append(target)
+        small_export(target)
+
+    cache.ensure(folder, build, "x")
+    cache.ensure(folder, build, "x")
+    assert len(built) == 1
+    damage(folder)
+    assert cache.ensure(folder, build, "x").network == NETWORK
+    assert len(built) == 2
+    check(folder)
+    assert [path.name for path in folder.parent.iterdir()] == ["x"]
+    assert "rebuilt" in capsys.readouterr().err
+
+
+def test_a_failed_build_leaves_nothing(tmp_path):
+    def build(target):
+        small_export(target)
+        raise EngineError("no exporter")
+
+    with pytest.raises(EngineError, match="no exporter"):
+        cache.ensure(tmp_path / "engines" / "x", build, "x")
+    assert list((tmp_path / "engines").iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_written(tmp_path):
+    (tmp_path / "engines").write_text("a file where the folder should be")
+    with pytest.raises(EngineError, match="PYTRACKING_ET_CACHE"):
+        cache.ensure(tmp_path / "engines" / "x", small_export, "x")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"network": "other"}, {"digest": "1" * 64}, {"precision": "int8"}, {"salt": "calibration"}],
+)
+def test_folders_differ_by_all_that_matters(changed):
+    usual = {"network": NETWORK, "digest": "0" * 64, "precision": "f32", "salt": ""}
+    assert cache.export_folder(**usual) == cache.export_folder(**usual)
+    assert cache.export_folder(**usual) != cache.export_folder(**{**usual, **changed})
+
+
+def build_at_once(folder, barrier, answers):
+    def build(target):
+        barrier.wait(60)  # both are in the middle of building
+        small_export(target)
+
+    answers.put(cache.ensure(folder, build, "x").files)
+
+
+@pytest.mark.slow
+def test_two_processes_build_at_once(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    folder, barrier, answers = tmp_path / "engines" / "x", context.Barrier(2), context.Queue()
+    workers = [
+        context.Process(target=build_at_once, args=(folder, barrier, answers)) for _ in range(2)
+    ]
+    for worker in workers:
+        worker.start()
+    results = [answers.get(timeout=90) for _ in workers]
+    for worker in workers:
+        worker.join(30)
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert results[0] == results[1]
+    assert [path.name for path in folder.parent.iterdir()] == ["x"]
+
+
+def test_sealed_files(tmp_path):
+    for name in ("a.blob", "b.blob"):
+        (tmp_path / name).write_bytes(name.encode())
+    seal.seal(tmp_path)
+    assert seal.check(tmp_path)
+    (tmp_path / "a.blob").write_bytes(b"A.blob")
+    (tmp_path / "c.blob").write_bytes(b"never sealed")
+    assert seal.check(tmp_path)
+    assert sorted(path.name for path in tmp_path.glob("*.blob")) == ["b.blob"]
+    assert seal.check(tmp_path / "absent")
+
+
+def test_damaged_compiled_graphs_are_not_run(exported_here, searches):
+    pytest.importorskip("openvino")
+    from pytracking_et.engines.openvino_engine import open_folder
+
+    metadata = Metadata.read(exported_here)
+    reference = Reference.read(exported_here / "reference.npz")
+    first = open_folder(exported_here, metadata, threads=1, keep_compiled=True)
+    assert reference.difference(first)["score"] < 1e-4
+    blobs = list(exported_here.glob("compiled-*/*.blob"))
+    assert blobs
+    for blob in blobs:
+        content = bytearray(blob.read_bytes())
+        middle = len(content) // 2
+        content[middle : middle + 2000] = bytes(2000)
+        blob.chmod(0o600)
+        blob.write_bytes(content)
+    second = open_folder(exported_here, metadata, threads=1, keep_compiled=True)
+    assert reference.difference(second)["score"] < 1e-4

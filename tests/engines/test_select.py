@@ -1,0 +1,179 @@
+"""Engines by name: agreement with the plain network, targets kept apart, errors."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from pytracking_et.engines import create, select
+from pytracking_et.errors import CheckpointError, EngineError
+from tests.engines.conftest import NETWORK, maps
+
+pytestmark = pytest.mark.usefixtures("fresh_engines")
+
+INSTALLED = [name for name in select.ENGINES if select.installed(name)]
+
+
+@pytest.fixture(scope="session")
+def plain(weight_file):
+    """Maps of the network as built: nothing folded, nothing lowered."""
+    import torch
+
+    from pytracking_et.engines.export import load_network
+    from pytracking_et.network import MEAN, STD
+
+    network = load_network(NETWORK, weight_file)
+    mean, std = np.array(MEAN) * 255, np.array(STD) * 255
+
+    def run(template, search):
+        images = [
+            torch.from_numpy((i - mean) / std).float().permute(2, 0, 1)[None]
+            for i in (template, search)
+        ]
+        with torch.inference_mode():
+            logits, distances = network.track(network.template(images[0]), images[1])
+        return torch.sigmoid(logits)[0, 0].numpy(), distances[0].numpy()
+
+    return run
+
+
+@pytest.mark.parametrize("name", INSTALLED)
+def test_agrees_with_the_plain_network(name, weight_file, exported_here, plain, template, searches):
+    engine = create(name, NETWORK, weight_file, threads=1, precision="f32")
+    assert engine.name == f"{name} f32"
+    for search in searches:
+        score, distances = maps(engine, template, search)
+        wanted = plain(template, search)
+        cells = search.shape[0] // 16
+        assert score.shape == (cells, cells) and distances.shape == (4, cells, cells)
+        assert score.dtype == distances.dtype == np.float32
+        np.testing.assert_allclose(score, wanted[0], atol=1e-4)
+        np.testing.assert_allclose(distances, wanted[1], atol=5e-3)
+
+
+@pytest.mark.parametrize("name", INSTALLED)
+def test_targets_share_weights_and_nothing_else(name, weight_file, exported_here, searches):
+    first = create(name, NETWORK, weight_file, threads=1, precision="f32")
+    second = first.clone()
+    assert second.runtime is first.runtime
+    a, b = searches[0][:127, :127], searches[2][-127:, -127:]
+    alone = maps(first, a, searches[0])
+    other = maps(second, b, searches[0])
+    assert not np.allclose(alone[0], other[0], atol=1e-5)
+    np.testing.assert_array_equal(first.track(searches[0])[0], alone[0])
+    twin = copy.deepcopy(first)
+    first.template(b)
+    np.testing.assert_array_equal(twin.track(searches[0])[0], alone[0])
+
+
+@pytest.mark.parametrize("name", INSTALLED)
+def test_results_are_the_callers_own(name, weight_file, exported_here, template, searches):
+    engine = create(name, NETWORK, weight_file, threads=1, precision="f32")
+    kept = maps(engine, template, searches[0])
+    before = kept[0].copy()
+    held = engine.track(searches[0])[0]
+    engine.track(searches[2])
+    np.testing.assert_array_equal(held, before)
+    held[:] = 0
+
+
+def test_callers_in_threads_take_turns(weight_file, exported_here, template, searches):
+    engine = create(INSTALLED[0], NETWORK, weight_file, threads=1, precision="f32")
+    wanted = maps(engine, template, searches[0])[0]
+    wrong = []
+
+    def work():
+        own = engine.clone()
+        own.template(template)
+        wrong.extend(not np.array_equal(own.track(searches[0])[0], wanted) for _ in range(3))
+
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(wrong) == 12 and not any(wrong)
+
+
+def test_read_only_and_strided_crops(weight_file, exported_here, template, searches):
+    engine = create("torch", NETWORK, weight_file, threads=1, precision="f32")
+    wanted = maps(engine, template, searches[0])[0]
+    frozen = searches[0].copy()
+    frozen.flags.writeable = False
+    np.testing.assert_array_equal(engine.track(frozen)[0], wanted)
+    mirrored = searches[0][:, ::-1].copy()[:, ::-1]
+    np.testing.assert_array_equal(engine.track(mirrored)[0], wanted)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"engine": "tensorrt"}, ["'tensorrt'", "auto, openvino, onnx, torch"]),
+        ({"precision": "fp8"}, ["'fp8'", "f32"]),
+        ({"engine": "torch", "precision": "int8"}, ["'torch'", "'int8'", "f32, compact"]),
+        ({"threads": 0}, ["threads is 0"]),
+        ({"engine": "torch", "precision": "compact"}, ["compact", "--calibration"]),
+        ({"engine": "onnx", "precision": "int8"}, ["int8", "--calibration"]),
+    ],
+)
+def test_errors_say_what_to_do(arguments, words, weight_file):
+    if arguments.get("engine") == "onnx":
+        pytest.importorskip("onnxruntime")
+    with pytest.raises(EngineError) as caught:
+        create(network=NETWORK, checkpoint=weight_file, **arguments)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_not_installed_names_the_extra(weight_file, monkeypatch):
+    monkeypatch.setattr(select, "installed", lambda name: name == "torch")
+    with pytest.raises(EngineError, match=r"pytracking-et\[openvino\]"):
+        create("openvino", NETWORK, weight_file, precision="f32")
+
+
+def test_track_before_template(weight_file, searches):
+    engine = create("torch", NETWORK, weight_file, threads=1, precision="f32")
+    with pytest.raises(EngineError, match="before template"):
+        engine.track(searches[0])
+
+
+def test_missing_weights(tmp_path):
+    with pytest.raises(CheckpointError, match="nowhere"):
+        create("torch", NETWORK, tmp_path / "nowhere.npz")
+
+
+PROGRAM = """
+import sys
+import numpy as np
+from pytracking_et.engines import create
+engine = create({name!r}, {network!r}, {weights!r}, threads=1, precision="f32")
+engine.template(np.zeros((127, 127, 3), np.uint8))
+engine.track(np.zeros((256, 256, 3), np.uint8))
+import pytracking_et.api
+assert "torch" not in sys.modules, [m for m in sys.modules if m.startswith("torch")][:3]
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in INSTALLED if name != "torch"])
+def test_cached_engines_do_without_torch(name, weight_file, exported_here):
+    program = PROGRAM.format(name=name, network=NETWORK, weights=str(weight_file))
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+
+
+def test_another_crop_size_is_exported_when_asked_for(weight_file, exported_here, template):
+    name = next((n for n in INSTALLED if n != "torch"), None)
+    if name is None or importlib.util.find_spec("onnx") is None:
+        pytest.skip("needs an engine that runs exported graphs, and onnx")
+    from pytracking_et.engines.exported import check, sample_crop
+
+    engine = create(name, NETWORK, weight_file, threads=1, precision="f32")
+    score, _ = maps(engine, template, sample_crop(192, 1))
+    assert score.shape == (12, 12)
+    assert 192 in check(exported_here).searches

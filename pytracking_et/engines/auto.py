@@ -7,8 +7,8 @@ import importlib.metadata
 import importlib.util
 import json
 import os
-import statistics
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from . import cache, host
 from .base import Runtime
 from .exported import REFERENCE, Reference, agrees
 from .prepare import ACCURACY_BAR, exported, measured_loss
-from .select import ENGINES, installed, open_runtime
+from .select import ENGINES, PRECISIONS, installed, open_runtime
 
 # Runs of each engine: the first few allocate and decide on kernels.
 WARM_UP, RUNS = 3, 9
@@ -27,12 +27,13 @@ WARM_UP, RUNS = 3, 9
 def candidates(engine: str, precision: str, path: Path, digest: str) -> list[tuple[str, str]]:
     """Engines and precisions to try for a weight file, most promising first."""
     names = [name for name in ENGINES if engine in ("auto", name) and installed(name)]
-    return [
-        (name, kind)
-        for name in names
-        for kind in ENGINES[name][2]
-        if (precision == kind) or (precision == "auto" and _trusted(kind, path, digest))
-    ]
+    kinds = [precision]
+    if precision == "auto":
+        kinds = [kind for kind in PRECISIONS if _trusted(kind, path, digest)]
+        if "compact" in kinds:
+            # float32 with less to do: never slower, and exporting both would double the wait.
+            kinds.remove("f32")
+    return [(name, kind) for name in names for kind in ENGINES[name][2] if kind in kinds]
 
 
 def _trusted(precision: str, path: Path, digest: str) -> bool:
@@ -118,23 +119,26 @@ def _measure(
     file: Path,
     wanted: dict[str, Any],
 ) -> Runtime:
-    reference = _reference(network, path, digest)
-    if reference is None:
-        return open_runtime("torch", "f32", network, path, digest, threads)
+    try:
+        reference = _reference(network, path, digest, tried[0][1])
+    except EngineError as error:
+        cache.notice(f"torch is used, about half as fast as it could be: {error}")
+        kind = next((kind for name, kind in tried if name == "torch"), "f32")
+        return open_runtime("torch", kind, network, path, digest, threads)
     runtimes: dict[tuple[str, str], Runtime] = {}
-    times: dict[tuple[str, str], float] = {}
     failures = {}
     for pair in tried:
         try:
             runtime = open_runtime(*pair, network, path, digest, threads)
-            times[pair] = checked_time(runtime, pair[1], reference)
+            check_agreement(runtime, pair[1], _reference(network, path, digest, pair[1]))
             runtimes[pair] = runtime
         except EngineError as error:
             failures[" ".join(pair)] = str(error)
             cache.notice(f"engine {' '.join(pair)} is left out: {error}")
-    if not times:
+    if not runtimes:
         listing = "\n".join(f"  {name}: {text}" for name, text in failures.items())
         raise EngineError(f"no engine works here:\n{listing}")
+    times = interleaved_times(runtimes, reference)
     chosen = min(times, key=lambda pair: times[pair])
     measured = {" ".join(pair): round(value * 1000, 2) for pair, value in times.items()}
     listing = ", ".join(f"{name} {value:.0f} ms" for name, value in measured.items())
@@ -145,32 +149,38 @@ def _measure(
     return runtimes[chosen]
 
 
-def _reference(network: str, path: Path, digest: str) -> Reference | None:
-    """What the plain network answers; None where nothing can be exported here."""
-    try:
-        folder, _ = exported(network, path, digest, "f32")
-    except EngineError as error:
-        cache.notice(f"torch is used, about half as fast as it could be: {error}")
-        return None
+def _reference(network: str, path: Path, digest: str, precision: str) -> Reference:
+    """What the network and its graphs answer; EngineError where nothing can be exported here."""
+    folder, _ = exported(network, path, digest, precision)
     return Reference.read(folder / REFERENCE)
 
 
-def checked_time(runtime: Runtime, precision: str, reference: Reference) -> float:
-    """Median seconds of a search, after comparing the maps with the plain network's.
+def check_agreement(runtime: Runtime, precision: str, reference: Reference) -> None:
+    """Compare a runtime with the graphs' own answers in torch; bf16 and int8 have their own bar.
 
     Raises:
-        EngineError: a float32 runtime whose maps differ by more than rounding.
+        EngineError: the maps differ by more than rounding.
     """
-    difference = reference.difference(runtime)
-    if precision == "f32" and not agrees(difference):
+    difference = reference.rounding(runtime)
+    if precision in ("f32", "compact") and not agrees(difference):
         raise EngineError(
             f"its maps differ from the network's by {difference['score']:.2g} (score) and "
             f"{difference['distances']:.2g} px"
         )
-    template = runtime.template(reference.template)
-    times = []
+
+
+def interleaved_times(
+    runtimes: Mapping[tuple[str, str], Runtime], reference: Reference
+) -> dict[tuple[str, str], float]:
+    """Least seconds of a search of each runtime, measured in turns.
+
+    In turns and the least, because another program that runs meanwhile must not decide.
+    """
+    templates = {pair: runtime.template(reference.template) for pair, runtime in runtimes.items()}
+    times: dict[tuple[str, str], list[float]] = {pair: [] for pair in runtimes}
     for _ in range(WARM_UP + RUNS):
-        started = time.perf_counter()
-        runtime.track(template, reference.search)
-        times.append(time.perf_counter() - started)
-    return statistics.median(times[WARM_UP:])
+        for pair, runtime in runtimes.items():
+            started = time.perf_counter()
+            runtime.track(templates[pair], reference.search)
+            times[pair].append(time.perf_counter() - started)
+    return {pair: min(values[WARM_UP:]) for pair, values in times.items()}

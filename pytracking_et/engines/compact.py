@@ -31,8 +31,8 @@ from ..network.trackers import ETNetwork
 from .calibration import Pairs
 
 UNITS = 64
-# Ridge of the fits, as a share of the mean square of the regressors.
-RIDGE = 1e-4
+# Ridge of the fits, as a share of each regressor's mean square.
+RIDGE = 1e-5
 _CHUNK = 16
 
 
@@ -142,8 +142,8 @@ def _fit_layer(
 def _least_squares(regressors: Tensor, target: Tensor) -> Tensor:
     """Ridge regression by the normal equations, in float64."""
     gram = (regressors.t() @ regressors).double()
-    ridge = RIDGE * gram.diagonal().mean()
-    gram.diagonal().add_(ridge)
+    # Relative to each regressor, whatever its scale; the rest is for units that are never on.
+    gram.diagonal().mul_(1 + RIDGE).add_(1e-6 * len(regressors))
     return torch.linalg.solve(gram, (regressors.t() @ target).double()).float()
 
 

@@ -61,10 +61,11 @@ def deliver(
         names = _copy(source, metadata, temporary, form)
         files = {name: sha256(temporary / name) for name in names}
         metadata = dataclasses.replace(metadata, format=form, files=files)
-        difference = _difference(temporary, metadata)
+        runtime, reference = _reader(temporary, metadata), Reference.read(temporary / REFERENCE)
+        rounding, difference = reference.rounding(runtime), reference.difference(runtime)
+        if precision != "int8" and not agrees(rounding):
+            raise EngineError(f"the {form} graphs differ from the network: {rounding}")
         metadata = dataclasses.replace(metadata, parity=difference)
-        if precision == "f32" and not agrees(difference):
-            raise EngineError(f"the {form} graphs differ from the network: {difference}")
         metadata.write(temporary)
         output.mkdir(exist_ok=True)
         # Metadata last: a folder without it is recognised as incomplete.
@@ -91,14 +92,13 @@ def _copy(source: Path, metadata: Metadata, target: Path, form: str) -> list[str
     return names
 
 
-def _difference(folder: Path, metadata: Metadata) -> dict[str, float]:
-    """Difference to the plain network, in the format's own runtime."""
+def _reader(folder: Path, metadata: Metadata) -> GraphRuntime:
+    """The graphs in their format's own runtime."""
     readers = ("openvino",) if metadata.format == "openvino" else ("onnx", "openvino")
     for engine in readers:
         if installed(engine):
             module = importlib.import_module(f"{__package__}.{ENGINES[engine][0]}")
-            runtime: GraphRuntime = module.open_folder(folder, metadata)
-            return Reference.read(folder / REFERENCE).difference(runtime)
+            return module.open_folder(folder, metadata)
     raise EngineError(
         "the graphs cannot be checked: neither onnxruntime nor openvino is installed; "
         "install 'pytracking-et[onnx]'"

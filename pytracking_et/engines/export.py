@@ -20,6 +20,7 @@ from ..network.registry import build
 from ..network.trackers import TrackingNetwork
 from ..tracking.parameters import Parameters
 from ..version import __version__
+from .base import Maps
 from .compact import load as load_fits
 from .exported import REFERENCE, Metadata, Reference, graph_name, sample_crop
 from .graphs import SearchGraph, TemplateGraph, graphs
@@ -95,7 +96,15 @@ def plain_reference(network: TrackingNetwork, template: int, search: int) -> Ref
     with torch.inference_mode():
         images = [((torch.from_numpy(i).permute(2, 0, 1) - mean) / std)[None] for i in (z, x)]
         logits, distances = network.track(network.template(images[0]), images[1])
-        return Reference(z, x, torch.sigmoid(logits)[0, 0].numpy(), distances[0].numpy())
+        maps = torch.sigmoid(logits)[0, 0].numpy(), distances[0].numpy()
+        return Reference(z, x, *maps, *maps)
+
+
+def _answers(template: TemplateGraph, search: SearchGraph, reference: Reference) -> Maps:
+    with torch.inference_mode():
+        feature = template(torch.from_numpy(reference.template)[None])
+        score, distances = search(feature, torch.from_numpy(reference.search)[None])
+        return score.numpy(), distances.numpy()
 
 
 def versions() -> dict[str, str]:
@@ -140,7 +149,11 @@ def write(
     for side in searches:
         progress(f"search graph, {side} px")
         names.append(write_graph(search_graph, side, folder))
-    plain_reference(module, templates[0], searches[0]).write(folder / REFERENCE)
+    reference = plain_reference(module, templates[0], searches[0])
+    if compact:
+        own = _answers(template_graph, search_graph, reference)
+        reference = dataclasses.replace(reference, own_score=own[0], own_distances=own[1])
+    reference.write(folder / REFERENCE)
     names.append(REFERENCE)
     metadata = describe(network, checkpoint, folder, names, templates, searches)
     if compact:

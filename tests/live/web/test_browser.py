@@ -22,6 +22,8 @@ pytestmark = [
     pytest.mark.skipif(browser_program() is None, reason="needs Chromium or Chrome"),
 ]
 
+# Seconds per frame that leave a test time to act before the 40 frames are over.
+SLOW = 0.4
 SELECT_TRACK = "#track:not([disabled])"
 
 
@@ -141,7 +143,7 @@ def test_hidden_target_turns_grey(server, long_clip, tmp_path):
 
 
 def test_pause_and_correct_with_the_mouse(folder, long_clip, tmp_path):
-    with fake_server(folder, 0.1) as server, browser(tmp_path) as page:
+    with fake_server(folder, SLOW) as server, browser(tmp_path) as page:
         open_clip(page, server, long_clip)
         draw(page, [100, 60, 24, 24])  # background
         page.click("#track")
@@ -160,8 +162,8 @@ def test_pause_and_correct_with_the_mouse(folder, long_clip, tmp_path):
     assert iou(box_of(rows[20]), fakes.true_box(20)) > 0.7
 
 
-def test_keyboard_alone(server, long_clip, tmp_path):
-    with browser(tmp_path) as page:
+def test_keyboard_alone(folder, long_clip, tmp_path):
+    with fake_server(folder, SLOW) as server, browser(tmp_path) as page:
         open_page(page, server)
         reached = []
         for _ in range(5):

@@ -34,7 +34,7 @@ def test_the_loop_of_an_opencv_example(options, make):
     cv2.rectangle(frame, box, (0, 255, 0))
     x, y, w, h = box
     cv2.rectangle(frame, (x, y), (x + w, y + h), (0, 255, 0), 2)
-    assert 0 <= tracker.getTrackingScore() < 1
+    assert 0 <= tracker.getTrackingScore() <= 1
 
 
 def test_methods_of_cv2_tracker_are_all_there():

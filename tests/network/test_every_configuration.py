@@ -93,7 +93,7 @@ def test_forward_save_and_load(name, tmp_path):
         assert torch.equal(value, other.state_dict()[key])
 
 
-def training_batch(pairs: int = 4, side: int = 96) -> dict[str, torch.Tensor]:
+def training_batch(pairs: int = 2, side: int = 80) -> dict[str, torch.Tensor]:
     """Grey noise with a bright square, template around it; RGB uint8."""
     generator = torch.Generator().manual_seed(0)
     sizes = {"template": 128, "search": side}

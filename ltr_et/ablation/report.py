@@ -1,0 +1,184 @@
+"""An ablation's figures as the paper's table: Markdown, LaTeX, JSON and a bar chart."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pytracking_et.analysis.published import caveat, source
+from pytracking_et.analysis.tables import Table
+from pytracking_et.files import atomic_open
+
+from .drawing import new_figure, save
+from .rows import Row
+
+_MEANINGS = {
+    "Params [M]": "learned values in millions",
+    "MACs [M]": "multiply-adds of one search crop of 256 px, in millions",
+    "Latency [ms]": "median time of one search crop, float32",
+    "Memory [MB]": "largest resident size of a process that only tracks",
+    "Pairs": "training pairs seen, mean over seeds",
+    "Minutes": "training time of one seed, mean over seeds",
+}
+
+
+@dataclass
+class Result:
+    """What was measured of a row.
+
+    Attributes:
+        auc: data set -> AUC in percent, one per seed. pairs, minutes: of training, per seed.
+        cost: `parameters`, `macs`, `latency_ms`, `memory_mb`, `engine`.
+        start: where the weights started. failure: why the row has no figures.
+    """
+
+    configuration: str
+    label: str
+    published: dict[str, float]
+    auc: dict[str, list[float]] = field(default_factory=dict)
+    pairs: list[int] = field(default_factory=list)
+    minutes: list[float] = field(default_factory=list)
+    cost: dict[str, Any] = field(default_factory=dict)
+    start: str = ""
+    failure: str = ""
+
+    @staticmethod
+    def of(row: Row) -> Result:
+        """Nothing measured yet."""
+        return Result(row.configuration, row.label, dict(row.published))
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the figures depend on and every table must say.
+
+    Attributes:
+        budget, seeds: of each row. datasets: our data set -> (paper's column or None, sequences).
+        command: the exact command line. machine: processor and versions.
+    """
+
+    budget: str
+    seeds: tuple[int, ...]
+    datasets: Mapping[str, tuple[str | None, int]]
+    command: str
+    machine: Mapping[str, Any]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return statistics.fmean(values) if values else float("nan")
+
+
+def frame(results: Sequence[Result], context: Context) -> pd.DataFrame:
+    """One row a configuration; NaN where nothing was measured or published."""
+    records = []
+    for result in results:
+        record: dict[str, float] = {}
+        for name, (column, sequences) in context.datasets.items():
+            values = result.auc.get(name, [])
+            record[f"AUC {name} ({sequences} seq.)"] = _mean(values)
+            if len(context.seeds) > 1:
+                spread = statistics.stdev(values) if len(values) > 1 else float("nan")
+                record[f"± {name}"] = spread
+            if column in result.published:
+                record[f"paper {column}"] = result.published[column]
+        for column, value in result.published.items():
+            record.setdefault(f"paper {column}", value)
+        cost = result.cost
+        record["Params [M]"] = cost.get("parameters", float("nan")) / 1e6
+        record["MACs [M]"] = cost.get("macs", float("nan")) / 1e6
+        record["Latency [ms]"] = _number(cost.get("latency_ms"))
+        record["Memory [MB]"] = _number(cost.get("memory_mb"))
+        record["Pairs"] = _mean(result.pairs)
+        record["Minutes"] = _mean(result.minutes)
+        records.append(record)
+    index = pd.Index([result.label for result in results], name="")
+    return pd.DataFrame(records, index=index, dtype=float)
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def note(results: Sequence[Result], context: Context) -> str:
+    """What a reader must know before comparing our columns with the paper's."""
+    parts = [
+        f"ours: {context.budget} a row, seeds {', '.join(map(str, context.seeds))}; the paper "
+        "trained 50 epochs on LaSOT, TrackingNet, GOT-10k and COCO, so compare rows with each "
+        "other, not our columns with theirs",
+        *(
+            f"{name}: {caveat(column, sequences)}{column} published"
+            for name, (column, sequences) in context.datasets.items()
+            if column
+        ),
+        f"paper: {source()}",
+    ]
+    starts = {result.start for result in results if result.start}
+    for start in sorted(starts):
+        labels = [r.label for r in results if r.start == start]
+        parts.append(f"{start}: {', '.join(labels)}")
+    engines = sorted({r.cost["engine"] for r in results if "engine" in r.cost})
+    parts.append(f"latency: {' / '.join(engines) or 'not measured'} on {context.machine['cpu']}")
+    parts += [f"{r.label} FAILED: {r.failure}" for r in results if r.failure]
+    missing = [r.label for r in results if not r.pairs and not r.failure]
+    if missing:
+        parts.append(f"not run yet: {', '.join(missing)}")
+    return "; ".join(parts)
+
+
+def write(table: str, results: Sequence[Result], context: Context, output: Path) -> Table:
+    """Write `<table>.md`, `.tex`, `.json` and `.png`; returns the table.
+
+    The JSON holds every figure of every seed and the command.
+    """
+    shown = Table(
+        frame(results, context),
+        f"Ablation: {table}",
+        note(results, context),
+        digits=1,
+        best=False,
+        meanings=_MEANINGS,
+    )
+    command = f"\nCommand: `{context.command}`\n"
+    with atomic_open(output / f"{table}.md") as stream:
+        stream.write(shown.to_markdown() + command)
+    shown.write(output / f"{table}.tex", "latex")
+    content = {
+        "table": table,
+        "note": shown.note,
+        "context": asdict(context),
+        "rows": [asdict(result) for result in results],
+    }
+    with atomic_open(output / f"{table}.json") as stream:
+        json.dump(content, stream, indent=1, ensure_ascii=False)
+        stream.write("\n")
+    _plot(table, results, context, output / f"{table}.png")
+    return shown
+
+
+def _plot(table: str, results: Sequence[Result], context: Context, path: Path) -> None:
+    figure, axes = new_figure(len(context.datasets) or 1)
+    for panel, (name, (column, sequences)) in zip(axes, context.datasets.items(), strict=False):
+        places = range(len(results))
+        ours = [_mean(result.auc.get(name, [])) for result in results]
+        panel.barh([p - 0.2 for p in places], ours, 0.38, label=f"ours, {context.budget}")
+        for place, result in zip(places, results, strict=True):
+            seeds = result.auc.get(name, [])
+            panel.plot(seeds, [place - 0.2] * len(seeds), "k|")
+        if column:
+            theirs = [result.published.get(column, float("nan")) for result in results]
+            panel.barh([p + 0.2 for p in places], theirs, 0.38, label=f"paper, {column}")
+        panel.set_yticks(list(places), [result.label for result in results])
+        panel.invert_yaxis()
+        panel.set_xlim(0, 100)
+        panel.set_xlabel(f"AUC [%], {name} ({sequences} sequences)")
+        panel.legend(fontsize=7)
+        if column:
+            warning = caveat(column, sequences)
+            panel.set_title(warning.rstrip("; ") or table, fontsize=7, wrap=True)
+    save(figure, path)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from typing import Any
 
 from .controls import Controls, View
@@ -12,8 +10,12 @@ from .visdom_render import TRACKING_WIDTH
 from .window import BoxPicker
 
 TRACKING = "Tracking"
-# Repeats of one key or click arrive within this; nobody presses a key twice as fast.
-ECHO_SECONDS = 0.1
+HELP_TEXT = (
+    "<b>Keys</b> (click the Tracking panel first)<br>space: pause or go on<br>right arrow: next "
+    "frame, and pause<br>r: forget all targets<br>q: stop and save<br>two clicks in the Tracking "
+    "panel: corners of a new box<br>Esc: forget the first corner<br><br>Block List: what is shown; "
+    "panels of a higher --debug level can be switched on there."
+)
 
 
 class VisdomDisplay:
@@ -27,11 +29,9 @@ class VisdomDisplay:
         self.controls = controls
         self.picker = BoxPicker()
         self.scale = 1.0
-        self._lock = threading.Lock()
-        self._click: tuple[float, float, float] | None = None
-        self._last_key = ("", 0.0)
         ui_info = {"handler": self.on_event, "win_id": TRACKING}
         self.visdom = Visdom(debug, ui_info, visdom_info)
+        self.visdom.register(HELP_TEXT, "text", 1, "Help")
 
     def __enter__(self) -> VisdomDisplay:
         return self
@@ -66,36 +66,18 @@ class VisdomDisplay:
         return "paused" if self.controls.paused else "running"
 
     def poll(self, seconds: float) -> None:
-        """Carry out a click that is complete; spend the time."""
-        with self._lock:
-            click = self._click
-            if click is not None and time.monotonic() - click[0] > ECHO_SECONDS:
-                self._click = None
-            else:
-                click = None
-        if click is not None:
-            self._on_click(click[1], click[2])
+        """Events come by themselves, in threads of the client; only the time is spent."""
         if seconds > 0:
             self.controls.wait(seconds)
 
     def on_event(self, event: dict[str, Any]) -> None:
-        """Key or click in the Tracking panel, as Visdom's page sends it.
-
-        Visdom 0.2.4 sends each once for every image panel on the page, whichever has the focus;
-        of clicks only the last has the place (it is the panel the mouse moved over last).
-        """
+        """Key or click in the Tracking panel."""
         kind = event.get("event_type")
-        now = time.monotonic()
         if kind == "KeyPress":
-            key = str(event.get("key", ""))
-            if key == self._last_key[0] and now - self._last_key[1] < ECHO_SECONDS:
-                return
-            self._last_key = (key, now)
-            self._on_key(key)
+            self._on_key(str(event.get("key", "")))
         elif kind == "Click" and isinstance(event.get("image_coord"), dict):
             point = event["image_coord"]
-            with self._lock:
-                self._click = (now, float(point["x"]), float(point["y"]))
+            self._on_click(float(point["x"]), float(point["y"]))
 
     def _on_key(self, key: str) -> None:
         actions = {

@@ -14,16 +14,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import ParameterError
+from .visdom_events import Once
 from .visdom_render import MODES, Panel
 from .visdom_server import address, answers
 
 BLOCK_LIST = "block_list"
-HELP_TEXT = (
-    "<b>Keys</b> (click the Tracking panel first)<br>space: pause or go on<br>right arrow: next "
-    "frame, and pause<br>r: forget all targets<br>q: stop and save<br>two clicks in the Tracking "
-    "panel: corners of a new box<br>Esc: forget the first corner<br><br>Block List: what is shown; "
-    "panels of a higher --debug level can be switched on there."
-)
 RETRY_SECONDS = 3.0
 REQUEST_TIMEOUT = 3.0
 
@@ -35,7 +30,8 @@ class Visdom:
 
     Args:
         debug: panels whose level is at most this are shown; others are listed, unticked.
-        ui_info: `{"handler": function(event), "win_id": title}`: gets keys and clicks of a panel.
+        ui_info: `{"handler": function(event), "win_id": title}`: gets keys and clicks of a panel,
+            each once (the page repeats them; see `visdom_events`).
         visdom_info: `use_visdom` (True), `server` ("127.0.0.1"), `port` (8097).
         notify: prints one line to the user.
 
@@ -143,7 +139,6 @@ class Visdom:
         # Its client logs every failed request and reconnection; one notice of ours is enough.
         logging.getLogger("visdom").setLevel(logging.CRITICAL)
         logging.getLogger("websocket").setLevel(logging.CRITICAL)
-        self.register(HELP_TEXT, "text", 1, "Help")
         self._thread = threading.Thread(target=self._run, name="visdom", daemon=True)
         self._thread.start()
 
@@ -179,7 +174,7 @@ class Visdom:
             self._changed.notify_all()
         client.register_event_handler(self._on_block_list, BLOCK_LIST)
         if "handler" in self.ui_info:
-            client.register_event_handler(self.ui_info["handler"], self.ui_info["win_id"])
+            client.register_event_handler(Once(self.ui_info["handler"]), self.ui_info["win_id"])
         if came_back:
             self.notify(f"notice: Visdom answers at {self.url}")
 

@@ -130,8 +130,11 @@ def test_panels_change_and_steer_the_run(run, page, tmp_path):
     panels.panel("Block List").locator("input[type=checkbox]").nth(3).click()
     wait_until(lambda: "Max Score" in panels.titles(), "the panel that was ticked")
 
-    panels.image("Tracking").click()  # the checkbox took the focus
+    panels.image("Tracking").click()  # the checkbox may have taken the focus; if not, a corner
     time.sleep(1.0)
+    panels.press("Escape")
+    time.sleep(1.0)
+    wait_until(lambda: panels.status().get("State") == "paused", "a fresh start")
     panels.click("Tracking", 300, 90)
     wait_until(lambda: panels.status().get("State") == "drawing", "a corner")
     panels.press("Escape")

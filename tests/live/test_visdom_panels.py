@@ -78,10 +78,9 @@ def test_levels(server, debug, shown):
         visdom.register(np.eye(18), "heatmap", 2, "Score Map")
         visdom.register(0.5, "lineplot", 3, "Max Score")
         eventually(lambda: shown <= server.titles())
-    assert server.titles() == shown | {"Help", BLOCK_LIST}
+    assert server.titles() == shown | {BLOCK_LIST}
     names = [(row["name"], row["value"]) for row in dict(server.sent)[BLOCK_LIST]]
     assert names == [
-        ("Help", True),
         ("Tracking", True),
         ("Score Map", debug >= 2),
         ("Max Score", debug >= 3),
@@ -92,7 +91,7 @@ def test_block_list_switches_panels(server):
     with Visdom(1) as visdom:
         visdom.register(np.eye(18), "heatmap", 2, "Score Map")
         eventually(lambda: BLOCK_LIST in server.handlers)
-        tick = {"event_type": "PropertyUpdate", "propertyId": 1, "value": True}
+        tick = {"event_type": "PropertyUpdate", "propertyId": 0, "value": True}
         server.handlers[BLOCK_LIST](tick)
         eventually(lambda: "Score Map" in server.titles())
         server.handlers[BLOCK_LIST]({**tick, "value": False})
@@ -143,7 +142,7 @@ def test_a_server_that_dies_and_comes_back_gets_all_panels_again(server):
         eventually(lambda: len(notices) == 1)
         server.sent.clear()
         server.up = True
-        eventually(lambda: {"Picture", "Status", "Help", BLOCK_LIST} <= server.titles())
+        eventually(lambda: {"Picture", "Status", BLOCK_LIST} <= server.titles())
     assert "has stopped answering" in notices[0]
     assert "answers at" in notices[1]
 

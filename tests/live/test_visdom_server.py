@@ -1,15 +1,19 @@
 import importlib.util
+import json
 import re
 import shutil
 import socket
 import subprocess
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.request import Request, urlopen
 
 import pytest
 
 from pytracking_et.errors import DependencyError, PytrackingETError
 from pytracking_et.live import visdom_server as module
+from pytracking_et.live.visdom_panels import Visdom
 from pytracking_et.live.visdom_server import HERE, LocalServer, address, answers
 
 
@@ -106,3 +110,40 @@ def test_shelves(index, expected):
     """
     done = subprocess.run([NODE, "-e", program], capture_output=True, text=True, check=True)
     assert re.sub(r"\s", "", done.stdout) == expected
+
+
+def environment(port):
+    """Titles of the panels that a server holds."""
+    request = Request(f"http://127.0.0.1:{port}/win_data", data=b'{"eid": "main", "win": null}')
+    with urlopen(request, timeout=10) as response:
+        found = json.loads(response.read())
+    found = json.loads(found) if isinstance(found, str) else found
+    return {window["title"] for window in found.values()}
+
+
+@pytest.mark.slow
+def test_a_real_server_that_dies_and_comes_back():
+    pytest.importorskip("visdom")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    notices = []
+    with LocalServer(port) as server:
+        visdom = Visdom(2, None, {"port": port}, notices.append)
+        visdom.register({"FPS": 1}, "info_dict", 1, "Status")
+        assert visdom.connected(60)
+        eventually(lambda: "Status" in environment(port))
+        server._process.kill()
+        server._process.wait()
+        eventually(lambda: visdom.register({"FPS": 2}, "info_dict", 1, "Status") or notices)
+    assert "goes on" in notices[0]
+    with LocalServer(port), visdom:
+        eventually(lambda: {"Status", "Block List"} <= environment(port))
+    assert len(notices) == 2
+
+
+def eventually(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.1)

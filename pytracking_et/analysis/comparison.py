@@ -18,11 +18,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import ResultsError
-from ..files import atomic_open
 from .boxfiles import Array, PathArgument
 from .metrics import CENTER_THRESHOLDS, NORM_THRESHOLDS, Annotation
 from .readers import ResultFolder, gather
 from .scoring import FIGURES, Score, score_annotated, warn_visibility
+from .writing import written
 
 _ARRAYS = ("success", "precision", "norm_precision", "average_overlap", "thresholds")
 
@@ -150,7 +150,7 @@ class Comparison:
                 for name in ("sequences", "dataset", "rule", "note", "skipped")
             },
         }
-        with atomic_open(path, "wb") as stream:
+        with written(path) as temporary, temporary.open("wb") as stream:
             np.savez_compressed(
                 stream,
                 head=np.frombuffer(json.dumps(head).encode(), np.uint8),
@@ -294,6 +294,8 @@ def compare(
         for folder in folders
     ]
     result = _stack(described, scores, annotation, skipped)
+    if subpixel:
+        result = replace(result, note=f"{result.note}; sub-pixel boxes")
     if merge_results:
         result = result.merged()
     if cache is not None:

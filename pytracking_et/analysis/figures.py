@@ -13,8 +13,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..errors import ParameterError
-from ..files import atomic_path
 from .boxfiles import Array, PathArgument
+from .writing import written
 
 # Told apart by readers with any colour vision, and by line style in black and white print:
 # Okabe & Ito's palette (jfly.uni-koeln.de/color, 2008), its yellow darkened for thin lines.
@@ -242,14 +242,14 @@ def save_figure(
     figure: Figure, stem: PathArgument, formats: Sequence[str] = FORMATS, dpi: int = 150
 ) -> list[Path]:
     """Write a figure as `stem`.pdf, .svg, .png, each whole or not at all."""
-    written = []
+    files = []
     with matplotlib.rc_context(_STYLE):
         for form in formats:
             if form not in FORMATS:
                 raise ParameterError(f"unknown figure format {form!r}; one of: {FORMATS}")
             path = Path(f"{stem}.{form}")
             dated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(form)
-            with atomic_path(path) as temporary:
+            with written(path) as temporary:
                 figure.savefig(temporary, format=form, dpi=dpi, metadata=dated)
-            written.append(path)
-    return written
+            files.append(path)
+    return files

@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 
 from ..errors import ResultsError
-from ..files import atomic_path
 from .boxfiles import PathArgument
 from .comparison import describe, folder_of
 from .figures import get_plot_draw_styles
 from .output import setting
 from .overlay import bgr, draw_boxes, put_text, read_frame
+from .writing import written
 
 
 def playback_results(
@@ -48,7 +48,7 @@ def playback_results(
     truth = np.asarray(sequence.ground_truth_rect, dtype=np.float64)
     paths = list(sequence.frames)
     height, width = read_frame(paths[0]).shape[:2]
-    with atomic_path(target) as temporary:
+    with written(target) as temporary:
         fourcc = cv2.VideoWriter.fourcc(*"mp4v")
         writer = cv2.VideoWriter(str(temporary), fourcc, fps, (width, height))
         if not writer.isOpened():

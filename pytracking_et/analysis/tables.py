@@ -13,8 +13,8 @@ from typing import Any
 import pandas as pd
 
 from ..errors import ParameterError
-from ..files import atomic_open
 from .boxfiles import PathArgument
+from .writing import write_text
 
 # Column of a frame -> (heading, meaning). What is not listed is shown under its own name.
 COLUMNS: dict[str, tuple[str, str]] = {
@@ -73,8 +73,7 @@ class Table:
 
     def write(self, path: PathArgument, form: str) -> None:
         """Write the table, whole or not at all."""
-        with atomic_open(path) as stream:
-            stream.write(self.render(form))
+        write_text(path, self.render(form))
 
     def headings(self) -> list[str]:
         """Heading of each column."""

@@ -47,10 +47,10 @@ def find_trackers(results: PathArgument, specs: Iterable[str] = ()) -> list[Resu
 def discover(root: PathArgument) -> list[ResultTracker]:
     """Every folder at NAME or NAME/PARAMETER below `root` that holds <sequence>.txt files."""
     base = Path(root)
-    folders = [base / "", *sorted(base.glob("*/")), *sorted(base.glob("*/*/"))]
+    folders = [*sorted(base.glob("*/")), *sorted(base.glob("*/*/"))]
     return [
         _from_folder(base, folder)
-        for folder in folders[1:]
+        for folder in folders
         if next(folder.glob("*.txt"), None) is not None
     ]
 

@@ -55,10 +55,9 @@ def run(args: argparse.Namespace) -> int:
     else:
         text = "\n".join(table.render(args.format) for table in tables)
     if args.output:
-        from ..files import atomic_open
+        from ..analysis.writing import write_text
 
-        with atomic_open(args.output) as stream:
-            stream.write(text)
+        write_text(args.output, text)
         print(args.output)
     else:
         print(text, end="")

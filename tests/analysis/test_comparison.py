@@ -32,6 +32,7 @@ def test_subpixel_reads_the_float_files(world):
     boxes = {name: np.round(rows, 4) for name, rows in world.predictions["good"].items()}
     assert fine == pytest.approx(score(boxes, world.truth).auc)
     assert fine != pytest.approx(whole)
+    assert "sub-pixel boxes" in compare(world.trackers, world.sequences, subpixel=True).note
 
 
 def test_runs_are_averaged(world):

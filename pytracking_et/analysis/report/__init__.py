@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...files import atomic_open
 from ..boxfiles import PathArgument
 from ..comparison import annotate
 from ..metrics import Annotation
+from ..writing import write_text
 from .content import build
 from .page import render
 
@@ -51,6 +51,5 @@ def write_report(
         annotation = annotate(sequences, rule)
     content = build(trackers, annotation, sequences, attributes or {}, options, count, pictures)
     target = Path(path)
-    with atomic_open(target) as stream:
-        stream.write(render(content, title))
+    write_text(target, render(content, title))
     return target

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -101,7 +102,11 @@ def gather_sequences(
     shown = annotation.only(data.sequences)
     boxes, overlaps = [], []
     for one in trackers[:_DRAWN]:
-        aligned = metrics.align(folder_of(one).boxes(shown.truth, subpixel), shown).boxes
+        with warnings.catch_warnings():
+            # `compare` has said already what it had to say of these files.
+            warnings.simplefilter("ignore")
+            given = folder_of(one).boxes(shown.truth, subpixel)
+        aligned = metrics.align(given, shown).boxes
         boxes.append(aligned)
         overlaps.append(metrics.frame_errors(aligned, shown).overlap)
     sequences = len(shown.truth)

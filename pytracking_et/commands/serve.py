@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--parameter", default="et_tracker", help="parameter file of the tracker")
     parser.add_argument("--checkpoint", help="weights; found by themselves if not given")
     parser.add_argument(
-        "--engine", default="auto", help="auto, torch, onnxruntime or openvino (default auto)"
+        "--engine", default="auto", help="auto, torch, onnx or openvino (default auto)"
     )
     parser.add_argument(
         "--max-upload-mb",

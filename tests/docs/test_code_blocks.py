@@ -1,0 +1,171 @@
+"""Every Python and shell block of README.md and docs/*.md works as it stands there.
+
+Blocks that need a camera, a display, the network or a cluster say so in an HTML comment before
+them, `<!-- not run: needs a camera -->`, and appear as skipped (`pytest -rs` lists them).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+from pytracking_et import ETTracker
+from pytracking_et.commands import COMMANDS, main
+
+from .blocks import PAGES, ROOT, SHELL, Block, blocks, commands, inline_commands
+
+ALL = [block for page in PAGES for block in blocks(page)]
+# Reasons for which a block may stay unrun, by their first words.
+REASONS = ("needs ", "installs ", "Windows", "changes ", "serves ", "takes ", "a sketch")
+# Placeholders of the manual, and what stands for them here.
+PLACES = {"PATH": "data/otb", "/data/OTB100": "data/otb", "data/OTB100": "data/otb"}
+# Programs whose commands are understood but not executed.
+UNRUN = {"pip": "needs the network; extras are checked", "pytest": "is what runs this"}
+# Arguments added to make a command short.
+SHORTER = {
+    "demo": ["--frames", "12"],
+    "benchmark": "--frames 12 --rounds 1 --threads 1 --targets 2 --engines torch".split(),
+}
+# A file stands for the camera, and a box for the hand that draws it.
+CAMERA = "--source clip.mp4 --optional_box 100 80 60 40 --window false --output seen.mp4".split()
+
+
+def marked(language: Sequence[str]) -> list:
+    return [pytest.param(block, id=str(block)) for block in ALL if block.language in language]
+
+
+def skip_where_marked(block: Block) -> None:
+    if block.reason:
+        pytest.skip(f"{block}: {block.reason}")
+
+
+@pytest.mark.parametrize("block", marked(["python"]))
+def test_python_block(block, at_work, clip):
+    skip_where_marked(block)
+    x, y, width, height = clip[0].box
+    names = {
+        "__name__": "manual",
+        "ETTracker": ETTracker,
+        "image": clip[0].image,
+        "next_image": clip[1].image,
+        **{"x": x, "y": y, "width": width, "height": height},
+    }
+    # The padding makes tracebacks name the page's own lines.
+    exec(compile("\n" * (block.line - 1) + block.text, str(block.page), "exec"), names)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", marked(SHELL))
+def test_shell_block(block, at_work):
+    skip_where_marked(block)
+    for words in commands(block.text):
+        assert run(words, at_work) == 0, f"{block}: {' '.join(words)}"
+
+
+def run(words: list[str], workspace: Path) -> int:
+    """Run a command of the manual; exit code."""
+    while re.fullmatch(r"[A-Z_]+=.*", words[0]):
+        words = words[1:]
+    program, *rest = (PLACES.get(word, word) for word in words)
+    if program in UNRUN:
+        return 0
+    if program == "echo":
+        return 0
+    if program == "python" and rest[:2] == ["-m", "pytracking_et"]:
+        program, rest = "ettrack", rest[2:]
+    if program == "ettrack":
+        return ettrack(rest)
+    if program == "python":
+        return python(rest, workspace)
+    raise AssertionError(
+        f"{program!r} is not known here: mark the block <!-- not run: needs ... -->"
+    )
+
+
+def ettrack(arguments: list[str]) -> int:
+    """Run a subcommand in this process; `run` and others start their own."""
+    name = arguments[0]
+    if name == "webcam" and "--source" not in arguments:
+        arguments = [*arguments, *CAMERA]
+    return main([*arguments, *SHORTER.get(name, [])])
+
+
+def python(arguments: list[str], workspace: Path) -> int:
+    """Run a script or module in a process of its own; run_*.py as from inside pytracking_et/."""
+    script = arguments[0]
+    folder = workspace
+    if re.fullmatch(r"run_\w+\.py", script):
+        folder = ROOT / "pytracking_et"
+        if script == "run_webcam.py" and "--source" not in arguments:
+            clip, output = str(workspace / "clip.mp4"), str(workspace / "seen.mp4")
+            arguments += [{"clip.mp4": clip, "seen.mp4": output}.get(w, w) for w in CAMERA]
+        arguments += ["--engine", "torch"]
+    elif (ROOT / script).is_file():
+        arguments = [str(ROOT / script), *arguments[1:]]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment, timeout=600, check=False
+    ).returncode
+
+
+@pytest.mark.parametrize("block", [b for b in ALL if b.reason], ids=str)
+def test_reason_for_not_running(block):
+    assert block.reason.startswith(REASONS), f"{block}: {block.reason!r}"
+    assert block.language in (*SHELL, "python", "bat", "text"), f"{block} is no code"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_fences_name_their_language(page):
+    assert [str(block) for block in blocks(page) if not block.language] == []
+
+
+def test_extras_exist():
+    with (ROOT / "pyproject.toml").open("rb") as stream:
+        known = set(tomllib.load(stream)["project"]["optional-dependencies"])
+    named = {
+        (page.name, extra.strip())
+        for page in PAGES
+        for group in re.findall(r"(?:pytracking-et|\")\.?\[([a-z0-9, ]+)\]", page.read_text("utf-8"))
+        for extra in group.split(",")
+    }
+    assert named, "the pages name no extra any more: does the expression still fit?"
+    assert {pair for pair in named if pair[1] not in known} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_in_the_text_exist(page):
+    """`ettrack NAME` names a command; with arguments, its parser takes them."""
+    wrong = []
+    for line, (_, name, *rest) in inline_commands(page):
+        if name in ("COMMAND", "--help", "--version"):
+            continue
+        if name not in COMMANDS:
+            wrong.append(f"{page.name}:{line}: no command {name!r}")
+        elif rest and any(word.startswith("-") for word in rest) and not accepted(name, rest):
+            wrong.append(f"{page.name}:{line}: {name} does not take {' '.join(rest)}")
+    assert wrong == []
+
+
+def accepted(name: str, arguments: list[str]) -> bool:
+    """Whether a command knows all options; values and positional arguments may be left out."""
+    parser = argparse.ArgumentParser(prog=name, allow_abbrev=False)
+    importlib.import_module(f"pytracking_et.commands.{COMMANDS[name][0]}").add_arguments(parser)
+    parsers = [parser]
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            parsers += action.choices.values()
+    known = {option for one in parsers for option in one._option_string_actions}
+    return all(word.split("=")[0] in known for word in arguments if word.startswith("-"))

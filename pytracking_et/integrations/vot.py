@@ -114,7 +114,14 @@ def run(
     from ..live.run import LiveOptions, make_tracker, parameter_for
 
     name = parameter or parameter_for(checkpoint)
-    options = LiveOptions("", tracker, name, checkpoint, engine, threads)
+    options = LiveOptions(
+        source="",  # frames come from the toolkit
+        tracker=tracker,
+        parameter=name,
+        checkpoint=checkpoint,
+        engine=engine,
+        threads=threads,
+    )
     serve(make_tracker(options), f"{tracker}_{name}")
 
 

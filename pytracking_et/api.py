@@ -19,7 +19,7 @@ from .tracking.loop import Loop
 class ETTracker:
     """Track one object through a video.
 
-    Example:
+    Examples:
         >>> from pytracking_et import ETTracker
         >>> tracker = ETTracker()                              # doctest: +SKIP
         >>> tracker.init(image, (x, y, width, height))         # doctest: +SKIP

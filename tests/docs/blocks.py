@@ -77,7 +77,7 @@ def _language(text: str) -> str:
 
 
 def commands(text: str) -> list[list[str]]:
-    """Commands of a shell block as words; comments are dropped, `&&` and `\\` at line ends known."""
+    """Commands of a shell block as words, split at `&&`; lines ending in `\\` go on."""
     found: list[list[str]] = []
     for line in text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)

@@ -58,7 +58,7 @@ def _weights(folder: Path) -> None:
 
 
 def _results(folder: Path) -> None:
-    """Result files of two parameter files and of somebody else's tracker, and plain ground truth."""
+    """Results of two parameter files and of somebody else's tracker, and plain ground truth."""
     places = ["results/et_tracker/et_tracker", "results/et_tracker/lt_mobile", "results/ATOM"]
     for place in [*places, "annotations/OTB100"]:
         (folder / place).mkdir(parents=True)

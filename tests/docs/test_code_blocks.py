@@ -37,10 +37,13 @@ UNRUN = {"pip": "needs the network; extras are checked", "pytest": "is what runs
 # Arguments added to make a command short.
 SHORTER = {
     "demo": ["--frames", "12"],
-    "benchmark": "--frames 12 --rounds 1 --threads 1 --targets 2 --engines torch".split(),
+    "benchmark": ["--frames", "12", "--rounds", "1", "--threads", "1", "--engines", "torch"],
 }
+# Extras in `pip install ".[web]"` and `pytracking-et[web]`.
+EXTRAS = re.compile(r"(?:pytracking-et|\")\.?\[([a-z0-9, ]+)\]")
 # A file stands for the camera, and a box for the hand that draws it.
-CAMERA = "--source clip.mp4 --optional_box 100 80 60 40 --window false --output seen.mp4".split()
+BOX = ["--optional_box", "100", "80", "60", "40"]
+CAMERA = ["--source", "clip.mp4", *BOX, "--window", "false", "--output", "seen.mp4"]
 
 
 def marked(language: Sequence[str]) -> list:
@@ -61,7 +64,10 @@ def test_python_block(block, at_work, clip):
         "ETTracker": ETTracker,
         "image": clip[0].image,
         "next_image": clip[1].image,
-        **{"x": x, "y": y, "width": width, "height": height},
+        "x": x,
+        "y": y,
+        "width": width,
+        "height": height,
     }
     # The padding makes tracebacks name the page's own lines.
     exec(compile("\n" * (block.line - 1) + block.text, str(block.page), "exec"), names)
@@ -138,7 +144,7 @@ def test_extras_exist():
     named = {
         (page.name, extra.strip())
         for page in PAGES
-        for group in re.findall(r"(?:pytracking-et|\")\.?\[([a-z0-9, ]+)\]", page.read_text("utf-8"))
+        for group in EXTRAS.findall(page.read_text(encoding="utf-8"))
         for extra in group.split(",")
     }
     assert named, "the pages name no extra any more: does the expression still fit?"
@@ -150,7 +156,7 @@ def test_commands_in_the_text_exist(page):
     """`ettrack NAME` names a command; with arguments, its parser takes them."""
     wrong = []
     for line, (_, name, *rest) in inline_commands(page):
-        if name in ("COMMAND", "--help", "--version"):
+        if name.startswith(("COMMAND", "-")):
             continue
         if name not in COMMANDS:
             wrong.append(f"{page.name}:{line}: no command {name!r}")

@@ -34,9 +34,7 @@ def texts(tree: ast.AST) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def messages() -> list[str]:
     files = [path for room in ("pytracking_et", "ltr_et") for path in (ROOT / room).rglob("*.py")]
-    return [
-        text for path in files for text in texts(ast.parse(path.read_text(encoding="utf-8")))
-    ]
+    return [text for path in files for text in texts(ast.parse(path.read_text(encoding="utf-8")))]
 
 
 def quoted() -> list[tuple[int, str]]:

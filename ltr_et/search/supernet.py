@@ -1,0 +1,206 @@
+"""A network that holds every architecture of the space, sharing weights; one path is active.
+
+Every block position holds one module per choice (Guo et al., "Single Path One-Shot", ECCV 2020,
+arXiv 1904.00420, which LightTrack follows), every tower layer one per width and kernel. `choose`
+makes a path active; `extract` copies it into a network of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pytracking_et import network
+from pytracking_et.network.architecture import (
+    BACKBONE_EXPANSIONS,
+    BACKBONE_KERNELS,
+    HEAD_KERNELS,
+    HEAD_LAYERS,
+    HEAD_WIDTHS,
+    STAGE_CHOICES,
+)
+from pytracking_et.network.backbones.lt_mobile import (
+    STAGE_CHANNELS,
+    STAGE_STRIDES,
+    STEM_CHANNELS,
+    InvertedResidual,
+    SeparableBlock,
+    convolution,
+)
+from pytracking_et.network.correlation import FeatureFusor, Neck
+from pytracking_et.network.layers.separable import SeparableConv
+from pytracking_et.network.towers import ClassificationHead, RegressionHead
+from pytracking_et.network.trackers import FUSED_CHANNELS, LightTrackNetwork, TrackingNetwork
+
+from .space import BLOCK_CHOICES, LAST_STAGE, Genes, Tower, built_blocks
+
+_KERNELS = [kernel for kernel in HEAD_KERNELS if kernel is not None]
+
+
+class SuperBackbone(nn.Module):
+    """All backbones: (B, 3, H, W) -> (B, 96, H/16, W/16) along the active path."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv_stem = convolution(3, STEM_CHANNELS, 3, 2)
+        self.bn1 = nn.BatchNorm2d(STEM_CHANNELS)
+        self.stem = SeparableBlock(STEM_CHANNELS)
+        self.positions = nn.ModuleList()
+        inputs = STEM_CHANNELS
+        for stage in range(LAST_STAGE + 1):
+            for block in range(STAGE_CHOICES[stage]):
+                stride = STAGE_STRIDES[stage] if block == 0 else 1
+                outputs = STAGE_CHANNELS[stage]
+                self.positions.append(_choices(inputs, outputs, stride))
+                inputs = outputs
+        self.path: tuple[int, ...] = ()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Image batch to feature batch."""
+        x = self.stem(F.silu(self.bn1(self.conv_stem(x))))
+        for position, choice in zip(self.positions, self.path, strict=False):
+            x = position[choice](x)  # type: ignore[index]
+        return x
+
+
+def _choices(inputs: int, outputs: int, stride: int) -> nn.ModuleList:
+    return nn.ModuleList(
+        InvertedResidual(
+            inputs, outputs, BACKBONE_KERNELS[digit // 2], BACKBONE_EXPANSIONS[digit % 2], stride
+        )
+        for digit in range(BLOCK_CHOICES)
+    )
+
+
+class SuperTower(nn.Module):
+    """All towers of one head: per width, layers of kernel 3 and 5 and a prediction."""
+
+    def __init__(self, prediction: type[nn.Module]) -> None:
+        super().__init__()
+        self.widths = nn.ModuleList()
+        self.predictions = nn.ModuleList(prediction(width) for width in HEAD_WIDTHS)
+        for width in HEAD_WIDTHS:
+            layers = nn.ModuleList()
+            for layer in range(HEAD_LAYERS):
+                inputs = FUSED_CHANNELS if layer == 0 else width
+                layers.append(
+                    nn.ModuleList(SeparableConv(inputs, width, kernel) for kernel in _KERNELS)
+                )
+            self.widths.append(layers)
+
+    def layers(self, tower: Tower) -> list[nn.Module]:
+        """Layers of a tower, the skipped ones left out."""
+        bank: Any = self.widths[tower.width]
+        return [
+            bank[place][digit]
+            for place, digit in enumerate(tower.layers)
+            if HEAD_KERNELS[digit] is not None
+        ]
+
+
+class Supernet(TrackingNetwork):
+    """Every architecture of the space; call `choose` before anything else."""
+
+    backbone_net: SuperBackbone
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone_net = SuperBackbone()
+        self.neck = Neck(STAGE_CHANNELS[LAST_STAGE], wrap=False)
+        self.feature_fusor = FeatureFusor(wrap=False, outputs=FUSED_CHANNELS)
+        self.cls = SuperTower(ClassificationHead)
+        self.reg = SuperTower(RegressionHead)
+        self.genes: Genes | None = None
+
+    def choose(self, genes: Genes) -> None:
+        """Make a path the active one."""
+        self.genes = genes
+        self.backbone_net.path = genes.blocks[: built_blocks(genes.output)]
+
+    def _active(self) -> Genes:
+        if self.genes is None:
+            raise RuntimeError("no path is active; call choose(genes) first")
+        return self.genes
+
+    # Under the names that training uses (ETActor).
+    @property
+    def cls_tower(self) -> list[nn.Module]:
+        """Active layers of the classification tower."""
+        return self.cls.layers(self._active().cls)
+
+    @property
+    def reg_tower(self) -> list[nn.Module]:
+        """Active layers of the box regression tower."""
+        return self.reg.layers(self._active().reg)
+
+    @property
+    def cls_pred_head(self) -> nn.Module:
+        """Prediction of the score at the active width."""
+        return self.cls.predictions[self._active().cls.width]
+
+    @property
+    def reg_pred_head(self) -> nn.Module:
+        """Prediction of the distances at the active width."""
+        return self.reg.predictions[self._active().reg.width]
+
+    def heads(self, fused: Tensor, zf: Tensor) -> tuple[Tensor, Tensor]:
+        """Fused map (B, 128, S, S) -> logits and distances."""
+        cls = reg = fused
+        for layer in self.cls_tower:
+            cls = layer(cls)
+        for layer in self.reg_tower:
+            reg = layer(reg)
+        return self.cls_pred_head(cls), self.reg_pred_head(reg)
+
+    def extract(self, genes: Genes) -> LightTrackNetwork:
+        """A network of its own with the path's weights; what training shared is copied."""
+        found = network.build(str(genes))
+        assert isinstance(found, LightTrackNetwork)
+        self.choose(genes)
+        own: Any = found.backbone_net
+        pairs: list[tuple[Any, Any]] = [
+            (own.conv_stem, self.backbone_net.conv_stem),
+            (own.bn1, self.backbone_net.bn1),
+            (own.blocks[0][0], self.backbone_net.stem),
+            (found.neck, self.neck),
+            (found.feature_fusor, self.feature_fusor),
+            (found.cls_pred_head, self.cls_pred_head),
+            (found.reg_pred_head, self.reg_pred_head),
+            *zip(found.cls_tower, self.cls_tower, strict=True),
+            *zip(found.reg_tower, self.reg_tower, strict=True),
+        ]
+        blocks = [block for stage in own.blocks[1:] for block in stage]
+        path = self.backbone_net.path
+        bank: Any = self.backbone_net.positions
+        pairs += [
+            (block, bank[place][choice])
+            for place, (block, choice) in enumerate(zip(blocks, path, strict=True))
+        ]
+        for target, source in pairs:
+            target.load_state_dict(source.state_dict())
+        return found
+
+
+@torch.no_grad()
+def recalibrate(net: nn.Module, run: Any, batches: Sequence[Any]) -> None:
+    """Set BatchNorm statistics to those of `batches`: the shared ones fit no single path.
+
+    Args:
+        run: called with (net, batch); must pass all of the path.
+    """
+    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        # None averages all batches alike.
+        norm.momentum = None
+    net.train()
+    for batch in batches:
+        run(net, batch)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    net.eval()

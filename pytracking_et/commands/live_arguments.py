@@ -27,7 +27,9 @@ def add_live_arguments(parser: argparse.ArgumentParser) -> None:
     _flag(parser, "--window", True, "OpenCV window, where there is a display")
     _flag(parser, "--redetect", False, "search the whole frame for a target that was lost")
     parser.add_argument(
-        "--low_score", type=float, help="below it a box is grey: hidden or gone (default 0.55)"
+        "--low_score",
+        type=float,
+        help="below it a box is grey: hidden or gone (default: the parameter file's, or 0.55)",
     )
     parser.add_argument(
         "--debug",
@@ -53,7 +55,6 @@ def add_tracker_arguments(parser: argparse.ArgumentParser) -> None:
 
 def live_options(args: argparse.Namespace, source: str) -> Any:
     """`live.run.LiveOptions` from parsed arguments."""
-    from ..live.draw import LOW_SCORE
     from ..live.run import LiveOptions
 
     return LiveOptions(
@@ -74,7 +75,7 @@ def live_options(args: argparse.Namespace, source: str) -> Any:
         visdom_start=args.visdom_start,
         window=args.window,
         redetect=args.redetect,
-        low_score=LOW_SCORE if args.low_score is None else args.low_score,
+        low_score=args.low_score,
     )
 
 

@@ -34,6 +34,7 @@ class LiveOptions:
     """What `ettrack webcam` and `ettrack video` take; see `commands.live_arguments`.
 
     parameter: None takes the file that fits the weights.
+    low_score: None takes `object_presence_score_threshold` of the parameter file, or `LOW_SCORE`.
     """
 
     source: str
@@ -53,7 +54,7 @@ class LiveOptions:
     visdom_start: bool = False
     window: bool = True
     redetect: bool = False
-    low_score: float = LOW_SCORE
+    low_score: float | None = None
 
 
 class PytrackingTracker:
@@ -99,6 +100,22 @@ def make_tracker(options: LiveOptions) -> SingleTracker:
     return PytrackingTracker(plugins.tracker_class(options.tracker)(parameters))
 
 
+def low_score(options: LiveOptions) -> float:
+    """Score below which a target is shown as hidden or gone.
+
+    A matter of the weights, whose scores differ in how sure they are: hence pytracking's field of
+    the parameter file.
+    """
+    if options.low_score is not None:
+        return options.low_score
+    if options.tracker != "et_tracker":
+        return LOW_SCORE
+    from ..tracker.params import load
+
+    params = load(options.parameter or parameter_for(options.checkpoint))
+    return float(params.get("object_presence_score_threshold", LOW_SCORE))
+
+
 def parameter_for(checkpoint: str | os.PathLike[str] | None) -> str:
     """Parameter file for a weight file: "lt_mobile" for LightTrack's, otherwise "et_tracker".
 
@@ -125,7 +142,7 @@ def run_live(options: LiveOptions) -> int:
     with ExitStack() as stack:
         controls = Controls()
         # The tracker first: loading takes a while, and a window would stand there without answer.
-        session = Session(make_tracker(options), options.low_score, options.redetect)
+        session = Session(make_tracker(options), low_score(options), options.redetect)
         displays = _displays(options, controls, stack, source)
         output = _output(options, source, displays)
         recording = _recording(options, source)

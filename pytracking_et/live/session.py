@@ -17,8 +17,9 @@ from .draw import LOW_SCORE, Mark
 LOST_AFTER = 10
 # Places searched for each lost target in one frame: bounds the cost to that many extra updates.
 PROBES = 3
-# A find must be surer than what keeps a box coloured, as many places are tried.
-FOUND_SCORE = 0.75
+# A find must be surer than what keeps a box coloured, as many places are tried: this share of the
+# way from there to 1.
+FOUND_SHARE = 0.5
 # Distance between probes in sides of the target's search region (about 4 times its size).
 PROBE_STEP = 0.6
 
@@ -123,13 +124,14 @@ class Session:
     def _search(self, target: Target, image: NDArray[np.uint8]) -> None:
         """Try the next few places; a sure find replaces the target's tracker."""
         origin = target.sure or target.tracker
+        sure = self.low_score + FOUND_SHARE * (1 - self.low_score)
         if not target.probes:
             target.probes = probe_centers(image.shape, target.box)
         for center in target.probes[:PROBES]:
             probe: Any = copy.deepcopy(origin)
             probe.move_to(center)
             box, score = probe.update(image)
-            if score >= max(FOUND_SCORE, target.score):
+            if score >= max(sure, target.score):
                 target.tracker, target.box = probe, np.asarray(box, np.float64)
                 target.score, target.low_frames, target.probes = float(score), 0, []
                 return

@@ -5,7 +5,14 @@ import pytest
 
 from pytracking_et.commands import main
 from pytracking_et.live import run as module
-from pytracking_et.live.run import LiveOptions, PytrackingTracker, parameter_for, run_live
+from pytracking_et.live.draw import LOW_SCORE
+from pytracking_et.live.run import (
+    LiveOptions,
+    PytrackingTracker,
+    low_score,
+    parameter_for,
+    run_live,
+)
 from pytracking_et.live.sources import open_source
 
 from .fakes import ColourTracker, write_video
@@ -142,3 +149,23 @@ def test_the_parameter_file_follows_the_weights(tmp_path, names, expected):
     path.write_bytes(buffer.getvalue())
     assert parameter_for(path) == expected
     assert parameter_for(None) == "et_tracker"
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"low_score": 0.3}, 0.3),
+        ({"tracker": "theirs"}, LOW_SCORE),
+        ({"parameter": "with_field"}, 0.9),
+        ({"parameter": "without"}, LOW_SCORE),
+    ],
+)
+def test_the_threshold_of_grey_is_the_parameter_files(monkeypatch, options, expected):
+    from pytracking_et.tracker import params
+
+    bags = {
+        "with_field": params.TrackerParams(object_presence_score_threshold=0.9),
+        "without": params.TrackerParams(),
+    }
+    monkeypatch.setattr(params, "load", bags.__getitem__)
+    assert low_score(LiveOptions("0", **options)) == expected

@@ -18,7 +18,18 @@ def version() -> str:
 # in site-packages, and pytracking_et/parameter/__init__.py finds the checkout's folder by itself.
 parameters = find_packages("parameter")
 packages = find_packages(include=["pytracking_et", "pytracking_et.*", "ltr_et", "ltr_et.*"])
-data = ["py.typed", "*.json", "data/*.json", "*.safetensors", "*.html", "*.css", "*.js", "*.toml", "*.yaml", "static/*"]
+data = [
+    "py.typed",
+    "*.json",
+    "data/*.json",
+    "*.safetensors",
+    "*.html",
+    "*.css",
+    "*.js",
+    "*.toml",
+    "*.yaml",
+    "static/*",
+]
 
 setup(
     version=version(),

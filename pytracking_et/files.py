@@ -46,11 +46,10 @@ def atomic_open(path: str | os.PathLike[str], mode: str = "w", **keywords: Any) 
     if "b" not in mode:
         keywords.setdefault("encoding", "utf-8")
         keywords.setdefault("newline", "\n")
-    with atomic_path(path) as temporary:
-        with temporary.open(mode, **keywords) as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
+    with atomic_path(path) as temporary, temporary.open(mode, **keywords) as stream:
+        yield stream
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

@@ -57,9 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     name, *rest = arguments
     if name not in COMMANDS:
-        print(
-            f"ettrack: unknown command {name!r}; one of: {', '.join(COMMANDS)}", file=sys.stderr
-        )
+        print(f"ettrack: unknown command {name!r}; one of: {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
     module_name, summary = COMMANDS[name]
     module = importlib.import_module(f"{__name__}.{module_name}")

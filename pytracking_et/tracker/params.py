@@ -8,7 +8,7 @@ import importlib
 import pkgutil
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ParameterError
 from ..tracking.parameters import Parameters
@@ -16,6 +16,11 @@ from ..tracking.parameters import Parameters
 
 class TrackerParams:
     """Attributes with defaults, as pytracking's parameter files expect."""
+
+    if TYPE_CHECKING:
+        # A bag: any attribute may be set and read.
+        def __getattr__(self, name: str) -> Any: ...
+        def __setattr__(self, name: str, value: Any) -> None: ...
 
     def __init__(self, **fields: Any) -> None:
         self.set_default_values(fields)

@@ -10,8 +10,11 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from .image import Image
+
+Point = Sequence[float] | NDArray[np.float64]
 
 
 def round_half_away(value: float) -> int:
@@ -35,14 +38,14 @@ def mean_color(image: Image) -> Image:
     return np.array(cv2.mean(image)[:3]).astype(np.uint8)
 
 
-def crop_origin(center: Sequence[float], side: int) -> tuple[int, int]:
+def crop_origin(center: Point, side: int) -> tuple[int, int]:
     """Left and top pixel of a crop of `side` pixels around `center` (x, y)."""
     half = (side + 1) / 2
     # Python's own rounding here, half to even: the published crop differs from its sizes in this.
     return round(center[0] - half), round(center[1] - half)
 
 
-def crop(image: Image, center: Sequence[float], side: int, output: int, fill: Image) -> Image:
+def crop(image: Image, center: Point, side: int, output: int, fill: Image) -> Image:
     """Cut a square and scale it.
 
     Args:
@@ -75,4 +78,4 @@ def crop(image: Image, center: Sequence[float], side: int, output: int, fill: Im
         )
     if side == output:
         return np.ascontiguousarray(patch)
-    return cv2.resize(patch, (output, output), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.resize(patch, (output, output), interpolation=cv2.INTER_LINEAR), np.uint8)

@@ -160,4 +160,6 @@ class Loop:
 
 def _rgb(patch: Image, color: Color) -> Image:
     # Swapping channels of the crop instead of the frame saves a copy of the whole frame.
-    return cv2.cvtColor(patch, cv2.COLOR_BGR2RGB) if color == "bgr" else patch
+    if color == "rgb":
+        return patch
+    return np.asarray(cv2.cvtColor(patch, cv2.COLOR_BGR2RGB), np.uint8)

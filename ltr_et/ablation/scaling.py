@@ -175,6 +175,24 @@ def _slopes(axis: Any) -> None:
         axis.annotate(f"N^{slope}" if slope > 1 else "N", (positions[-1], values[-1]), fontsize=7)
 
 
+def write(curves: Sequence[Curve], note: str, command: str, output: Path) -> Table:
+    """Write `scaling.json`, `.md` and `.png`; returns the table."""
+    shown = table(curves, note)
+    with atomic_open(output / "scaling.md") as stream:
+        stream.write(shown.to_markdown() + f"\nCommand: `{command}`\n")
+    content = {
+        "command": command,
+        "note": note,
+        "versions": versions(),
+        "curves": [asdict(curve) for curve in curves],
+    }
+    with atomic_open(output / "scaling.json") as stream:
+        json.dump(content, stream, indent=1)
+        stream.write("\n")
+    draw(curves, output / "scaling.png", note)
+    return shown
+
+
 def run(sides: Sequence[int], repeats: int, threads: int, output: Path, command: str) -> int:
     """Measure all modules and write `scaling.json`, `.md` and `.png`."""
     torch.set_num_threads(threads)
@@ -185,28 +203,16 @@ def run(sides: Sequence[int], repeats: int, threads: int, output: Path, command:
         print(f"{module:10} time N^{curves[-1].time_exponent:.2f}  ({took} ms)", flush=True)
     note = (
         f"one layer without feed-forward, {CHANNELS} channels, float32, {threads} thread(s), "
-        f"least processor time of {repeats} runs; {cpu_name()}, torch {torch.__version__}"
+        f"least processor time of {repeats} runs; {cpu_name()}, torch {torch.__version__}, "
+        f"load average {_load()}"
     )
-    shown = table(curves, note)
-    with atomic_open(output / "scaling.md") as stream:
-        stream.write(shown.to_markdown() + f"\nCommand: `{command}`\n")
-    content = {
-        "command": command,
-        "note": note,
-        "load_average": _load(),
-        "versions": versions(),
-        "curves": [asdict(curve) for curve in curves],
-    }
-    with atomic_open(output / "scaling.json") as stream:
-        json.dump(content, stream, indent=1)
-        stream.write("\n")
-    draw(curves, output / "scaling.png", note)
+    shown = write(curves, note, command, output)
     print(f"{shown.to_text()}written: {output / 'scaling.md'}, .json, .png")
     return 0
 
 
 def _load() -> float | None:
-    """Mean number of running processes of the last minute: how quiet the machine was."""
+    """Mean number of running processes of the last minute: how quiet the machine was (1: quiet)."""
     import os
 
     if not hasattr(os, "getloadavg"):

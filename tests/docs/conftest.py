@@ -17,7 +17,7 @@ from pytracking_et.live.writer import VideoWriter
 from pytracking_et.network import weights
 from tests.evaluation.fakes import write_otb
 
-DATASETS = ("otb", "uav", "lasot", "got10k", "trackingnet")
+DATASETS = ("otb", "uav", "lasot")
 BOX_FORMAT = {"fmt": "%d", "delimiter": "\t"}
 
 

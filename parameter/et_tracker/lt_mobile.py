@@ -17,4 +17,7 @@ def parameters() -> TrackerParams:
     params.lr = 0.616
     params.size_smoothing = "twice"
     params.minimum_size = 10
+    # Its scores are near 1 even where the target is not. On tracks of the training pack, 0.98 calls
+    # 63 % of the crops of other videos low and 3.5 % of those with the target (0.55: none of both).
+    params.object_presence_score_threshold = 0.98
     return params

@@ -127,10 +127,12 @@ def test_a_paused_file_shows_its_first_frame_and_waits():
         player = Player(reader, Session(ColourTracker()), controls, [script])
         thread = threading.Thread(target=player.run)
         thread.start()
-        time.sleep(0.15)
+        deadline = time.monotonic() + 30
+        while script.polls < 20 and time.monotonic() < deadline:
+            time.sleep(0.01)
         assert [view.index for view in script.views] == [0]
         controls.quit()
-        thread.join(5)
+        thread.join(30)
         assert not thread.is_alive()
 
 

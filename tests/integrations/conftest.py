@@ -22,7 +22,7 @@ def checkpoint(tmp_path_factory) -> Path:
     for name, value in state.items():
         made = torch.as_tensor(synthetic.parameter(name, tuple(value.shape)))
         if "cls_pred." in name:
-            made *= 0.02
+            made *= 0.002
         if "bbox_pred." in name:
             # 2 strides to each side: about the size of the target in the search region.
             made = 0.002 * made + (2.0 if name.endswith("bias") else 0.0)

@@ -12,7 +12,9 @@ def test_boxes_of_the_made_up_weights_depend_on_the_pixels(checkpoint):
     def track(first, second):
         tracker = ETTracker(checkpoint, "lt_mobile", "torch", threads=1)
         tracker.init(first, (50, 40, 30, 20))
-        return tracker.update(second).box
+        prediction = tracker.update(second)
+        assert 0.05 < prediction.score < 0.95
+        return prediction.box
 
     box = track(frames[0], frames[1])
     assert (box[2:] < (100, 100)).all()

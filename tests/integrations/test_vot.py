@@ -192,9 +192,10 @@ def test_one_object_through_the_toolkit(checkpoint, tmp_path):
     folder = tmp_path / "results" / "mine" / "baseline" / "one"
     found = vot_workspace.trajectory(folder / "one_001.txt")
     np.testing.assert_allclose(found, expected(checkpoint, sequence, boxes[0], 5), atol=0.01)
-    confidence = (folder / "one_001_confidence.value").read_text().split()
-    assert len(confidence) == 5
-    assert float(confidence[0]) == 1
+    # The first frame's line is empty in vot-toolkit 0.7, 1.0 in 0.9.
+    confidence = (folder / "one_001_confidence.value").read_text().splitlines()[-4:]
+    assert len({float(value) for value in confidence}) == 4
+    assert all(0 < float(value) < 1 for value in confidence)
 
 
 @pytest.mark.slow

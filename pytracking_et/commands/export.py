@@ -21,6 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="tracks to fit compact or int8 graphs to (annotations.csv: track,frame,x,y,w,h)",
     )
+    parser.add_argument(
+        "--units", type=int, help="hidden units that compact keeps (more: closer and slower)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -34,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
         args.checkpoint,
         args.precision,
         args.calibration,
+        args.units,
     )
     for name in metadata.files:
         size = (args.output / name).stat().st_size

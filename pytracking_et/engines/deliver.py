@@ -26,6 +26,7 @@ def deliver(
     checkpoint: str | Path | None = None,
     precision: str = "f32",
     calibration: Path | None = None,
+    units: int | None = None,
 ) -> tuple[Metadata, dict[str, float]]:
     """Write template and search graphs, reference and metadata; run them and compare.
 
@@ -36,6 +37,7 @@ def deliver(
         precision: of the graphs.
         calibration: folder of annotated tracks (see `calibration.py`) to make compact or int8
             graphs with; compact fits that exist are made again.
+        units: hidden units that compact keeps in each feed-forward; None for the default.
 
     Returns:
         The metadata written, and the largest differences to the plain network (score in 0..1,
@@ -53,7 +55,7 @@ def deliver(
     path = weights.find(network, checkpoint)
     digest = weights.fingerprint(path)
     if precision == "compact" and calibration is not None:
-        fit(network, path, digest, calibration)
+        fit(network, path, digest, calibration, units)
     source, metadata = exported(network, path, digest, precision, calibration)
     output.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))

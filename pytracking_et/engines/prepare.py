@@ -104,8 +104,12 @@ def exported(
     return folder, cache.ensure(folder, build, f"{network}{kind} for ONNX Runtime and OpenVINO")
 
 
-def fit(network: str, path: Path, digest: str, calibration: Path) -> Path:
-    """Fit the compact network to a folder's frames; returns the file in the cache."""
+def fit(network: str, path: Path, digest: str, calibration: Path, units: int | None = None) -> Path:
+    """Fit the compact network to a folder's frames; returns the file in the cache.
+
+    Args:
+        units: hidden units kept in each feed-forward; None takes `compact.UNITS`.
+    """
     from . import compact
     from .calibration import pairs
     from .export import load_network
@@ -116,5 +120,6 @@ def fit(network: str, path: Path, digest: str, calibration: Path) -> Path:
     module = load_network(network, path)
     if not hasattr(module, "cls_tower"):
         raise EngineError(f"precision 'compact' is for E.T.Track's towers; {network!r} has none")
-    compact.save(target, compact.fit(module, crops), digest, crops)  # type: ignore[arg-type]
+    fits = compact.fit(module, crops, units or compact.UNITS)  # type: ignore[arg-type]
+    compact.save(target, fits, digest, crops)
     return target

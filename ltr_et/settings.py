@@ -161,7 +161,10 @@ def override(settings: Any, assignment: str) -> None:
     *path, last = name.split(".")
     target = settings
     for part in path:
-        target = target[int(part)] if isinstance(target, list) else getattr(target, part, None)
+        try:
+            target = target[int(part)] if isinstance(target, list) else getattr(target, part)
+        except (AttributeError, IndexError, ValueError) as error:
+            raise ParameterError(f"no setting {name!r}: {part!r} is not there") from error
     if dataclasses.is_dataclass(target) and last not in {
         f.name for f in dataclasses.fields(target)
     }:

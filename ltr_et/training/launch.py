@@ -21,6 +21,7 @@ from ..data.loader import collate
 from ..data.pairs import CropPairs, PairSettings
 from ..settings import Settings, Stage, override
 from ..warm_start import warm_start
+from .checkpoint import revision
 from .data import PairData, open_pairs
 from .distributed import Group, group
 from .trainer import Data, Trainer
@@ -80,15 +81,10 @@ class Launch:
         """Factory of a stage's actor."""
 
         def make(stage: Stage) -> ETActor:
-            actor = ETActor(
+            return ETActor(
                 net, self.teacher, stage.losses, fast=stage.fast, keep=stage.keep,
                 dropout=stage.dropout,
             )  # fmt: skip
-            actor.train()
-            from .optimizer import set_modes
-
-            set_modes(net, stage, 0)
-            return actor
 
         return make
 
@@ -123,7 +119,6 @@ class Launch:
             z, x = ETActor.features(self.teacher, batch)
             zs.append(z)
             xs.append(x)
-        # Cloned outside inference mode by the caller's no_grad work: plain tensors are needed.
         return torch.cat(zs), torch.cat(xs)
 
     def _open(self, stage: Stage, state: dict[str, Any]) -> Data:
@@ -139,9 +134,11 @@ class Launch:
         settings = self.settings
         if settings.crops is None or not settings.validation_pairs or not self.group.leads:
             return None
-        pairs = CropPairs(
-            CropStore(settings.crops, held_out=True), PairSettings(seed=1, negative=0), paste=False
-        )
+        store = CropStore(settings.crops, held_out=True)
+        if not len(store):
+            log.warning("no validation: %s holds no held-out clip (too few clips)", settings.crops)
+            return None
+        pairs = CropPairs(store, PairSettings(seed=1, negative=0), paste=False)
         return PairValidation([pairs[0, item] for item in range(settings.validation_pairs)])
 
     def _before_stage(self, net: nn.Module, stage: Stage) -> None:
@@ -158,8 +155,6 @@ class Launch:
 
     def _export(self, state: dict[str, Tensor], samples: int, path: Path) -> None:
         settings = self.settings
-        from .checkpoint import revision
-
         texts = {
             "network": settings.network, "parameters": json.dumps(settings.constants),
             "recipe": settings.project_path, "samples": str(samples), "revision": revision(),

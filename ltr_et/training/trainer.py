@@ -28,7 +28,6 @@ from .distributed import Group
 from .log import Meter, TrainingLog, progress_bar
 from .optimizer import backbone_frozen, build_optimizer, set_modes, set_rates
 
-
 LONGEST_STEP = 120.0
 
 

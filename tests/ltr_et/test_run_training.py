@@ -1,0 +1,150 @@
+import json
+import math
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from ltr_et import run_training
+from ltr_et.settings import Settings
+from ltr_et.train_settings.et_tracker import distill, paper, smoke
+from ltr_et.train_settings.rendered import write_clips
+from ltr_et.train_settings.sources import prepare
+from ltr_et.training.log import read_log
+from ltr_et.training.optimizer import rate_at
+from pytracking_et import network
+from pytracking_et.errors import CheckpointError, DatasetError, ParameterError
+
+from .networks import randomised
+from .tiny import write_pack
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("module, name", [("et_tracker", "distil"), ("et", "distill")])
+def test_unknown_settings_script_lists_what_there_is(module, name):
+    with pytest.raises(ParameterError, match="et_tracker distill, et_tracker paper"):
+        run_training.run_training(module, name, Settings())
+
+
+def test_command_line_reaches_the_settings(tmp_path):
+    options = run_training.parse(
+        ["et_tracker", "distill", "--workspace", str(tmp_path), "--threads", "2", "--cpu",
+         "--set", "seed=4", "--set", "stages.0.lr=1", "--max-minutes", "1.5"]
+    )  # fmt: skip
+    settings = run_training.settings_from(options)
+    assert (settings.workspace, settings.threads, settings.max_minutes) == (tmp_path, 2, 1.5)
+    assert not settings.use_gpu
+    assert settings.overrides == ["seed=4", "stages.0.lr=1"]
+
+
+def test_a_mistake_is_one_line_and_code_2(capsys):
+    assert run_training.main(["et_tracker", "nothing"]) == 2
+    assert capsys.readouterr().err.startswith("error: no training settings")
+
+
+def test_no_teacher(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTRACKING_ET_SHARED", str(tmp_path / "absent"))
+    with pytest.raises(CheckpointError, match="--teacher"):
+        distill.run(Settings(workspace=tmp_path))
+
+
+def test_no_data(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTRACKING_ET_SHARED", str(tmp_path / "absent"))
+    with pytest.raises(DatasetError, match="--data"):
+        distill.run(Settings(workspace=tmp_path, teacher=tmp_path / "teacher.npz"))
+
+
+def test_paper_is_the_specification():
+    (stage,) = paper.stages()
+    factors = [rate_at(stage, round(stage.steps * epoch / 50)) for epoch in (0, 5, 50)]
+    assert [stage.lr * factor for factor in factors] == pytest.approx([2e-2, 1e-1, 2e-4], rel=1e-3)
+    assert (stage.optimizer, stage.momentum, stage.weight_decay) == ("sgd", 0.9, 1e-4)
+    assert stage.freeze_backbone * 50 == pytest.approx(10)
+    assert stage.losses.radius == 2
+    assert stage.losses.at(0.0)["distill_cls"] == stage.losses.at(0.0)["hint"] == 0
+
+
+def test_paper_without_data_sets(tmp_path):
+    with pytest.raises(DatasetError, match="none of lasot"):
+        paper.run(Settings(workspace=tmp_path, data=tmp_path))
+
+
+def test_rendered_clips_are_written_once(tmp_path):
+    root = write_clips(tmp_path, clips=2, frames=4, every=3)
+    table = root / "video" / "rendered" / "annotations.csv"
+    lines = table.read_text().splitlines()
+    assert lines[0] == "track,frame,x,y,w,h"
+    assert len(lines) == 1 + 2 * 4
+    assert len(list((root / "video" / "rendered").glob("*/*.jpg"))) == 8
+    before = table.stat().st_mtime_ns
+    write_clips(tmp_path, clips=5)
+    assert table.stat().st_mtime_ns == before
+
+
+@pytest.fixture
+def teacher(tmp_path):
+    path = tmp_path / "teacher.safetensors"
+    network.weights.save(path, randomised("lt_mobile").state_dict(), half=False)
+    return path
+
+
+def small(script, tmp_path, **values):
+    """Settings of a script with every stage cut to two steps of two pairs."""
+    names = ("samples=4", "batch=2", "micro_batch=0", "reestimate=16")
+    overrides = [f"stages.{n}.{item}" for n in range(len(script.stages())) for item in names]
+    overrides += ["warm_start_pairs=16", "validation_pairs=4", "record_steps=1"]
+    return Settings(
+        workspace=tmp_path / "work", script_name=script.__name__.split(".")[-1], use_gpu=False,
+        overrides=overrides, **values,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_distill_from_a_pack_to_a_file_that_loads(tmp_path, teacher, monkeypatch):
+    monkeypatch.setattr(distill, "prepare", partial(prepare, views=16))
+    settings = small(distill, tmp_path, data=write_pack(tmp_path / "pack"), teacher=teacher)
+    assert distill.run(settings)
+    path = settings.folder / "final.safetensors"
+    texts = network.weights.load(network.build("et_tracker"), path)
+    assert texts["network"] == "et_tracker"
+    assert texts["recipe"] == "ltr/et_tracker/distill"
+    assert (texts["samples"], texts["parameters"]) == ("12", "{}")
+    assert "commercial" in texts["license"]
+    assert path.stat().st_size < 20 * 2**20
+    values = [
+        r["Loss/total"] for r in read_log(settings.folder / "log.jsonl") if r["kind"] == "train"
+    ]
+    assert len(values) == 6
+    assert all(math.isfinite(value) for value in values)
+
+
+@pytest.mark.slow
+def test_smoke_without_any_data(tmp_path):
+    arguments = ["et_tracker", "smoke", "--workspace", str(tmp_path), "--cpu", "--threads", "1"]
+    for item in ("samples=8", "batch=4"):
+        arguments += ["--set", f"stages.0.{item}"]
+    arguments += ["--set", "validation_pairs=4"]
+    environment = {**os.environ, "PYTRACKING_ET_SHARED": str(tmp_path / "absent")}
+    command = [sys.executable, "-m", "ltr_et.run_training", *arguments]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.strip().endswith("finished")
+    folder = tmp_path / "ltr" / "et_tracker" / "smoke"
+    texts = network.weights.metadata(folder / "final.safetensors")
+    assert json.loads(texts["parameters"]) == {}
+    assert [r["kind"] for r in read_log(folder / "log.jsonl")].count("validation") == 2
+
+
+def test_stages_of_distill_end_without_the_teacher():
+    heads, everything, statistics = distill.stages()
+    assert heads.losses.at(0.0)["hint"] == 1.0
+    assert everything.losses.at(1.0)["distill_cls"] == 0
+    assert statistics.losses.at(0.0)["distill_cls"] == 0
+    # Every part of the network learns in the end.
+    assert set(statistics.rates) == set(smoke.ALL) >= {"stem", "backbone", "neck", "fusor"}

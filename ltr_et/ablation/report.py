@@ -118,6 +118,8 @@ def note(results: Sequence[Result], context: Context) -> str:
         ),
         f"paper: {source()}",
     ]
+    if len({pairs for result in results for pairs in result.pairs}) > 1:
+        parts.append("rows saw as many pairs as fit into the time (column Pairs)")
     starts = {result.start for result in results if result.start}
     for start in sorted(starts):
         labels = [r.label for r in results if r.start == start]

@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 BATCH = 16
 LR = 1e-3
+# Half the side of a typical target in strides: 64 px of a search crop.
+BOX_BIAS = 2.0
 # Steps of the speed measurement that turns a time into a number of pairs.
 PROBE_WARM_UP, PROBE_STEPS = 1, 4
 # The parts that LT-Mobile gives to the rows with its backbone.
@@ -186,6 +188,8 @@ class RowLaunch(Launch):
         return f"backbone from {path.name}" if path else "backbone from random weights"
 
     def _start(self, net: Any) -> None:
+        # Near zero, as it would start, the ReLU behind it is dead for half of the cells.
+        nn.init.constant_(net.reg_pred_head.bbox_pred.bias, BOX_BIAS)
         if is_given(self.settings.network):
             copy_given(net, self.recipe.teacher)
         elif self.backbone in self.recipe.backbones:

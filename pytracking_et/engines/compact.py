@@ -158,7 +158,9 @@ def _refine(made: FeedForward, tokens: Tensor, wanted: Tensor, norm: nn.LayerNor
                 F.mse_loss(output, wanted[index]).backward()
                 optimizer.step()
                 schedule.step()
-    return FeedForward(**{name: value.detach() for name, value in parts.items()})
+    refined = FeedForward(**{name: value.detach() for name, value in parts.items()})
+    # With few tokens the descent may end above where it began.
+    return min(made, refined, key=lambda fit_: float(F.mse_loss(norm(fit_(tokens)), wanted)))
 
 
 def _least_squares(regressors: Tensor, target: Tensor) -> Tensor:

@@ -110,6 +110,24 @@ def _data(options: argparse.Namespace) -> tuple[Any, Any, list[Any]]:
     return batches, validation, [collate(group) for group in groups]
 
 
+class Overlaps:
+    """What has been measured of one supernet, kept in a file so that a stopped search goes on."""
+
+    def __init__(self, path: Path, supernet: str) -> None:
+        self.path, self.supernet = path, supernet
+        self.values: dict[str, float] = {}
+        if path.is_file():
+            stored = json.loads(path.read_text("utf-8"))
+            if stored["supernet"] == supernet:
+                self.values = stored["values"]
+
+    def add(self, name: str, value: float) -> None:
+        """Note an architecture's overlap."""
+        self.values[name] = value
+        with atomic_open(self.path) as stream:
+            json.dump({"supernet": self.supernet, "values": self.values}, stream, indent=1)
+
+
 def search(options: argparse.Namespace) -> Candidate:
     """Train the supernet, evolve, write `best.json` and `best.safetensors`."""
     from .train import TrainSettings, judge, train
@@ -118,11 +136,15 @@ def search(options: argparse.Namespace) -> Candidate:
     options.output.mkdir(parents=True, exist_ok=True)
     net, _ = train(TrainSettings(options.steps, seed=options.seed), batches, options.output)
 
+    known = Overlaps(options.output / "overlaps.json", f"{options.steps} steps, {options.seed}")
+
     def fitness(genes: Genes) -> float:
-        with torch.no_grad():
-            value = judge(net, validation, statistics, genes)
-        log.info("%s  %.0f M  overlap %.3f", genes, macs(str(genes)) / 1e6, value)
-        return value
+        name = str(genes)
+        if name not in known.values:
+            with torch.no_grad():
+                known.add(name, judge(net, validation, statistics, genes))
+        log.info("%s  %.0f M  overlap %.3f", name, macs(name) / 1e6, known.values[name])
+        return known.values[name]
 
     evolution = Evolution(
         lambda genes: macs(str(genes)), fitness, int(options.max_macs * 1e6),

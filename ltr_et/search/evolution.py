@@ -50,7 +50,7 @@ class Evolution:
     ) -> Candidate:
         """Search; returns the best candidate of all generations.
 
-        A run that is repeated with the same seed and `seen` filled draws the same architectures.
+        The same seed, cost and fitness draw the same architectures.
 
         Raises:
             ParameterError: the limit leaves no architecture, or sizes that make no population.

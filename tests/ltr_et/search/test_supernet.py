@@ -9,7 +9,7 @@ from torch import nn
 
 from ltr_et.data.build_crops import build
 from ltr_et.dataset.pack import open_pack
-from ltr_et.search.__main__ import main
+from ltr_et.search.__main__ import Overlaps, main
 from ltr_et.search.space import sample
 from ltr_et.search.supernet import Supernet, recalibrate
 from ltr_et.search.train import TrainSettings, path_of, train
@@ -85,24 +85,24 @@ def batches(step: int):
 
 @pytest.mark.slow
 def test_a_stopped_training_goes_on_as_if_it_had_not_been(tmp_path):
-    whole, losses = train(TrainSettings(4, save=0), batches, tmp_path / "whole")
+    whole, losses = train(TrainSettings(3), batches, tmp_path / "whole")
     calls = 0
 
     def stopping(step: int):
         nonlocal calls
         for batch in batches(step):
-            if calls == 2:
+            if calls == 1:
                 raise KeyboardInterrupt
             calls += 1
             yield batch
 
     with pytest.raises(KeyboardInterrupt):
-        train(TrainSettings(4, save=0), stopping, tmp_path / "parts")
-    resumed, rest = train(TrainSettings(4, save=0), batches, tmp_path / "parts")
-    assert rest == pytest.approx(losses[2:], rel=1e-4)
+        train(TrainSettings(3, save=0), stopping, tmp_path / "parts")
+    resumed, rest = train(TrainSettings(3), batches, tmp_path / "parts")
+    assert rest == pytest.approx(losses[1:], rel=1e-4)
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, atol=1e-4, rtol=1e-3)
-    with pytest.raises(CheckpointError, match="steps 4, not 5"):
+    with pytest.raises(CheckpointError, match="steps 3, not 5"):
         train(TrainSettings(5), batches, tmp_path / "parts")
 
 
@@ -110,6 +110,13 @@ def test_paths_depend_on_seed_and_step():
     assert path_of(0, 3) == path_of(0, 3)
     assert len({str(path_of(0, step)) for step in range(20)}) == 20
     assert path_of(0, 3) != path_of(1, 3)
+
+
+def test_measured_overlaps_outlive_a_stop(tmp_path):
+    path = tmp_path / "overlaps.json"
+    Overlaps(path, "3 steps").add("back_1", 0.25)
+    assert Overlaps(path, "3 steps").values == {"back_1": 0.25}
+    assert Overlaps(path, "4 steps").values == {}
 
 
 def test_sample_command(capsys):

@@ -16,7 +16,7 @@ SOURCE = "rendered"
 FIRST_SEED = 1000
 
 
-def write_clips(root: Path, clips: int = 24, frames: int = 40, every: int = 4) -> Path:
+def write_clips(root: Path, clips: int = 16, frames: int = 30, every: int = 2) -> Path:
     """Render clips into `root/video/rendered` unless they are there; returns `root`.
 
     Args:

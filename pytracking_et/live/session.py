@@ -15,7 +15,8 @@ from .draw import LOW_SCORE, Mark
 # A target is called lost after this many low scores in a row (a third of a second at 30 fps):
 # shorter dips are blur or a passing pole, and the tracker itself gets over them.
 LOST_AFTER = 10
-# Places searched for each lost target in one frame: bounds the cost to that many extra updates.
+# Places searched for each lost target in one frame: bounds the cost to that many extra updates
+# and one more.
 PROBES = 3
 # A find must be surer than what keeps a box coloured, as many places are tried: this share of the
 # way from there to 1.
@@ -127,15 +128,21 @@ class Session:
         sure = self.low_score + FOUND_SHARE * (1 - self.low_score)
         if not target.probes:
             target.probes = probe_centers(image.shape, target.box)
+        best, best_score = None, target.score
         for center in target.probes[:PROBES]:
             probe: Any = copy.deepcopy(origin)
             probe.move_to(center)
-            box, score = probe.update(image)
-            if score >= max(sure, target.score):
-                target.tracker, target.box = probe, np.asarray(box, np.float64)
-                target.score, target.low_frames, target.probes = float(score), 0, []
-                return
+            _, score = probe.update(image)
+            if score > best_score:
+                best, best_score = probe, float(score)
         target.probes = target.probes[PROBES:]
+        if best is None:
+            return
+        # A second look, centred on the find: off centre even the target itself scores less.
+        box, score = best.update(image)
+        if score >= max(sure, target.score):
+            target.tracker, target.box = best, np.asarray(box, np.float64)
+            target.score, target.low_frames, target.probes = float(score), 0, []
 
 
 def probe_centers(shape: tuple[int, ...], box: Box) -> list[NDArray[np.float64]]:

@@ -67,14 +67,10 @@ def crop(image: Image, center: Point, side: int, output: int, fill: Image) -> Im
     patch = image[y0:y1, x0:x1]
     if patch.shape[0] != side or patch.shape[1] != side:
         # Bordering the patch, not the frame, gives the same pixels for a fraction of the copying.
-        patch = cv2.copyMakeBorder(
-            patch,
-            y0 - top,
-            top + side - y1,
-            x0 - left,
-            left + side - x1,
-            cv2.BORDER_CONSTANT,
-            value=[int(v) for v in fill],
+        padding = (y0 - top, top + side - y1, x0 - left, left + side - x1)
+        color = [int(v) for v in fill]
+        patch = np.asarray(
+            cv2.copyMakeBorder(patch, *padding, cv2.BORDER_CONSTANT, value=color), np.uint8
         )
     if side == output:
         return np.ascontiguousarray(patch)

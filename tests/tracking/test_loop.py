@@ -153,7 +153,11 @@ def test_published_trajectories(shared, name):
     golden = np.load(TRAJECTORIES)[f"{name}.boxes"]
     frames = sorted((shared / "sequences" / "OTB100" / name / "img").glob("*.jpg"))
     tracker = ETTracker(
-        shared / "weights" / "lighttrack_mobile.npz", "lt_mobile", engine="torch", color="bgr"
+        shared / "weights" / "lighttrack_mobile.npz",
+        "lt_mobile",
+        engine="torch",
+        color="bgr",
+        threads=1,
     )
     tracker.init(cv2.imread(str(frames[0])), golden[0])
     boxes = [tracker.update(cv2.imread(str(path))).box for path in frames[1:]]

@@ -46,8 +46,20 @@ BOX = ["--optional_box", "100", "80", "60", "40"]
 CAMERA = ["--source", "clip.mp4", *BOX, "--window", "false", "--output", "seen.mp4"]
 
 
+# Python blocks that track a whole clip, or start processes.
+LONG = ("render(", "run_dataset(")
+
+
 def marked(language: Sequence[str]) -> list:
-    return [pytest.param(block, id=str(block)) for block in ALL if block.language in language]
+    return [
+        pytest.param(block, id=str(block), marks=pytest.mark.slow if is_long(block) else ())
+        for block in ALL
+        if block.language in language
+    ]
+
+
+def is_long(block: Block) -> bool:
+    return block.language == "python" and any(text in block.text for text in LONG)
 
 
 def skip_where_marked(block: Block) -> None:

@@ -116,13 +116,21 @@ class ExemplarLayer(FeedForwardMixin):
         return torch.softmax(query @ self.K.t() / (math.sqrt(QUERY_CHANNELS) * TEMPERATURE), 1)
 
     def cells(self, x: Tensor) -> list[list[Tensor]]:
-        """(B, C, H, W) -> S rows of S cells; `tensor_split` allows sides that S does not divide."""
-        rows = torch.tensor_split(x, self.queries, 2)
-        return [list(torch.tensor_split(row, self.queries, 3)) for row in rows]
+        """(B, C, H, W) -> S rows of S cells, the first ones larger where S does not divide.
+
+        Slices at plain numbers: an export must see fixed shapes.
+        """
+        rows, columns = (self._edges(int(side)) for side in x.shape[2:])
+        return [[x[:, :, a:b, c:d] for c, d in columns] for a, b in rows]
+
+    def _edges(self, side: int) -> list[tuple[int, int]]:
+        size, rest = divmod(side, self.queries)
+        starts = [i * size + min(i, rest) for i in range(self.queries + 1)]
+        return list(zip(starts, starts[1:], strict=False))
 
     def depthwise(self, x: Tensor, weights: Tensor) -> Tensor:
         """Filter a cell (B, C, H, W) with the mixture of depthwise kernels of weights (B, E)."""
-        batch, channels, height, width = x.shape
+        batch, channels, height, width = map(int, x.shape)
         kernels = (weights @ self.V_dw).reshape(batch * channels, 1, self.kernel, self.kernel)
         # All images side by side as channels: one grouped convolution filters each with its own.
         return F.conv2d(
@@ -134,9 +142,11 @@ class ExemplarLayer(FeedForwardMixin):
 
     def pointwise(self, x: Tensor, weights: Tensor) -> Tensor:
         """Multiply a cell (B, C, H, W) by the mixture of pointwise kernels of weights (B, E)."""
-        batch, channels = x.shape[:2]
+        batch, channels, height, width = map(int, x.shape)
         matrices = (weights @ self.V_pw).reshape(batch, channels, channels)
-        return torch.bmm(matrices, x.reshape(batch, channels, -1)).reshape(x.shape)
+        return torch.bmm(matrices, x.reshape(batch, channels, -1)).reshape(
+            batch, channels, height, width
+        )
 
     def convolve(self, x: Tensor, template: Tensor | None = None) -> Tensor:
         """Attend and filter every cell with its own mixture of kernels (eq. 5).

@@ -6,22 +6,12 @@ import sys
 
 import numpy as np
 import pytest
-import torch
 
 from pytracking_et import ETTracker, network
 from pytracking_et.errors import CheckpointError, EngineError, ParameterError
 from pytracking_et.network import weights
 from pytracking_et.tracker import params as params_module
 from pytracking_et.tracking.parameters import Parameters
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
-    """LT-Mobile with random weights: every interface, no accuracy."""
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "lt_mobile.safetensors"
-    weights.save(path, network.build("lt_mobile").state_dict())
-    return path
 
 
 def image(seed=0, shape=(120, 160, 3)):

@@ -8,21 +8,10 @@ from collections import OrderedDict
 
 import numpy as np
 import pytest
-import torch
 
-from pytracking_et import network
 from pytracking_et.errors import BoxError
-from pytracking_et.network import weights
 from pytracking_et.tracker.et_tracker import get_tracker_class
 from pytracking_et.tracker.params import TrackerParams, load
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "lt_mobile.safetensors"
-    weights.save(path, network.build("lt_mobile").state_dict())
-    return path
 
 
 @pytest.fixture

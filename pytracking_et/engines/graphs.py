@@ -87,7 +87,11 @@ class Prepared:
         search = torch.zeros(1, 3, 256, 256)
         with torch.no_grad():
             template = own.template(image)
-            fold_batch_norm(own, lambda: own.track(template, search))
+            # Apart, because a backbone that ends in a convolution must not take in the neck's
+            # normalisation of the search: the template goes through it too.
+            fold_batch_norm(own.backbone_net, lambda: own.backbone_net(search))
+            zf, xf = own.neck.template(template), own.search(search)
+            fold_batch_norm(own, lambda: own.heads(own.feature_fusor(zf, xf), zf))
             folded = fold_input_scale(own.backbone_net, image, 1 / (torch.tensor(STD) * 255))
         self.network, self.images = own, _Images(folded)
         self.template_shape = tuple(template.shape)

@@ -52,6 +52,8 @@ class OpenVinoRuntime(GraphRuntime):
         settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": HINTS.get(self.precision, "f32"),
+            # Pinned, the workers of an evaluation would all sit on the first core.
+            "ENABLE_CPU_PINNING": False,
         }
         if self.threads is not None:
             settings["INFERENCE_NUM_THREADS"] = self.threads

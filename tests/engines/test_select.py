@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import os
 import subprocess
 import sys
 import threading
@@ -177,3 +178,14 @@ def test_another_crop_size_is_exported_when_asked_for(weight_file, exported_here
     score, _ = maps(engine, template, sample_crop(192, 1))
     assert score.shape == (12, 12)
     assert 192 in check(exported_here).searches
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system has no CPU affinity")
+@pytest.mark.parametrize("name", INSTALLED)
+def test_an_engine_leaves_the_process_on_all_its_cores(
+    name, exported_here, weight_file, template, searches
+):
+    before = os.sched_getaffinity(0)
+    engine = create(name, network=NETWORK, checkpoint=weight_file, threads=1)
+    maps(engine, template, searches[0])
+    assert os.sched_getaffinity(0) == before

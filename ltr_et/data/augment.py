@@ -2,8 +2,8 @@
 
 OpenCV calls on uint8, RGB, HxWx3; each takes the generator first, and none resamples. Written here
 because a pair shares some of them (grey, flip) while the rest is drawn per view, and because they
-run for every sample on the trainer's own cores: 0.4 ms for colour and blur of a view, 2.6 times less
-than albumentations 2.0.8 (`benchmarks/training_data.py`), whose development has ended.
+run for every sample on the trainer's own cores: 0.4 ms for the colour and blur of a view, 2.6 times
+less than albumentations 2.0.8 (`benchmarks/training_data.py`), whose development has ended.
 """
 
 from __future__ import annotations

@@ -18,17 +18,18 @@ def version() -> str:
 # in site-packages, and pytracking_et/parameter/__init__.py finds the checkout's folder by itself.
 parameters = find_packages("parameter")
 packages = find_packages(include=["pytracking_et", "pytracking_et.*", "ltr_et", "ltr_et.*"])
+# Folders without code are data of the package they lie in.
 data = [
     "py.typed",
     "*.json",
-    "data/*.json",
-    "*.safetensors",
     "*.html",
     "*.css",
     "*.js",
     "*.toml",
     "*.yaml",
+    "data/*.json",
     "static/*",
+    "weights/*.safetensors",
 ]
 
 setup(
@@ -39,4 +40,5 @@ setup(
         for name in parameters
     },
     package_data={"": data},
+    include_package_data=False,
 )

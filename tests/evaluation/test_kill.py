@@ -23,6 +23,10 @@ ROOT = Path(__file__).resolve().parents[2]
 SPECS = [(f"seq {n}", 8 + 5 * n, 20.0) for n in range(7)]
 
 
+def heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class Runs:
     """Starts the same command again and again."""
 
@@ -41,6 +45,8 @@ class Runs:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            # A job started in the background of a script inherits an ignored Ctrl-C.
+            preexec_fn=heed_interrupts,
         )
 
     def finish(self, results: str, threads: int) -> dict[str, bytes]:

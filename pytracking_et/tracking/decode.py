@@ -8,10 +8,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from ..network.constants import STRIDE
 from .parameters import Parameters
 
-# Pixels of the search crop per cell of the maps; a property of the backbones.
-STRIDE = 16
 # Keeps ratios finite where a cell predicts a box without width or height.
 TINY = 1e-6
 

@@ -153,9 +153,9 @@ def test_windows_paths_survive_a_variable(monkeypatch, text):
         ("data/otb", PureWindowsPath(r"C:\work"), r"C:\work\data\otb"),
         (r"D:\otb", PureWindowsPath(r"C:\work"), r"D:\otb"),
         (r"\\nas\otb", PureWindowsPath(r"C:\work"), r"\\nas\otb"),
-        ("data/otb", PurePosixPath("/work"), "/work/data/otb"),
-        ("/otb", PurePosixPath("/work"), "/otb"),
-        (r"D:\otb", PurePosixPath("/work"), r"D:\otb"),
+        ("data/otb", PurePosixPath("/project"), "/project/data/otb"),
+        ("/otb", PurePosixPath("/project"), "/otb"),
+        (r"D:\otb", PurePosixPath("/project"), r"D:\otb"),
     ],
 )
 def test_resolve(text, base, expected):

@@ -9,7 +9,8 @@ What differs from the modules (measured in docs/training.md, one thread, float32
   5x5 (oneDNN has a fast 3x3 kernel only);
 * the squeeze-and-excitation gate is folded into the per-sample pointwise matrix (one bmm);
 * the feed-forward layer is one autograd node that may leave out, in its backward pass, the
-  positions with the smallest gradient (`keep` < 1): an approximation, see `FeedForward`.
+  positions with the smallest gradient (`keep` < 1): an approximation, see `FeedForward`;
+* hidden units that `narrow` set to zero are left out.
 
 Usable only while the BatchNorm layers are in eval mode; `exemplar_layer` refuses otherwise.
 """
@@ -21,6 +22,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from .narrow import active_units
 
 _convolution_backward = torch.ops.aten.convolution_backward
 
@@ -193,9 +196,10 @@ def exemplar_layer(layer: Any, x: Tensor, *, keep: float = 1.0, dropout: float =
     y = F.relu(y) + x
 
     y = F.layer_norm(y, (channels,), layer.norm1.weight, layer.norm1.bias, layer.norm1.eps)
+    units = active_units(layer)
     z = FeedForward.apply(
-        y.view(-1, channels), layer.linear1.weight, layer.linear1.bias,
-        layer.linear2.weight, layer.linear2.bias, keep,
+        y.view(-1, channels), layer.linear1.weight[:units], layer.linear1.bias[:units],
+        layer.linear2.weight[:, :units], layer.linear2.bias, keep,
     ).view(y.shape)  # fmt: skip
     if dropout:
         z = F.dropout(z, dropout)

@@ -39,6 +39,8 @@ class Stage:
         batch_norm: "frozen" or "train" (batch statistics in the parts that learn).
         reestimate: before the stage, set the BatchNorm statistics from this many pairs without
             changing what the network computes.
+        units: before the stage, leave every feed-forward this many hidden units, the others zero
+            (see `narrow`); 0: as it is.
         freeze_backbone: share of the stage during which the backbone is left alone.
         fast: heads through `fast_heads` (needs frozen BatchNorm).
     """
@@ -63,6 +65,7 @@ class Stage:
     dropout: float = 0.0
     batch_norm: Literal["frozen", "train"] = "frozen"
     reestimate: int = 0
+    units: int = 0
     freeze_backbone: float = 0.0
     fast: bool = True
     losses: LossWeights = field(default_factory=LossWeights)

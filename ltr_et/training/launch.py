@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ..batch_norm import reestimate
 from ..data.crops import CropStore
 from ..data.loader import collate
 from ..data.pairs import CropPairs, PairSettings
+from ..narrow import narrow
 from ..settings import Settings, Stage, override
 from ..warm_start import warm_start
 from .checkpoint import revision
@@ -29,10 +30,12 @@ from .validation import PairValidation
 
 log = logging.getLogger(__name__)
 
-# Opens the data of a stage whose source is "datasets"; given by the settings script.
 # Pairs that set statistics come from an epoch that training never reaches.
 _UNUSED_EPOCH = 2**31 - 1
+# Enough tokens (256 each) that the refit's thousands of values are not fitted to chance.
+_NARROW_PAIRS = 320
 
+# Opens the data of a stage whose source is "datasets"; given by the settings script.
 OpenDatasets = Callable[[Settings, Stage], Any]
 
 
@@ -100,23 +103,23 @@ class Launch:
         if settings.initial is not None:
             network.weights.load(net, settings.initial)
         elif self.teacher is not None:
-            z, x = self._warm_start_features()
+            z, x = self._features(self.teacher, settings.stages[0], settings.warm_start_pairs)
             errors = warm_start(net, self.teacher.cpu(), z, x, settings.seed)
             self.teacher.to(self.group.device)
-            listing = ", ".join(f"{name} {value:.2f}" for name, value in errors.items())
-            log.info("warm start, relative error per layer: %s", listing)
+            log.info("warm start, relative error per layer: %s", _listing(errors))
         elif settings.backbone is None:
             log.info("training from random weights: no `initial`, `teacher` or `backbone` is set")
         if settings.backbone is not None:
             _load_backbone(net, settings.backbone)
 
-    @torch.inference_mode()
-    def _warm_start_features(self) -> tuple[Tensor, Tensor]:
-        pairs = open_pairs(self.settings, self.settings.stages[0], {})
+    @torch.no_grad()
+    def _features(self, net: Any, stage: Stage, count: int) -> tuple[Tensor, Tensor]:
+        """Raw backbone features of `count` pairs of a stage that training never sees."""
+        pairs = open_pairs(self.settings, stage, {})
         zs, xs = [], []
-        for first in range(0, self.settings.warm_start_pairs, 16):
+        for first in range(0, count, 16):
             batch = collate([pairs[_UNUSED_EPOCH, first + i] for i in range(16)])
-            z, x = ETActor.features(self.teacher, batch)
+            z, x = ETActor.features(net, batch)
             zs.append(z)
             xs.append(x)
         return torch.cat(zs), torch.cat(xs)
@@ -142,8 +145,13 @@ class Launch:
         return PairValidation([pairs[0, item] for item in range(settings.validation_pairs)])
 
     def _before_stage(self, net: nn.Module, stage: Stage) -> None:
-        if not stage.reestimate:
-            return
+        if stage.units:
+            errors = narrow(net, *self._features(net, stage, _NARROW_PAIRS), stage.units)
+            log.info("%d units, relative error per layer: %s", stage.units, _listing(errors))
+        if stage.reestimate:
+            self._reestimate(net, stage)
+
+    def _reestimate(self, net: nn.Module, stage: Stage) -> None:
         pairs = open_pairs(self.settings, stage, {})
         batches = [
             collate([pairs[_UNUSED_EPOCH, first + i] for i in range(16)])
@@ -164,6 +172,10 @@ class Launch:
         network.weights.save(path, state, texts)
         if path.stat().st_size > 20 * 2**20 and settings.network == "et_tracker":
             raise CheckpointError(f"{path} has {path.stat().st_size} bytes; at most 20 MB may ship")
+
+
+def _listing(errors: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.2f}" for name, value in errors.items())
 
 
 def _load_backbone(net: Any, path: Path) -> None:

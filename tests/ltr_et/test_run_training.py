@@ -10,7 +10,7 @@ import pytest
 
 from ltr_et import run_training
 from ltr_et.settings import Settings
-from ltr_et.train_settings.et_tracker import distill, paper, smoke
+from ltr_et.train_settings.et_tracker import distill, paper, refine, smoke
 from ltr_et.train_settings.rendered import write_clips
 from ltr_et.train_settings.sources import prepare
 from ltr_et.training.log import read_log
@@ -50,6 +50,11 @@ def test_no_teacher(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTRACKING_ET_SHARED", str(tmp_path / "absent"))
     with pytest.raises(CheckpointError, match="--teacher"):
         distill.run(Settings(workspace=tmp_path))
+
+
+def test_refine_needs_weights_to_start_from():
+    with pytest.raises(CheckpointError, match="--initial"):
+        refine.run(Settings())
 
 
 def test_no_data(tmp_path, monkeypatch):
@@ -141,10 +146,12 @@ def test_smoke_without_any_data(tmp_path):
     assert [r["kind"] for r in read_log(folder / "log.jsonl")].count("validation") == 2
 
 
-def test_stages_of_distill_end_without_the_teacher():
-    heads, everything, statistics = distill.stages()
-    assert heads.losses.at(0.0)["hint"] == 1.0
-    assert everything.losses.at(1.0)["distill_cls"] == 0
+@pytest.mark.parametrize(("recipe", "hint"), [(distill, 1.0), (refine, 0.0)])
+def test_stages_of_a_recipe_let_the_ground_truth_win(recipe, hint):
+    heads, everything, statistics = recipe.stages()
+    assert heads.losses.at(0.0)["hint"] == hint
+    assert heads.units < 1024
+    assert everything.losses.at(1.0)["distill_cls"] <= 0.1
     assert statistics.losses.at(0.0)["distill_cls"] == 0
     # Every part of the network learns in the end.
     assert set(statistics.rates) == set(smoke.ALL) >= {"stem", "backbone", "neck", "fusor"}

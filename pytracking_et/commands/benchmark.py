@@ -107,12 +107,7 @@ def _roofline(args: argparse.Namespace, results: list) -> dict:
     from ..network import weights
 
     path = weights.find(args.network, args.checkpoint)
-    digest = weights.fingerprint(path)
-    precisions = {r.subject.precision for r in results if r.subject.kind == "engine"}
-    work = {
-        kind: roofline.multiply_adds(args.network, path, digest, kind == "compact", 256)
-        for kind in sorted(precisions)
-    }
+    work = roofline.multiply_adds(args.network, path)
     found: dict = {"million_multiply_adds": work, "peaks": {}, "batch_ms": {}}
     print("\nroofline (10^9 multiply-adds per second)")
     for threads in args.threads:
@@ -123,7 +118,7 @@ def _roofline(args: argparse.Namespace, results: list) -> dict:
         for r in results:
             s = r.subject
             if s.kind == "engine" and s.threads == threads and s.targets == 1 and r.network:
-                rate = work[s.precision] / r.network
+                rate = work / r.network
                 share = 100 * rate / peaks["f32"]
                 print(f"    {s.label:<18}{rate:>7.1f}  {share:.0f} % of the f32 peak")
         batches = roofline.batch_latency(args.network, path, [1, 2, 4, 8], threads)

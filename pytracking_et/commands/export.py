@@ -14,15 +14,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--network", default="et_tracker", help="configuration (default: %(default)s)"
     )
     parser.add_argument("--checkpoint", help="weight file (default: the one a tracker would use)")
-    parser.add_argument("--precision", default="f32", help="f32 (default), compact or int8")
+    parser.add_argument("--precision", default="f32", help="f32 (default) or int8")
     parser.add_argument(
         "--calibration",
         type=Path,
         metavar="FOLDER",
-        help="tracks to fit compact or int8 graphs to (annotations.csv: track,frame,x,y,w,h)",
-    )
-    parser.add_argument(
-        "--units", type=int, help="hidden units that compact keeps (more: closer and slower)"
+        help="tracks to calibrate int8 graphs on (annotations.csv: track,frame,x,y,w,h)",
     )
 
 
@@ -31,13 +28,7 @@ def run(args: argparse.Namespace) -> int:
     from ..engines.deliver import deliver
 
     metadata, difference = deliver(
-        args.format,
-        args.output,
-        args.network,
-        args.checkpoint,
-        args.precision,
-        args.calibration,
-        args.units,
+        args.format, args.output, args.network, args.checkpoint, args.precision, args.calibration
     )
     for name in metadata.files:
         size = (args.output / name).stat().st_size

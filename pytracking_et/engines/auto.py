@@ -17,34 +17,27 @@ from ..files import atomic_open
 from . import cache, host
 from .base import Runtime
 from .exported import REFERENCE, Reference, agrees
-from .prepare import ACCURACY_BAR, exported, measured_loss
+from .prepare import exported
 from .select import ENGINES, PRECISIONS, installed, open_runtime
 
 # Runs of each engine: the first few allocate and decide on kernels.
 WARM_UP, RUNS = 3, 9
 
 
-def candidates(engine: str, precision: str, path: Path, digest: str) -> list[tuple[str, str]]:
-    """Engines and precisions to try for a weight file, most promising first."""
+def candidates(engine: str, precision: str) -> list[tuple[str, str]]:
+    """Engines and precisions to try, most promising first."""
     names = [name for name in ENGINES if engine in ("auto", name) and installed(name)]
     kinds = [precision]
     if precision == "auto":
-        kinds = [kind for kind in PRECISIONS if _trusted(kind, path, digest)]
-        if "compact" in kinds:
-            # float32 with less to do: never slower, and exporting both would double the wait.
-            kinds.remove("f32")
+        kinds = [kind for kind in PRECISIONS if _trusted(kind)]
     return [(name, kind) for name in names for kind in ENGINES[name][2] if kind in kinds]
 
 
-def _trusted(precision: str, path: Path, digest: str) -> bool:
+def _trusted(precision: str) -> bool:
     """Whether `auto` may take a precision.
 
-    float32 always; bfloat16 where the CPU computes in it; compact where its loss of accuracy with
-    these weights has been measured and is below the bar; int8 only by name.
+    float32 always; bfloat16 where the CPU computes in it; int8 only by name.
     """
-    if precision == "compact":
-        loss = measured_loss(path, digest)
-        return loss is not None and loss <= ACCURACY_BAR
     if precision == "bf16":
         return bool(host.cpu_flags() & {"avx512_bf16", "amx_bf16"})
     return precision == "f32"
@@ -72,7 +65,7 @@ def choose(
     Raises:
         EngineError: none of the candidates works; says why of each.
     """
-    tried = candidates(engine, precision, path, digest)
+    tried = candidates(engine, precision)
     if not tried:
         raise EngineError(
             f"no installed engine for engine={engine!r}, precision={precision!r}; installed: "
@@ -123,8 +116,7 @@ def _measure(
         reference = _reference(network, path, digest, tried[0][1])
     except EngineError as error:
         cache.notice(f"torch is used, about half as fast as it could be: {error}")
-        kind = next((kind for name, kind in tried if name == "torch"), "f32")
-        return open_runtime("torch", kind, network, path, digest, threads)
+        return open_runtime("torch", "f32", network, path, digest, threads)
     runtimes: dict[tuple[str, str], Runtime] = {}
     failures = {}
     for pair in tried:
@@ -156,13 +148,13 @@ def _reference(network: str, path: Path, digest: str, precision: str) -> Referen
 
 
 def check_agreement(runtime: Runtime, precision: str, reference: Reference) -> None:
-    """Compare a runtime with the graphs' own answers in torch; bf16 and int8 have their own bar.
+    """Compare a runtime with the plain network's answers; bf16 and int8 round by design.
 
     Raises:
         EngineError: the maps differ by more than rounding.
     """
-    difference = reference.rounding(runtime)
-    if precision in ("f32", "compact") and not agrees(difference):
+    difference = reference.difference(runtime)
+    if precision == "f32" and not agrees(difference):
         raise EngineError(
             f"its maps differ from the network's by {difference['score']:.2g} (score) and "
             f"{difference['distances']:.2g} px"

@@ -32,14 +32,13 @@ def engines_folder() -> Path:
     return cache_folder() / "engines"
 
 
-def export_folder(network: str, digest: str, precision: str, salt: str = "") -> Path:
+def export_folder(network: str, digest: str, precision: str) -> Path:
     """Folder of one export.
 
     Args:
         digest: sha256 of the weight file.
-        salt: whatever else the graphs depend on (hash of calibration data).
     """
-    key = json.dumps([network, digest, precision, salt, GRAPH_REVISION, __version__])
+    key = json.dumps([network, digest, precision, GRAPH_REVISION, __version__])
     versions = hashlib.sha256(key.encode()).hexdigest()[:8]
     readable = re.sub(r"[^A-Za-z0-9_]+", "_", network)[:40]
     return engines_folder() / f"{readable}-{digest[:12]}-{precision}-{versions}"

@@ -1,4 +1,4 @@
-"""Crops that narrower engines are fitted to: template and search pairs of annotated tracks.
+"""Crops that int8 ranges are taken from: template and search pairs of annotated tracks.
 
 Folder layout: `annotations.csv` in any subfolder with columns track, frame, x, y, w, h (pixels)
 and optionally `image`, the frame's path inside the subfolder; otherwise the frame is

@@ -13,7 +13,7 @@ from ..files import sha256
 from ..network import weights
 from .exported import METADATA, REFERENCE, Metadata, Reference, agrees
 from .files_runtime import GraphRuntime
-from .prepare import exported, fit
+from .prepare import exported
 from .select import ENGINES, check_names, installed
 
 FORMATS = ("onnx", "openvino")
@@ -26,7 +26,6 @@ def deliver(
     checkpoint: str | Path | None = None,
     precision: str = "f32",
     calibration: Path | None = None,
-    units: int | None = None,
 ) -> tuple[Metadata, dict[str, float]]:
     """Write template and search graphs, reference and metadata; run them and compare.
 
@@ -35,9 +34,7 @@ def deliver(
         output: folder, made where absent; files of an earlier export are replaced.
         network, checkpoint: as for `engines.create`.
         precision: of the graphs.
-        calibration: folder of annotated tracks (see `calibration.py`) to make compact or int8
-            graphs with; compact fits that exist are made again.
-        units: hidden units that compact keeps in each feed-forward; None for the default.
+        calibration: folder of annotated tracks (see `calibration.py`) to make int8 graphs with.
 
     Returns:
         The metadata written, and the largest differences to the plain network (score in 0..1,
@@ -54,8 +51,6 @@ def deliver(
         raise EngineError("--format openvino needs openvino; install 'pytracking-et[openvino]'")
     path = weights.find(network, checkpoint)
     digest = weights.fingerprint(path)
-    if precision == "compact" and calibration is not None:
-        fit(network, path, digest, calibration, units)
     source, metadata = exported(network, path, digest, precision, calibration)
     output.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
@@ -63,10 +58,10 @@ def deliver(
         names = _copy(source, metadata, temporary, form)
         files = {name: sha256(temporary / name) for name in names}
         metadata = dataclasses.replace(metadata, format=form, files=files)
-        runtime, reference = _reader(temporary, metadata), Reference.read(temporary / REFERENCE)
-        rounding, difference = reference.rounding(runtime), reference.difference(runtime)
-        if precision != "int8" and not agrees(rounding):
-            raise EngineError(f"the {form} graphs differ from the network: {rounding}")
+        reference = Reference.read(temporary / REFERENCE)
+        difference = reference.difference(_reader(temporary, metadata))
+        if precision != "int8" and not agrees(difference):
+            raise EngineError(f"the {form} graphs differ from the network: {difference}")
         metadata = dataclasses.replace(metadata, parity=difference)
         metadata.write(temporary)
         output.mkdir(exist_ok=True)

@@ -20,11 +20,8 @@ from ..network.registry import build
 from ..network.trackers import TrackingNetwork
 from ..tracking.parameters import Parameters
 from ..version import __version__
-from .base import Maps
-from .compact import load as load_fits
 from .exported import REFERENCE, Metadata, Reference, graph_name, sample_crop
 from .graphs import SearchGraph, TemplateGraph, graphs
-from .prepare import require_fits
 
 # LayerNormalization is one operator from here on; both runtimes know it well.
 OPSET = 17
@@ -35,12 +32,11 @@ Progress = Callable[[str], None]
 
 
 def load_graphs(
-    network: str, checkpoint: Path, digest: str, compact: bool = False
+    network: str, checkpoint: Path
 ) -> tuple[TrackingNetwork, TemplateGraph, SearchGraph]:
     """The network with its weights, in eval mode, and its graphs."""
     module = load_network(network, checkpoint)
-    fits = load_fits(require_fits(checkpoint, digest), digest) if compact else None
-    return module, *graphs(module, fits)
+    return module, *graphs(module)
 
 
 def load_network(network: str, checkpoint: str | Path) -> TrackingNetwork:
@@ -96,15 +92,7 @@ def plain_reference(network: TrackingNetwork, template: int, search: int) -> Ref
     with torch.inference_mode():
         images = [((torch.from_numpy(i).permute(2, 0, 1) - mean) / std)[None] for i in (z, x)]
         logits, distances = network.track(network.template(images[0]), images[1])
-        maps = torch.sigmoid(logits)[0, 0].numpy(), distances[0].numpy()
-        return Reference(z, x, *maps, *maps)
-
-
-def _answers(template: TemplateGraph, search: SearchGraph, reference: Reference) -> Maps:
-    with torch.inference_mode():
-        feature = template(torch.from_numpy(reference.template)[None])
-        score, distances = search(feature, torch.from_numpy(reference.search)[None])
-        return score.numpy(), distances.numpy()
+        return Reference(z, x, torch.sigmoid(logits)[0, 0].numpy(), distances[0].numpy())
 
 
 def versions() -> dict[str, str]:
@@ -119,9 +107,7 @@ def versions() -> dict[str, str]:
 def write(
     network: str,
     checkpoint: Path,
-    digest: str,
     folder: Path,
-    compact: bool = False,
     templates: Sequence[int] = TEMPLATES,
     searches: Sequence[int] = SEARCHES,
     progress: Progress = lambda _: None,
@@ -130,9 +116,8 @@ def write(
 
     Args:
         network: configuration name.
-        checkpoint, digest: weight file and its sha256.
+        checkpoint: weight file.
         folder: made where absent.
-        compact: with the narrower feed-forwards of `compact`.
         templates, searches: sides of the crops, one graph each.
         progress: told what is being done.
 
@@ -141,7 +126,7 @@ def write(
     """
     require_exporter()
     folder.mkdir(parents=True, exist_ok=True)
-    module, template_graph, search_graph = load_graphs(network, checkpoint, digest, compact)
+    module, template_graph, search_graph = load_graphs(network, checkpoint)
     names = []
     for side in templates:
         progress(f"template graph, {side} px")
@@ -149,15 +134,9 @@ def write(
     for side in searches:
         progress(f"search graph, {side} px")
         names.append(write_graph(search_graph, side, folder))
-    reference = plain_reference(module, templates[0], searches[0])
-    if compact:
-        own = _answers(template_graph, search_graph, reference)
-        reference = dataclasses.replace(reference, own_score=own[0], own_distances=own[1])
-    reference.write(folder / REFERENCE)
+    plain_reference(module, templates[0], searches[0]).write(folder / REFERENCE)
     names.append(REFERENCE)
     metadata = describe(network, checkpoint, folder, names, templates, searches)
-    if compact:
-        metadata = dataclasses.replace(metadata, precision="compact")
     metadata.write(folder)
     return metadata
 
@@ -190,7 +169,7 @@ def describe(
 
 
 def add_graph(
-    network: str, checkpoint: Path, digest: str, folder: Path, kind: str, side: int
+    network: str, checkpoint: Path, folder: Path, kind: str, side: int
 ) -> None:
     """Add to an export the graph for another size of crop."""
     old = Metadata.read(folder)
@@ -199,7 +178,7 @@ def add_graph(
             f"the int8 graphs have searches {old.searches} and templates {old.templates}, not "
             f"{side}; choose one of these sizes or another precision"
         )
-    _, template, search = load_graphs(network, checkpoint, digest, old.precision == "compact")
+    _, template, search = load_graphs(network, checkpoint)
     name = write_graph(search if kind == "search" else template, side, folder)
     files = {**old.files, name: sha256(folder / name)}
     if kind == "search":

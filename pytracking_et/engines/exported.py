@@ -23,7 +23,7 @@ from .base import Runtime
 METADATA = "metadata.json"
 REFERENCE = "reference.npz"
 # Raised when the graphs change in a way that the metadata does not show.
-GRAPH_REVISION = 2
+GRAPH_REVISION = 3
 # Largest difference to the plain network: of a score, and of a distance in pixels of the crop.
 # Rounding stays below a tenth of it; on frames, boxes move by less than 0.01 px.
 SCORE_TOLERANCE = 1e-3
@@ -122,16 +122,12 @@ class Reference:
     Attributes:
         template, search: (T, T, 3) and (S', S', 3) uint8 RGB.
         score, distances: of the plain network.
-        own_score, own_distances: of the exported graphs in torch; with precision "compact" they
-            differ from the plain network's.
     """
 
     template: NDArray[np.uint8]
     search: NDArray[np.uint8]
     score: NDArray[np.float32]
     distances: NDArray[np.float32]
-    own_score: NDArray[np.float32]
-    own_distances: NDArray[np.float32]
 
     def write(self, path: Path) -> None:
         """Write an `.npz`."""
@@ -146,19 +142,10 @@ class Reference:
 
     def difference(self, runtime: Runtime) -> dict[str, float]:
         """Largest absolute difference of a runtime's score and distances to the plain network's."""
-        return self._difference(runtime, self.score, self.distances)
-
-    def rounding(self, runtime: Runtime) -> dict[str, float]:
-        """The same to what the exported graphs gave in torch: rounding, or a fault."""
-        return self._difference(runtime, self.own_score, self.own_distances)
-
-    def _difference(
-        self, runtime: Runtime, wanted: NDArray[np.float32], sides: NDArray[np.float32]
-    ) -> dict[str, float]:
         score, distances = runtime.track(runtime.template(self.template), self.search)
         return {
-            "score": float(np.abs(score - wanted).max()),
-            "distances": float(np.abs(distances - sides).max()),
+            "score": float(np.abs(score - self.score).max()),
+            "distances": float(np.abs(distances - self.distances).max()),
         }
 
 

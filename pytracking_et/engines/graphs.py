@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from ..network.constants import MEAN, STD
 from ..network.trackers import TrackingNetwork
-from .compact import Fits
 from .folding import fold_batch_norm, fold_input_scale
 from .lowering import lower
 
@@ -80,9 +79,9 @@ class Prepared:
         template_shape: of the template feature.
     """
 
-    def __init__(self, network: TrackingNetwork, fits: Fits | None = None) -> None:
+    def __init__(self, network: TrackingNetwork) -> None:
         own = copy.deepcopy(network).eval().requires_grad_(False)
-        lower(own, fits)
+        lower(own)
         image = torch.zeros(1, 3, TEMPLATE_SIDES[1], TEMPLATE_SIDES[1])
         search = torch.zeros(1, 3, 256, 256)
         with torch.no_grad():
@@ -97,7 +96,7 @@ class Prepared:
         self.template_shape = tuple(template.shape)
 
 
-def graphs(network: TrackingNetwork, fits: Fits | None = None) -> tuple[TemplateGraph, SearchGraph]:
-    """Both graphs of a network, sharing its weights; with `fits`, in precision "compact"."""
-    prepared = Prepared(network, fits)
+def graphs(network: TrackingNetwork) -> tuple[TemplateGraph, SearchGraph]:
+    """Both graphs of a network, sharing its weights."""
+    prepared = Prepared(network)
     return TemplateGraph(prepared).eval(), SearchGraph(prepared).eval()

@@ -20,14 +20,13 @@ from torch.nn import functional as F
 
 from ..network.correlation import FeatureFusor
 from ..network.layers.exemplar import QUERY_CHANNELS, TEMPERATURE, ExemplarLayer
-from .compact import FeedForward, Fits
 from .folding import affine
 
 
 class LoweredExemplar(nn.Module):
     """`ExemplarLayer` with one query for one image: (1, C, H, W) -> (1, C, H, W)."""
 
-    def __init__(self, layer: ExemplarLayer, fit: FeedForward | None = None) -> None:
+    def __init__(self, layer: ExemplarLayer) -> None:
         super().__init__()
         channels, exemplars = layer.channels, layer.K.shape[0]
         self.channels, self.kernel = channels, layer.kernel
@@ -48,7 +47,7 @@ class LoweredExemplar(nn.Module):
         self.expand_bias = _constant(layer.se.conv_expand.bias)
         if layer.feed_forward:
             self.norm1, self.norm2 = layer.norm1, layer.norm2
-            self.transform: nn.Module = Transform(layer) if fit is None else CompactTransform(fit)
+            self.transform = Transform(layer)
 
     def attention(self, x: Tensor, template: Tensor | None) -> Tensor:
         """Weights of the exemplars, (1, E)."""
@@ -103,22 +102,6 @@ class Transform(nn.Module):
         return tokens + hidden @ self.second + self.second_bias
 
 
-class CompactTransform(nn.Module):
-    """The same, fitted by fewer units (`compact`): one product of C x (C + U), one of U x C."""
-
-    def __init__(self, fit: FeedForward) -> None:
-        super().__init__()
-        self.sizes = list(fit.second.shape[::-1])
-        self.first = _constant(torch.cat([fit.matrix, fit.first], 1))
-        self.first_bias = _constant(torch.cat([fit.bias, fit.first_bias]))
-        self.second = _constant(fit.second)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Affine part plus the hidden units kept."""
-        affine, hidden = (tokens @ self.first + self.first_bias).split(self.sizes, 1)
-        return affine + F.relu(hidden) @ self.second
-
-
 class LoweredFusor(nn.Module):
     """`FeatureFusor` for one image: zf (1, C, 8, 8), xf (1, C, S, S) -> (1, outputs, S, S)."""
 
@@ -154,17 +137,12 @@ def _constants(*values: Tensor | None) -> tuple[nn.Parameter, ...]:
     return tuple(map(_constant, values))
 
 
-def lower(network: nn.Module, fits: Fits | None = None) -> nn.Module:
-    """Replace, in place, the layers that have a form for inference; others stay as they are.
-
-    Args:
-        fits: compact feed-forwards by layer name, where the layers are to have them.
-    """
-    names = {module: name for name, module in network.named_modules()}
+def lower(network: nn.Module) -> nn.Module:
+    """Replace, in place, the layers that have a form for inference; others stay as they are."""
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, ExemplarLayer) and child.queries == 1:
-                setattr(parent, name, LoweredExemplar(child, (fits or {}).get(names[child])))
+                setattr(parent, name, LoweredExemplar(child))
             elif isinstance(child, FeatureFusor):
                 setattr(parent, name, LoweredFusor(child))
     return network

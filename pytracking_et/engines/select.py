@@ -16,11 +16,11 @@ from .prepare import exported
 
 # name: (module in this package, package it needs, precisions it has)
 ENGINES: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "openvino": ("openvino_engine", "openvino", ("f32", "compact", "bf16", "int8")),
-    "onnx": ("onnx_engine", "onnxruntime", ("f32", "compact", "int8")),
-    "torch": ("torch_engine", "torch", ("f32", "compact")),
+    "openvino": ("openvino_engine", "openvino", ("f32", "bf16", "int8")),
+    "onnx": ("onnx_engine", "onnxruntime", ("f32", "int8")),
+    "torch": ("torch_engine", "torch", ("f32",)),
 }
-PRECISIONS = ("f32", "compact", "bf16", "int8")
+PRECISIONS = ("f32", "bf16", "int8")
 
 
 def create(
@@ -106,12 +106,12 @@ def open_runtime(
         )
     module = importlib.import_module(f"{__package__}.{name}")
     if engine == "torch":
-        return module.open_file(network, path, digest, threads, precision)
+        return module.open_file(network, path, threads)
     folder, metadata = exported(network, path, digest, precision)
 
     def add(kind: str, side: int) -> None:
         from .export import add_graph
 
-        add_graph(network, path, digest, folder, kind, side)
+        add_graph(network, path, folder, kind, side)
 
     return module.open_folder(folder, metadata, threads, add, precision, keep_compiled=True)

@@ -24,12 +24,11 @@ class TorchRuntime:
         search: SearchGraph,
         device: str = "cpu",
         threads: int | None = None,
-        precision: str = "f32",
     ) -> None:
         self._template, self._search = template.to(device), search.to(device)
         self.device = torch.device(device)
         self.threads = threads
-        self.name = f"torch {precision}"
+        self.name = "torch f32"
 
     def _tensor(self, image: NDArray[np.uint8]) -> Tensor:
         # The setting is the process's: another engine may have changed it since.
@@ -55,10 +54,8 @@ def engine_of(network: TrackingNetwork, device: str = "cpu") -> TargetEngine:
     return TargetEngine(TorchRuntime(*graphs(network), device))
 
 
-def open_file(
-    network: str, checkpoint: Path, digest: str, threads: int | None, precision: str
-) -> TorchRuntime:
+def open_file(network: str, checkpoint: Path, threads: int | None) -> TorchRuntime:
     """Build a network, fit its weights, prepare it."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    _, template, search = load_graphs(network, checkpoint, digest, precision == "compact")
-    return TorchRuntime(template, search, device, threads, precision)
+    _, template, search = load_graphs(network, checkpoint)
+    return TorchRuntime(template, search, device, threads)

@@ -31,7 +31,7 @@ MOST = {
 ALL = {**MOST, "stem": 0.1}
 # Hidden units of a feed-forward: an eighth reproduces it, and the tracker needs 0.4 of the work.
 UNITS = 128
-LICENSE = "Trained on data some of which forbids commercial use; see docs/model_card.md"
+LICENSE = "Trained on data some of which forbids commercial use; see docs/model-card.md"
 
 
 def heads(samples: int, hint: float) -> Stage:

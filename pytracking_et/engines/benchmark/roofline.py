@@ -64,9 +64,9 @@ def _median(call: Callable[[], Any], runs: int = RUNS) -> float:
     return statistics.median(times[2:])
 
 
-def multiply_adds(network: str, checkpoint: Path, digest: str, compact: bool, side: int) -> float:
-    """Multiply-adds, in 10^6, of one search with crops of `side` pixels."""
-    _, template, search = load_graphs(network, checkpoint, digest, compact)
+def multiply_adds(network: str, checkpoint: Path, side: int = 256) -> float:
+    """Multiply-adds, in 10^6, of one search by the lowered graph, crops of `side` pixels."""
+    _, template, search = load_graphs(network, checkpoint)
     with torch.inference_mode():
         feature = template(torch.from_numpy(sample_crop(128, 0))[None])
         image = torch.from_numpy(sample_crop(side, 1))[None]

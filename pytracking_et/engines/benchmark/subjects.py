@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from ...errors import EngineError
 from ...tracking import Loop, Parameters
 from ..base import Crop, Maps
-from ..prepare import find_fits
 from ..select import ENGINES, installed
 
 PEERS = ("CSRT", "KCF", "MIL", "Nano")
@@ -97,10 +96,8 @@ def subjects(
                 continue
             for kind in kinds:
                 here = kind in ("f32", "bf16")
-                if kind == "compact":
-                    here = find_fits(checkpoint, digest) is not None
                 if kind == "int8":
-                    here = folder_of(network, checkpoint, digest, kind).is_dir()
+                    here = folder_of(network, digest, kind).is_dir()
                 if here and (kind in precisions if precisions else kind != "bf16"):
                     rows.append(Subject("engine", name, kind, **common))
         rows += _peers(count, peers)

@@ -1,11 +1,10 @@
 """What engines and precisions do to boxes and AUC, on real sequences.
 
     python benchmarks/engines_accuracy.py --dataset otb --root ../shared/sequences/OTB100 \
-        --subjects torch:f32 openvino:f32 onnx:f32 openvino:compact [--checkpoint FILE] [--record]
+        --subjects torch:f32 openvino:f32 onnx:f32 [--checkpoint FILE]
 
 The first subject is what the others are compared with: largest difference of a box side on any
-frame, and mean AUC. `--record` writes the loss of "compact" into the file of its fits, beside the
-checkpoint or in the cache; `auto` uses compact only with such a record below its bar.
+frame, and mean AUC.
 """
 
 from __future__ import annotations
@@ -19,9 +18,7 @@ import numpy as np
 
 from pytracking_et import ETTracker
 from pytracking_et.analysis import score
-from pytracking_et.engines.prepare import require_fits
 from pytracking_et.evaluation import load_dataset
-from pytracking_et.network import weights
 
 
 def track(subject: str, args: argparse.Namespace, sequences) -> dict[str, np.ndarray]:
@@ -39,18 +36,6 @@ def track(subject: str, args: argparse.Namespace, sequences) -> dict[str, np.nda
     return boxes
 
 
-def record(args: argparse.Namespace, loss: float, frames: int) -> None:
-    """Store the loss in the compact fits' metadata."""
-    path = weights.find(args.network, args.checkpoint)
-    fits = require_fits(path, weights.fingerprint(path))
-    state, texts = weights.read(fits)
-    texts["accuracy"] = json.dumps(
-        {"auc_loss": round(loss, 3), "dataset": args.dataset, "frames": frames}
-    )
-    weights.save(fits, state, texts, half=False)
-    print(f"recorded in {fits}")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", default="otb")
@@ -58,12 +43,10 @@ def main() -> None:
     parser.add_argument("--subjects", nargs="+", required=True, help="engine:precision")
     parser.add_argument("--checkpoint")
     parser.add_argument("--parameter", default="et_tracker")
-    parser.add_argument("--network", default="et_tracker")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--sequences", nargs="+", help="only these")
     parser.add_argument("--every", type=int, default=1, help="every so many frames (quick look)")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--record", action="store_true")
     args = parser.parse_args()
     sequences = [
         s
@@ -85,9 +68,6 @@ def main() -> None:
             f"{moved[worst].max():.3f} px ({worst})",
             flush=True,
         )
-        if args.record and subject.endswith(":compact"):
-            frames = sum(map(len, truth.values()))
-            record(args, results[args.subjects[0]]["auc"] - auc, frames)
     if args.json:
         args.json.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
 

@@ -107,11 +107,17 @@ def _roofline(args: argparse.Namespace, results: list) -> dict:
     from ..network import weights
 
     path = weights.find(args.network, args.checkpoint)
-    work = roofline.multiply_adds(args.network, path)
-    found: dict = {"million_multiply_adds": work, "peaks": {}, "batch_ms": {}}
-    print("\nroofline (10^9 multiply-adds per second)")
+    published, work = roofline.multiply_adds(args.network, path)
+    counts = {"published": round(published), "engines": round(work)}
+    found: dict = {"million_multiply_adds": counts, "peaks": {}, "batch_ms": {}}
+    print(f"\n10^6 multiply-adds of a search: {published:.0f} as published, {work:.0f} here")
+    print("roofline (10^9 multiply-adds per second)")
     for threads in args.threads:
-        peaks = {"f32": roofline.f32_peak(threads), "int8": roofline.int8_peak(threads)}
+        peaks = {
+            "f32": roofline.f32_peak(threads),
+            "bf16": roofline.bf16_peak(threads),
+            "int8": roofline.int8_peak(threads),
+        }
         found["peaks"][threads] = peaks
         shown = ", ".join(f"{k} {v:.1f}" for k, v in peaks.items() if v is not None)
         print(f"  {threads} thread(s), matrix product: {shown}")
@@ -119,8 +125,9 @@ def _roofline(args: argparse.Namespace, results: list) -> dict:
             s = r.subject
             if s.kind == "engine" and s.threads == threads and s.targets == 1 and r.network:
                 rate = work / r.network
-                share = 100 * rate / peaks["f32"]
-                print(f"    {s.label:<18}{rate:>7.1f}  {share:.0f} % of the f32 peak")
+                peak = peaks[s.precision] or peaks["f32"] or rate
+                share = 100 * rate / peak
+                print(f"    {s.label:<18}{rate:>7.1f}  {share:.0f} % of the peak")
         batches = roofline.batch_latency(args.network, path, [1, 2, 4, 8], threads)
         found["batch_ms"][threads] = batches
         shown = ", ".join(f"{size}: {ms:.0f} ms" for size, ms in batches.items())

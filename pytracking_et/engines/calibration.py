@@ -8,7 +8,6 @@ and optionally `image`, the frame's path inside the subfolder; otherwise the fra
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DatasetError
-from ..files import atomic_path
 from ..tracking.crop import context_side, crop, mean_color, round_half_away, search_side
 from ..tracking.image import Image
 from ..tracking.parameters import Parameters
@@ -34,21 +32,6 @@ class Pairs:
 
     templates: NDArray[np.uint8]
     searches: NDArray[np.uint8]
-
-    def digest(self) -> str:
-        """sha256 of the pixels."""
-        return hashlib.sha256(self.templates.tobytes() + self.searches.tobytes()).hexdigest()
-
-    def write(self, path: Path) -> None:
-        """Write an `.npz`, so that a calibration can be repeated."""
-        with atomic_path(path) as temporary, temporary.open("wb") as stream:
-            np.savez(stream, templates=self.templates, searches=self.searches)
-
-    @staticmethod
-    def read(path: Path) -> Pairs:
-        """Read what `write` wrote."""
-        with np.load(path, allow_pickle=False) as arrays:
-            return Pairs(arrays["templates"], arrays["searches"])
 
 
 @dataclass(frozen=True)

@@ -168,9 +168,7 @@ def describe(
     )
 
 
-def add_graph(
-    network: str, checkpoint: Path, folder: Path, kind: str, side: int
-) -> None:
+def add_graph(network: str, checkpoint: Path, folder: Path, kind: str, side: int) -> None:
     """Add to an export the graph for another size of crop."""
     old = Metadata.read(folder)
     if old.precision == "int8":

@@ -57,10 +57,9 @@ def ready_cache(tmp_path_factory, weight_file):
     """A cache folder in which `NETWORK` has been exported."""
     pytest.importorskip("onnx")
     from pytracking_et.engines.export import write
-    from pytracking_et.network import weights
 
     folder = tmp_path_factory.mktemp("export")
-    write(NETWORK, weight_file, weights.fingerprint(weight_file), folder)
+    write(NETWORK, weight_file, folder)
     return folder
 
 
@@ -72,8 +71,7 @@ def exported_here(ready_cache, weight_file):
     from pytracking_et.engines.prepare import folder_of
     from pytracking_et.network import weights
 
-    digest = weights.fingerprint(weight_file)
-    target = folder_of(NETWORK, weight_file, digest, "f32")
+    target = folder_of(NETWORK, weights.fingerprint(weight_file), "f32")
     shutil.copytree(ready_cache, target)
     return target
 

@@ -7,9 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from pytracking_et.engines import auto, cache, create, prepare, select
+from pytracking_et.engines import auto, cache, create, select
 from pytracking_et.errors import EngineError
-from pytracking_et.network import weights
 from tests.engines.conftest import NETWORK
 
 pytestmark = pytest.mark.usefixtures("fresh_engines")
@@ -100,24 +99,11 @@ def test_without_exporter_torch_runs(weight_file, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    ("loss", "wanted"), [(None, False), (0.1, True), (-0.2, True), (0.31, False)]
+    ("flags", "wanted"),
+    [(set(), {"f32"}), ({"avx512_vnni"}, {"f32"}), ({"amx_bf16"}, {"f32", "bf16"})],
 )
-def test_compact_counts_only_with_its_accuracy(loss, wanted, monkeypatch, tmp_path):
-    monkeypatch.setattr(auto, "measured_loss", lambda path, digest: loss)
-    kinds = {kind for _, kind in auto.candidates("auto", "auto", tmp_path, "")}
-    assert ("compact" in kinds) is wanted
-    assert "int8" not in kinds
-    assert prepare.ACCURACY_BAR == 0.3
-
-
-def test_fits_of_other_weights_do_not_count(weight_file, tmp_path):
-    import torch
-
-    digest = weights.fingerprint(weight_file)
-    beside, cached = prepare.fits_places(weight_file, digest)
-    assert beside.parent == weight_file.parent
-    texts = {"weights_sha256": "f" * 64, "accuracy": '{"auc_loss": 0.0}'}
-    weights.save(cached, {"a.matrix": torch.zeros(1)}, texts)
-    assert prepare.find_fits(weight_file, digest) is None
-    weights.save(cached, {"a.matrix": torch.zeros(1)}, {**texts, "weights_sha256": digest})
-    assert prepare.measured_loss(weight_file, digest) == 0.0
+def test_bfloat16_only_where_the_cpu_computes_in_it(flags, wanted, monkeypatch):
+    monkeypatch.setattr(auto, "installed", lambda name: True)
+    monkeypatch.setattr(auto.host, "cpu_flags", lambda: frozenset(flags))
+    assert {kind for _, kind in auto.candidates("auto", "auto")} == wanted
+    assert auto.candidates("onnx", "int8") == [("onnx", "int8")]

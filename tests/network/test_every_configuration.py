@@ -157,7 +157,7 @@ def test_onnx_export_answers_as_the_network(name, tmp_path):
     runtime = pytest.importorskip("onnxruntime")
     weights = tmp_path / "weights.safetensors"
     network.weights.save(weights, with_statistics(build(name)).state_dict(), {"network": name})
-    module, template_graph, search_graph = load_graphs(name, weights, "")
+    module, template_graph, search_graph = load_graphs(name, weights)
     files = [write_graph(template_graph, 127, tmp_path), write_graph(search_graph, 256, tmp_path)]
     sessions = [
         runtime.InferenceSession(str(tmp_path / file), providers=["CPUExecutionProvider"])

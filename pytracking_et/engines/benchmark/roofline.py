@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from .. import host
 from ..export import load_graphs, load_network
 from ..exported import sample_crop
 
@@ -24,6 +25,15 @@ def f32_peak(threads: int) -> float:
     """Multiply-adds per second, in 10^9, of a float32 matrix product."""
     torch.set_num_threads(threads)
     a, b = torch.randn(SIDE, SIDE), torch.randn(SIDE, SIDE)
+    return SIDE**3 / _median(lambda: a @ b) / 1e9
+
+
+def bf16_peak(threads: int) -> float | None:
+    """The same of bfloat16; None where the CPU does not compute in it."""
+    if not host.cpu_flags() & {"avx512_bf16", "amx_bf16"}:
+        return None
+    torch.set_num_threads(threads)
+    a, b = (torch.randn(SIDE, SIDE).bfloat16() for _ in range(2))
     return SIDE**3 / _median(lambda: a @ b) / 1e9
 
 
@@ -64,14 +74,24 @@ def _median(call: Callable[[], Any], runs: int = RUNS) -> float:
     return statistics.median(times[2:])
 
 
-def multiply_adds(network: str, checkpoint: Path, side: int = 256) -> float:
-    """Multiply-adds, in 10^6, of one search by the lowered graph, crops of `side` pixels."""
-    _, template, search = load_graphs(network, checkpoint)
+def multiply_adds(network: str, checkpoint: Path, side: int = 256) -> tuple[float, float]:
+    """Multiply-adds, in 10^6, of one search with crops of `side` pixels.
+
+    Returns:
+        Of the network as published, and of the graph that the engines run.
+    """
+    plain, template, search = load_graphs(network, checkpoint)
+    z, x = (torch.from_numpy(sample_crop(size, 0))[None] for size in (128, side))
     with torch.inference_mode():
-        feature = template(torch.from_numpy(sample_crop(128, 0))[None])
-        image = torch.from_numpy(sample_crop(side, 1))[None]
-        with FlopCounterMode(display=False) as counter:
-            search(feature, image)
+        raw = plain.template(z.permute(0, 3, 1, 2).float())
+        published = _count(lambda: plain.track(raw, x.permute(0, 3, 1, 2).float()))
+        feature = template(z)
+        return published, _count(lambda: search(feature, x))
+
+
+def _count(call: Callable[[], Any]) -> float:
+    with FlopCounterMode(display=False) as counter:
+        call()
     return counter.get_total_flops() / 2e6
 
 

@@ -61,6 +61,7 @@ class Context:
     Attributes:
         budget, seeds: of each row. datasets: our data set -> (paper's column or None, sequences).
         command: the exact command line. machine: processor and versions.
+        frames: only the first N of each sequence were tracked; None: all.
     """
 
     budget: str
@@ -68,6 +69,12 @@ class Context:
     datasets: Mapping[str, tuple[str | None, int]]
     command: str
     machine: Mapping[str, Any]
+    frames: int | None = None
+
+    def heading(self, name: str) -> str:
+        """Column of a data set's AUC."""
+        first = f", first {self.frames} frames" if self.frames else ""
+        return f"AUC {name} ({self.datasets[name][1]} seq.{first})"
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -79,9 +86,9 @@ def frame(results: Sequence[Result], context: Context) -> pd.DataFrame:
     records = []
     for result in results:
         record: dict[str, float] = {}
-        for name, (column, sequences) in context.datasets.items():
+        for name, (column, _) in context.datasets.items():
             values = result.auc.get(name, [])
-            record[f"AUC {name} ({sequences} seq.)"] = _mean(values)
+            record[context.heading(name)] = _mean(values)
             if len(context.seeds) > 1:
                 spread = statistics.stdev(values) if len(values) > 1 else float("nan")
                 record[f"± {name}"] = spread
@@ -118,6 +125,8 @@ def note(results: Sequence[Result], context: Context) -> str:
         ),
         f"paper: {source()}",
     ]
+    if context.frames:
+        parts.append(f"only the first {context.frames} frames of each sequence were tracked")
     if len({pairs for result in results for pairs in result.pairs}) > 1:
         parts.append("rows saw as many pairs as fit into the time (column Pairs)")
     starts = {result.start for result in results if result.start}
@@ -178,7 +187,7 @@ def _plot(table: str, results: Sequence[Result], context: Context, path: Path) -
         panel.set_yticks(list(places), [result.label for result in results])
         panel.invert_yaxis()
         panel.set_xlim(0, 100)
-        panel.set_xlabel(f"AUC [%], {name} ({sequences} sequences)")
+        panel.set_xlabel(f"{context.heading(name)} [%]")
         panel.legend(fontsize=7)
         if column:
             warning = caveat(column, sequences)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
@@ -16,6 +16,7 @@ from pytracking_et.analysis.published import column_of
 from pytracking_et.errors import PytrackingETError, ResultsError
 from pytracking_et.evaluation import SequenceList, Tracker, get_dataset, run_dataset
 from pytracking_et.evaluation.machine import cpu_name, versions
+from pytracking_et.evaluation.sequence import Sequence as Clip
 from pytracking_et.files import atomic_open
 
 from . import costs, report
@@ -34,8 +35,11 @@ class Plan:
         tables: names. only: rows to run (labels or configurations); empty: all.
         seeds: one training of each row per seed.
         datasets: name -> folder of the sequences to evaluate on. limit: first N of each.
+        frames: first N of each sequence; None: all.
         command: the command line, for the tables.
         engine, threads: of evaluation and latency.
+        measure: latency and memory "now", with each row that has none yet; "later", not in this
+            call; "again", of all finished rows and nothing else.
     """
 
     tables: Sequence[str]
@@ -44,9 +48,11 @@ class Plan:
     only: Sequence[str] = ()
     seeds: tuple[int, ...] = (0,)
     limit: int | None = None
+    frames: int | None = None
     command: str = ""
     engine: str = "auto"
     threads: int | None = None
+    measure: Literal["now", "later", "again"] = "now"
     loaded: dict[str, SequenceList] = field(default_factory=dict)
 
 
@@ -54,7 +60,11 @@ def run(plan: Plan) -> int:
     """Run the rows that are not finished and write the tables; 1 where a row failed or waits."""
     for name, folder in plan.datasets.items():
         found = get_dataset(name, root=folder)
-        plan.loaded[name] = SequenceList(list(found)[: plan.limit])
+        plan.loaded[name] = SequenceList(
+            shortened(sequence, plan.frames) for sequence in list(found)[: plan.limit]
+        )
+    if plan.measure == "again":
+        return measure_again(plan)
     chosen = {table: rows(table, plan.only) for table in plan.tables}
     incomplete = False
     for table, wanted in chosen.items():
@@ -62,6 +72,44 @@ def run(plan: Plan) -> int:
             result = _run_row(row, plan)
             incomplete |= result is None or bool(result.failure)
             shown = _write(table, plan)
+        print(shown.to_text())
+    print(f"tables: {plan.recipe.output}")
+    return int(incomplete)
+
+
+def shortened(sequence: Clip, frames: int | None) -> Clip:
+    """The first frames of a sequence; the sequence itself where it is no longer than that."""
+    if frames is None or len(sequence.frames) <= frames:
+        return sequence
+    visible = sequence.target_visible
+    return Clip(
+        sequence.name,
+        sequence.frames[:frames],
+        sequence.dataset,
+        sequence.ground_truth_rect[:frames],
+        object_class=sequence.object_class,
+        target_visible=None if visible is None else visible[:frames],
+    )
+
+
+def measure_again(plan: Plan) -> int:
+    """Latency and memory of all finished rows, anew; 1 where a row failed or is not finished."""
+    incomplete = False
+    seen: dict[str, dict[str, Any]] = {}
+    for table in plan.tables:
+        for row in rows(table, plan.only):
+            result = _read(row, plan)
+            if result is None or not result.pairs:
+                log.warning("%s is not trained yet at this budget", row.configuration)
+                incomplete = True
+                continue
+            if row.configuration not in seen:
+                weights = train_row(row.configuration, plan.seeds[0], plan.recipe).weights
+                seen[row.configuration] = _measured(row, weights, plan)
+                log.info("%s: %s", row.configuration, seen[row.configuration])
+            result.cost |= seen[row.configuration]
+            _store(result, row, plan)
+        shown = _write(table, plan)
         print(shown.to_text())
     print(f"tables: {plan.recipe.output}")
     return int(incomplete)
@@ -81,12 +129,30 @@ def _context(plan: Plan) -> Context:
         column = column_of(name)
         datasets[name] = (column if column in published else None, len(sequences))
     machine = {"cpu": cpu_name(), "threads": plan.threads, "versions": versions()}
-    return Context(str(plan.recipe.budget), plan.seeds, datasets, plan.command, machine)
+    budget = f"{plan.recipe.budget} in batches of {plan.recipe.batch}"
+    return Context(budget, plan.seeds, datasets, _training_command(plan), machine, plan.frames)
+
+
+def _training_command(plan: Plan) -> str:
+    """The command line that trained: measuring again does not make another table."""
+    path = plan.recipe.output / "rows" / f"{_protocol(plan)}.command"
+    if plan.measure == "again" and path.is_file():
+        return path.read_text("utf-8").strip()
+    with atomic_open(path) as stream:
+        stream.write(plan.command + "\n")
+    return plan.command
+
+
+def _protocol(plan: Plan) -> str:
+    """Part of file names: what two runs must share for their figures to stand in one table."""
+    parts = [str(plan.recipe.budget)]
+    parts += [f"{plan.limit} sequences"] if plan.limit else []
+    parts += [f"{plan.frames} frames"] if plan.frames else []
+    return "_".join(parts).replace(" ", "_")
 
 
 def _row_file(row: Row, plan: Plan) -> Path:
-    budget = str(plan.recipe.budget).replace(" ", "_")
-    return plan.recipe.output / "rows" / f"{row.configuration}_{budget}.json"
+    return plan.recipe.output / "rows" / f"{row.configuration}_{_protocol(plan)}.json"
 
 
 def _read(row: Row, plan: Plan) -> Result | None:
@@ -96,6 +162,11 @@ def _read(row: Row, plan: Plan) -> Result | None:
     stored = json.loads(path.read_text("utf-8"))
     # The same configuration stands in several tables under several labels.
     return Result(**{**stored, "label": row.label, "published": dict(row.published)})
+
+
+def _store(result: Result, row: Row, plan: Plan) -> None:
+    with atomic_open(_row_file(row, plan)) as stream:
+        json.dump(asdict(result), stream, indent=1)
 
 
 def _run_row(row: Row, plan: Plan) -> Result | None:
@@ -112,8 +183,7 @@ def _run_row(row: Row, plan: Plan) -> Result | None:
                 # A night's other rows must not fall with this one; it stands in the table.
                 log.error("%s failed: %s", row.configuration, error)
                 result.failure = str(error)
-            with atomic_open(path) as stream:
-                json.dump(asdict(result), stream, indent=1)
+            _store(result, row, plan)
             return result
     except Timeout:
         log.info("%s is being run by another process; left to it", row.configuration)
@@ -130,8 +200,15 @@ def _fill(result: Result, row: Row, plan: Plan) -> None:
         for dataset, sequences in plan.loaded.items():
             auc = evaluate(name, seed, trained.weights, sequences, plan)
             result.auc.setdefault(dataset, []).append(round(auc, 3))
-    result.cost = {"parameters": costs.parameters(name), "macs": costs.macs(name)}
-    result.cost |= costs.measured(name, trained.weights, plan.engine, plan.threads)
+    earlier = _read(row, plan)
+    result.cost = dict(earlier.cost) if earlier is not None else {}
+    result.cost |= {"parameters": costs.parameters(name), "macs": costs.macs(name)}
+    if plan.measure == "now" and "latency_ms" not in result.cost:
+        result.cost |= _measured(row, trained.weights, plan)
+
+
+def _measured(row: Row, weights: Path, plan: Plan) -> dict[str, Any]:
+    return costs.measured(row.configuration, weights, plan.engine, plan.threads)
 
 
 def evaluate(
@@ -144,7 +221,6 @@ def evaluate(
     """
     # `et_tracker` has constants of its own; every row gets the published ones.
     parameter = "et_tracker_published" if configuration == "et_tracker" else configuration
-    budget = str(plan.recipe.budget).replace(" ", "_")
     tracker = Tracker(
         "et_tracker",
         parameter,
@@ -153,7 +229,7 @@ def evaluate(
         engine=plan.engine,
         precision="f32",
         threads=plan.threads,
-        results_path=plan.recipe.output / "results" / budget,
+        results_path=plan.recipe.output / "results" / _protocol(plan),
     )
     done = run_dataset(sequences, [tracker])
     if done.failed:

@@ -52,6 +52,7 @@ class Recipe:
         crops: crop store; features: cache of LT-Mobile's backbone features (optional, much
             faster for rows with that backbone).
         teacher: LT-Mobile's weights. backbones: backbone name -> weights it starts from.
+        batch: pairs of a step.
     """
 
     budget: Budget
@@ -61,6 +62,7 @@ class Recipe:
     features: Path | None = None
     backbones: dict[str, Path] = field(default_factory=dict)
     threads: int = 0
+    batch: int = BATCH
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def train_row(configuration: str, seed: int, recipe: Recipe) -> Trained:
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     with group(use_gpu=True) as processes:
-        settings.stages = [_stage(configuration, recipe, BATCH)]
+        settings.stages = [_stage(configuration, recipe, recipe.batch)]
         launch = RowLaunch(settings, processes, recipe)
         plan = _plan(settings, launch, recipe)
         settings.stages = [_stage(configuration, recipe, plan["pairs"])]
@@ -128,13 +130,13 @@ def _stage(configuration: str, recipe: Recipe, pairs: int) -> Stage:
     rates = {"exemplar": 1.0, "separable": 1.0, "prediction": 1.0, "fusor": 0.1}
     return Stage(
         "ablation",
-        max(pairs, BATCH),
+        max(pairs, recipe.batch),
         source="features" if given and recipe.features is not None else "crops",
         rates=rates if given else dict.fromkeys(PARTS, 1.0),
         lr=LR,
         weight_decay=0.0,
-        warmup=min(100, pairs // BATCH // 10),
-        batch=BATCH,
+        warmup=min(100, pairs // recipe.batch // 10),
+        batch=recipe.batch,
         micro_batch=0,
         ema=0.998,
         batch_norm="train",
@@ -150,6 +152,7 @@ def _plan(settings: Settings, launch: RowLaunch, recipe: Recipe) -> dict[str, An
         "crops": str(recipe.crops),
         "features": str(recipe.features),
         "start": launch.described_start(),
+        "batch": recipe.batch,
     }
     if path.is_file():
         plan = json.loads(path.read_text("utf-8"))
@@ -164,8 +167,9 @@ def _plan(settings: Settings, launch: RowLaunch, recipe: Recipe) -> dict[str, An
     if pairs is None:
         assert recipe.budget.seconds is not None
         seconds = launch.seconds_per_step(settings.stages[0])
-        pairs = max(1, int(recipe.budget.seconds / seconds)) * BATCH
-    plan = {"pairs": max(BATCH, pairs // BATCH * BATCH), **inputs}
+        pairs = max(1, int(recipe.budget.seconds / seconds)) * recipe.batch
+    steps = max(1, pairs // recipe.batch)
+    plan = {"pairs": steps * recipe.batch, **inputs}
     with atomic_open(path) as stream:
         json.dump(plan, stream, indent=1)
     return plan

@@ -27,6 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--budget", default="30m", metavar="TIME|PAIRS", help="of each row and seed: 90s, 30m, 2h "
         "of training, or a number of pairs (default: 30m)",
     )  # fmt: skip
+    parser.add_argument(
+        "--batch", type=int, default=16, metavar="N", help="pairs of a training step (default: 16)"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="N")
     parser.add_argument("--rows", nargs="+", default=[], metavar="NAME", help="only these rows")
     parser.add_argument(
@@ -37,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="sequences to evaluate on, e.g. otb=OTB100 (repeatable)",
     )
     parser.add_argument("--sequences", type=int, metavar="N", help="only the first N of each set")
+    parser.add_argument(
+        "--frames", type=int, metavar="N", help="track only the first N frames of each sequence"
+    )
     parser.add_argument("--data", type=Path, metavar="DIR", help="training pack (video/, still/)")
     parser.add_argument(
         "--crops", type=Path, metavar="DIR", help="crop store (default: OUTPUT/crops, built once)"
@@ -49,6 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--backbone", action="append", default=[], metavar="NAME=FILE",
         help="weights that a backbone starts from, e.g. resnet18=resnet18-f37072fd.pth",
+    )  # fmt: skip
+    parser.add_argument(
+        "--measure", choices=["now", "later", "again"], default="now",
+        help="latency and memory: now, with each row; later, not in this call; again, of all "
+        "finished rows and nothing else (on a quiet machine)",
     )  # fmt: skip
     parser.add_argument("--engine", default="auto", help="for evaluation and latency")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads")
@@ -82,14 +93,22 @@ def run(args: argparse.Namespace) -> int:
     datasets = {name: _existing(path) for name, path in _pairs(args.dataset_root).items()}
     backbones = {name: _existing(path) for name, path in _pairs(args.backbone).items()}
     crops, teacher = _inputs(args)
+    frames = None if args.frames is None else _at_least_one("--frames", args.frames)
     recipe = Recipe(
-        budget, args.output, crops, teacher, args.features, backbones, args.threads or 0
-    )
+        budget, args.output, crops, teacher, args.features, backbones, args.threads or 0,
+        _at_least_one("--batch", args.batch),
+    )  # fmt: skip
     plan = Plan(
-        args.tables, recipe, datasets, args.rows, tuple(args.seeds), args.sequences, command,
-        args.engine, args.threads,
+        args.tables, recipe, datasets, args.rows, tuple(args.seeds), args.sequences,
+        frames, command, args.engine, args.threads, args.measure,
     )  # fmt: skip
     return run_tables(plan)
+
+
+def _at_least_one(option: str, value: int) -> int:
+    if value < 1:
+        raise ParameterError(f"{option} {value}: give 1 or more")
+    return value
 
 
 def _pairs(assignments: list[str]) -> dict[str, str]:

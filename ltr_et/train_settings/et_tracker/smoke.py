@@ -12,7 +12,7 @@ from ...settings import Settings, Stage
 from ...training.launch import train
 from ..rendered import write_clips
 from ..sources import find_teacher, prepare, shared_folder
-from .distill import ALL, HEADS
+from .distill import ALL, HEADS, UNITS
 
 # A few varied sources; the whole pack would take most of the ten minutes to cut.
 SOURCES = ("davis2016", "mot", "vos", "coco")
@@ -39,7 +39,7 @@ def run(settings: Settings) -> bool:
 
 def _from_teacher() -> Stage:
     losses = LossWeights(distill_cls=(1.0, 0.5), distill_box=(0.5, 0.25), hint=1.0)
-    return Stage("heads", 2048, rates=dict(HEADS), warmup=10, keep=0.25, ema=0.95, losses=losses)
+    return Stage("heads", 2048, rates=dict(HEADS), units=UNITS, warmup=10, ema=0.95, losses=losses)
 
 
 def _from_nothing() -> Stage:

@@ -36,33 +36,15 @@ def macs(configuration: str, search: int = 256) -> int:
 def count(module: Any, call: Any) -> int:
     """Multiply-adds of `call()`, which runs `module`: convolutions and matrix products.
 
-    PyTorch's counter sees neither the fused attention of a CPU (hence the plain one here) nor the
-    products of local attention, which are elementwise: two products of k x k x C a position.
+    PyTorch's counter does not see the fused attention of a CPU, hence the plain one here.
     """
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
-    from pytracking_et.network.layers.local import LocalLayer
-
-    extra = 0
-
-    def add(layer: LocalLayer, inputs: Any, _: Any) -> None:
-        nonlocal extra
-        extra += 2 * layer.window**2 * inputs[0].numel()
-
-    hooks = [
-        layer.register_forward_hook(add)
-        for layer in module.modules()
-        if isinstance(layer, LocalLayer)
-    ]
-    try:
-        with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-            call()
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        call()
     # The counter reports two operations per multiply-add.
-    return counter.get_total_flops() // 2 + extra
+    return counter.get_total_flops() // 2
 
 
 def parameters(configuration: str) -> int:

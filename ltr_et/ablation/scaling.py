@@ -41,7 +41,7 @@ MODULES: dict[str, tuple[str, dict[str, Any], int, str]] = {
     "Standard": ("standard", {"feed_forward": False}, 2, "every position attends to all: N x N"),
     "Clustered": ("clustered", {"feed_forward": False}, 1, "32 centroids attend: 32 x N"),
     "Linear": ("linear", {"feed_forward": False}, 1, "keys and values summed once: N x D x D"),
-    "Local": ("local", {"feed_forward": False}, 1, "7 x 7 neighbours: 49 x N"),
+    "Local": ("local", {"feed_forward": False}, 1, "tiles of 4 x 4 see 10 x 10: 100 x N"),
     "Swin": ("swin", {"feed_forward": False}, 1, "windows of 4 x 4: 16 x N"),
     "Exemplar": ("exemplar", {"feed_forward": False}, 1, "one query, then a convolution"),
 }

@@ -30,7 +30,7 @@ class ClusteredLayer(ProjectedAttention):
     planes: Tensor
 
     def __init__(self, channels: int, kernel: int, position: int = 0, **options: bool) -> None:
-        super().__init__(channels, **options)
+        super().__init__(channels, kernel, position, **options)
         generator = torch.Generator().manual_seed(position)
         self.register_buffer("planes", torch.randn(HEAD_CHANNELS, HASH_BITS, generator=generator))
 

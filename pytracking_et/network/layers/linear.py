@@ -19,9 +19,6 @@ EPSILON = 1e-6
 class LinearLayer(ProjectedAttention):
     """(B, C, H, W) -> (B, C, H, W); `kernel` has no meaning here."""
 
-    def __init__(self, channels: int, kernel: int, position: int = 0, **options: bool) -> None:
-        super().__init__(channels, **options)
-
     def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """phi(q) (phi(k)ᵀ v) / (phi(q) · sum phi(k))."""
         query, key = F.elu(query) + 1, F.elu(key) + 1

@@ -16,9 +16,6 @@ from .transformer import ProjectedAttention
 class StandardLayer(ProjectedAttention):
     """(B, C, H, W) -> (B, C, H, W); `kernel` has no meaning here."""
 
-    def __init__(self, channels: int, kernel: int, position: int = 0, **options: bool) -> None:
-        super().__init__(channels, **options)
-
     def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """softmax(q kᵀ / sqrt(D)) v."""
         return F.scaled_dot_product_attention(query, key, value)

@@ -31,7 +31,7 @@ class SwinLayer(ProjectedAttention):
         window: int = WINDOW,
         **options: bool,
     ) -> None:
-        super().__init__(channels, **options)
+        super().__init__(channels, kernel, position, **options)
         self.window = window
         self.shift = window // 2 if position % 2 else 0
         self.bias = nn.Parameter(torch.zeros((2 * window - 1) ** 2, self.heads))

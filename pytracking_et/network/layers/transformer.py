@@ -70,9 +70,14 @@ class TransformerLayer(FeedForwardMixin):
 
 
 class ProjectedAttention(TransformerLayer):
-    """Adds the query, key, value and output projections that most attentions have."""
+    """Adds the query, key, value and output projections that most attentions have.
 
-    def __init__(self, channels: int, feed_forward: bool = True) -> None:
+    `kernel` (of the tower) and `position` (in it) are there for the layers that use them.
+    """
+
+    def __init__(
+        self, channels: int, kernel: int, position: int = 0, feed_forward: bool = True
+    ) -> None:
         super().__init__(channels, feed_forward)
         self.qkv = nn.Linear(channels, 3 * channels)
         self.out = nn.Linear(channels, channels)

@@ -36,7 +36,8 @@ N, C, D = 64, 64, 32
     ("name", "mixing"),
     [
         ("standard", 2 * N * N * C),
-        ("local", 2 * N * 49 * C),
+        # Tiles of 4 x 4 queries see 10 x 10 keys; rows and columns have their embeddings.
+        ("local", 2 * N * 100 * C + 10 * N * C),
         ("swin", 2 * N * 16 * C),
         # phi(k)T v and phi(q) times it, and the normaliser.
         ("linear", 2 * N * C * D + N * C),

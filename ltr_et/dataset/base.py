@@ -14,6 +14,7 @@ from typing import TypedDict
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from pytracking_et.errors import DatasetError, ImageError
 
@@ -116,6 +117,28 @@ class BaseDataset(ABC):
 
     def __len__(self) -> int:
         return self.get_num_sequences()
+
+
+class StillDataset(BaseDataset):
+    """A data set of images: every box is a sequence of one frame.
+
+    Attributes:
+        _box: (N, 4) float32 x, y, w, h in pixels, set by the subclass.
+    """
+
+    _box: NDArray[np.float32]
+
+    @override
+    def is_video_sequence(self) -> bool:
+        return False
+
+    @override
+    def get_num_sequences(self) -> int:
+        return len(self._box)
+
+    @override
+    def get_sequence_info(self, seq_id: int) -> SequenceInfo:
+        return sequence_info(self._box[seq_id])
 
 
 def sequence_info(bbox: NDArray, visible: NDArray | None = None) -> SequenceInfo:

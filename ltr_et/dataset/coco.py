@@ -15,13 +15,13 @@ from typing_extensions import override
 
 from pytracking_et.errors import DatasetError
 
-from .base import BaseDataset, Boxes, SequenceInfo, sequence_info
+from .base import Boxes, StillDataset
 
 # Smaller objects give templates of a few pixels.
 MINIMUM_BOX = 12.0
 
 
-class Coco(BaseDataset):
+class Coco(StillDataset):
     """COCO detection boxes as one-frame sequences; crowds and tiny boxes are left out.
 
     Args:
@@ -60,18 +60,6 @@ class Coco(BaseDataset):
         images, first = np.unique(self._image[order], return_index=True)
         groups: list[NDArray[np.intp]] = np.split(order, first[1:])
         self._same_image = dict(zip(images.tolist(), groups, strict=True))
-
-    @override
-    def is_video_sequence(self) -> bool:
-        return False
-
-    @override
-    def get_num_sequences(self) -> int:
-        return len(self._box)
-
-    @override
-    def get_sequence_info(self, seq_id: int) -> SequenceInfo:
-        return sequence_info(self._box[seq_id])
 
     @override
     def frame_path(self, seq_id: int, frame_id: int) -> Path:

@@ -23,7 +23,15 @@ from typing_extensions import override
 
 from pytracking_et.errors import DatasetError
 
-from .base import BaseDataset, Boxes, Image, SequenceInfo, decode_image, sequence_info
+from .base import (
+    BaseDataset,
+    Boxes,
+    Image,
+    SequenceInfo,
+    StillDataset,
+    decode_image,
+    sequence_info,
+)
 
 
 @cache
@@ -150,7 +158,7 @@ class PackStill(_TableDataset):
         return self._category[self._rows[seq_id][0]]
 
 
-class TinyImageNet(BaseDataset):
+class TinyImageNet(StillDataset):
     """`still/tiny-imagenet`: 64x64 WebP images in one .npz, one box each."""
 
     def __init__(self, root: str | Path) -> None:
@@ -164,18 +172,6 @@ class TinyImageNet(BaseDataset):
             self._box = data["box"].astype(np.float32)
             self._class = data["label"]
             self._word = data["word"]
-
-    @override
-    def is_video_sequence(self) -> bool:
-        return False
-
-    @override
-    def get_num_sequences(self) -> int:
-        return len(self._box)
-
-    @override
-    def get_sequence_info(self, seq_id: int) -> SequenceInfo:
-        return sequence_info(self._box[seq_id])
 
     @override
     def frame_path(self, seq_id: int, frame_id: int) -> Path:

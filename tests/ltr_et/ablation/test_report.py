@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -36,6 +37,7 @@ def test_means_spread_and_gaps():
     assert row["Pairs"] == 336
     assert row.isna()["Memory [MB]"]
     assert table.loc["Swin"].isna()["AUC otb (3 seq.)"]
+    assert "AUC otb (3 seq., first 60 frames)" in frame(results(), replace(CONTEXT, frames=60))
 
 
 def test_files_say_what_the_figures_are_worth(tmp_path):

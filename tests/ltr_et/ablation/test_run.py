@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 
 import cv2
+import numpy as np
 import pytest
 import torch
 
 from ltr_et.ablation.rows import Budget
+from ltr_et.ablation.run import shortened
 from ltr_et.ablation.training import Recipe, copy_given, load_classifier, train_row
 from ltr_et.data.build_crops import build
 from ltr_et.dataset.pack import open_pack
 from pytracking_et import network
 from pytracking_et.commands import main
 from pytracking_et.errors import CheckpointError, ParameterError
+from pytracking_et.evaluation import Sequence
 from pytracking_et.live.clip import render
 from tests.ltr_et.tiny import write_pack
 
@@ -85,6 +88,8 @@ def test_mistakes_are_found_before_the_night(tmp_path, capsys):
     assert "'/nowhere' does not exist" in capsys.readouterr().err
     assert main(["ablate", "components", "--budget", "soon"]) == 2
     assert main(["ablate", "components", "scaling"]) == 2
+    assert main(["ablate", "components", "--frames", "0"]) == 2
+    assert main(["ablate", "components", "--batch", "-1"]) == 2
 
 
 @pytest.mark.slow
@@ -117,3 +122,30 @@ def test_the_command_writes_the_table(tmp_path, teacher, crops, capsys):
     assert rows["Attention"]["pairs"] == []
     assert "not run yet: Attention" in content["note"]
     assert "16 pairs" in capsys.readouterr().out
+    latency = rows["Conv"]["cost"]["latency_ms"]
+    assert main([*command, "--measure", "again"]) == 0
+    again = json.loads((tmp_path / "out" / "components.json").read_text())
+    conv = next(row for row in again["rows"] if row["label"] == "Conv")
+    assert conv["auc"] == rows["Conv"]["auc"]
+    assert conv["cost"]["latency_ms"] != latency
+    assert again["context"]["command"] == content["context"]["command"]
+    # Of other frames nothing is finished; what is trained is used.
+    assert main([*command, "--frames", "2", "--measure", "again"]) == 1
+    assert main([*command, "--frames", "2", "--measure", "later"]) == 0
+    content = json.loads((tmp_path / "out" / "components.json").read_text())
+    assert content["context"]["frames"] == 2
+    conv = next(row for row in content["rows"] if row["label"] == "Conv")
+    assert "latency_ms" not in conv["cost"]
+
+
+def test_the_first_frames_of_a_sequence():
+    names = [f"{number}.jpg" for number in range(5)]
+    boxes = np.arange(20.0).reshape(5, 4)
+    whole = Sequence("clip", names, "lasot", boxes, target_visible=[1, 0, 1, 1, 0])
+    part = shortened(whole, 3)
+    assert part.frames == names[:3]
+    np.testing.assert_array_equal(part.ground_truth_rect, boxes[:3])
+    assert part.target_visible.tolist() == [True, False, True]
+    assert (part.name, part.dataset) == ("clip", "lasot")
+    assert shortened(whole, 5) is whole
+    assert shortened(whole, None) is whole

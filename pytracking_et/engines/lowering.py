@@ -72,11 +72,10 @@ class LoweredExemplar(nn.Module):
         squeezed = F.relu(y.mean((2, 3)) @ self.reduce + self.reduce_bias)
         gate = torch.sigmoid(squeezed @ self.expand + self.expand_bias)
         matrix = (attention @ self.pointwise).reshape(channels, channels) * gate.reshape(-1, 1)
-        tokens = y.reshape(channels, height * width).t() @ matrix + self.pw_shift
-        tokens = F.relu(tokens) + x.reshape(channels, height * width).t()
+        tokens = F.relu(_tokens(y) @ matrix + self.pw_shift) + _tokens(x)
         if self.feed_forward:
             tokens = self.norm2(self.transform(self.norm1(tokens)))
-        return tokens.t().reshape(1, channels, height, width)
+        return tokens.reshape(1, height, width, channels).permute(0, 3, 1, 2)
 
 
 class Transform(nn.Module):
@@ -122,6 +121,12 @@ class LoweredFusor(nn.Module):
         matrix = self.adjust @ (torch.sigmoid(gate) * kernels)
         fused = matrix @ xf.reshape(channels, height * width) + self.bias.view(-1, 1)
         return fused.reshape(1, -1, height, width)
+
+
+def _tokens(x: Tensor) -> Tensor:
+    """(1, C, H, W) -> (H W, C); written so that a channels-last map need not be moved."""
+    channels, height, width = (int(n) for n in x.shape[1:])
+    return x.permute(0, 2, 3, 1).reshape(height * width, channels)
 
 
 def _unlisted(module: nn.Module) -> Any:

@@ -90,25 +90,22 @@ def run(args: argparse.Namespace) -> int:
 
     # What a mistyped argument would cost is a night: everything is looked at first.
     budget = Budget.parse(args.budget)
+    for option in ("batch", "frames", "sequences"):
+        value = getattr(args, option)
+        if value is not None and value < 1:
+            raise ParameterError(f"--{option} {value}: give 1 or more")
     datasets = {name: _existing(path) for name, path in _pairs(args.dataset_root).items()}
     backbones = {name: _existing(path) for name, path in _pairs(args.backbone).items()}
     crops, teacher = _inputs(args)
-    frames = None if args.frames is None else _at_least_one("--frames", args.frames)
     recipe = Recipe(
         budget, args.output, crops, teacher, args.features, backbones, args.threads or 0,
-        _at_least_one("--batch", args.batch),
+        args.batch,
     )  # fmt: skip
     plan = Plan(
         args.tables, recipe, datasets, args.rows, tuple(args.seeds), args.sequences,
-        frames, command, args.engine, args.threads, args.measure,
+        args.frames, command, args.engine, args.threads, args.measure,
     )  # fmt: skip
     return run_tables(plan)
-
-
-def _at_least_one(option: str, value: int) -> int:
-    if value < 1:
-        raise ParameterError(f"{option} {value}: give 1 or more")
-    return value
 
 
 def _pairs(assignments: list[str]) -> dict[str, str]:

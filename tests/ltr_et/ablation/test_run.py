@@ -88,8 +88,9 @@ def test_mistakes_are_found_before_the_night(tmp_path, capsys):
     assert "'/nowhere' does not exist" in capsys.readouterr().err
     assert main(["ablate", "components", "--budget", "soon"]) == 2
     assert main(["ablate", "components", "scaling"]) == 2
-    assert main(["ablate", "components", "--frames", "0"]) == 2
-    assert main(["ablate", "components", "--batch", "-1"]) == 2
+    for option in ("--batch", "--frames", "--sequences"):
+        assert main(["ablate", "components", option, "0"]) == 2
+        assert f"{option} 0: give 1 or more" in capsys.readouterr().err
 
 
 @pytest.mark.slow

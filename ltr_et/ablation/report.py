@@ -22,6 +22,7 @@ _MEANINGS = {
     "Params [M]": "learned values in millions",
     "MACs [M]": "multiply-adds of one search crop of 256 px, in millions",
     "Latency [ms]": "median time of one search crop, float32",
+    "Latency ratio": "to the first row's",
     "Memory [MB]": "largest resident size of a process that only tracks",
     "Pairs": "training pairs seen, mean over seeds",
     "Minutes": "training time of one seed, mean over seeds",
@@ -100,12 +101,17 @@ def frame(results: Sequence[Result], context: Context) -> pd.DataFrame:
         record["Params [M]"] = cost.get("parameters", float("nan")) / 1e6
         record["MACs [M]"] = cost.get("macs", float("nan")) / 1e6
         record["Latency [ms]"] = _number(cost.get("latency_ms"))
+        record["Latency ratio"] = _number(cost.get("latency_ms")) / _number(
+            results[0].cost.get("latency_ms")
+        )
         record["Memory [MB]"] = _number(cost.get("memory_mb"))
-        record["Pairs"] = _mean(result.pairs)
         record["Minutes"] = _mean(result.minutes)
         records.append(record)
     index = pd.Index([result.label for result in results], name="")
-    return pd.DataFrame(records, index=index, dtype=float)
+    made = pd.DataFrame(records, index=index, dtype=float)
+    pairs = [round(_mean(result.pairs)) if result.pairs else None for result in results]
+    made["Pairs"] = pd.Series(pairs, index, dtype=object)
+    return made
 
 
 def _number(value: float | None) -> float:

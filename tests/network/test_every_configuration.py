@@ -122,7 +122,7 @@ def test_fifty_training_steps_lower_the_loss(name):
         loss.backward()
         nn.utils.clip_grad_norm_(module.parameters(), 5.0)
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     assert np.isfinite(losses).all()
     assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:5])
 

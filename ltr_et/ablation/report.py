@@ -181,23 +181,37 @@ def write(table: str, results: Sequence[Result], context: Context, output: Path)
 
 
 def _plot(table: str, results: Sequence[Result], context: Context, path: Path) -> None:
-    figure, axes = new_figure(len(context.datasets) or 1)
+    figure, axes = new_figure(len(context.datasets) + 1, 4.5)
+    labels = [result.label for result in results]
     for panel, (name, (column, sequences)) in zip(axes, context.datasets.items(), strict=False):
-        places = range(len(results))
         ours = [_mean(result.auc.get(name, [])) for result in results]
-        panel.barh([p - 0.2 for p in places], ours, 0.38, label=f"ours, {context.budget}")
-        for place, result in zip(places, results, strict=True):
+        _bars(panel, labels, ours, f"ours, {context.budget}", -0.2)
+        for place, result in enumerate(results):
             seeds = result.auc.get(name, [])
             panel.plot(seeds, [place - 0.2] * len(seeds), "k|")
+        warning = ""
         if column:
             theirs = [result.published.get(column, float("nan")) for result in results]
-            panel.barh([p + 0.2 for p in places], theirs, 0.38, label=f"paper, {column}")
-        panel.set_yticks(list(places), [result.label for result in results])
-        panel.invert_yaxis()
+            _bars(panel, labels, theirs, f"paper, {column}", 0.2)
+            warning = caveat(column, sequences).rstrip("; ")
         panel.set_xlim(0, 100)
         panel.set_xlabel(f"{context.heading(name)} [%]")
-        panel.legend(fontsize=7)
-        if column:
-            warning = caveat(column, sequences)
-            panel.set_title(warning.rstrip("; ") or table, fontsize=7, wrap=True)
+        panel.set_title(warning or table, fontsize=7, wrap=True)
+        # Below the axis: inside, it would hide bars.
+        panel.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2)
+    latency = [_number(result.cost.get("latency_ms")) for result in results]
+    macs = [result.cost.get("macs", float("nan")) / 1e6 for result in results]
+    shown = any(value == value for value in latency)
+    _bars(axes[-1], labels, latency if shown else macs, "", 0.0)
+    axes[-1].set_xlabel("latency, float32 [ms]" if shown else "multiply-adds [M]")
+    axes[-1].tick_params(labelleft=len(axes) == 1)
     save(figure, path)
+
+
+def _bars(
+    panel: Any, labels: Sequence[str], values: Sequence[float], legend: str, offset: float
+) -> None:
+    """Horizontal bars, one a row, first row on top; NaN leaves its place empty."""
+    panel.barh([place + offset for place in range(len(labels))], values, 0.38, label=legend)
+    panel.set_yticks(range(len(labels)), labels)
+    panel.set_ylim(len(labels) - 0.5, -0.5)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from .run import add_run_arguments
+from .run import (
+    add_run_arguments,
+    add_visdom_arguments,
+    debug_level,
+    visdom_info,
+    visdom_server,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("experiment_name", help="function in it that returns (trackers, dataset)")
     add_run_arguments(parser)
+    add_visdom_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -24,11 +31,13 @@ def run(args: argparse.Namespace) -> int:
 
     trackers, dataset = load_experiment(args.experiment_module, args.experiment_name)
     trackers = override(trackers, args.checkpoint, args.engine, args.results)
-    return run_and_report(
-        dataset,
-        trackers,
-        debug=args.debug,
-        threads=args.threads,
-        resume=args.resume,
-        cluster=args.cluster,
-    )
+    with visdom_server(args):
+        return run_and_report(
+            dataset,
+            trackers,
+            debug=debug_level(args),
+            threads=args.threads,
+            visdom_info=visdom_info(args),
+            resume=args.resume,
+            cluster=args.cluster,
+        )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 from . import parse_boolean
 
@@ -54,7 +57,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_visdom_arguments(parser: argparse.ArgumentParser) -> None:
-    """pytracking's three Visdom arguments, the first a real boolean."""
+    """pytracking's three Visdom arguments, the first a real boolean, and one to start a server."""
     parser.add_argument(
         "--use_visdom",
         type=parse_boolean,
@@ -66,6 +69,15 @@ def add_visdom_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--visdom_server", default="127.0.0.1", metavar="HOST")
     parser.add_argument("--visdom_port", type=int, default=8097, metavar="PORT")
+    parser.add_argument(
+        "--visdom_start",
+        type=parse_boolean,
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="BOOL",
+        help="start a local Visdom server; works offline, means --debug 1 (default: false)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -83,15 +95,31 @@ def run(args: argparse.Namespace) -> int:
         results_path=args.results,
     )
     dataset = select_sequences(args.dataset_name, args.dataset_root, args.sequence)
-    return run_and_report(
-        dataset,
-        trackers,
-        debug=args.debug,
-        threads=args.threads,
-        visdom_info=visdom_info(args),
-        resume=args.resume,
-        cluster=args.cluster,
-    )
+    with visdom_server(args):
+        return run_and_report(
+            dataset,
+            trackers,
+            debug=debug_level(args),
+            threads=args.threads,
+            visdom_info=visdom_info(args),
+            resume=args.resume,
+            cluster=args.cluster,
+        )
+
+
+def debug_level(args: argparse.Namespace) -> int:
+    """`--debug`; at least 1 with --visdom_start, as a server without a panel is no use."""
+    return max(args.debug, 1) if args.visdom_start and args.use_visdom else int(args.debug)
+
+
+def visdom_server(args: argparse.Namespace) -> AbstractContextManager[Any]:
+    """A local server for the time of the run where --visdom_start asks for it."""
+    if not (args.visdom_start and args.use_visdom):
+        return nullcontext()
+    from ..live.visdom_server import LocalServer
+
+    print(f"Visdom: http://127.0.0.1:{args.visdom_port}", file=sys.stderr)
+    return LocalServer(args.visdom_port)
 
 
 def visdom_info(args: argparse.Namespace) -> dict[str, object]:

@@ -8,6 +8,7 @@ import pytest
 
 from pytracking_et.commands import main, run
 from pytracking_et.evaluation.plugins import VARIABLE
+from pytracking_et.live import visdom_server
 from tests.evaluation.fakes import write_otb
 
 SPECS = [("a", 4, 20.0), ("b c", 6, 20.0), ("ü", 5, 20.0)]
@@ -79,6 +80,32 @@ def test_all_arguments():
     assert run.visdom_info(args) == {"use_visdom": True, "server": "box", "port": 80}
     assert (args.checkpoint, args.engine, args.cluster) == ("w.npz", "onnx", "tcp://x:1")
     assert (args.results, args.resume) == ("out", False)
+
+
+@pytest.mark.parametrize(
+    ("words", "level", "started"),
+    [
+        ([], 0, None),
+        (["--debug", "2"], 2, None),
+        (["--visdom_start"], 1, 8097),
+        (["--visdom_start", "true", "--debug", "3", "--visdom_port", "80"], 3, 80),
+        (["--visdom_start", "--use_visdom", "false"], 0, None),
+    ],
+)
+def test_visdom_start_brings_a_server_and_panels(monkeypatch, words, level, started):
+    ports = []
+    monkeypatch.setattr(visdom_server, "LocalServer", lambda port: ports.append(port))
+    args = parse(*words)
+    run.visdom_server(args)
+    assert run.debug_level(args) == level
+    assert ports == ([] if started is None else [started])
+
+
+@pytest.mark.parametrize("command", ["run", "experiment", "webcam", "video"])
+def test_the_option_that_the_visdom_notice_names_exists(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    assert "--visdom_start" in capsys.readouterr().out
 
 
 def call(data, *words: str) -> int:

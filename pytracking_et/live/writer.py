@@ -15,14 +15,14 @@ from ..files import atomic_path
 
 # Codecs that OpenCV's wheels can encode on Linux, Windows and macOS (tried in this order). H.264
 # is not among them for its licence: MP4 holds MPEG-4 part 2, which players open but browsers do
-# not; WebM (VP9) plays in browsers and takes longer to write.
+# not; WebM plays in browsers. VP8 before VP9: a 720p frame takes OpenCV 50 ms against 190 ms.
 CODECS: dict[str, tuple[str, ...]] = {
     ".mp4": ("mp4v",),
     ".m4v": ("mp4v",),
     ".mov": ("mp4v",),
     ".mkv": ("mp4v",),
     ".avi": ("MJPG", "XVID"),
-    ".webm": ("VP90", "VP80"),
+    ".webm": ("VP80", "VP90"),
 }
 # A camera that does not tell its rate, and image folders, are written at the rate of OTB videos.
 DEFAULT_FPS = 30.0

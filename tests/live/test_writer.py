@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -75,3 +76,35 @@ def test_folder_that_cannot_be_made(tmp_path):
         VideoWriter(tmp_path / "file" / "out.mp4"),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("known", "tried"), [(("VP80", "VP90"), ["VP80"]), (("VP90",), ["VP80", "VP90"]), ((), None)]
+)
+def test_webm_takes_the_quick_codec_first(tmp_path, monkeypatch, known, tried):
+    asked = []
+
+    class Encoder:
+        fourcc = staticmethod(cv2.VideoWriter.fourcc)
+
+        def __init__(self, path, code, fps, size):
+            asked.append(code.to_bytes(4, "little").decode())
+
+        def isOpened(self):  # noqa: N802 - OpenCV's name
+            return asked[-1] in known
+
+        def write(self, image):
+            pass
+
+        def release(self):
+            pass
+
+    monkeypatch.setattr(cv2, "VideoWriter", Encoder)
+    writer = VideoWriter(tmp_path / "out.webm")
+    if tried is None:
+        with pytest.raises(ResultsError, match="VP80, VP90"), writer:
+            writer.write(picture())
+        return
+    writer._temporary = tmp_path / "out.webm"
+    writer.write(picture())
+    assert asked == tried

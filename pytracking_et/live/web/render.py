@@ -99,7 +99,7 @@ def h264_program() -> str | None:
 
 
 def open_writer(folder: Path, fps: float, size: tuple[int, int]) -> tuple[Path, FrameWriter]:
-    """MP4 with H.264 where ffmpeg is installed, else WebM (VP9): browsers play both."""
+    """MP4 with H.264 where ffmpeg is installed, else WebM (VP8): browsers play both."""
     program = h264_program()
     if program is not None:
         path = folder / "annotated.mp4"

@@ -110,10 +110,18 @@ def low_score(options: LiveOptions) -> float:
         return options.low_score
     if options.tracker != "et_tracker":
         return LOW_SCORE
+    return low_score_of(options.parameter or parameter_for(options.checkpoint))
+
+
+def low_score_of(parameter: str) -> float:
+    """`object_presence_score_threshold` of a parameter file, or `LOW_SCORE`.
+
+    Raises:
+        ParameterError: no such parameter file.
+    """
     from ..tracker.params import load
 
-    params = load(options.parameter or parameter_for(options.checkpoint))
-    return float(params.get("object_presence_score_threshold", LOW_SCORE))
+    return float(load(parameter).get("object_presence_score_threshold", LOW_SCORE))
 
 
 def parameter_for(checkpoint: str | os.PathLike[str] | None) -> str:

@@ -58,9 +58,15 @@ class Server:
     """Handlers over one SessionStore."""
 
     def __init__(
-        self, make_tracker: TrackerFactory, tracker: str, limits: Limits, parent: Path | None
+        self,
+        make_tracker: TrackerFactory,
+        tracker: str,
+        limits: Limits,
+        parent: Path | None,
+        low_score: float,
     ) -> None:
         self.tracker = tracker
+        self.low_score = low_score
         self.limits = limits
         self.store = SessionStore(limits, parent)
         self.demo_clip = DemoClip(self.store.folder)
@@ -76,7 +82,7 @@ class Server:
             {
                 "version": __version__,
                 "tracker": self.tracker,
-                "low_score": LOW_SCORE,
+                "low_score": self.low_score,
                 "accepted": ACCEPTED,
                 "upload_bytes": self.limits.upload_bytes,
                 "frame_bytes": self.limits.frame_bytes,
@@ -166,9 +172,8 @@ class Server:
     async def json(self, request: Request) -> Response:
         """Download the boxes as JSON."""
         session = self._session(request)
-        text = results.to_json(
-            session.rows.snapshot(), session.clip.as_json(), self.tracker, LOW_SCORE
-        )
+        source = session.clip.as_json()
+        text = results.to_json(session.rows.snapshot(), source, self.tracker, self.low_score)
         return _download(text, "application/json", session, "boxes.json")
 
     async def render(self, request: Request) -> Response:
@@ -180,7 +185,7 @@ class Server:
         if current is not None and current.is_alive():
             return JSONResponse(current.describe(), status_code=202)
         if current is None or current.error or current.version != session.rows.version:
-            session.rendering = current = Rendering(session, self.limits, LOW_SCORE)
+            session.rendering = current = Rendering(session, self.limits, self.low_score)
             current.start()
         return JSONResponse(current.describe(), status_code=202)
 
@@ -233,6 +238,7 @@ def create_app(
     tracker: str = "tracker",
     limits: Limits | None = None,
     parent: Path | None = None,
+    low_score: float = LOW_SCORE,
 ) -> Starlette:
     """Build the application.
 
@@ -241,8 +247,9 @@ def create_app(
         tracker: name shown on the page and written into the JSON download.
         limits: bounds; the defaults of `Limits` if None.
         parent: folder for the temporary folder; the system's if None.
+        low_score: below it a box is grey: the target may be hidden or gone.
     """
-    server = Server(make_tracker, tracker, limits or Limits(), parent)
+    server = Server(make_tracker, tracker, limits or Limits(), parent, low_score)
 
     async def sweep() -> None:
         while True:

@@ -10,6 +10,7 @@ from contextlib import suppress
 import uvicorn
 
 from ...errors import ParameterError
+from ..draw import LOW_SCORE
 from .app import create_app
 from .limits import Limits
 from .target import TrackerFactory
@@ -47,6 +48,7 @@ def serve(
     port: int = 8000,
     limits: Limits | None = None,
     announce: Callable[[str], None] = print,
+    low_score: float = LOW_SCORE,
 ) -> None:
     """Serve until Ctrl-C; temporary files are removed on the way out.
 
@@ -56,6 +58,7 @@ def serve(
         port: on 127.0.0.1; 0 takes any free one.
         limits: bounds; the defaults if None.
         announce: gets the address to open.
+        low_score: see `create_app`.
 
     Raises:
         ParameterError: the port cannot be used.
@@ -63,7 +66,7 @@ def serve(
     limits = limits or Limits()
     listener = bind(port)
     # The application (and its temporary folder) only after the port is ours.
-    app = create_app(make_tracker, tracker, limits)
+    app = create_app(make_tracker, tracker, limits, low_score=low_score)
     config = uvicorn.Config(
         app,
         log_level="warning",

@@ -142,3 +142,12 @@ def test_static_files_stay_in_their_folder(client, path):
     answer = client.get(f"http://127.0.0.1:8000{path}")
     assert answer.status_code == 404
     assert "create_app" not in answer.text
+
+
+def test_the_threshold_of_grey_reaches_page_and_download(folder, clip):
+    app = create_app(fakes.MatchTracker, "fake", fakes.SMALL, folder, low_score=0.3)
+    with TestClient(app, base_url="http://127.0.0.1:8000") as client:
+        assert client.get("/api/info").json()["low_score"] == 0.3
+        session = client.post("/api/videos?name=a.mp4", content=clip.read_bytes()).json()
+        values = client.get(f"/api/sessions/{session['id']}/boxes.json").json()
+        assert values["low_score"] == 0.3

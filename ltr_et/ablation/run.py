@@ -22,7 +22,7 @@ from pytracking_et.files import atomic_open
 from . import costs, report
 from .report import Context, Result
 from .rows import Row, rows, tables
-from .training import Recipe, train_row
+from .training import Recipe, train_row, weights_of
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ def measure_again(plan: Plan) -> int:
                 incomplete = True
                 continue
             if row.configuration not in seen:
-                weights = train_row(row.configuration, plan.seeds[0], plan.recipe).weights
+                weights = weights_of(row.configuration, plan.seeds[0], plan.recipe)
                 seen[row.configuration] = _measured(row, weights, plan)
                 log.info("%s: %s", row.configuration, seen[row.configuration])
             result.cost |= seen[row.configuration]

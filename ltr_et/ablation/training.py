@@ -91,12 +91,17 @@ def train_row(configuration: str, seed: int, recipe: Recipe) -> Trained:
         launch = RowLaunch(settings, processes, recipe)
         plan = _plan(settings, launch, recipe)
         settings.stages = [_stage(configuration, recipe, plan["pairs"])]
-        weights = settings.folder / "final.safetensors"
+        weights = weights_of(configuration, seed, recipe)
         trainer = launch.trainer()
         if not (weights.is_file() and trainer.stage_number):
             log.info("training %s, seed %d: %d pairs", configuration, seed, plan["pairs"])
             trainer.run()
     return Trained(weights, plan["pairs"], trainer.seconds / 60, plan["start"])
+
+
+def weights_of(configuration: str, seed: int, recipe: Recipe) -> Path:
+    """File of a finished row's averaged weights."""
+    return _settings(configuration, seed, recipe).folder / "final.safetensors"
 
 
 def is_given(configuration: str) -> bool:

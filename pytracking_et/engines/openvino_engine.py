@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 
 from ..errors import EngineError
 from . import seal
+from .cache import notice
 from .files_runtime import Compiled, GraphRuntime
+from .host import cpu_name
 
 try:
     import openvino
@@ -38,14 +41,20 @@ def has_bf16() -> bool:
     return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def _names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+def _compile(path: Path, settings: dict[str, Any]) -> openvino.CompiledModel:
+    from .openvino_form import read
+
+    return _core().compile_model(read(_core(), path), "CPU", settings)
 
 
 class OpenVinoRuntime(GraphRuntime):
     """Graphs as compiled OpenVINO models."""
 
     engine = "openvino"
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self._mapped: list[openvino.Tensor] = []
 
     def compile(self, path: Path) -> Compiled:
         """Compile a graph; raises EngineError where the file is none."""
@@ -57,17 +66,10 @@ class OpenVinoRuntime(GraphRuntime):
         }
         if self.threads is not None:
             settings["INFERENCE_NUM_THREADS"] = self.threads
-        kept = self.folder / f"compiled-{VERSION.partition('-')[0]}"
-        if self.keep_compiled and seal.check(kept):
-            # Halves the time to start and spares memory.
-            settings["CACHE_DIR"] = str(kept)
-        before = _names(kept)
         try:
-            model = _core().compile_model(str(path), "CPU", settings)
+            model = self._kept(path, settings) if self.keep_compiled else _compile(path, settings)
         except RuntimeError as error:
             raise EngineError(f"openvino {VERSION} cannot open {path}: {error}") from error
-        if "CACHE_DIR" in settings and _names(kept) != before:
-            seal.seal(kept)
         request = model.create_infer_request()
 
         def run(arrays: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:
@@ -75,6 +77,29 @@ class OpenVinoRuntime(GraphRuntime):
             return [np.array(value) for value in outputs.values()]
 
         return run
+
+    def _kept(self, path: Path, settings: dict[str, Any]) -> openvino.CompiledModel:
+        """The compiled graph of an earlier start, or compiled now and kept.
+
+        Quarters the time to start: neither parsing nor rewriting the graph is needed.
+        """
+        key = hashlib.sha256(repr([VERSION, cpu_name(), sorted(settings.items())]).encode())
+        kept = self.folder / "compiled" / f"{path.stem}-{key.hexdigest()[:12]}.blob"
+        content = seal.read(kept)
+        if content is not None:
+            try:
+                tensor = openvino.Tensor(content, shared_memory=True)
+                # OpenVINO reads constants from the mapping for as long as the graph lives.
+                self._mapped.append(tensor)
+                return _core().import_model(tensor, "CPU", settings)
+            except RuntimeError as error:
+                notice(f"compiled graph {kept} is made again: {error}")
+        model = _compile(path, settings)
+        try:
+            seal.write(kept, model.export_model().getvalue())
+        except OSError as error:
+            notice(f"compiled graph is not kept for the next start: {error}")
+        return model
 
 
 def open_folder(*arguments: Any, **keywords: Any) -> OpenVinoRuntime:

@@ -1,48 +1,41 @@
-"""Hashes of files that another program writes into a folder of ours.
+"""Files of ours that hold another program's data, with their hash at the end.
 
 OpenVINO notices a truncated compiled graph, but a damaged one it runs, with wrong boxes.
 """
 
 from __future__ import annotations
 
-import json
+import hashlib
 from pathlib import Path
 
-from ..files import atomic_open, sha256
+import numpy as np
+from numpy.typing import NDArray
 
-_LIST = "hashes.json"
+from ..files import atomic_path
+
+_SIZE = hashlib.sha256().digest_size
+_CHUNK = 1 << 20
 
 
-def check(folder: Path) -> bool:
-    """Remove what is not as it was sealed; returns whether the folder may be used.
+def write(path: Path, content: bytes) -> None:
+    """Write content and its hash, whole or not at all."""
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        stream.write(content)
+        stream.write(hashlib.sha256(content).digest())
 
-    It may not where a damaged file cannot be removed (open elsewhere, on Windows).
+
+def read(path: Path) -> NDArray[np.uint8] | None:
+    """The content, mapped: its memory is shared by processes, and what is written stays here.
+
+    None where there is no file or it is not as it was written.
     """
-    try:
-        listed = json.loads((folder / _LIST).read_text("utf-8"))
-    except (OSError, ValueError):
-        listed = {}
-    for path in _files(folder):
-        if listed.get(path.name) != sha256(path):
-            try:
-                path.chmod(0o600)
-                path.unlink()
-            except FileNotFoundError:
-                continue
-            except OSError:
-                return False
-    return True
-
-
-def seal(folder: Path) -> None:
-    """Record the hashes of all files in the folder."""
-    if folder.is_dir():
-        with atomic_open(folder / _LIST) as stream:
-            json.dump({path.name: sha256(path) for path in _files(folder)}, stream, indent=2)
-
-
-def _files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    kept = [path for path in sorted(folder.iterdir()) if path.is_file()]
-    return [path for path in kept if path.name != _LIST and not path.name.startswith(".")]
+    if not path.is_file() or path.stat().st_size <= _SIZE:
+        return None
+    length, digest = path.stat().st_size - _SIZE, hashlib.sha256()
+    # Read, not mapped: pages of the mapping would count as this process's from now on.
+    with path.open("rb") as stream:
+        for start in range(0, length, _CHUNK):
+            digest.update(stream.read(min(_CHUNK, length - start)))
+        if stream.read() != digest.digest():
+            return None
+    return np.memmap(path, np.uint8, "c", shape=(length,))

@@ -75,11 +75,11 @@ def resident_memory() -> float | None:
 
 def work(connection: Any, subject: Subject, clip: str, box: NDArray[np.float64]) -> None:
     """Body of a subject's process: open, start, then a block of frames per message."""
-    frames = np.load(clip, mmap_mode="r")
     try:
         running = open_subject(subject)
-        running.start(np.array(frames[0]), box)
-        running.step(np.array(frames[1]))
+        frames = _frames(clip, 0, 2)
+        running.start(frames[0], box)
+        running.step(frames[1])
     except (PytrackingETError, ImportError) as error:
         connection.send(("error", f"{type(error).__name__}: {error}"))
         return
@@ -91,10 +91,16 @@ def work(connection: Any, subject: Subject, clip: str, box: NDArray[np.float64])
             return
         first, last = message
         if first == 1:
-            running.start(np.array(frames[0]), box)
-        # Copied out of the mapping first: reading frames is not part of any step.
-        block = [np.array(frames[index]) for index in range(first, last)]
-        connection.send(("steps", [tuple(running.step(frame)) for frame in block]))
+            running.start(_frames(clip, 0, 1)[0], box)
+        # Read first: reading frames is not part of any step.
+        frames = _frames(clip, first, last)
+        connection.send(("steps", [tuple(running.step(frame)) for frame in frames]))
+
+
+def _frames(clip: str, first: int, last: int) -> list[NDArray[np.uint8]]:
+    # Mapped for a moment only: pages of the clip are no memory of the tracker's.
+    mapped = np.load(clip, mmap_mode="r")
+    return [np.array(mapped[index]) for index in range(first, last)]
 
 
 class _Process:

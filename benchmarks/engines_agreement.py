@@ -5,7 +5,7 @@
 Two comparisons, of the largest difference of x, y, w, h in pixels:
 
 * free: each engine tracks for itself. Once rounding has moved a crop by a pixel (its corner or side
-  lay next to a half), the engines look at different pictures and boxes differ until they meet again.
+  lay next to a half), engines look at different pictures and boxes differ until they meet again.
 * fed: each engine gets torch's state before every frame, so that only its own rounding counts.
 """
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -92,7 +94,11 @@ class Player:
             SourceError: the source failed; what was recorded so far is kept by the caller.
             BoxError: a box of `boxes` cannot be tracked on the first frame.
         """
-        clock = Pace(self.pace)
+        with settled_objects():
+            self._play(Pace(self.pace))
+        return self.summary
+
+    def _play(self, clock: Pace) -> None:
         while not self.controls.ended:
             if self._frame is None or self.controls.may_advance():
                 frame = self.reader.read()
@@ -106,7 +112,6 @@ class Player:
                 self._poll(IDLE)
                 self._refresh()
             self._obey()
-        return self.summary
 
     def _advance(self, frame: Frame) -> None:
         first, self._frame = self._frame is None, frame
@@ -202,3 +207,20 @@ class Player:
                 self.recording.add(frame.index, target.mark, 0.0)
         if changed:
             self._show(self._view.fps if self._view else 0.0)
+
+
+@contextmanager
+def settled_objects() -> Iterator[None]:
+    """Leave what exists now out of garbage collections for the length of the block.
+
+    torch alone brings 150,000 objects; to go through them stops every thread for 60 ms, two frames
+    of a camera, every now and then. What the loop itself makes is collected as ever.
+    """
+    frozen_before = gc.get_freeze_count()
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        if not frozen_before:  # what the caller froze stays so
+            gc.unfreeze()

@@ -1,5 +1,7 @@
+import gc
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -194,3 +196,30 @@ def test_pace_asks_the_display_to_wait():
     with Reader(ListSource([picture(i) for i in range(4)])) as reader:
         Player(reader, Session(ColourTracker()), controls, [Waiting(controls)], pace=0.5).run()
     assert max(waits) > 1.0  # 2 s a frame, less what the frame took
+
+
+class Cycle:
+    """Garbage that only a collection finds."""
+
+    def __init__(self):
+        self.own = self
+
+
+def test_old_objects_are_left_out_of_collections_only_while_it_plays():
+    frozen, alive = [], []
+
+    class Watcher(Script):
+        def show(self, view):
+            super().show(view)
+            frozen.append(gc.get_freeze_count())
+            cycle = Cycle()
+            alive.append(weakref.ref(cycle))
+
+    before = gc.get_freeze_count()
+    controls = Controls()
+    with Reader(ListSource([picture(i) for i in range(5)])) as reader:
+        Player(reader, Session(ColourTracker()), controls, [Watcher(controls)]).run()
+    assert min(frozen) > before
+    assert gc.get_freeze_count() == before
+    gc.collect()
+    assert [reference() for reference in alive] == [None] * 5

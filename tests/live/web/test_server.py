@@ -14,9 +14,10 @@ import pytest
 from websockets.sync.client import connect
 
 from pytracking_et.boxes import iou
-from pytracking_et.errors import ParameterError
+from pytracking_et.errors import CheckpointError, ParameterError
 from pytracking_et.live import clip as demo
 from pytracking_et.live.web.server import bind
+from pytracking_et.network import weights
 
 from . import fakes
 from .processes import ServerProcess, fake_server
@@ -137,11 +138,27 @@ def test_ten_clients_at_once_do_not_mix(folder, tmp_path):
         assert overlap.mean() > 0.8
 
 
+@pytest.fixture
+def own_weights():
+    """No argument: the weights of this package; skips where there are none."""
+    try:
+        weights.find("et_tracker")
+    except CheckpointError as error:
+        pytest.skip(str(error))
+    return []
+
+
+@pytest.fixture
+def published_weights(shared):
+    """LightTrack-Mobile's; the parameter file follows from them."""
+    return ["--checkpoint", str(shared / "weights" / "lighttrack_mobile.npz")]
+
+
 @pytest.mark.slow
-def test_serve_command_tracks_for_real(folder, shared):
-    """`ettrack serve` with published weights, on the demo clip, whose true boxes are known."""
-    weights = shared / "weights" / "lighttrack_mobile.npz"
-    arguments = ["serve", "--port", "0", "--parameter", "lt_mobile", "--checkpoint", str(weights)]
+@pytest.mark.parametrize("kind", ["own_weights", "published_weights"])
+def test_serve_command_tracks_for_real(folder, request, kind):
+    """`ettrack serve` on the demo clip, whose true boxes are known."""
+    arguments = ["serve", "--port", "0", *request.getfixturevalue(kind)]
     code = (
         f"import sys, tempfile; tempfile.tempdir = {str(folder)!r}; "
         f"from pytracking_et.commands import main; sys.exit(main({arguments!r}))"

@@ -1,7 +1,7 @@
 """How old is the frame whose box is shown, and does memory stay flat?
 
-    python benchmarks/live_latency.py                          # 10,000 frames at 30 fps: 6 minutes
-    python benchmarks/live_latency.py --frames 600             # a look
+    python benchmarks/live_latency.py --strict                 # 10,000 frames at 30 fps: 6 minutes
+    python benchmarks/live_latency.py --strict --frames 1800   # one minute
     python benchmarks/live_latency.py --tracker fixed --milliseconds 60
 
 A source makes 640x360 frames at a fixed rate, as a camera does; the live loop (reader thread,
@@ -150,8 +150,10 @@ def report(gauge: Gauge, shown: int, dropped: int, seconds: float, strict: bool)
     settled = gauge.memory[len(gauge.memory) // 10 :] or [resident_bytes()]
     growth = settled[-1] / settled[0] - 1
     print(f"shown {shown} frames in {seconds:.0f} s, {dropped} dropped for newer ones")
-    counts = ", ".join(f"{age}: {(ages == age).mean():.1%}" for age in np.unique(ages)[:8])
-    print(f"age of the frame shown, in frames: {counts}; oldest {ages.max()}")
+    counts = ", ".join(f"{age}: {(ages == age).sum()}" for age in np.unique(ages)[:8])
+    late = [f"{i} ({ages[i]})" for i in np.flatnonzero(ages > MOST_FRAMES_OLD)[:8]]
+    print(f"frames shown by age, in frames: {counts}; oldest {ages.max()}")
+    print(f"more than {MOST_FRAMES_OLD} old: {', '.join(late) or 'none'}")
     latencies = np.array(gauge.latencies) * 1000
     print(
         f"latency: median {np.median(latencies):.1f} ms, 99 % {np.quantile(latencies, 0.99):.1f} ms"

@@ -74,7 +74,9 @@ def main() -> None:
     args = parser.parse_args()
     rows, found = measurements(args.speed), accuracies(args.sequences, args.dataset)
     (args.output / "accuracy.json").write_text(json.dumps(found, indent=2) + "\n", "utf-8")
-    shown = plot(args.output / "accuracy_against_speed.png", rows, found)
+    about = json.loads(args.speed.read_text("utf-8"))["machine"]
+    title = f"{about['cpu']}, {about['cpus']} CPUs"
+    shown = plot(args.output / "accuracy_against_speed.png", rows, found, title)
     print(markdown(rows))
     print(f"\nAUC: {found}; in the plot: {', '.join(dict.fromkeys(shown))}")
 

@@ -15,7 +15,7 @@ from ..errors import EngineError
 from . import seal
 from .cache import notice
 from .files_runtime import Compiled, GraphRuntime
-from .host import cpu_name
+from .host import cpu_name, return_freed_memory
 
 try:
     import openvino
@@ -70,6 +70,7 @@ class OpenVinoRuntime(GraphRuntime):
             model = self._kept(path, settings) if self.keep_compiled else _compile(path, settings)
         except RuntimeError as error:
             raise EngineError(f"openvino {VERSION} cannot open {path}: {error}") from error
+        return_freed_memory()
         request = model.create_infer_request()
 
         def run(arrays: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:

@@ -58,12 +58,18 @@ def write_json(path: Path, results: Sequence[Measurement], more: Mapping[str, An
         stream.write("\n")
 
 
-def plot(path: Path, results: Sequence[Measurement], accuracy: Mapping[str, float]) -> list[str]:
+def plot(
+    path: Path,
+    results: Sequence[Measurement],
+    accuracy: Mapping[str, float],
+    title: str | None = None,
+) -> list[str]:
     """Accuracy against speed; returns the labels that had an accuracy.
 
     Args:
         path: image file; the ending decides the kind.
         accuracy: AUC in percent by label ("openvino f32", "CSRT") or by precision ("f32").
+        title: the machine that was measured; None: this one.
     """
     import matplotlib
 
@@ -83,13 +89,19 @@ def plot(path: Path, results: Sequence[Measurement], accuracy: Mapping[str, floa
             f"{label} ({threads})",
             (result.fps, accuracy[key]),
             textcoords="offset points",
-            xytext=(5, 4),
+            # Float32 engines share a height: slanted, above or below, labels stay apart.
+            xytext=(1, -5 if threads == 1 else 5),
+            va="top" if threads == 1 else "bottom",
+            rotation=-45 if threads == 1 else 45,
+            rotation_mode="anchor",
             fontsize=8,
         )
         shown.append(label)
+    axes.set_xscale("log")
+    axes.margins(x=0.2, y=0.35)
     axes.set_xlabel("frames per second, whole loop (threads in brackets)")
     axes.set_ylabel("AUC (%)")
-    axes.set_title(f"{host.cpu_name()}, {host.cpu_count()} CPUs", fontsize=10)
+    axes.set_title(title or f"{host.cpu_name()}, {host.cpu_count()} CPUs", fontsize=10)
     axes.grid(alpha=0.3)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=150)

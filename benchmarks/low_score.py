@@ -8,11 +8,14 @@ Tracks with the live loop's tracker and sorts the scores by what is known of the
     tracked   the box overlaps the true one (IoU > 0.5)
     lost      it does not touch it (IoU < 0.1)
     absent    frames of another video are handed to a copy of the tracker, five in a row
-    hidden    rendered clip, more than 80 % of the target behind something
+    hidden    a piece of another video is pasted over the target for five frames (training tracks);
+              a pole is before the person (Jogging)
+    partly    rendered clip, more than 40 % of the target behind something
 
 The threshold (`object_presence_score_threshold` of the parameter file) is the one that separates
 the training tracks best: the highest mean of the share of tracked frames above it and the share of
-absent frames below it. The benchmark's sequences are only looked at with it, never chosen by.
+absent and hidden frames below it. The benchmark's sequences are only looked at with it, never
+chosen by. A minute or two on one core at 20 ms a frame; half with --tracks 6.
 """
 
 from __future__ import annotations
@@ -33,8 +36,8 @@ from pytracking_et.evaluation import get_dataset
 from pytracking_et.live.clip import render
 from pytracking_et.live.sources import read_image
 
-TRACKED, LOST, HIDDEN = 0.5, 0.1, 0.8
-ABSENT_RUN = 5
+TRACKED, LOST, PARTLY = 0.5, 0.1, 0.4
+RUN = 5  # frames in a row with nothing to find
 CANDIDATES = np.round(np.arange(0.05, 0.995, 0.01), 2)
 # Boxes of this source are a tracker's, and of this one mostly of the same small things on runways.
 PSEUDO, MANY = "davis_train_pseudo", "fod"
@@ -74,9 +77,20 @@ def fitted(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     return np.tile(image, (*times, 1))[: shape[0], : shape[1]].copy()
 
 
+def covered(path: Path, box: list[float], patch: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """An image whose target, and a tenth around it, is behind the upper left of `patch`."""
+    image = read_image(path)
+    x, y, w, h = box
+    left, top = max(0, round(x - 0.1 * w)), max(0, round(y - 0.1 * h))
+    right, bottom = round(x + 1.1 * w), round(y + 1.1 * h)
+    part = image[top:bottom, left:right]
+    part[:] = patch[: part.shape[0], : part.shape[1]]
+    return image
+
+
 def training(tracker: ETTracker, chosen: dict[str, Track], frames: int) -> Scores:
-    """Scores of training tracks; half-way, a copy is shown another source's video."""
-    scores: Scores = {"tracked": [], "lost": [], "absent": []}
+    """Scores of training tracks; half-way, copies are shown another source's video."""
+    scores: Scores = {"tracked": [], "lost": [], "absent": [], "hidden": []}
     names = sorted(chosen)
     for position, name in enumerate(names):
         track = chosen[name][:frames]
@@ -89,9 +103,12 @@ def training(tracker: ETTracker, chosen: dict[str, Track], frames: int) -> Score
             box, score = tracker.update(image)
             sort(scores, float(iou(box, np.array(truth))), score)
             if index == len(track) // 2:
-                lone = copy.deepcopy(tracker)
-                for elsewhere, _ in (other * ABSENT_RUN)[:ABSENT_RUN]:
+                patch = fitted(other[0][0], image.shape)
+                lone, blind = copy.deepcopy(tracker), copy.deepcopy(tracker)
+                for elsewhere, _ in (other * RUN)[:RUN]:
                     scores["absent"].append(lone.update(fitted(elsewhere, image.shape)).score)
+                for later, place in track[index + 1 : index + 1 + RUN]:
+                    scores["hidden"].append(blind.update(covered(later, place, patch)).score)
     return scores
 
 
@@ -105,15 +122,15 @@ def sort(scores: Scores, overlap: float, score: float) -> None:
 
 def rendered(tracker: ETTracker, seeds: Iterable[int]) -> Scores:
     """Scores on the rendered clip."""
-    scores: Scores = {"tracked": [], "lost": [], "hidden": []}
+    scores: Scores = {"tracked": [], "lost": [], "partly": []}
     for seed in seeds:
         for index, frame in enumerate(render(150, seed)):
             if index == 0:
                 tracker.init(frame.image, frame.box)
                 continue
             box, score = tracker.update(frame.image)
-            if frame.hidden > HIDDEN:
-                scores["hidden"].append(score)
+            if frame.hidden > PARTLY:
+                scores["partly"].append(score)
             else:
                 sort(scores, float(iou(box, frame.box)), score)
     return scores
@@ -140,8 +157,8 @@ def sequences(tracker: ETTracker, root: Path, every: bool) -> Iterator[tuple[str
 
 def best(scores: Scores) -> float:
     """Threshold with the highest mean of the two shares; the middle of the best stretch."""
-    tracked, absent = np.array(scores["tracked"]), np.array(scores["absent"])
-    values = [((tracked >= t).mean() + (absent < t).mean()) / 2 for t in CANDIDATES]
+    tracked, gone = np.array(scores["tracked"]), np.array(scores["absent"] + scores["hidden"])
+    values = [((tracked >= t).mean() + (gone < t).mean()) / 2 for t in CANDIDATES]
     return float(np.median(CANDIDATES[np.isclose(values, max(values), atol=0.002)]).round(2))
 
 
@@ -176,7 +193,7 @@ def main() -> None:
     chosen = tracks(args.videos, args.tracks)
     learnt = training(tracker, chosen, args.frames)
     threshold = best(learnt)
-    shown = sorted({0.3, 0.4, 0.5, 0.55, 0.6, 0.7, 0.8, threshold})
+    shown = sorted({0.3, 0.55, 0.7, 0.8, 0.9, 0.95, 0.98, threshold})
     print(f"{len(chosen)} training tracks; best threshold {threshold:.2f}")
     marks = "  ".join(f"<{t:5.2f}" for t in shown)
     print(f"{'':<14} {'':<8} count  5 %  50 %  95 %  {marks}")

@@ -14,7 +14,7 @@ HELP_TEXT = (
     "<b>Keys</b> (click the Tracking panel first)<br>space: pause or go on<br>right arrow: next "
     "frame, and pause<br>r: forget all targets<br>q: stop and save<br>two clicks in the Tracking "
     "panel: corners of a new box<br>Esc: forget the first corner<br><br>Block List: what is shown; "
-    "panels of a higher --debug level can be switched on there."
+    "panels of a higher <nobr>--debug</nobr> level can be switched on there."
 )
 
 

@@ -73,7 +73,7 @@ class LocalLayer(ProjectedAttention):
 
     def mix(self, x: Tensor) -> Tensor:
         """Attend within the window of each position."""
-        height, width = x.shape[2:]
+        height, width = (int(side) for side in x.shape[2:])
         reach, area = self.window // 2, TILE + self.window - 1
         below, right = -height % TILE, -width % TILE
         border = (reach, right + reach, reach, below + reach)

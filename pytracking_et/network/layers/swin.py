@@ -71,7 +71,8 @@ class SwinLayer(ProjectedAttention):
 
     def mix(self, x: Tensor) -> Tensor:
         """Attend within (shifted) windows."""
-        height, width = x.shape[2:]
+        # Plain numbers: traced ones round towards zero in ONNX, and -(-18 // 4) would be 4.
+        height, width = (int(side) for side in x.shape[2:])
         full = tuple(-(-side // self.window) * self.window for side in (height, width))
         padded = F.pad(x, (0, full[1] - width, 0, full[0] - height))
         number = self.regions(height, width, (full[0], full[1]), x.device)

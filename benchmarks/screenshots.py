@@ -55,6 +55,26 @@ def distractor(index: int, frames: int) -> list[float]:
     return [x - 18, y - 25, 36, 46]
 
 
+def closest(stage: Stage, picture: np.ndarray) -> int:
+    """Number of the clip's frame that looks most like an RGB picture of any size."""
+    size = (160, 90)
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    gaps = [
+        float(np.abs(cv2.resize(f.image, size, interpolation=cv2.INTER_AREA) - small).mean())
+        for f in stage.frames
+    ]
+    return int(np.argmin(gaps))
+
+
+def grab(window: str) -> Image.Image:
+    """What the window shows."""
+    words = xdotool("getwindowgeometry", "--shell", window)
+    place = {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", words)}
+    left, top = place["X"], place["Y"]
+    area = (left, top, left + place["WIDTH"], top + place["HEIGHT"])
+    return ImageGrab.grab(xdisplay=os.environ["DISPLAY"]).convert("RGB").crop(area)
+
+
 def take_window(stage: Stage) -> None:
     """Two boxes dragged on a paused video, then a second of tracking."""
     with ExitStack() as stack:
@@ -74,17 +94,14 @@ def take_window(stage: Stage) -> None:
             xdotool("key", "Right")
             time.sleep(0.05)
         time.sleep(1.0)
-        drag(window, stage.frames[START].box.tolist())
-        drag(window, distractor(START, len(stage.frames)))
+        index = closest(stage, np.asarray(grab(window)))  # a busy window drops keys
+        drag(window, stage.frames[index].box.tolist())
+        drag(window, distractor(index, len(stage.frames)))
         xdotool("key", "space")
         time.sleep(1.2)
         xdotool("key", "space")
         time.sleep(1.0)
-        words = xdotool("getwindowgeometry", "--shell", window)
-        place = {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", words)}
-        left, top = place["X"], place["Y"]
-        area = (left, top, left + place["WIDTH"], top + place["HEIGHT"])
-        picture = ImageGrab.grab(xdisplay=os.environ["DISPLAY"]).crop(area)
+        picture = grab(window)
         xdotool("key", "q")
         app.wait(PATIENCE)
     stage.save("window", picture)
@@ -198,16 +215,12 @@ def take_web_phone(stage: Stage) -> None:
 
 
 def seen_box(stage: Stage, page: Any) -> list[float]:
-    """True box in the picture on the stage: of the clip's frame that looks most like it."""
+    """True box in the picture on the page."""
     data = np.frombuffer(page.locator("#stage").screenshot(), np.uint8)
-    shown = cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-    size = (160, 90)
-    small = cv2.resize(shown, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    gaps = [
-        float(np.abs(cv2.resize(f.image, size, interpolation=cv2.INTER_AREA) - small).mean())
-        for f in stage.frames
-    ]
-    return [float(value) for value in stage.frames[int(np.argmin(gaps))].box]
+    shown = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert shown is not None
+    index = closest(stage, cv2.cvtColor(shown, cv2.COLOR_BGR2RGB))
+    return stage.frames[index].box.tolist()
 
 
 def take_web_camera(stage: Stage) -> None:

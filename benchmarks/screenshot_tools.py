@@ -118,7 +118,8 @@ def xdotool(*words: object) -> str:
 def screen() -> Iterator[None]:
     """A virtual screen; DISPLAY is set to it for the block."""
     reader, writer = os.pipe()
-    command = ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1024x768x24"]
+    # -noreset: it would start afresh, and turn programs away meanwhile, when the last one has left.
+    command = ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1024x768x24", "-noreset"]
     before = os.environ.get("DISPLAY")
     with process(command, pass_fds=[writer], stderr=subprocess.DEVNULL):
         os.close(writer)

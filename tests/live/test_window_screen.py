@@ -24,7 +24,8 @@ def screen(monkeypatch):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
     reader, writer = os.pipe()
-    command = ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1024x768x24"]
+    # -noreset: it would start afresh, and turn programs away meanwhile, when the last one has left.
+    command = ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1024x768x24", "-noreset"]
     server = subprocess.Popen(command, pass_fds=[writer], stderr=subprocess.DEVNULL)
     os.close(writer)
     with os.fdopen(reader) as stream:

@@ -82,7 +82,7 @@ class Transform(nn.Module):
     """Feed-forward with its residual: tokens (N, C) -> (N, C).
 
     Hidden units that the second product multiplies by zero are left out (`ltr_et.narrow` makes
-    them: 896 of 1,024 in the shipped weights); the result is the same.
+    them: 976 of 1,024 in the shipped weights); the result is the same.
     """
 
     def __init__(self, layer: ExemplarLayer) -> None:

@@ -125,7 +125,7 @@ def note(results: Sequence[Result], context: Context) -> str:
         "trained 50 epochs on LaSOT, TrackingNet, GOT-10k and COCO, so compare rows with each "
         "other, not our columns with theirs; at a small budget AUC says which row learns "
         "quickest, not which is best in the end",
-        "feed-forwards have all 1,024 hidden units here (the shipped weights use 128)",
+        "feed-forwards have all 1,024 hidden units here (the shipped weights use fewer)",
         *(
             f"{name}: {caveat(column, sequences)}{column} published"
             for name, (column, sequences) in context.datasets.items()

@@ -53,6 +53,21 @@ def train(settings: Settings, datasets: OpenDatasets | None = None) -> bool:
         return Launch(settings, processes, datasets).trainer().run()
 
 
+def narrow_file(settings: Settings) -> Path:
+    """Narrow the weights `settings.initial` as the first stage says, and export them.
+
+    Returns:
+        `final.safetensors` in the run's folder.
+
+    Raises:
+        PytrackingETError: settings, data or weights that do not fit.
+    """
+    for assignment in settings.overrides:
+        override(settings, assignment)
+    with group(settings.use_gpu) as processes:
+        return Launch(settings, processes).narrowed()
+
+
 class Launch:
     """Builds the parts of a run."""
 
@@ -79,6 +94,16 @@ class Launch:
             export=self._export,
             before_stage=self._before_stage,
         )
+
+    def narrowed(self) -> Path:
+        """Write the initial weights with the first stage's number of units."""
+        net: Any = network.build(self.settings.network)
+        assert self.settings.initial is not None
+        texts = network.weights.load(net, self.settings.initial)
+        self._before_stage(net, self.settings.stages[0])
+        path = self.settings.folder / "final.safetensors"
+        self._export(net.state_dict(), int(texts.get("samples", 0)), path)
+        return path
 
     def actor_of(self, net: nn.Module) -> Callable[[Stage], ETActor]:
         """Factory of a stage's actor."""

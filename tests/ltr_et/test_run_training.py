@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from ltr_et import run_training
+from ltr_et.narrow import active_units
 from ltr_et.settings import Settings
-from ltr_et.train_settings.et_tracker import distill, paper, refine, smoke
+from ltr_et.train_settings.et_tracker import distill, narrow, paper, refine, smoke
 from ltr_et.train_settings.rendered import write_clips
 from ltr_et.train_settings.sources import prepare
+from ltr_et.training import launch
 from ltr_et.training.log import read_log
 from ltr_et.training.optimizer import rate_at
 from pytracking_et import network
@@ -52,9 +54,26 @@ def test_no_teacher(tmp_path, monkeypatch):
         distill.run(Settings(workspace=tmp_path))
 
 
-def test_refine_needs_weights_to_start_from():
+@pytest.mark.parametrize("recipe", [refine, narrow])
+def test_weights_to_start_from_are_needed(recipe):
     with pytest.raises(CheckpointError, match="--initial"):
-        refine.run(Settings())
+        recipe.run(Settings())
+
+
+@pytest.mark.slow
+def test_narrow_writes_a_file_that_loads(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "_NARROW_PAIRS", 16)
+    initial = tmp_path / "full.safetensors"
+    network.weights.save(initial, randomised("et_tracker").state_dict(), {"samples": "7"})
+    settings = Settings(
+        workspace=tmp_path / "work", script_name="narrow", use_gpu=False, initial=initial,
+        data=write_pack(tmp_path / "pack"), overrides=["stages.0.units=32"],
+    )  # fmt: skip
+    assert narrow.run(settings)
+    net = network.build("et_tracker")
+    texts = network.weights.load(net, settings.folder / "final.safetensors")
+    assert (texts["samples"], texts["recipe"]) == ("7", "ltr/et_tracker/narrow")
+    assert active_units(net.cls_branch_3) == 32
 
 
 def test_no_data(tmp_path, monkeypatch):
@@ -152,6 +171,6 @@ def test_stages_of_a_recipe_let_the_ground_truth_win(recipe, hint):
     assert heads.losses.at(0.0)["hint"] == hint
     assert heads.units < 1024
     assert everything.losses.at(1.0)["distill_cls"] <= 0.1
-    assert statistics.losses.at(0.0)["distill_cls"] == 0
+    assert statistics.losses.at(0.0)["distill_cls"] <= 0.1
     # Every part of the network learns in the end.
     assert set(statistics.rates) == set(smoke.ALL) >= {"stem", "backbone", "neck", "fusor"}

@@ -140,6 +140,8 @@ class Launch:
     @torch.no_grad()
     def _features(self, net: Any, stage: Stage, count: int) -> tuple[Tensor, Tensor]:
         """Raw backbone features of `count` pairs of a stage that training never sees."""
+        # In train mode the backbone's BatchNorm would take statistics from these pairs.
+        net.eval()
         pairs = open_pairs(self.settings, stage, {})
         zs, xs = [], []
         for first in range(0, count, 16):

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
 from ltr_et import run_training
 from ltr_et.narrow import active_units
@@ -28,7 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.mark.parametrize("module, name", [("et_tracker", "distil"), ("et", "distill")])
 def test_unknown_settings_script_lists_what_there_is(module, name):
-    with pytest.raises(ParameterError, match="et_tracker distill, et_tracker narrow, et_tracker paper"):
+    known = "et_tracker distill, et_tracker narrow, et_tracker paper"
+    with pytest.raises(ParameterError, match=known):
         run_training.run_training(module, name, Settings())
 
 
@@ -64,7 +66,8 @@ def test_weights_to_start_from_are_needed(recipe):
 def test_narrow_writes_a_file_that_loads(tmp_path, monkeypatch):
     monkeypatch.setattr(launch, "_NARROW_PAIRS", 16)
     initial = tmp_path / "full.safetensors"
-    network.weights.save(initial, randomised("et_tracker").state_dict(), {"samples": "7"})
+    full = randomised("et_tracker").state_dict()
+    network.weights.save(initial, full, {"samples": "7"}, half=False)
     settings = Settings(
         workspace=tmp_path / "work", script_name="narrow", use_gpu=False, initial=initial,
         data=write_pack(tmp_path / "pack"), overrides=["stages.0.units=32"],
@@ -74,6 +77,8 @@ def test_narrow_writes_a_file_that_loads(tmp_path, monkeypatch):
     texts = network.weights.load(net, settings.folder / "final.safetensors")
     assert (texts["samples"], texts["recipe"]) == ("7", "ltr/et_tracker/narrow")
     assert active_units(net.cls_branch_3) == 32
+    name = "backbone_net.blocks.0.0.bn1.running_mean"
+    torch.testing.assert_close(net.state_dict()[name], full[name], rtol=1e-3, atol=1e-4)
 
 
 def test_no_data(tmp_path, monkeypatch):

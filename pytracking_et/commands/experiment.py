@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .run import (
-    add_run_arguments,
-    add_visdom_arguments,
-    debug_level,
-    visdom_info,
-    visdom_server,
-)
+from .run import add_run_arguments, add_visdom_arguments, track_and_report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,18 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the experiment; 1 where a sequence failed."""
-    from ..evaluation.experiment import load_experiment, run_and_report
+    from ..evaluation.experiment import load_experiment
     from ..evaluation.selection import override
 
     trackers, dataset = load_experiment(args.experiment_module, args.experiment_name)
     trackers = override(trackers, args.checkpoint, args.engine, args.results)
-    with visdom_server(args):
-        return run_and_report(
-            dataset,
-            trackers,
-            debug=debug_level(args),
-            threads=args.threads,
-            visdom_info=visdom_info(args),
-            resume=args.resume,
-            cluster=args.cluster,
-        )
+    return track_and_report(args, dataset, trackers)

@@ -58,31 +58,37 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_visdom_arguments(parser: argparse.ArgumentParser) -> None:
     """pytracking's three Visdom arguments, the first a real boolean, and one to start a server."""
-    parser.add_argument(
+    _add_switch(
+        parser,
         "--use_visdom",
-        type=parse_boolean,
-        nargs="?",
-        const=True,
         default=True,
-        metavar="BOOL",
         help="show in Visdom where --debug > 0 (default: true)",
     )
     parser.add_argument("--visdom_server", default="127.0.0.1", metavar="HOST")
     parser.add_argument("--visdom_port", type=int, default=8097, metavar="PORT")
-    parser.add_argument(
+    _add_switch(
+        parser,
         "--visdom_start",
+        default=False,
+        help="start a local Visdom server; works offline, means --debug 1 (default: false)",
+    )
+
+
+def _add_switch(parser: argparse.ArgumentParser, name: str, default: bool, help: str) -> None:
+    """A boolean as pytracking takes it: `--name`, `--name true`, `--name false`."""
+    parser.add_argument(
+        name,
         type=parse_boolean,
         nargs="?",
         const=True,
-        default=False,
+        default=default,
         metavar="BOOL",
-        help="start a local Visdom server; works offline, means --debug 1 (default: false)",
+        help=help,
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Track, write results, print the table; 1 where a sequence failed."""
-    from ..evaluation.experiment import run_and_report
     from ..evaluation.selection import select_sequences, select_trackers
 
     trackers = select_trackers(
@@ -95,6 +101,13 @@ def run(args: argparse.Namespace) -> int:
         results_path=args.results,
     )
     dataset = select_sequences(args.dataset_name, args.dataset_root, args.sequence)
+    return track_and_report(args, dataset, trackers)
+
+
+def track_and_report(args: argparse.Namespace, dataset: Any, trackers: Any) -> int:
+    """Run trackers on sequences as the arguments say, Visdom included; 1 where one failed."""
+    from ..evaluation.experiment import run_and_report
+
     with visdom_server(args):
         return run_and_report(
             dataset,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +46,8 @@ def train(settings: Settings, datasets: OpenDatasets | None = None) -> bool:
     Raises:
         PytrackingETError: settings, data or weights that do not fit.
     """
-    for assignment in settings.overrides:
-        override(settings, assignment)
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
-    with group(settings.use_gpu) as processes:
-        return Launch(settings, processes, datasets).trainer().run()
+    with _launched(settings, datasets) as launch:
+        return launch.trainer().run()
 
 
 def narrow_file(settings: Settings) -> Path:
@@ -62,10 +59,19 @@ def narrow_file(settings: Settings) -> Path:
     Raises:
         PytrackingETError: settings, data or weights that do not fit.
     """
+    with _launched(settings) as launch:
+        return launch.narrowed()
+
+
+@contextmanager
+def _launched(settings: Settings, datasets: OpenDatasets | None = None) -> Iterator[Launch]:
+    """Apply overrides and threads, join the group of processes, gather the parts of a run."""
     for assignment in settings.overrides:
         override(settings, assignment)
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
     with group(settings.use_gpu) as processes:
-        return Launch(settings, processes).narrowed()
+        yield Launch(settings, processes, datasets)
 
 
 class Launch:

@@ -50,10 +50,19 @@ def machine() -> dict[str, Any]:
     }
 
 
+def _from_here(path: str | None) -> str | None:
+    """A path below the working directory relative to it: figures are for other machines too."""
+    if path is None or not Path(path).is_relative_to(Path.cwd()):
+        return path
+    return Path(path).relative_to(Path.cwd()).as_posix()
+
+
 def write_json(path: Path, results: Sequence[Measurement], more: Mapping[str, Any]) -> None:
     """Everything that was measured."""
     with atomic_open(path) as stream:
         rows = [result.row() for result in results]
+        for row in rows:
+            row["checkpoint"] = _from_here(row["checkpoint"])
         json.dump({"machine": machine(), "results": rows, **more}, stream, indent=2)
         stream.write("\n")
 

@@ -86,21 +86,32 @@ class OpenVinoRuntime(GraphRuntime):
         """
         key = hashlib.sha256(repr([VERSION, cpu_name(), sorted(settings.items())]).encode())
         kept = self.folder / "compiled" / f"{path.stem}-{key.hexdigest()[:12]}.blob"
-        content = seal.read(kept)
-        if content is not None:
-            try:
-                tensor = openvino.Tensor(content, shared_memory=True)
-                # OpenVINO reads constants from the mapping for as long as the graph lives.
-                self._mapped.append(tensor)
-                return _core().import_model(tensor, "CPU", settings)
-            except RuntimeError as error:
-                notice(f"compiled graph {kept} is made again: {error}")
+        model = self._imported(kept, settings)
+        if model is not None:
+            return model
         model = _compile(path, settings)
         try:
             seal.write(kept, model.export_model().getvalue())
         except OSError as error:
             notice(f"compiled graph is not kept for the next start: {error}")
-        return model
+            return model
+        # A graph compiled here holds on to some 10 MB that an imported one does not.
+        del model
+        return_freed_memory()
+        return self._imported(kept, settings) or _compile(path, settings)
+
+    def _imported(self, kept: Path, settings: dict[str, Any]) -> openvino.CompiledModel | None:
+        content = seal.read(kept)
+        if content is None:
+            return None
+        try:
+            tensor = openvino.Tensor(content, shared_memory=True)
+            # OpenVINO reads constants from the mapping for as long as the graph lives.
+            self._mapped.append(tensor)
+            return _core().import_model(tensor, "CPU", settings)
+        except RuntimeError as error:
+            notice(f"compiled graph {kept} is made again: {error}")
+            return None
 
 
 def open_folder(*arguments: Any, **keywords: Any) -> OpenVinoRuntime:

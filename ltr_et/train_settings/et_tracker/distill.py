@@ -36,12 +36,12 @@ UNITS = 128
 LICENSE = "Trained on data some of which forbids commercial use; see docs/model-card.md"
 
 
-def heads(samples: int, hint: float) -> Stage:
-    """Stage 1; `hint` is the weight of the likeness to the teacher's layers."""
+def heads(samples: int) -> Stage:
+    """Stage 1."""
     return Stage(
         "heads", samples, rates=dict(HEADS), units=UNITS, final=0.25,
         losses=LossWeights(
-            distill_cls=(1.0, 0.5), distill_box=(0.5, 0.25), hint=hint, hint_until=0.6,
+            distill_cls=(1.0, 0.5), distill_box=(0.5, 0.25), hint=1.0, hint_until=0.6,
             distractor=2.0,
         ),
     )  # fmt: skip
@@ -75,7 +75,7 @@ def statistics(samples: int) -> Stage:
 
 def stages() -> list[Stage]:
     """The three stages."""
-    return [heads(24_000, hint=1.0), everything(100_000), statistics(16_000)]
+    return [heads(24_000), everything(100_000), statistics(16_000)]
 
 
 def run(settings: Settings) -> bool:

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from .boxes import Prediction
 from .engines import create
 from .network import weights
-from .tracker.params import load, loop_parameters
+from .tracker import plugins
+from .tracker.params import loop_parameters
 from .tracking.image import Color, check_color
 from .tracking.loop import Loop
 
@@ -51,7 +52,8 @@ class ETTracker:
     ) -> None:
         self.color = check_color(color)
         self.parameter = parameter
-        self._loop = open_loop(load(parameter), checkpoint, engine, threads, precision)
+        params = plugins.parameters("et_tracker", parameter)
+        self._loop = open_loop(params, checkpoint, engine, threads, precision)
 
     def init(self, image: NDArray[Any], box: ArrayLike, color: Color | None = None) -> None:
         """Take the target from a frame; may be called again for a new target.

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pytracking_et.tracker.plugins import VARIABLE
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -31,6 +33,15 @@ def isolated_settings(tmp_path_factory, monkeypatch):
             monkeypatch.delenv(name)
     monkeypatch.setenv("PYTRACKING_ET_CACHE", str(folder / "cache"))
     monkeypatch.setenv("PYTRACKING_ET_SETTINGS", str(folder / "ettrack.toml"))
+
+
+@pytest.fixture
+def fakelab(monkeypatch, tmp_path):
+    """Makes `Tracker("fake", "plain")` work, here and in workers, with results below tmp_path."""
+    monkeypatch.setenv(VARIABLE, "tests.fakelab")
+    monkeypatch.setenv("PYTRACKING_ET_RESULTS_PATH", str(tmp_path / "results"))
+    monkeypatch.setenv("FAKE_MARKER", str(tmp_path / "marker"))
+    return tmp_path / "results"
 
 
 @pytest.fixture(scope="session")

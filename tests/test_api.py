@@ -11,6 +11,7 @@ from pytracking_et import ETTracker, network
 from pytracking_et.errors import CheckpointError, EngineError, ParameterError
 from pytracking_et.network import weights
 from pytracking_et.tracker import params as params_module
+from pytracking_et.tracker import plugins
 from pytracking_et.tracking.parameters import Parameters
 
 
@@ -64,7 +65,7 @@ def test_network_is_built_once_per_process(checkpoint):
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"parameter": "nonsense"}, ParameterError, "one of:.*et_tracker"),
+        ({"parameter": "nonsense"}, ParameterError, "there are:.*et_tracker"),
         ({"engine": "quantum"}, EngineError, "quantum.*one of: auto.*torch"),
         ({"color": "hsv"}, ParameterError, "'hsv'"),
         ({"checkpoint": "gone.npz"}, CheckpointError, "gone.npz"),
@@ -96,6 +97,7 @@ class TestParameterFiles:
             ("window_influence", 0.0),
             ("lr", 0.1),
             ("size_smoothing", "once"),
+            ("cropping", "exact"),
             ("minimum_size", 60),
             ("hold_below", 1.0),
             # `calibrate` needs a network that finds the target: tests/tracking/test_loop.py.
@@ -103,10 +105,10 @@ class TestParameterFiles:
     )
     def test_every_field_has_an_effect(self, checkpoint, monkeypatch, field, value):
         def run(**fields):
-            bag = params_module.load("lt_mobile")
+            bag = plugins.parameters("et_tracker", "lt_mobile")
             for name, override in fields.items():
                 setattr(bag, name, override)
-            monkeypatch.setattr("pytracking_et.api.load", lambda _name: bag)
+            monkeypatch.setattr(plugins, "parameters", lambda *_names: bag)
             tracker = open_tracker(checkpoint)
             tracker.init(image(), (50, 40, 30, 20))
             return np.array([tracker.update(image(seed)).box for seed in range(1, 4)])
@@ -116,19 +118,19 @@ class TestParameterFiles:
         assert not np.allclose(run(**base), run(**{**base, field: value}))
 
     def test_a_field_nobody_reads_is_an_error(self):
-        bag = params_module.load("et_tracker_published")
+        bag = plugins.parameters("et_tracker", "et_tracker_published")
         bag.windowinfluence = 0.3
         with pytest.raises(ParameterError, match="did you mean 'window_influence'"):
             params_module.loop_parameters(bag, {})
 
     def test_a_foreign_field_warns(self):
-        bag = params_module.load("et_tracker_published")
+        bag = plugins.parameters("et_tracker", "et_tracker_published")
         bag.their_own = 3
         with pytest.warns(UserWarning, match="'their_own' = 3"):
             params_module.loop_parameters(bag, {})
 
     def test_no_harness_field_is_taken_for_a_misspelling(self):
-        bag = params_module.load("et_tracker_published")
+        bag = plugins.parameters("et_tracker", "et_tracker_published")
         for name in params_module.HARNESS_FIELDS:
             setattr(bag, name, None)
         assert params_module.loop_parameters(bag, {}) == Parameters()
@@ -137,18 +139,18 @@ class TestParameterFiles:
         ("name", "lr"), [("et_tracker", 0.4), ("et_tracker_published", 0.616), ("lt_mobile", 0.616)]
     )
     def test_only_our_default_takes_constants_from_the_weights(self, name, lr):
-        bag = params_module.load(name)
+        bag = plugins.parameters("et_tracker", name)
         assert params_module.loop_parameters(bag, {"lr": 0.4}).lr == lr
 
     @pytest.mark.parametrize("name", network.configurations())
     def test_every_network_has_a_parameter_file(self, name):
-        bag = params_module.load(name)
+        bag = plugins.parameters("et_tracker", name)
         assert bag.network == name
         if name != "et_tracker":
             assert params_module.loop_parameters(bag, {"lr": 0.4}) == Parameters()
 
     def test_a_field_set_in_the_file_overrules_the_weights(self):
-        bag = params_module.load("et_tracker")
+        bag = plugins.parameters("et_tracker", "et_tracker")
         bag.lr = 0.9
         assert params_module.loop_parameters(bag, {"lr": 0.4}).lr == 0.9
 

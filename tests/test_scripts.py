@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytracking_et.evaluation.plugins import VARIABLE
+from pytracking_et.tracker.plugins import VARIABLE
 from tests.evaluation.fakes import write_otb
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -21,13 +21,13 @@ def run(args: argparse.Namespace) -> int:
     from ..integrations.vot_registry import make_entry, tracker_words, write_entry
     from ..live.run import parameter_for
     from ..network import weights
-    from ..tracker.params import load
+    from ..tracker import plugins
 
     parameter = args.parameter or parameter_for(args.checkpoint)
     if args.tracker == "et_tracker":
         # Missing weights are better told now than by the toolkit, which shows a tracker's own
         # words only at the end of a long log.
-        weights.find(load(parameter).get("network"), args.checkpoint)
+        weights.find(plugins.parameters("et_tracker", parameter).get("network"), args.checkpoint)
     entry = make_entry(args.name or f"pytracking_et_{parameter}", tracker_words(args))
     path = write_entry(args.folder, entry)
     print(f"wrote [{entry.name}] into {path}:\n  {entry.command}")

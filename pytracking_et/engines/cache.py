@@ -17,12 +17,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from ..errors import EngineError
 from ..files import cache_folder
 from ..version import __version__
-from .exported import GRAPH_REVISION, Metadata, check
+from .exported import Metadata, check
 
 Build = Callable[[Path], object]
 
@@ -32,13 +33,25 @@ def engines_folder() -> Path:
     return cache_folder() / "engines"
 
 
+@lru_cache(maxsize=1)
+def graph_code() -> str:
+    """Hash of the modules that graphs come from, so that a changed network is exported again.
+
+    The version alone does not tell in a checkout that somebody works on.
+    """
+    package, digest = Path(__file__).resolve().parents[1], hashlib.sha256()
+    for path in sorted([*package.glob("network/**/*.py"), *package.glob("engines/*.py")]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def export_folder(network: str, digest: str, precision: str) -> Path:
     """Folder of one export.
 
     Args:
         digest: sha256 of the weight file.
     """
-    key = json.dumps([network, digest, precision, GRAPH_REVISION, __version__])
+    key = json.dumps([network, digest, precision, graph_code(), __version__])
     versions = hashlib.sha256(key.encode()).hexdigest()[:8]
     readable = re.sub(r"[^A-Za-z0-9_]+", "_", network)[:40]
     return engines_folder() / f"{readable}-{digest[:12]}-{precision}-{versions}"

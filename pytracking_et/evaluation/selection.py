@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..errors import DatasetError, ParameterError
-from . import plugins
+from ..tracker import plugins
 from .datasets import get_dataset
 from .sequence import Listing, Sequence, SequenceList, cached_listing
 from .tracker import Tracker, trackerlist

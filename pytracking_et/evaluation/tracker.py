@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ParameterError, ResultsError
-from . import plugins
+from ..tracker import plugins
 from .environment import env_settings
 
 Output = dict[str, list[Any]]

@@ -89,7 +89,7 @@ def make_tracker(options: LiveOptions) -> SingleTracker:
         from ..api import ETTracker
 
         return ETTracker(options.checkpoint, name, options.engine, threads=options.threads)
-    from ..evaluation import plugins
+    from ..tracker import plugins
 
     if options.checkpoint or options.engine != "auto":
         raise ParameterError(
@@ -119,9 +119,10 @@ def low_score_of(parameter: str) -> float:
     Raises:
         ParameterError: no such parameter file.
     """
-    from ..tracker.params import load
+    from ..tracker import plugins
 
-    return float(load(parameter).get("object_presence_score_threshold", LOW_SCORE))
+    bag = plugins.parameters("et_tracker", parameter)
+    return float(bag.get("object_presence_score_threshold", LOW_SCORE))
 
 
 def parameter_for(checkpoint: str | os.PathLike[str] | None) -> str:

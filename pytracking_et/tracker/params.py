@@ -1,16 +1,13 @@
-"""`TrackerParams`, pytracking's bag of parameters, and how a parameter file is found and read."""
+"""`TrackerParams`, pytracking's bag of parameters, and what the loop reads from it."""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
-import importlib
-import pkgutil
 import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ParameterError
 from ..tracking.parameters import Parameters
 
 
@@ -71,27 +68,6 @@ HARNESS_FIELDS = frozenset(
         "free_memory",
     }
 )
-
-
-def load(parameter: str, tracker: str = "et_tracker") -> TrackerParams:
-    """Run the parameter file `pytracking_et.parameter.<tracker>.<parameter>`.
-
-    Raises:
-        ParameterError: there is no such tracker or file; lists what there is.
-    """
-    package = f"pytracking_et.parameter.{tracker}"
-    try:
-        folder = importlib.import_module(package)
-    except ModuleNotFoundError as error:
-        if error.name != package:
-            raise
-        raise ParameterError(f"tracker {tracker!r} has no parameter folder") from error
-    names = sorted(module.name for module in pkgutil.iter_modules(folder.__path__))
-    if parameter not in names:
-        raise ParameterError(
-            f"unknown parameter {parameter!r} of tracker {tracker!r}; one of: {', '.join(names)}"
-        )
-    return importlib.import_module(f"{package}.{parameter}").parameters()
 
 
 def published(network: str) -> TrackerParams:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytracking_et.commands import main
-from pytracking_et.evaluation.plugins import VARIABLE
+from pytracking_et.tracker.plugins import VARIABLE
 from tests.evaluation.fakes import files_of, write_otb
 
 FILE = """

@@ -7,8 +7,8 @@ import argparse
 import pytest
 
 from pytracking_et.commands import main, run
-from pytracking_et.evaluation.plugins import VARIABLE
 from pytracking_et.live import visdom_server
+from pytracking_et.tracker.plugins import VARIABLE
 from tests.evaluation.fakes import write_otb
 
 SPECS = [("a", 4, 20.0), ("b c", 6, 20.0), ("ü", 5, 20.0)]

@@ -138,3 +138,16 @@ def test_damaged_compiled_graphs_are_not_run(exported_here, searches):
     assert all(blob.read_bytes() != content for blob, content in damaged.items())
     third = open_folder(exported_here, metadata, threads=1, keep_compiled=True)
     assert reference.difference(third)["score"] < 1e-4
+
+
+def test_changed_code_has_a_folder_of_its_own(tmp_path, monkeypatch):
+    for name in ("network/towers/layer.py", "engines/cache.py"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True)
+        path.write_text("a = 1\n")
+    monkeypatch.setattr(cache, "__file__", str(tmp_path / "engines" / "cache.py"))
+    codes = []
+    for text in ("a = 1\n", "a = 2\n", "a = 1\n"):
+        (tmp_path / "network/towers/layer.py").write_text(text)
+        codes.append(cache.graph_code.__wrapped__())
+    assert codes[0] == codes[2] != codes[1]

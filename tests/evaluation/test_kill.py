@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pytracking_et.evaluation.plugins import VARIABLE
+from pytracking_et.tracker.plugins import VARIABLE
 
 from .fakes import files_of, write_otb
 

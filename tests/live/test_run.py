@@ -161,11 +161,11 @@ def test_the_parameter_file_follows_the_weights(tmp_path, names, expected):
     ],
 )
 def test_the_threshold_of_grey_is_the_parameter_files(monkeypatch, options, expected):
-    from pytracking_et.tracker import params
+    from pytracking_et.tracker import params, plugins
 
     bags = {
         "with_field": params.TrackerParams(object_presence_score_threshold=0.9),
         "without": params.TrackerParams(),
     }
-    monkeypatch.setattr(params, "load", bags.__getitem__)
+    monkeypatch.setattr(plugins, "parameters", lambda _tracker, name: bags[name])
     assert low_score(LiveOptions("0", **options)) == expected

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from pytracking_et.errors import BoxError
+from pytracking_et.tracker import plugins
 from pytracking_et.tracker.et_tracker import get_tracker_class
-from pytracking_et.tracker.params import TrackerParams, load
+from pytracking_et.tracker.params import TrackerParams
 
 
 @pytest.fixture
 def tracker(checkpoint):
-    params = load("lt_mobile")
+    params = plugins.parameters("et_tracker", "lt_mobile")
     params.checkpoint, params.engine = str(checkpoint), "torch"
     # Set by pytracking's harness on every bag.
     params.visualization, params.debug = False, 0
@@ -130,7 +131,9 @@ class TestTrackerParams:
             params.get("c")
 
     def test_pickles(self):
-        assert pickle.loads(pickle.dumps(load("et_tracker"))).network == "et_tracker"
+        bag = plugins.parameters("et_tracker", "et_tracker")
+        assert pickle.loads(pickle.dumps(bag)).network == "et_tracker"
 
     def test_fresh_bag_each_time(self):
-        assert load("lt_mobile") is not load("lt_mobile")
+        first, second = (plugins.parameters("et_tracker", "lt_mobile") for _ in range(2))
+        assert first is not second

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytracking_et.errors import ParameterError
-from pytracking_et.evaluation import plugins
+from pytracking_et.tracker import plugins
 
 
 def test_own_trackers_are_found_without_plugins():

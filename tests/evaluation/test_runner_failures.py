@@ -1,0 +1,161 @@
+"""Runs that break: failing sequences, dead workers, Ctrl-C, disks that are full or not ours."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from pytracking_et.errors import ResultsError
+from pytracking_et.evaluation import Sequence, Tracker, results
+from pytracking_et.evaluation.runner import run_dataset
+
+from .fakes import files_of, make_list
+
+SPECS = [("a", 3, 20.0), ("b c", 6, 20.0), ("ü", 4, 20.0)]
+
+
+def run(sequences, tracker=None, **keywords):
+    return run_dataset(sequences, [tracker or Tracker("fake", "plain")], **keywords)
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_failing_sequence_is_named_and_the_run_goes_on(fakelab, tmp_path, threads):
+    specs = [("good", 5, 20.0), ("bad", 5, 101.0), ("nan", 5, 104.0), ("last", 5, 20.0)]
+    sequences = make_list(tmp_path, *specs)
+    Path(sequences[3].frames[1]).write_bytes(b"")
+    report = run(sequences, threads=threads)
+    assert report.done == ["good (fake/plain)"]
+    starts = {
+        "bad (fake/plain)": "RuntimeError: the fake tracker",
+        "nan (fake/plain)": "ResultsError: fake on 'nan', f",
+        "last (fake/plain)": "ImageError: frame '",
+    }
+    assert report.failed.keys() == starts.keys()
+    assert all(report.failed[name].startswith(start) for name, start in starts.items())
+    log = (fakelab / "fake" / "plain" / "failures.log").read_text(encoding="utf-8")
+    assert "bad (fake/plain): RuntimeError" in log
+    assert "in _obey" in log
+    assert "0002.png" in log
+    assert "FAILED bad" in report.summary()
+    assert "failures.log" in report.summary()
+
+
+def test_failed_sequence_is_tried_again_next_time(fakelab, tmp_path):
+    sequences = make_list(tmp_path, ("good", 5, 20.0), ("bad", 5, 20.0))
+    frame = Path(sequences[1].frames[1])
+    content = frame.read_bytes()
+    frame.write_bytes(content[:50])
+    assert list(run(sequences).failed) == ["bad (fake/plain)"]
+    frame.write_bytes(content)
+    report = run(sequences)
+    assert (report.done, report.failed) == (["bad (fake/plain)"], {})
+
+
+def test_missing_annotation_fails_that_sequence_alone(fakelab, tmp_path):
+    from pytracking_et.errors import DatasetError
+
+    def truth():
+        raise DatasetError("no annotation /data/x.txt")
+
+    sequences = make_list(tmp_path, ("good", 3, 20.0))
+    sequences.append(Sequence("lost", sequences[0].frames, "otb", truth))
+    report = run(sequences)
+    assert report.done == ["good (fake/plain)"]
+    assert report.failed == {"lost (fake/plain)": "no annotation /data/x.txt"}
+
+
+def test_worker_death_is_reported_in_the_log(fakelab, tmp_path):
+    report = run(make_list(tmp_path, ("good", 5, 20.0), ("bad", 5, 102.0)), threads=1)
+    assert report.done == ["good (fake/plain)"]
+    assert "worker died" in report.failed["bad (fake/plain)"]
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_ctrl_c_keeps_what_is_done(fakelab, tmp_path, monkeypatch, capsys, threads):
+    sequences = make_list(tmp_path, *SPECS)
+    real, calls = results.save, []
+
+    def save(*args):
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        calls.append(args)
+        real(*args)
+
+    monkeypatch.setattr(results, "save", save)
+    with pytest.raises(KeyboardInterrupt):
+        run(sequences, threads=threads)
+    assert "finished sequences are kept" in capsys.readouterr().err
+    monkeypatch.setattr(results, "save", real)
+    report = run(sequences)
+    assert (len(report.kept), len(report.done)) == (1, 2)
+
+
+def test_locked_folder_is_refused(fakelab, tmp_path):
+    from pytracking_et.evaluation.lock import run_lock
+
+    with (
+        run_lock(fakelab / "fake" / "plain"),
+        pytest.raises(ResultsError, match=f"another run.*pid {os.getpid()}"),
+    ):
+        run(make_list(tmp_path, *SPECS))
+
+
+def test_results_folder_that_cannot_be_written(fakelab, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    tracker = Tracker("fake", "plain", results_path=tmp_path / "file")
+    with pytest.raises(ResultsError, match="cannot write results"):
+        run(make_list(tmp_path, *SPECS), tracker)
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_full_disk_stops_the_run_and_loses_nothing(fakelab, tmp_path, small_disk, threads):
+    sequences = make_list(tmp_path, ("first", 5, 20.0), ("long", 700, 20.0), ("last", 5, 20.0))
+    tracker = Tracker("fake", "plain", results_path=small_disk.folder)
+    folder = Path(tracker.results_dir)
+    run(sequences[:1], tracker)
+    before = files_of(folder)
+    with pytest.raises(ResultsError, match="No space left on device; finished sequences are kept"):
+        run(sequences[:2], tracker, threads=threads)
+    assert files_of(folder) == before
+    small_disk.remount("size=1m")
+    report = run(sequences, tracker, threads=threads)
+    assert (len(report.kept), len(report.done), report.failed) == (1, 2, {})
+
+
+def test_read_only_disk(fakelab, tmp_path, small_disk):
+    small_disk.remount("ro")
+    tracker = Tracker("fake", "plain", results_path=small_disk.folder)
+    with pytest.raises(ResultsError, match="cannot write results to.*Read-only file system"):
+        run(make_list(tmp_path, *SPECS), tracker)
+
+
+def test_unreadable_folder_fails_its_sequence_alone(fakelab, tmp_path, monkeypatch):
+    # Simulated: tests may run as root, who may read everything.
+    sequences = make_list(tmp_path, *SPECS)
+    real = os.listdir
+
+    def listdir(folder="."):
+        if "b c" in str(folder):
+            raise PermissionError(13, "Permission denied", folder)
+        return real(folder)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    report = run(sequences)
+    assert len(report.done) == 2
+    assert "Permission denied" in report.failed["b c (fake/plain)"]
+
+
+def test_clock_set_back_leaves_times_and_wall_time_alone(fakelab, tmp_path, monkeypatch):
+    import time
+
+    past = iter(range(10**9, 0, -1000))
+    monkeypatch.setattr(time, "time", lambda: float(next(past)))
+    report = run(make_list(tmp_path, *SPECS))
+    assert 0 <= report.seconds < 600
+    folder = fakelab / "fake" / "plain"
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    assert all(entry["wall_seconds"] >= 0 for entry in manifest["settings"].values())
+    assert (results.load_values(folder, "a", "time") >= 0).all()

@@ -68,6 +68,23 @@ def reestimate(
     return len(measured)
 
 
+@torch.no_grad()
+def take_statistics(net: nn.Module, other: nn.Module) -> None:
+    """Give every BatchNorm2d of `net` the running statistics that it has in `other`.
+
+    Args:
+        net: changed in place; computes what it did before.
+        other: of the same configuration.
+    """
+    theirs = dict(other.named_modules())
+    for name, layer in net.named_modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            model = theirs[name]
+            assert isinstance(model, nn.BatchNorm2d)
+            assert model.running_mean is not None and model.running_var is not None
+            _replace(layer, model.running_mean.double().cpu(), model.running_var.double().cpu(), 0)
+
+
 def _replace(layer: nn.BatchNorm2d, mean: Tensor, var: Tensor, least: float) -> None:
     assert layer.running_mean is not None and layer.running_var is not None
     old_mean, old_var = layer.running_mean.double().cpu(), layer.running_var.double().cpu()

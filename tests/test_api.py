@@ -97,7 +97,6 @@ class TestParameterFiles:
             ("window_influence", 0.0),
             ("lr", 0.1),
             ("size_smoothing", "once"),
-            ("cropping", "exact"),
             ("minimum_size", 60),
             ("hold_below", 1.0),
             # `calibrate` needs a network that finds the target: tests/tracking/test_loop.py.

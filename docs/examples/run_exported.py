@@ -23,14 +23,6 @@ def session(kind, side):
 
 
 def crop(frame, cx, cy, side, output):
-    if loop["cropping"] == "exact":
-        step = side / output
-        start = (1 - output) / 2 * step - 0.5
-        warp = np.array([[step, 0, cx + start], [0, step, cy + start]])
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        patch = cv2.warpAffine(frame, warp, (output, output), flags=flags, borderValue=fill)
-        return cv2.cvtColor(patch, cv2.COLOR_BGR2RGB)[None]
-    side = math.floor(side + 0.5)
     left, top = round(cx - (side + 1) / 2), round(cy - (side + 1) / 2)
     x0, y0 = max(left, 0), max(top, 0)
     patch = frame[y0 : max(top + side, y0), x0 : max(left + side, x0)]
@@ -51,12 +43,12 @@ fill = [int(v) for v in cv2.mean(frame)[:3]]
 small = w * h / (width * height) < loop["small_target"]
 side = loop["small_search_size" if small else "search_size"]
 cx, cy = x + w / 2, y + h / 2
-patch = crop(frame, cx, cy, padded(w, h, loop["context"]), loop["template_size"])
+patch = crop(frame, cx, cy, math.floor(padded(w, h, loop["context"]) + 0.5), loop["template_size"])
 search = session("search", side)
 (template,) = session("template", loop["template_size"]).run(None, {"image": patch})
 while (read := video.read())[0]:
     scale = loop["template_size"] / padded(w, h, loop["context"])
-    patch = crop(read[1], cx, cy, side / scale, side)
+    patch = crop(read[1], cx, cy, math.floor(side / scale + 0.5), side)
     score, sides = search.run(None, {"template": template, "image": patch})
     cells, stride = score.shape[-1], meta["stride"]
     grid = (np.arange(cells) - cells // 2) * stride

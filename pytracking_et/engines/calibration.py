@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DatasetError
-from ..tracking.crop import context_side, cut, mean_color, search_side
+from ..tracking.crop import context_side, crop, mean_color, round_half_away, search_side
 from ..tracking.image import Image
 from ..tracking.parameters import Parameters
 
@@ -71,7 +71,7 @@ def _crop(
     center = (x + w / 2 + float(shift[0]) * per_pixel, y + h / 2 + float(shift[1]) * per_pixel)
     if size != settings.template_size:
         side = search_side(side, settings.template_size, size)
-    return cut(image, center, side, size, mean_color(image), settings.cropping)
+    return crop(image, center, max(round_half_away(side), 1), size, mean_color(image))
 
 
 def pairs(

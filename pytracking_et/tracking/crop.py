@@ -1,9 +1,6 @@
-"""Square crops around a target.
+"""Square crops around a target; used by the tracker and, for its labels, by the training.
 
 Specification, section 6, point 1. Boxes are x, y, w, h in pixels, 0-based; centres are x, y.
-Published trackers cut whole pixels (`crop`), so that a crop may show its target up to a pixel from
-where the loop believes it, and a state that differs in its last bit may cut other pixels.
-`exact_crop` cuts where it is told, as the views of our training are cut.
 """
 
 from __future__ import annotations
@@ -78,47 +75,3 @@ def crop(image: Image, center: Point, side: int, output: int, fill: Image) -> Im
     if side == output:
         return np.ascontiguousarray(patch)
     return np.asarray(cv2.resize(patch, (output, output), interpolation=cv2.INTER_LINEAR), np.uint8)
-
-
-def exact_crop(image: Image, center: Point, side: float, output: int, fill: Image) -> Image:
-    """Cut a square at any place and of any size in one resampling.
-
-    The middle of the result, `output` / 2 in coordinates where pixel i covers [i, i + 1), shows
-    `center` in the same coordinates of the image.
-
-    Args:
-        image: (H, W, 3) uint8.
-        center: x, y in pixels; may lie outside the image.
-        side: of the square in frame pixels, above 0.
-        output: side of the result in pixels.
-        fill: (3,) colour where the square leaves the frame.
-
-    Returns:
-        (output, output, 3) uint8, bilinear, contiguous.
-    """
-    height, width = image.shape[:2]
-    step = side / output
-    # Places of the first result pixel's middle, as OpenCV counts: from the middle of pixel 0.
-    left, top = (float(value) - side / 2 + step / 2 - 0.5 for value in center)
-    # A part of the frame, since OpenCV warps no image wider than 32,767 pixels; one pixel more on
-    # each side than bilinear sampling reads, so that its border colour shows at the frame's only.
-    x0, y0 = (max(math.floor(value) - 1, 0) for value in (left, top))
-    x1, y1 = (min(math.ceil(v + side) + 2, n) for v, n in ((left, width), (top, height)))
-    if x1 <= x0 or y1 <= y0:
-        return np.broadcast_to(fill, (output, output, 3)).copy()
-    patch = cv2.warpAffine(
-        image[y0:y1, x0:x1],
-        np.array([[step, 0, left - x0], [0, step, top - y0]]),
-        (output, output),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=[int(v) for v in fill],
-    )
-    return np.asarray(patch, np.uint8)
-
-
-def cut(image: Image, center: Point, side: float, output: int, fill: Image, cropping: str) -> Image:
-    """`exact_crop`, or with `cropping` "rounded" `crop` of the side in whole pixels."""
-    if cropping == "exact":
-        return exact_crop(image, center, side, output, fill)
-    return crop(image, center, max(round_half_away(side), 1), output, fill)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..boxes import Box, Prediction, as_box
 from ..errors import ParameterError
-from .crop import context_side, cut, mean_color, search_side
+from .crop import context_side, crop, mean_color, round_half_away, search_side
 from .decode import Choice, decode
 from .image import Color, Image, as_three_channels
 from .parameters import Parameters
@@ -65,9 +65,9 @@ class Loop:
         height, width = image.shape[:2]
         share = target[2] * target[3] / (width * height)
         small = share < settings.small_target
-        side = context_side(target[2], target[3], settings.context)
+        side = round_half_away(context_side(target[2], target[3], settings.context))
         center, fill = target[:2] + target[2:] / 2, mean_color(image)
-        patch = cut(image, center, side, settings.template_size, fill, settings.cropping)
+        patch = crop(image, center, max(side, 1), settings.template_size, fill)
         self.engine.template(_rgb(patch, color))
         self._center, self._size, self._fill = center, target[2:].copy(), fill
         self._search_size = settings.small_search_size if small else settings.search_size
@@ -126,9 +126,8 @@ class Loop:
         center, settings = self._require_center(), self.parameters
         side = context_side(self._size[0], self._size[1], settings.context)
         scale = settings.template_size / side
-        region = search_side(side, settings.template_size, self._search_size)
-        patch = cut(image, center, region, self._search_size, self._fill, settings.cropping)
-        patch = _rgb(patch, color)
+        region = round_half_away(search_side(side, settings.template_size, self._search_size))
+        patch = _rgb(crop(image, center, region, self._search_size, self._fill), color)
         score, distances = self.engine.track(patch)
         self.score_map, self.search_crop = score, patch
         return decode(score, distances, self._size * scale, self._search_size, settings), scale

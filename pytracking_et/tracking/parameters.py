@@ -21,7 +21,6 @@ class Parameters:
         small_search_size: the same for targets that cover less than `small_target` of the first
             frame, which move by more than their own size.
         small_target: that share, 0..1; 0 turns the larger crop off.
-        cropping: "rounded" to whole pixels of the frame as published, or "exact".
         context: margin around the target, as a share of width plus height, in both crops.
         penalty_k: how strongly a change of size or shape lowers a cell's score.
         window_influence: weight of the cosine window against the score, 0..1; high keeps the
@@ -39,7 +38,6 @@ class Parameters:
     search_size: int = 256
     small_search_size: int = 288
     small_target: float = 0.004
-    cropping: str = "rounded"
     context: float = 0.5
     penalty_k: float = 0.007
     window_influence: float = 0.225
@@ -57,8 +55,6 @@ class Parameters:
         """
         if self.size_smoothing not in ("once", "twice"):
             raise ParameterError(f"size_smoothing is {self.size_smoothing!r}; use once or twice")
-        if self.cropping not in ("rounded", "exact"):
-            raise ParameterError(f"cropping is {self.cropping!r}; use rounded or exact")
         if self.template_size not in (127, 128):
             raise ParameterError(
                 f"template_size is {self.template_size}; the networks take 127 or 128"

@@ -177,10 +177,13 @@ def test_distill_starts_near_the_teacher_with_few_units():
 
 
 @pytest.mark.parametrize("recipe", [distill, refine])
-def test_stages_of_a_recipe_let_the_ground_truth_win(recipe):
-    everything, statistics = recipe.stages()[-2:]
-    assert everything.losses.at(1.0)["distill_cls"] <= 0.1
-    assert statistics.losses.at(0.0)["distill_cls"] <= 0.1
-    # Every part of the network learns in the end, and every BatchNorm gets its statistics.
+def test_the_last_stage_touches_everything_and_keeps_the_teacher(recipe):
+    statistics = recipe.stages()[-1]
     assert set(statistics.rates) == set(smoke.ALL) >= {"stem", "backbone", "neck", "fusor"}
-    assert sum(stage.reestimate > 0 for stage in recipe.stages()) == 1
+    assert statistics.reestimate > 0
+    assert statistics.losses.at(1.0)["distill_cls"] == 0.5
+
+
+def test_the_ground_truth_wins_while_most_is_learnt():
+    everything = distill.stages()[1]
+    assert everything.losses.at(1.0)["distill_cls"] <= 0.1

@@ -10,8 +10,6 @@ from pytracking_et.tracking.crop import (
     context_side,
     crop,
     crop_origin,
-    cut,
-    exact_crop,
     mean_color,
     round_half_away,
     search_side,
@@ -80,74 +78,6 @@ def test_crop_does_not_write_to_the_frame():
     crop(image, (0, 0), 10, 10, np.zeros(3, np.uint8))[:] = 9
     crop(image, (3.5, 3.5), 8, 8, np.zeros(3, np.uint8))
     assert (image == 7).all()
-
-
-def waves(height=60, width=80):
-    """A smooth picture, and the value of its first channel at any place (edge coordinates)."""
-
-    def value(x, y):
-        return 128 + 60 * np.sin(x / 9) + 50 * np.cos(y / 7)
-
-    x, y = np.arange(width) + 0.5, np.arange(height) + 0.5
-    image = np.repeat(value(x[None], y[:, None])[..., None], 3, axis=2)
-    return np.rint(image).astype(np.uint8), value
-
-
-@pytest.mark.parametrize(
-    ("center", "side", "output"),
-    [((40, 30), 32, 32), ((40.25, 29.5), 32.7, 64), ((33.3, 31.9), 50.5, 32), ((41, 30), 20, 128)],
-)
-def test_exact_crop_shows_the_asked_place_in_its_middle(center, side, output):
-    image, value = waves()
-    actual = exact_crop(image, center, side, output, mean_color(image))
-    place = (np.arange(output) + 0.5) / output * side - side / 2
-    expected = value(center[0] + place[None], center[1] + place[:, None])
-    np.testing.assert_allclose(actual[..., 0], expected, atol=2)
-    assert (actual.shape, actual.dtype) == ((output, output, 3), np.uint8)
-    assert actual.flags.c_contiguous
-
-
-def test_exact_crop_beyond_the_frame_has_the_fill_colour():
-    image, fill = np.full((20, 30, 3), 200, np.uint8), np.array([1, 2, 3], np.uint8)
-    actual = exact_crop(image, (0, 10), 20, 40, fill)
-    assert (actual[:, :19] == fill).all()
-    assert (actual[1:39, 21:] == 200).all()
-    assert (exact_crop(image, (-100, 5), 20, 40, fill) == fill).all()
-    assert (exact_crop(image, (15, 100), 20, 40, fill) == fill).all()
-
-
-def test_exact_crop_of_a_part_equals_that_of_the_whole_frame():
-    wide = np.random.default_rng(0).integers(0, 256, (8, 33_000, 3), np.uint8)
-    fill = mean_color(wide)
-    actual = exact_crop(wide, (32_500.3, 4), 20, 32, fill)
-    np.testing.assert_array_equal(actual, exact_crop(wide[:, 32_000:], (500.3, 4), 20, 32, fill))
-
-
-@pytest.mark.parametrize("center", [(40.0, 30.0), (40.5, 30.5), (40.49999, 30.0)])
-def test_exact_crop_hardly_changes_with_the_last_digits(center):
-    image, _ = waves()
-    fill, moved = mean_color(image), np.add(center, 1e-5)
-    first, second = (
-        exact_crop(image, c, s, 64, fill).astype(int) for c, s in ((center, 33.5), (moved, 33.4999))
-    )
-    assert np.abs(first - second).max() <= 1
-
-
-def test_whole_pixel_crops_jump_with_the_last_digits():
-    image, _ = waves()
-    fill = mean_color(image)
-    first, second = (crop(image, (x, 30), 34, 64, fill).astype(int) for x in (40, 40.00001))
-    assert np.abs(first - second).max() >= 5
-
-
-def test_cut_rounds_or_does_not():
-    image, _ = waves()
-    fill = mean_color(image)
-    rounded = cut(image, (40.2, 30.2), 20.5, 32, fill, "rounded")
-    np.testing.assert_array_equal(rounded, crop(image, (40.2, 30.2), 21, 32, fill))
-    exact = cut(image, (40.2, 30.2), 20.5, 32, fill, "exact")
-    np.testing.assert_array_equal(exact, exact_crop(image, (40.2, 30.2), 20.5, 32, fill))
-    assert cut(image, (40, 30), 0.2, 4, fill, "rounded").shape == (4, 4, 3)
 
 
 def test_mean_color_is_truncated():

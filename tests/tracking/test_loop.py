@@ -48,17 +48,6 @@ def test_small_targets_get_the_larger_search_crop(box, size):
     assert loop.score_map.shape == (size // 16, size // 16)
 
 
-@pytest.mark.parametrize(("cropping", "moves"), [("rounded", True), ("exact", False)])
-def test_only_whole_pixel_crops_push_a_resting_target_off(cropping, moves):
-    # Cut at whole pixels, the middle of a crop lies half a pixel before the place it is said to be.
-    box = np.array([101.0, 81.0, 40.0, 40.0])
-    loop = Loop(BrightSpotEngine(), Parameters(cropping=cropping, context=0.6))
-    loop.start(frame(box), box)
-    centers = [loop.step(frame(box)).box[:2] + loop.box[2:] / 2 for _ in range(20)]
-    off = np.mean(centers, axis=0) - (box[:2] + box[2:] / 2)
-    assert (np.abs(off).max() > 0.3) == moves
-
-
 def test_bgr_frames_reach_the_engine_as_rgb():
     image = frame((100, 100, 40, 40))
     image[..., 2] = 200

@@ -17,7 +17,6 @@ def test_defaults_are_the_published_constants():
         window_influence=0.225,
         lr=0.616,
         size_smoothing="twice",
-        cropping="rounded",
         minimum_size=10,
         hold_below=0,
     )
@@ -27,7 +26,6 @@ def test_defaults_are_the_published_constants():
     ("fields", "words"),
     [
         ({"size_smoothing": "thrice"}, "thrice"),
-        ({"cropping": "floor"}, "cropping is 'floor'"),
         ({"template_size": 100}, "127 or 128"),
         ({"search_size": 250}, "search_size is 250"),
         ({"window_influence": 1.5}, "window_influence is 1.5"),

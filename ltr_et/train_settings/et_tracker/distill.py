@@ -6,11 +6,11 @@ Measured reasons are in docs/training.md. Three stages:
    feed-forward keeps 128 of its 1,024 hidden units (`ltr_et.narrow`), the others are zero.
 2. `all`: fresh images, all but the backbone's stem, backbone with a small rate; distillation
    fades, look-alikes count more.
-3. `statistics`: BatchNorm gets real statistics, then a last stretch of everything at a low rate.
-   Not in the shipped weights: a first run of it, at three times this rate, without the teacher and
-   with 48 units, tracked worse (evaluation_results/training).
+3. `statistics`: BatchNorm gets real statistics, then a last stretch of everything, the stem too,
+   at a low rate. The teacher stays: without it this much data pulls a trained network off what
+   it knows of the world (evaluation_results/training).
 
-`refine` runs the same from weights that are trained already.
+`refine` runs the third stage from weights that are trained already.
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ def everything(samples: int) -> Stage:
 def statistics(samples: int) -> Stage:
     """Stage 3."""
     return Stage(
-        "statistics", samples, source="crops", rates=dict(ALL), lr=3e-5, warmup=50, ema=0.999,
+        "statistics", samples, source="crops", rates=dict(ALL), lr=1e-4, warmup=50, ema=0.999,
         reestimate=512,
-        losses=LossWeights(distill_cls=(0.1, 0.1), distractor=3.0),
+        losses=LossWeights(distill_cls=(0.5, 0.5), distill_box=(0.25, 0.25), distractor=3.0),
     )  # fmt: skip
 
 

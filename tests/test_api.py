@@ -97,6 +97,7 @@ class TestParameterFiles:
             ("window_influence", 0.0),
             ("lr", 0.1),
             ("size_smoothing", "once"),
+            ("anchor", "crop"),
             ("minimum_size", 60),
             ("hold_below", 1.0),
             # `calibrate` needs a network that finds the target: tests/tracking/test_loop.py.

@@ -48,7 +48,11 @@ search = session("search", side)
 (template,) = session("template", loop["template_size"]).run(None, {"image": patch})
 while (read := video.read())[0]:
     scale = loop["template_size"] / padded(w, h, loop["context"])
-    patch = crop(read[1], cx, cy, math.floor(side / scale + 0.5), side)
+    region = math.floor(side / scale + 0.5)
+    patch = crop(read[1], cx, cy, region, side)
+    if loop["anchor"] == "crop":
+        scale = side / region
+        cx, cy = (round(c - (region + 1) / 2) + region / 2 for c in (cx, cy))
     score, sides = search.run(None, {"template": template, "image": patch})
     cells, stride = score.shape[-1], meta["stride"]
     grid = (np.arange(cells) - cells // 2) * stride

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..boxes import Box, Prediction, as_box
 from ..errors import ParameterError
-from .crop import context_side, crop, mean_color, round_half_away, search_side
+from .crop import context_side, crop, crop_origin, mean_color, round_half_away, search_side
 from .decode import Choice, decode
 from .image import Color, Image, as_three_channels
 from .parameters import Parameters
@@ -77,14 +77,15 @@ class Loop:
         self.score_map = self.search_crop = None
 
     def _calibrate(self, image: Image, color: Color) -> None:
-        choice, scale = self._look(image, color)
+        choice, middle, scale = self._look(image, color)
         found = choice.size / scale
         # An answer that misses the given box by more says nothing about how boxes are drawn.
         limits = 1 / CALIBRATION_LIMIT, CALIBRATION_LIMIT
         ratio = self._size / found
         if np.all((ratio > limits[0]) & (ratio < limits[1])):
             self._ratio = ratio**self.parameters.calibrate
-            self._shift = -choice.offset / scale / found * self.parameters.calibrate
+            off = middle + choice.offset / scale - self._require_center()
+            self._shift = -off / found * self.parameters.calibrate
 
     @property
     def box(self) -> Box:
@@ -116,23 +117,30 @@ class Loop:
             ParameterError: `start` has not been called.
         """
         image = as_three_channels(image)
-        choice, scale = self._look(image, color)
+        choice, middle, scale = self._look(image, color)
         if choice.score >= self.parameters.hold_below:
-            self._move(choice, scale, image.shape[1], image.shape[0])
+            self._move(choice, middle, scale, image.shape[1], image.shape[0])
         return Prediction(self.box, choice.score)
 
-    def _look(self, image: Image, color: Color) -> tuple[Choice, float]:
-        """Best cell around the last place, and search pixels per frame pixel."""
+    def _look(self, image: Image, color: Color) -> tuple[Choice, NDArray[np.float64], float]:
+        """Best cell, the place in the frame of the crop's middle, search pixels per frame pixel."""
         center, settings = self._require_center(), self.parameters
         side = context_side(self._size[0], self._size[1], settings.context)
         scale = settings.template_size / side
         region = round_half_away(search_side(side, settings.template_size, self._search_size))
         patch = _rgb(crop(image, center, region, self._search_size, self._fill), color)
+        if settings.anchor == "crop":
+            # From whole pixels, so that no rounding of former frames is left in the state.
+            center = np.array(crop_origin(center, region)) + region / 2
+            scale = self._search_size / region
         score, distances = self.engine.track(patch)
         self.score_map, self.search_crop = score, patch
-        return decode(score, distances, self._size * scale, self._search_size, settings), scale
+        choice = decode(score, distances, self._size * scale, self._search_size, settings)
+        return choice, center, scale
 
-    def _move(self, choice: Choice, scale: float, width: int, height: int) -> None:
+    def _move(
+        self, choice: Choice, middle: NDArray[np.float64], scale: float, width: int, height: int
+    ) -> None:
         rate = choice.penalty * choice.score * self.parameters.lr
         found = choice.size / scale
         goal = found * self._ratio
@@ -141,7 +149,7 @@ class Loop:
         size = self._size * (1 - rate) + goal * rate
         limits = np.array([width, height], np.float64)
         offset = choice.offset / scale + self._shift * found
-        self._center = np.clip(self._require_center() + offset, 0, limits)
+        self._center = np.clip(middle + offset, 0, limits)
         self._size = np.minimum(np.maximum(size, self.parameters.minimum_size), limits)
 
     def _require_center(self) -> NDArray[np.float64]:

@@ -27,6 +27,9 @@ class Parameters:
             target near its last place, low follows fast motion and look-alikes alike.
         lr: rate at which the box size follows the prediction, times penalty and score.
         size_smoothing: "twice" as published, or "once".
+        anchor: where the network's answer counts from: "state", as published, takes the middle of
+            the crop for the place that it was cut around, though it was cut at whole pixels (half
+            a pixel before that place on average); "crop" takes the pixels that were cut.
         minimum_size: smallest width and height of the box in pixels.
         calibrate: how far the first frame corrects the network's idea of the box towards the given
             one, 0 (published: not at all) .. 1: the network is asked for the box it was just given,
@@ -43,6 +46,7 @@ class Parameters:
     window_influence: float = 0.225
     lr: float = 0.616
     size_smoothing: str = "twice"
+    anchor: str = "state"
     minimum_size: float = 10.0
     calibrate: float = 0.0
     hold_below: float = 0.0
@@ -55,6 +59,8 @@ class Parameters:
         """
         if self.size_smoothing not in ("once", "twice"):
             raise ParameterError(f"size_smoothing is {self.size_smoothing!r}; use once or twice")
+        if self.anchor not in ("state", "crop"):
+            raise ParameterError(f"anchor is {self.anchor!r}; use state or crop")
         if self.template_size not in (127, 128):
             raise ParameterError(
                 f"template_size is {self.template_size}; the networks take 127 or 128"

@@ -48,6 +48,36 @@ def test_small_targets_get_the_larger_search_crop(box, size):
     assert loop.score_map.shape == (size // 16, size // 16)
 
 
+@pytest.mark.parametrize(("anchor", "moves"), [("state", True), ("crop", False)])
+def test_only_the_published_anchor_pushes_a_resting_target_off(anchor, moves):
+    # Cut at whole pixels, a crop's middle lies half a pixel before the place it is cut around.
+    box = np.array([101.0, 81.0, 40.0, 40.0])
+    loop = Loop(BrightSpotEngine(), Parameters(anchor=anchor, context=0.6))
+    loop.start(frame(box), box)
+    centers = [loop.step(frame(box)).box[:2] + loop.box[2:] / 2 for _ in range(20)]
+    off = np.mean(centers, axis=0) - (box[:2] + box[2:] / 2)
+    assert (np.abs(off).max() > 0.3) == moves
+
+
+class _Rounding(BrightSpotEngine):
+    """The same answers, each a little larger."""
+
+    def track(self, image):
+        score, distances = super().track(image)
+        return score, distances + np.float32(1e-4)
+
+
+@pytest.mark.parametrize(("anchor", "adds_up"), [("state", True), ("crop", False)])
+def test_rounding_of_engines_adds_up_only_with_the_published_anchor(anchor, adds_up):
+    boxes = moving_boxes(40)
+    loops = [Loop(e(), Parameters(anchor=anchor)) for e in (BrightSpotEngine, _Rounding)]
+    for loop in loops:
+        loop.start(frame(boxes[0]), boxes[0])
+    apart = [np.abs(loops[0].step(f).box - loops[1].step(f).box).max() for f in map(frame, boxes)]
+    assert (max(apart) > 1e-3) == adds_up
+    assert adds_up or max(apart) < 2e-4
+
+
 def test_bgr_frames_reach_the_engine_as_rgb():
     image = frame((100, 100, 40, 40))
     image[..., 2] = 200

@@ -17,6 +17,7 @@ def test_defaults_are_the_published_constants():
         window_influence=0.225,
         lr=0.616,
         size_smoothing="twice",
+        anchor="state",
         minimum_size=10,
         hold_below=0,
     )
@@ -26,6 +27,7 @@ def test_defaults_are_the_published_constants():
     ("fields", "words"),
     [
         ({"size_smoothing": "thrice"}, "thrice"),
+        ({"anchor": "middle"}, "anchor is 'middle'"),
         ({"template_size": 100}, "127 or 128"),
         ({"search_size": 250}, "search_size is 250"),
         ({"window_influence": 1.5}, "window_influence is 1.5"),

@@ -16,5 +16,6 @@ def parameters() -> TrackerParams:
     params.window_influence = 0.225
     params.lr = 0.616
     params.size_smoothing = "twice"
+    params.anchor = "state"
     params.minimum_size = 10
     return params

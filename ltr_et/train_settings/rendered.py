@@ -14,9 +14,11 @@ from pytracking_et.live.clip import render
 SOURCE = "rendered"
 # The demo shows seed 0; training on it would make the demo prove nothing.
 FIRST_SEED = 1000
+# So many that some of their names are drawn for validation (`build_crops.is_held_out`).
+CLIPS = 40
 
 
-def write_clips(root: Path, clips: int = 16, frames: int = 30, every: int = 2) -> Path:
+def write_clips(root: Path, clips: int = CLIPS, frames: int = 15, every: int = 2) -> Path:
     """Render clips into `root/video/rendered` unless they are there; returns `root`.
 
     Args:

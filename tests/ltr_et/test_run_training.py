@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from ltr_et import run_training
+from ltr_et.data.build_crops import HELD_OUT, is_held_out
 from ltr_et.narrow import active_units
 from ltr_et.settings import Settings
 from ltr_et.train_settings.et_tracker import distill, narrow, paper, refine, smoke
-from ltr_et.train_settings.rendered import write_clips
+from ltr_et.train_settings.rendered import CLIPS, SOURCE, write_clips
 from ltr_et.train_settings.sources import prepare
 from ltr_et.training import launch
 from ltr_et.training.log import read_log
@@ -100,6 +101,12 @@ def test_paper_is_the_specification():
 def test_paper_without_data_sets(tmp_path):
     with pytest.raises(DatasetError, match="none of lasot"):
         paper.run(Settings(workspace=tmp_path, data=tmp_path))
+
+
+def test_some_rendered_clips_are_for_validation():
+    clips = [f"clip{number:03d}" for number in range(CLIPS)]
+    held_out = [clip for clip in clips if is_held_out(SOURCE, clip, HELD_OUT)]
+    assert 2 <= len(held_out) <= CLIPS // 5
 
 
 def test_rendered_clips_are_written_once(tmp_path):

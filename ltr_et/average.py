@@ -42,16 +42,13 @@ def average(nets: Sequence[nn.Module], shares: Sequence[float]) -> dict[str, Ten
     for net in nets[1:]:
         take_statistics(net, nets[0])
     states = [net.state_dict() for net in nets]
-    total = sum(shares)
+    weights = torch.tensor(shares, dtype=torch.float64) / sum(shares)
     mean = {}
     for name, first in states[0].items():
         mean[name] = first
         if first.is_floating_point():
-            parts = (
-                state[name].double() * (share / total)
-                for state, share in zip(states, shares, strict=True)
-            )
-            mean[name] = torch.stack(list(parts)).sum(0).to(first.dtype)
+            values = torch.stack([state[name].double() for state in states])
+            mean[name] = torch.tensordot(weights, values, 1).to(first.dtype)
     return mean
 
 

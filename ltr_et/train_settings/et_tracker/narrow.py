@@ -1,6 +1,6 @@
 """Leave trained weights (`--initial`) fewer hidden units, with nothing trained after.
 
-The last step of the shipped weights: after stage `all`, 128 units to 48. `--set stages.0.units=64`
+In the shipped weights between stage `all` and `refine`: 128 units to 48. `--set stages.0.units=64`
 takes another number. Writes `final.safetensors` as the other recipes do.
 """
 

@@ -30,6 +30,7 @@ data = [
     "data/*.json",
     "static/*",
     "weights/*.safetensors",
+    "weights/*.json",
 ]
 
 setup(

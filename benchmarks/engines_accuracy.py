@@ -4,7 +4,7 @@
         --subjects torch:f32 openvino:f32 onnx:f32 [--checkpoint FILE]
 
 The first subject is what the others are compared with: largest difference of a box side on any
-frame, and mean AUC.
+frame, and mean AUC. `emulated:bf16` rounds as bfloat16 does, on any CPU (`bf16_emulated.py`).
 """
 
 from __future__ import annotations
@@ -16,22 +16,34 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pytracking_et import ETTracker
 from pytracking_et.analysis import score
+from pytracking_et.api import open_loop
 from pytracking_et.evaluation import load_dataset
+from pytracking_et.tracker import plugins
+from pytracking_et.tracking import Loop
+
+
+def opened(subject: str, args: argparse.Namespace) -> Loop:
+    engine, precision = subject.split(":")
+    params = plugins.parameters("et_tracker", args.parameter)
+    if engine != "emulated":
+        return open_loop(params, args.checkpoint, engine, args.threads, precision)
+    from bf16_emulated import engine as emulated
+
+    settings = open_loop(params, args.checkpoint, "onnx", args.threads, "f32").parameters
+    return Loop(
+        emulated(params.get("network", "et_tracker"), args.checkpoint, args.threads), settings
+    )
 
 
 def track(subject: str, args: argparse.Namespace, sequences) -> dict[str, np.ndarray]:
-    engine, precision = subject.split(":")
-    tracker = ETTracker(
-        args.checkpoint, args.parameter, engine, "bgr", args.threads, precision=precision
-    )
+    tracker = opened(subject, args)
     boxes = {}
     for sequence in sequences:
         paths = sequence.frames[:: args.every] if args.every > 1 else sequence.frames
         first = np.asarray(sequence.init_bbox(), float).reshape(-1)
-        tracker.init(cv2.imread(str(paths[0])), first)
-        found = [first, *(tracker.update(cv2.imread(str(path))).box for path in paths[1:])]
+        tracker.start(cv2.imread(str(paths[0])), first, "bgr")
+        found = [first, *(tracker.step(cv2.imread(str(path)), "bgr").box for path in paths[1:])]
         boxes[sequence.name] = np.array(found)
     return boxes
 

@@ -19,7 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--calibration",
         type=Path,
         metavar="FOLDER",
-        help="tracks to calibrate int8 graphs on (annotations.csv: track,frame,x,y,w,h)",
+        help="tracks to measure int8 ranges on (annotations.csv: track,frame,x,y,w,h); without, "
+        "those of the shipped weights or measured before are used",
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import EngineError
 from ..files import atomic_open
-from . import cache, host
+from . import cache, host, ranges
 from .base import Runtime
 from .exported import REFERENCE, Reference, agrees
 from .prepare import exported
@@ -22,25 +22,28 @@ from .select import ENGINES, PRECISIONS, installed, open_runtime
 
 # Runs of each engine: the first few allocate and decide on kernels.
 WARM_UP, RUNS = 3, 9
+# Instruction sets (Linux's names) without which a precision is slower than float32.
+INSTRUCTIONS = {
+    "bf16": {"avx512_bf16", "amx_bf16"},
+    "int8": {"avx512_vnni", "avx_vnni", "amx_int8"},
+}
 
 
-def candidates(engine: str, precision: str) -> list[tuple[str, str]]:
-    """Engines and precisions to try, most promising first."""
+def candidates(engine: str, precision: str, path: Path, digest: str) -> list[tuple[str, str]]:
+    """Engines and precisions to try with a weight file, most promising first."""
     names = [name for name in ENGINES if engine in ("auto", name) and installed(name)]
     kinds = [precision]
     if precision == "auto":
-        kinds = [kind for kind in PRECISIONS if _trusted(kind)]
+        kinds = [kind for kind in PRECISIONS if _worth_trying(kind, path, digest)]
     return [(name, kind) for name in names for kind in ENGINES[name][2] if kind in kinds]
 
 
-def _trusted(precision: str) -> bool:
-    """Whether `auto` may take a precision.
-
-    float32 always; bfloat16 where the CPU computes in it; int8 only by name.
-    """
-    if precision == "bf16":
-        return bool(host.cpu_flags() & {"avx512_bf16", "amx_bf16"})
-    return precision == "f32"
+def _worth_trying(precision: str, path: Path, digest: str) -> bool:
+    """float32 always; others where the CPU computes in them, int8 with measured ranges only."""
+    needed = INSTRUCTIONS.get(precision)
+    if needed is not None and not host.cpu_flags() & needed:
+        return False
+    return precision != "int8" or ranges.find(path, digest) is not None
 
 
 def signature(tried: list[tuple[str, str]], threads: int | None) -> dict[str, Any]:
@@ -65,7 +68,7 @@ def choose(
     Raises:
         EngineError: none of the candidates works; says why of each.
     """
-    tried = candidates(engine, precision)
+    tried = candidates(engine, precision, path, digest)
     if not tried:
         raise EngineError(
             f"no installed engine for engine={engine!r}, precision={precision!r}; installed: "
@@ -148,13 +151,13 @@ def _reference(network: str, path: Path, digest: str, precision: str) -> Referen
 
 
 def check_agreement(runtime: Runtime, precision: str, reference: Reference) -> None:
-    """Compare a runtime with the plain network's answers; bf16 and int8 round by design.
+    """Compare a runtime with the plain network's answers.
 
     Raises:
-        EngineError: the maps differ by more than rounding.
+        EngineError: the maps differ by more than the rounding of the precision.
     """
     difference = reference.difference(runtime)
-    if precision == "f32" and not agrees(difference):
+    if not agrees(difference, precision):
         raise EngineError(
             f"its maps differ from the network's by {difference['score']:.2g} (score) and "
             f"{difference['distances']:.2g} px"

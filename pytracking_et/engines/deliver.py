@@ -34,7 +34,8 @@ def deliver(
         output: folder, made where absent; files of an earlier export are replaced.
         network, checkpoint: as for `engines.create`.
         precision: of the graphs.
-        calibration: folder of annotated tracks (see `calibration.py`) to make int8 graphs with.
+        calibration: folder of annotated tracks (see `calibration.py`) to measure int8 ranges on;
+            where None, those beside the weight file are used.
 
     Returns:
         The metadata written, and the largest differences to the plain network (score in 0..1,
@@ -60,7 +61,7 @@ def deliver(
         metadata = dataclasses.replace(metadata, format=form, files=files)
         reference = Reference.read(temporary / REFERENCE)
         difference = reference.difference(_reader(temporary, metadata))
-        if precision != "int8" and not agrees(difference):
+        if not agrees(difference, precision):
             raise EngineError(f"the {form} graphs differ from the network: {difference}")
         metadata = dataclasses.replace(metadata, parity=difference)
         metadata.write(temporary)

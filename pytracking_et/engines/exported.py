@@ -24,10 +24,11 @@ METADATA = "metadata.json"
 REFERENCE = "reference.npz"
 # Raised when what a reader of an export relies on changes (5: `loop` has an anchor).
 GRAPH_REVISION = 5
-# Largest difference to the plain network: of a score, and of a distance in pixels of the crop.
-# Rounding stays below a tenth of it; on frames, boxes move by less than 0.01 px.
-SCORE_TOLERANCE = 1e-3
-DISTANCE_TOLERANCE = 0.05
+# Largest difference to the plain network by precision: of a score, and of a distance in pixels of
+# the crop, on the reference crops. float32 stays below a tenth of it. The others round by design
+# and are held to what was seen to track as well (0.008 and 1.5 px in bf16, 0.04 and 6.7 px in int8:
+# mean AUC within 0.2 points); int8 graphs at 0.30 and 16 px lost 5 points.
+TOLERANCE = {"f32": (1e-3, 0.05), "bf16": (0.05, 5.0), "int8": (0.12, 12.0)}
 
 
 @dataclass(frozen=True)
@@ -149,9 +150,10 @@ class Reference:
         }
 
 
-def agrees(difference: Mapping[str, float]) -> bool:
-    """Whether a float32 runtime is the same network up to rounding (NaN is not)."""
-    return difference["score"] <= SCORE_TOLERANCE and difference["distances"] <= DISTANCE_TOLERANCE
+def agrees(difference: Mapping[str, float], precision: str) -> bool:
+    """Whether a runtime is the same network up to the rounding of its precision (NaN is not)."""
+    score, distance = TOLERANCE[precision]
+    return difference["score"] <= score and difference["distances"] <= distance
 
 
 def sample_crop(side: int, seed: int) -> NDArray[np.uint8]:

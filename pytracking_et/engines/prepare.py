@@ -1,7 +1,8 @@
 """Exports in the cache, by precision, and what each precision needs beside the weights. No torch.
 
 * f32: nothing. bf16: nothing, it is a way to run the float32 graphs.
-* int8: calibration crops, while the graphs are made (`--precision int8 --calibration FOLDER`).
+* int8: ranges of the activations, shipped beside the weights or measured on annotated frames
+  (`--precision int8 --calibration FOLDER`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import EngineError
-from . import cache
+from . import cache, ranges
 from .exported import Metadata
 
 
@@ -26,29 +27,50 @@ def exported(
     Args:
         path, digest: weight file and its sha256.
         precision: one of `select.PRECISIONS`.
-        calibration: folder of annotated tracks, for int8.
+        calibration: folder of annotated tracks to measure int8 ranges on; where None, those that
+            are there are used.
 
     Raises:
         EngineError: what the precision needs is missing.
     """
+    if precision == "int8":
+        return _int8(network, path, digest, calibration)
     folder = folder_of(network, digest, precision)
-    if precision == "int8" and calibration is None and not cache.is_whole(folder):
-        raise EngineError(
-            "precision 'int8' needs graphs quantised on your frames first: "
-            "ettrack export --precision int8 --calibration FOLDER --output FOLDER"
-        )
 
     def build(target: Path) -> None:
-        if precision == "int8":
-            from .quantise import write_int8
-
-            assert calibration is not None
-            source, _ = exported(network, path, digest, "f32")
-            write_int8(source, target, calibration, cache.notice)
-            return
         from .export import write
 
         write(network, path, target, progress=cache.notice)
 
-    kind = " (int8)" if precision == "int8" else ""
-    return folder, cache.ensure(folder, build, f"{network}{kind} for ONNX Runtime and OpenVINO")
+    return folder, cache.ensure(folder, build, f"{network} for ONNX Runtime and OpenVINO")
+
+
+def _int8(network: str, path: Path, digest: str, calibration: Path | None) -> tuple[Path, Metadata]:
+    found = ranges.find(path, digest) if calibration is None else None
+    if found is None:
+        found = _measured(network, path, digest, calibration)
+    # Other ranges are other graphs.
+    folder = folder_of(network, digest, f"int8-{found.digest[:8]}")
+
+    def build(target: Path) -> None:
+        from .quantise import write_int8
+
+        source, _ = exported(network, path, digest, "f32")
+        write_int8(source, target, found, cache.notice)
+
+    return folder, cache.ensure(folder, build, f"{network} (int8) for ONNX Runtime and OpenVINO")
+
+
+def _measured(network: str, path: Path, digest: str, calibration: Path | None) -> ranges.Ranges:
+    if calibration is None:
+        raise EngineError(
+            f"precision 'int8' needs ranges measured with {path.name} on your frames first: "
+            "ettrack export --precision int8 --calibration FOLDER --output FOLDER"
+        )
+    from .quantise import measure
+
+    source, _ = exported(network, path, digest, "f32")
+    cache.notice(f"measuring int8 ranges on {calibration}")
+    found = measure(source, calibration)
+    cache.notice(f"int8 ranges kept in {ranges.keep(found, path)}")
+    return found

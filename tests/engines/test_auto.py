@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from pytracking_et.engines import auto, cache, create, select
+from pytracking_et.engines.exported import Reference
+from pytracking_et.engines.ranges import Ranges
 from pytracking_et.errors import EngineError
 from tests.engines.conftest import NETWORK
 
@@ -33,8 +35,6 @@ class Fake:
 @pytest.fixture
 def fakes(exported_here, monkeypatch):
     """Three engines: a fast wrong one, a quick right one, a slow right one; counts openings."""
-    from pytracking_et.engines.exported import Reference
-
     reference = Reference.read(exported_here / "reference.npz")
     table = {
         "openvino": Fake("openvino f32", reference, error=0.5),
@@ -82,7 +82,7 @@ def test_a_damaged_choice_is_made_again(fakes, weight_file, content):
 
 
 def test_nothing_right_is_an_error(fakes, weight_file, monkeypatch):
-    monkeypatch.setattr(auto, "agrees", lambda difference: False)
+    monkeypatch.setattr(auto, "agrees", lambda *_: False)
     with pytest.raises(EngineError, match="no engine works here"):
         pick(weight_file)
 
@@ -99,11 +99,38 @@ def test_without_exporter_torch_runs(weight_file, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    ("flags", "wanted"),
-    [(set(), {"f32"}), ({"avx512_vnni"}, {"f32"}), ({"amx_bf16"}, {"f32", "bf16"})],
+    ("flags", "measured", "wanted"),
+    [
+        (set(), True, {"f32"}),
+        ({"avx2"}, True, {"f32"}),
+        ({"amx_bf16"}, True, {"f32", "bf16"}),
+        ({"avx512_vnni"}, True, {"f32", "int8"}),
+        ({"avx512_vnni"}, False, {"f32"}),
+        ({"avx_vnni", "avx512_bf16"}, True, {"f32", "bf16", "int8"}),
+    ],
 )
-def test_bfloat16_only_where_the_cpu_computes_in_it(flags, wanted, monkeypatch):
+def test_precisions_only_where_the_cpu_computes_in_them(
+    flags, measured, wanted, tmp_path, monkeypatch
+):
     monkeypatch.setattr(auto, "installed", lambda name: True)
     monkeypatch.setattr(auto.host, "cpu_flags", lambda: frozenset(flags))
-    assert {kind for _, kind in auto.candidates("auto", "auto")} == wanted
-    assert auto.candidates("onnx", "int8") == [("onnx", "int8")]
+    file = tmp_path / "net.safetensors"
+    if measured:
+        Ranges("ab" * 32, "", {}).write(tmp_path / "net.int8.json")
+    assert {kind for _, kind in auto.candidates("auto", "auto", file, "ab" * 32)} == wanted
+    assert auto.candidates("onnx", "int8", file, "ab" * 32) == [("onnx", "int8")]
+
+
+@pytest.mark.parametrize(
+    ("precision", "error", "right"),
+    [("f32", 5e-4, True), ("f32", 0.02, False), ("bf16", 0.02, True), ("bf16", 0.1, False)]
+    + [("int8", 0.1, True), ("int8", 0.3, False), ("int8", np.nan, False)],
+)
+def test_every_precision_has_its_bar(precision, error, right, exported_here):
+    reference = Reference.read(exported_here / "reference.npz")
+    runtime = Fake("fake", reference, error)
+    if right:
+        auto.check_agreement(runtime, precision, reference)
+        return
+    with pytest.raises(EngineError, match="its maps differ"):
+        auto.check_agreement(runtime, precision, reference)

@@ -42,7 +42,7 @@ def test_export(form, tmp_path, weight_file, exported_here, capsys):
 
 def test_no_parity_no_export(tmp_path, weight_file, exported_here, monkeypatch):
     pytest.importorskip("onnxruntime")
-    monkeypatch.setattr(module, "agrees", lambda difference: False)
+    monkeypatch.setattr(module, "agrees", lambda *_: False)
     with pytest.raises(EngineError, match="differ from the network"):
         deliver("onnx", tmp_path / "graphs", NETWORK, weight_file)
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""int8 graphs: made from calibration frames, then an engine like the others."""
+"""int8 graphs: what is rounded, made from measured ranges, then an engine like the others."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from pytracking_et.engines import create
+from pytracking_et.engines import create, ranges
 from pytracking_et.engines.deliver import deliver
+from pytracking_et.engines.exported import REFERENCE, Metadata, Reference
+from pytracking_et.errors import EngineError
+from pytracking_et.network import weights
 from tests.engines.conftest import NETWORK, maps
 
 pytest.importorskip("onnxruntime.quantization")
@@ -27,24 +30,117 @@ def frames(tmp_path):
     return folder.parent
 
 
-@pytest.mark.slow
-def test_int8_stays_close(
-    tmp_path, weight_file, exported_here, frames, monkeypatch, template, searches
+@pytest.fixture
+def graph_file(tmp_path):
+    """A graph with a node of every kind that the choice tells apart."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    random = np.random.RandomState(0)
+    nodes, constants = [], []
+
+    def node(kind, inputs, output, weight=None, **attributes):
+        if weight is not None:
+            value = random.standard_normal(weight).astype(np.float32)
+            constants.append(numpy_helper.from_array(value, f"{output}_w"))
+            inputs = [*inputs, f"{output}_w"]
+        nodes.append(helper.make_node(kind, inputs, [output], name=f"/{output}", **attributes))
+
+    node("Conv", ["image"], "expand", (16, 8, 1, 1))
+    node("Sigmoid", ["expand"], "gate")
+    node("Mul", ["expand", "gate"], "swish")
+    node("Conv", ["swish"], "depthwise", (16, 1, 3, 3), group=16, pads=[1, 1, 1, 1])
+    node("Conv", ["depthwise"], "project", (8, 16, 1, 1))
+    node("Add", ["project", "image"], "sum")
+    node("ReduceMean", ["sum"], "pooled", axes=[2, 3], keepdims=1)
+    node("Conv", ["pooled"], "squeeze", (8, 8, 1, 1))
+    node("Mul", ["sum", "squeeze"], "scaled")
+    constants.append(numpy_helper.from_array(np.array([36, 8]), "tokens_shape"))
+    node("Reshape", ["scaled", "tokens_shape"], "tokens")
+    node("MatMul", ["tokens"], "feed_forward", (8, 4))
+    node("MatMul", ["pooled_row"], "mixture", (8, 4))
+    node("Add", ["feed_forward", "mixture"], "answer")
+    shapes = [("image", (1, 8, 6, 6)), ("pooled_row", (1, 8))]
+    inputs = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in shapes]
+    output = [helper.make_tensor_value_info("answer", TensorProto.FLOAT, (36, 4))]
+    graph = helper.make_graph(nodes, "g", inputs, output, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, str(tmp_path / "graph.onnx"))
+    return tmp_path / "graph.onnx"
+
+
+def test_only_products_of_maps_are_rounded(graph_file):
+    from pytracking_et.engines.quantise import Plan
+
+    plan = Plan(graph_file)
+    assert plan.nodes == ["/expand", "/project", "/feed_forward"]
+    assert plan.tensors == ["image", "depthwise", "tokens"]
+
+
+def test_ranges_of_another_graph(exported_here, weight_file, tmp_path):
+    from pytracking_et.engines.quantise import write_int8
+
+    other = ranges.Ranges(weights.fingerprint(weight_file), "", {"/renamed": (0.0, 1.0)})
+    with pytest.raises(EngineError, match=r"lack \d+ of \d+ tensors.*Measure again"):
+        write_int8(exported_here, tmp_path, other, lambda text: None)
+
+
+def test_measured_graphs_stay_close(
+    tmp_path, weight_file, exported_here, frames, monkeypatch, template, searches, capfd
 ):
+    """From frames to an engine by name; the second time the ranges are there."""
     import onnx
 
     from pytracking_et.engines import quantise
+    from pytracking_et.engines.quantise import Plan
 
     monkeypatch.setattr(quantise, "PAIRS", 4)
-    metadata, difference = deliver(
-        "onnx", tmp_path / "graphs", NETWORK, weight_file, "int8", frames
-    )
-    assert metadata.precision == "int8" and difference["score"] < 0.2
-    graph = onnx.load(str(tmp_path / "graphs" / "search_256.onnx")).graph
-    kinds = [node.op_type for node in graph.node]
-    assert kinds.count("QuantizeLinear") > 5
+    output = tmp_path / "graphs"
+    metadata, difference = deliver("onnx", output, NETWORK, weight_file, "int8", frames)
+    assert metadata.precision == "int8" and 0 < difference["score"] < 0.12
+    told = capfd.readouterr()
+    assert "int8 ranges kept in" in told.err
+    assert "histogram" not in told.out and "WARNING" not in told.err
+    path = output / "search_256.onnx"
+    rounded = {n.input[0] for n in onnx.load(str(path)).graph.node if n.op_type == "QuantizeLinear"}
+    assert rounded == set(Plan(exported_here / path.name).tensors)
     engine = create("onnx", NETWORK, weight_file, threads=1, precision="int8")
     assert engine.name == "onnx int8"
+    assert "measuring" not in capfd.readouterr().err
     plain = create("onnx", NETWORK, weight_file, threads=1, precision="f32")
     a, b = maps(engine, template, searches[0]), maps(plain, template, searches[0])
-    assert 0 < np.abs(a[0] - b[0]).max() < 0.2
+    assert 0 < np.abs(a[0] - b[0]).max() < 0.12
+
+
+def test_graphs_that_differ_too_much_are_not_delivered(
+    tmp_path, weight_file, exported_here, frames, monkeypatch
+):
+    """Ranges far too narrow: the folder is left as it was."""
+    from pytracking_et.engines import quantise
+
+    monkeypatch.setattr(quantise, "PAIRS", 4)
+    measured = quantise.measure(exported_here, frames, 4)
+    narrow = {name: (low / 200, high / 200) for name, (low, high) in measured.values.items()}
+    ranges.keep(ranges.Ranges(measured.weights_sha256, "", narrow), weight_file)
+    with pytest.raises(EngineError, match="differ from the network"):
+        deliver("onnx", tmp_path / "graphs", NETWORK, weight_file, "int8")
+    assert not (tmp_path / "graphs").exists() or not list((tmp_path / "graphs").iterdir())
+
+
+def test_other_ranges_are_other_graphs(tmp_path, weight_file, exported_here, frames):
+    """Ranges measured anew are not answered with graphs of the old ones."""
+    from pytracking_et.engines.prepare import exported
+    from pytracking_et.engines.quantise import measure
+
+    digest = weights.fingerprint(weight_file)
+    measured = measure(exported_here, frames, 4)
+    folders = []
+    for factor in (1.0, 1.25):
+        values = {
+            name: (low * factor, high * factor) for name, (low, high) in measured.values.items()
+        }
+        ranges.keep(ranges.Ranges(digest, "", values), weight_file)
+        folders.append(exported(NETWORK, weight_file, digest, "int8")[0])
+    assert folders[0] != folders[1]
+    assert Metadata.read(folders[1]).precision == "int8"
+    assert Reference.read(folders[1] / REFERENCE).score.ndim == 2

@@ -139,7 +139,7 @@ def test_runs_in_the_tracker(name):
     module = with_statistics(build(name))
     engine = engine_of(module)
     reference = plain_reference(module, 127, 256)
-    assert agrees(reference.difference(engine.runtime))
+    assert agrees(reference.difference(engine.runtime), "f32")
     loop = Loop(engine, Parameters())
     frames = list(itertools.islice(render(10, seed=0), 3))
     loop.start(frames[0].image, frames[0].box)
@@ -174,4 +174,4 @@ def test_onnx_export_answers_as_the_network(name, tmp_path):
         np.testing.assert_allclose(score, reference.score, atol=1e-4)
         np.testing.assert_allclose(distances, reference.distances, atol=5e-3)
         assert np.ptp(reference.score) > 0
-        assert agrees(reference.difference(TorchRuntime(template_graph, search_graph)))
+        assert agrees(reference.difference(TorchRuntime(template_graph, search_graph)), "f32")

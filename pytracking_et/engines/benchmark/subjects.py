@@ -78,13 +78,13 @@ def subjects(
     precisions: Sequence[str] = (),
     peers: Path | None = None,
 ) -> list[Subject]:
-    """Every subject that can run here; int8 only where its graphs were made.
+    """Every subject that can run here; int8 only where its ranges were measured.
 
     Args:
         engines, precisions: to restrict to; all where empty.
         peers: folder with NanoTrack's ONNX files, for the Nano peer.
     """
-    from ..prepare import folder_of
+    from ..ranges import find
 
     rows: list[Subject] = []
     for count in threads:
@@ -97,7 +97,7 @@ def subjects(
             for kind in kinds:
                 here = kind in ("f32", "bf16")
                 if kind == "int8":
-                    here = folder_of(network, digest, kind).is_dir()
+                    here = find(checkpoint, digest) is not None
                 if here and (kind in precisions if precisions else kind != "bf16"):
                     rows.append(Subject("engine", name, kind, **common))
         rows += _peers(count, peers)

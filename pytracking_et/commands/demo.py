@@ -12,6 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", help="weight file (default: the package's own)")
     parser.add_argument("--parameter", help="parameter file (default: the one for the weights)")
     parser.add_argument("--engine", default="auto", help="auto, torch, onnx, openvino")
+    parser.add_argument("--precision", default="auto", help="auto, f32, bf16, int8")
     parser.add_argument("--threads", type=int, help="CPU threads")
     parser.add_argument("--frames", type=int, default=150, help="length of the clip (150)")
     parser.add_argument("--seed", type=int, default=0, help="another number, another clip")
@@ -29,6 +30,7 @@ def run(args: argparse.Namespace) -> int:
         parameter=args.parameter,
         checkpoint=args.checkpoint,
         engine=args.engine,
+        precision=args.precision,
         threads=args.threads,
     )
     tracker = make_tracker(options)

@@ -24,5 +24,7 @@ def run(args: argparse.Namespace) -> int:
     from ..evaluation.selection import override
 
     trackers, dataset = load_experiment(args.experiment_module, args.experiment_name)
-    trackers = override(trackers, args.checkpoint, args.engine, args.results)
+    trackers = override(
+        trackers, args.checkpoint, args.engine, args.results, precision=args.precision
+    )
     return track_and_report(args, dataset, trackers)

@@ -23,6 +23,7 @@ def add_live_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", help="results folder (default: the setting results_path)")
     parser.add_argument("--checkpoint", help="weight file (.safetensors, .npz, .pth)")
     parser.add_argument("--engine", default="auto", help="auto, torch, onnx, openvino")
+    parser.add_argument("--precision", default="auto", help="auto, f32, bf16, int8")
     parser.add_argument("--threads", type=int, help="CPU threads")
     _flag(parser, "--window", True, "OpenCV window, where there is a display")
     _flag(parser, "--redetect", False, "search the whole frame for a target that was lost")
@@ -63,6 +64,7 @@ def live_options(args: argparse.Namespace, source: str) -> Any:
         parameter=args.tracker_param,
         checkpoint=args.checkpoint,
         engine=args.engine,
+        precision=args.precision,
         threads=args.threads,
         boxes=args.optional_box or (),
         output=args.output,

@@ -47,6 +47,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cluster", metavar="ADDRESS", help="Dask scheduler to run on")
     parser.add_argument("--checkpoint", metavar="FILE", help="network weights")
     parser.add_argument("--engine", metavar="NAME", help="auto, torch, onnx, openvino, ...")
+    parser.add_argument("--precision", metavar="NAME", help="auto, f32, bf16, int8")
     parser.add_argument("--results", metavar="PATH", help="folder of all results")
     parser.add_argument(
         "--no-resume",
@@ -98,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
         args.runs,
         checkpoint=args.checkpoint,
         engine=args.engine,
+        precision=args.precision,
         results_path=args.results,
     )
     dataset = select_sequences(args.dataset_name, args.dataset_root, args.sequence)

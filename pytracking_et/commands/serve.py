@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--engine", default="auto", help="auto, torch, onnx or openvino (default auto)"
     )
+    parser.add_argument("--precision", default="auto", help="auto, f32, bf16 or int8")
     parser.add_argument("--threads", type=int, help="CPU threads of the tracker")
     parser.add_argument(
         "--low_score",
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     # Loaded once, before the port opens, so that a wrong checkpoint is told here; each session
     # gets a copy, which shares the weights.
     prototype = ETTracker(
-        args.checkpoint, parameter, args.engine, color="bgr", threads=args.threads
+        args.checkpoint, parameter, args.engine, "bgr", args.threads, args.precision
     )
 
     def announce(address: str) -> None:

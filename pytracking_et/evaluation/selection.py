@@ -67,8 +67,9 @@ def override(
     checkpoint: str | None = None,
     engine: str | None = None,
     results_path: str | None = None,
+    precision: str | None = None,
 ) -> list[Tracker]:
-    """The same trackers with checkpoint, engine or results folder replaced where given."""
+    """The same trackers with what is given replaced."""
     return [
         Tracker(
             each.name,
@@ -77,7 +78,7 @@ def override(
             each.display_name,
             checkpoint=checkpoint or each.checkpoint,
             engine=engine or each.engine,
-            precision=each.precision,
+            precision=precision or each.precision,
             threads=each.threads,
             results_path=results_path or each.results_path,
         )

@@ -42,6 +42,7 @@ class LiveOptions:
     parameter: str | None = None
     checkpoint: str | None = None
     engine: str = "auto"
+    precision: str = "auto"
     threads: int | None = None
     boxes: Sequence[Sequence[float]] = ()
     output: str | None = None
@@ -88,13 +89,19 @@ def make_tracker(options: LiveOptions) -> SingleTracker:
     if options.tracker == "et_tracker":
         from ..api import ETTracker
 
-        return ETTracker(options.checkpoint, name, options.engine, threads=options.threads)
+        return ETTracker(
+            options.checkpoint,
+            name,
+            options.engine,
+            threads=options.threads,
+            precision=options.precision,
+        )
     from ..tracker import plugins
 
-    if options.checkpoint or options.engine != "auto":
+    if options.checkpoint or (options.engine, options.precision) != ("auto", "auto"):
         raise ParameterError(
-            f"--checkpoint and --engine are for et_tracker; {options.tracker!r} takes its own from "
-            f"its parameter file {name!r}"
+            f"--checkpoint, --engine and --precision are for et_tracker; {options.tracker!r} takes "
+            f"its own from its parameter file {name!r}"
         )
     parameters = plugins.parameters(options.tracker, name)
     return PytrackingTracker(plugins.tracker_class(options.tracker)(parameters))

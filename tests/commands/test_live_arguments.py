@@ -50,6 +50,8 @@ def test_webcam_needs_no_argument():
         (["--redetect"], "redetect", True),
         (["--low_score", "0.9"], "low_score", 0.9),
         (["--output", "o.mp4"], "output", "o.mp4"),
+        (["--engine", "onnx"], "engine", "onnx"),
+        (["--precision", "int8"], "precision", "int8"),
     ],
 )
 def test_arguments(arguments, field, value):

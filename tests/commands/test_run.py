@@ -72,6 +72,7 @@ def test_all_arguments():
         "--visdom_port": "80",
         "--checkpoint": "w.npz",
         "--engine": "onnx",
+        "--precision": "int8",
         "--cluster": "tcp://x:1",
         "--results": "out",
     }
@@ -79,7 +80,7 @@ def test_all_arguments():
     assert (args.runid, args.sequence, args.debug, args.threads) == (3, "Deer", 2, 4)
     assert run.visdom_info(args) == {"use_visdom": True, "server": "box", "port": 80}
     assert (args.checkpoint, args.engine, args.cluster) == ("w.npz", "onnx", "tcp://x:1")
-    assert (args.results, args.resume) == ("out", False)
+    assert (args.precision, args.results, args.resume) == ("int8", "out", False)
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from pytracking_et.commands import main
+from pytracking_et.errors import ParameterError
 from pytracking_et.live import run as module
 from pytracking_et.live.draw import LOW_SCORE
 from pytracking_et.live.run import (
     LiveOptions,
     PytrackingTracker,
     low_score,
+    make_tracker,
     parameter_for,
     run_live,
 )
@@ -169,3 +171,12 @@ def test_the_threshold_of_grey_is_the_parameter_files(monkeypatch, options, expe
     }
     monkeypatch.setattr(plugins, "parameters", lambda _tracker, name: bags[name])
     assert low_score(LiveOptions("0", **options)) == expected
+
+
+@pytest.mark.parametrize(
+    "given", [{"checkpoint": "w.npz"}, {"engine": "onnx"}, {"precision": "int8"}]
+)
+def test_other_trackers_choose_for_themselves(given):
+    options = LiveOptions("0", tracker="theirs", parameter="default", **given)
+    with pytest.raises(ParameterError, match="--precision are for et_tracker; 'theirs'"):
+        make_tracker(options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import importlib.util
 import json
 import os
@@ -22,6 +21,8 @@ from .select import ENGINES, PRECISIONS, installed, open_runtime
 
 # Runs of each engine: the first few allocate and decide on kernels.
 WARM_UP, RUNS = 3, 9
+# What runs where nothing can be exported.
+TORCH = ("torch", "f32")
 # Instruction sets (Linux's names) without which a precision is slower than float32.
 INSTRUCTIONS = {
     "bf16": {"avx512_bf16", "amx_bf16"},
@@ -51,7 +52,7 @@ def signature(tried: list[tuple[str, str]], threads: int | None) -> dict[str, An
     packages = sorted({ENGINES[name][1] for name, _ in tried})
     return {
         "candidates": [list(pair) for pair in tried],
-        "versions": {name: importlib.metadata.version(name) for name in packages},
+        "versions": {name: host.package_version(name) for name in packages},
         "cpu": host.cpu_name(),
         "cpus": host.cpu_count(),
         "threads": threads,
@@ -118,8 +119,10 @@ def _measure(
     try:
         reference = _reference(network, path, digest, tried[0][1])
     except EngineError as error:
+        if TORCH not in tried:
+            raise
         cache.notice(f"torch is used, about half as fast as it could be: {error}")
-        return open_runtime("torch", "f32", network, path, digest, threads)
+        return open_runtime(*TORCH, network, path, digest, threads)
     runtimes: dict[tuple[str, str], Runtime] = {}
     failures = {}
     for pair in tried:
@@ -127,9 +130,12 @@ def _measure(
             runtime = open_runtime(*pair, network, path, digest, threads)
             check_agreement(runtime, pair[1], _reference(network, path, digest, pair[1]))
             runtimes[pair] = runtime
-        except EngineError as error:
-            failures[" ".join(pair)] = str(error)
-            cache.notice(f"engine {' '.join(pair)} is left out: {error}")
+        # Whatever a library raises here (no kernels for this GPU, a broken installation), the
+        # others may work, and the notice says it.
+        except Exception as error:
+            text = str(error) if isinstance(error, EngineError) else f"{error!r}"
+            failures[" ".join(pair)] = text
+            cache.notice(f"engine {' '.join(pair)} is left out: {text}")
     if not runtimes:
         listing = "\n".join(f"  {name}: {text}" for name, text in failures.items())
         raise EngineError(f"no engine works here:\n{listing}")
@@ -138,9 +144,12 @@ def _measure(
     measured = {" ".join(pair): round(value * 1000, 2) for pair, value in times.items()}
     listing = ", ".join(f"{name} {value:.0f} ms" for name, value in measured.items())
     cache.notice(f"engine {' '.join(chosen)} chosen ({listing} a frame)")
-    with atomic_open(file) as stream:
-        record = {"engine": chosen[0], "precision": chosen[1], "milliseconds": measured}
-        json.dump({**record, "failures": failures, **wanted}, stream, indent=2)
+    record = {"engine": chosen[0], "precision": chosen[1], "milliseconds": measured}
+    try:
+        with atomic_open(file) as stream:
+            json.dump({**record, "failures": failures, **wanted}, stream, indent=2)
+    except OSError as error:
+        cache.notice(f"the choice is not kept, the next start measures again: {error}")
     return runtimes[chosen]
 
 

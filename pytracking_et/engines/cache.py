@@ -99,6 +99,11 @@ def ensure(folder: Path, build: Build, what: str) -> Metadata:
     try:
         build(temporary)
         _publish(temporary, folder)
+    except OSError as error:
+        raise EngineError(
+            f"cache folder {folder.parent} takes no more ({error}); make room, or name another "
+            "with PYTRACKING_ET_CACHE"
+        ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     notice(f"{what} ready after {time.perf_counter() - started:.1f} s")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,15 +44,30 @@ class _Frame:
 def _tracks(folder: Path) -> list[list[_Frame]]:
     tracks: dict[tuple[str, str], list[_Frame]] = defaultdict(list)
     for table in sorted(folder.rglob("annotations.csv")):
-        with table.open(newline="", encoding="utf-8") as stream:
-            for row in csv.DictReader(stream):
+        # Excel puts a mark in front of the first column's name.
+        with table.open(newline="", encoding="utf-8-sig") as stream:
+            for number, row in enumerate(csv.DictReader(stream), 2):
                 if "track" not in row:
                     break
-                name = row.get("image") or f"{row['track']}/{int(row['frame']):05d}.jpg"
-                x, y, w, h = (float(row[key]) for key in "xywh")
-                frame = _Frame(table.parent / name, (x, y, w, h))
-                tracks[str(table.parent), row["track"]].append(frame)
+                try:
+                    frame = _frame(table.parent, row)
+                except (KeyError, TypeError, ValueError) as error:
+                    raise DatasetError(
+                        f"{table}, line {number}: {type(error).__name__} {error}; the columns are "
+                        "track, frame, x, y, w, h (pixels) and optionally image"
+                    ) from error
+                if frame is not None:
+                    tracks[str(table.parent), row["track"]].append(frame)
     return [frames for _, frames in sorted(tracks.items()) if len(frames) > 1]
+
+
+def _frame(folder: Path, row: Mapping[str, str]) -> _Frame | None:
+    """A row of the table; None where the target is absent (NaN, or a box without area)."""
+    name = row.get("image") or f"{row['track']}/{int(row['frame']):05d}.jpg"
+    x, y, w, h = (float(row[key]) for key in "xywh")
+    if not np.isfinite((x, y, w, h)).all() or w <= 0 or h <= 0:
+        return None
+    return _Frame(folder / name, (x, y, w, h))
 
 
 def _image(frame: _Frame) -> Image:

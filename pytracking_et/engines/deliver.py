@@ -14,9 +14,10 @@ from ..network import weights
 from .exported import METADATA, REFERENCE, Metadata, Reference, agrees
 from .files_runtime import GraphRuntime
 from .prepare import exported
-from .select import ENGINES, check_names, installed
+from .select import ENGINES, installed
 
 FORMATS = ("onnx", "openvino")
+PRECISIONS = ("f32", "int8")
 
 
 def deliver(
@@ -47,7 +48,13 @@ def deliver(
     """
     if form not in FORMATS:
         raise EngineError(f"unknown format {form!r}; one of: {', '.join(FORMATS)}")
-    check_names("auto", precision, None)
+    if precision not in PRECISIONS:
+        raise EngineError(
+            f"there are no graphs of precision {precision!r}; one of: {', '.join(PRECISIONS)} "
+            "(bf16 is a way to run those of f32)"
+        )
+    if calibration is not None and precision != "int8":
+        raise EngineError(f"calibration frames are for precision 'int8', not {precision!r}")
     if form == "openvino" and not installed("openvino"):
         raise EngineError("--format openvino needs openvino; install 'pytracking-et[openvino]'")
     path = weights.find(network, checkpoint)

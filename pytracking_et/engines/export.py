@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 import importlib.util
 import warnings
 from collections.abc import Callable, Sequence
@@ -22,6 +21,7 @@ from ..tracking.parameters import Parameters
 from ..version import __version__
 from .exported import REFERENCE, Metadata, Reference, graph_name, sample_crop
 from .graphs import SearchGraph, TemplateGraph, graphs
+from .host import package_version
 
 # LayerNormalization is one operator from here on; both runtimes know it well.
 OPSET = 17
@@ -100,7 +100,7 @@ def versions() -> dict[str, str]:
     found = {"pytracking-et": __version__, "torch": torch.__version__}
     for package in ("onnx", "onnxruntime", "openvino"):
         if importlib.util.find_spec(package) is not None:
-            found[package] = importlib.metadata.version(package)
+            found[package] = package_version(package)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib.metadata
 import os
 import platform
 import sys
@@ -37,6 +38,19 @@ def cpu_count() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def package_version(module: str) -> str:
+    """Version of an installed package by the name it is imported under, without importing it.
+
+    Builds for a GPU have another distribution name: onnxruntime-gpu, onnxruntime-directml.
+    """
+    try:
+        return importlib.metadata.version(module)
+    except importlib.metadata.PackageNotFoundError:
+        names = importlib.metadata.packages_distributions().get(module, [])
+        found = sorted({f"{name} {importlib.metadata.version(name)}" for name in names})
+        return ", ".join(found) or "unknown"
 
 
 def return_freed_memory() -> None:

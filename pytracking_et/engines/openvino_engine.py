@@ -54,6 +54,11 @@ class OpenVinoRuntime(GraphRuntime):
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
+        if self.precision == "bf16" and not has_bf16():
+            raise EngineError(
+                f"this CPU ({cpu_name()}) does not compute in bfloat16, and OpenVINO would quietly "
+                "use float32; take precision 'f32' or 'auto'"
+            )
         self._mapped: list[openvino.Tensor] = []
 
     def compile(self, path: Path) -> Compiled:

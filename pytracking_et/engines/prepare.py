@@ -47,6 +47,7 @@ def exported(
 
 def _int8(network: str, path: Path, digest: str, calibration: Path | None) -> tuple[Path, Metadata]:
     found = ranges.find(path, digest) if calibration is None else None
+    measured = found is None
     if found is None:
         found = _measured(network, path, digest, calibration)
     # Other ranges are other graphs.
@@ -58,7 +59,11 @@ def _int8(network: str, path: Path, digest: str, calibration: Path | None) -> tu
         source, _ = exported(network, path, digest, "f32")
         write_int8(source, target, found, cache.notice)
 
-    return folder, cache.ensure(folder, build, f"{network} (int8) for ONNX Runtime and OpenVINO")
+    metadata = cache.ensure(folder, build, f"{network} (int8) for ONNX Runtime and OpenVINO")
+    if measured:
+        # Not before graphs made with them have passed their check.
+        cache.notice(f"int8 ranges kept in {ranges.keep(found, path)}")
+    return folder, metadata
 
 
 def _measured(network: str, path: Path, digest: str, calibration: Path | None) -> ranges.Ranges:
@@ -71,6 +76,4 @@ def _measured(network: str, path: Path, digest: str, calibration: Path | None) -
 
     source, _ = exported(network, path, digest, "f32")
     cache.notice(f"measuring int8 ranges on {calibration}")
-    found = measure(source, calibration)
-    cache.notice(f"int8 ranges kept in {ranges.keep(found, path)}")
-    return found
+    return measure(source, calibration)

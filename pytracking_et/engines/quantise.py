@@ -32,7 +32,7 @@ import numpy as np
 from ..errors import EngineError
 from ..files import sha256
 from .calibration import pairs
-from .exported import REFERENCE, Metadata, graph_name, sample_crop
+from .exported import REFERENCE, Metadata, Reference, agrees, graph_name, sample_crop
 from .onnx_engine import OnnxRuntime
 from .ranges import Ranges
 
@@ -117,7 +117,8 @@ def write_int8(
         progress: told what is being done.
 
     Raises:
-        EngineError: onnx or onnxruntime is not installed, or the ranges are of another graph.
+        EngineError: onnx or onnxruntime is not installed, the ranges are of another graph, or
+            the result differs from the network by more than int8 may.
     """
     require_quantiser()
     metadata = Metadata.read(source)
@@ -133,6 +134,13 @@ def write_int8(
         names.append(name)
     files = {name: sha256(target / name) for name in names}
     made = dataclasses.replace(metadata, precision="int8", files=files)
+    difference = Reference.read(target / REFERENCE).difference(OnnxRuntime(target, made))
+    if not agrees(difference, "int8"):
+        raise EngineError(
+            f"the int8 graphs differ from the network by {difference['score']:.2g} (score) and "
+            f"{difference['distances']:.2g} px: measure ranges on other frames, more of them and "
+            "as varied as what you track"
+        )
     made.write(target)
     return made
 

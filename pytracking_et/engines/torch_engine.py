@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,23 @@ from ..network.trackers import TrackingNetwork
 from .base import Crop, Maps, TargetEngine
 from .export import load_graphs
 from .graphs import SearchGraph, TemplateGraph, graphs
+
+
+def exact_convolutions(device: torch.device) -> AbstractContextManager[None]:
+    """float32 convolutions on a GPU, which cuDNN would round to ten bits (TF32) by default.
+
+    That moves distances by 0.1 px, more than a float32 engine may.
+    """
+    if device.type != "cuda":
+        return nullcontext()
+    cudnn = torch.backends.cudnn
+    # What is not named would be set to the library's own defaults.
+    return cudnn.flags(
+        enabled=cudnn.enabled,
+        benchmark=cudnn.benchmark,
+        deterministic=cudnn.deterministic,
+        allow_tf32=False,
+    )
 
 
 class TorchRuntime:
@@ -39,12 +57,12 @@ class TorchRuntime:
 
     def template(self, image: Crop) -> Tensor:
         """Template feature (1, 96, 8, 8) of a (T, T, 3) uint8 RGB crop."""
-        with torch.inference_mode():
+        with torch.inference_mode(), exact_convolutions(self.device):
             return self._template(self._tensor(image))
 
     def track(self, template: Tensor, image: Crop) -> Maps:
         """Score (S, S) and distances (4, S, S) of a (S', S', 3) uint8 RGB crop."""
-        with torch.inference_mode():
+        with torch.inference_mode(), exact_convolutions(self.device):
             score, distances = self._search(template, self._tensor(image))
             return score.cpu().numpy(), distances.cpu().numpy()
 

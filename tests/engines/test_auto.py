@@ -49,7 +49,7 @@ def fakes(exported_here, monkeypatch):
 
     monkeypatch.setattr(auto, "open_runtime", open_runtime)
     monkeypatch.setattr(auto, "installed", lambda name: True)
-    monkeypatch.setattr(auto.importlib.metadata, "version", lambda name: "1.0")
+    monkeypatch.setattr(auto.host, "package_version", lambda name: "1.0")
     return opened
 
 
@@ -93,9 +93,47 @@ def test_without_exporter_torch_runs(weight_file, monkeypatch, capsys):
 
     monkeypatch.setattr(auto, "exported", exported)
     monkeypatch.setattr(auto, "installed", lambda name: True)
-    monkeypatch.setattr(auto.importlib.metadata, "version", lambda name: "1.0")
+    monkeypatch.setattr(auto.host, "package_version", lambda name: "1.0")
     assert pick(weight_file) == "torch f32"
     assert capsys.readouterr().err.count("torch is used") == 1
+
+
+@pytest.mark.parametrize(
+    ("engine", "precision"), [("onnx", "auto"), ("openvino", "f32"), ("auto", "int8")]
+)
+def test_what_was_asked_for_is_not_replaced_by_torch(engine, precision, weight_file, monkeypatch):
+    def exported(*_):
+        raise EngineError("writing ONNX graphs needs the package onnx")
+
+    monkeypatch.setattr(auto, "exported", exported)
+    monkeypatch.setattr(select, "exported", exported)
+    monkeypatch.setattr(auto, "installed", lambda name: True)
+    monkeypatch.setattr(auto.host, "package_version", lambda name: "1.0")
+    with pytest.raises(EngineError, match="needs the package onnx"):
+        create(engine, NETWORK, weight_file, threads=1, precision=precision)
+
+
+def test_an_engine_that_breaks_is_left_out(fakes, weight_file, monkeypatch, capsys):
+    """A library's own exceptions, for example of a GPU that it has no kernels for."""
+    opened = auto.open_runtime
+
+    def open_runtime(engine, *rest):
+        if engine == "torch":
+            raise RuntimeError("no kernel image is available")
+        return opened(engine, *rest)
+
+    monkeypatch.setattr(auto, "open_runtime", open_runtime)
+    assert pick(weight_file) == "onnx f32"
+    assert "torch f32 is left out: RuntimeError('no kernel image" in capsys.readouterr().err
+
+
+def test_a_choice_that_cannot_be_written_is_still_taken(fakes, weight_file, monkeypatch, capsys):
+    def refuse(*_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(auto, "atomic_open", refuse)
+    assert pick(weight_file) == "onnx f32"
+    assert "the choice is not kept" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

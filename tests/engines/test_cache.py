@@ -151,3 +151,12 @@ def test_changed_code_has_a_folder_of_its_own(tmp_path, monkeypatch):
         (tmp_path / "network/towers/layer.py").write_text(text)
         codes.append(cache.graph_code.__wrapped__())
     assert codes[0] == codes[2] != codes[1]
+
+
+def test_a_full_disk_is_an_engine_error(tmp_path):
+    def build(target):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(EngineError, match="takes no more.*No space left.*PYTRACKING_ET_CACHE"):
+        cache.ensure(tmp_path / "engines" / "x", build, "x")
+    assert list((tmp_path / "engines").iterdir()) == []

@@ -55,3 +55,33 @@ def test_a_missing_frame_is_named(tracks):
         (tracks / "plain" / "t" / f"{frame:05d}.jpg").unlink()
     with pytest.raises(DatasetError, match="plain"):
         pairs(tracks, 4)
+
+
+def test_frames_without_the_target_are_left_out(tracks):
+    table = tracks / "plain" / "annotations.csv"
+    table.write_text(table.read_text() + "t,0,nan,nan,nan,nan\nt,1,0,0,0,0\n")
+    before = pairs(tracks, 6).searches
+    table.write_text("\n".join(table.read_text().splitlines()[:-2]) + "\n")
+    np.testing.assert_array_equal(before, pairs(tracks, 6).searches)
+
+
+def test_a_table_saved_by_excel(tracks):
+    expected = pairs(tracks, 4).searches
+    for name in ("plain", "named"):
+        table = tracks / name / "annotations.csv"
+        table.write_bytes(b"\xef\xbb\xbf" + table.read_bytes())
+    np.testing.assert_array_equal(pairs(tracks, 4).searches, expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("track,frame,x,y,width,height\nt,0,1,2,3,4\n", "line 2: KeyError 'w'.*columns are"),
+        ("track,frame,x,y,w,h\nt,0,1,2,3,4\nt,1,1,2,3,wide\n", "line 3.*'wide'"),
+        ("track,frame,x,y,w,h\nt,0,1,2\n", "line 2"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_named(tracks, text, words):
+    (tracks / "plain" / "annotations.csv").write_text(text)
+    with pytest.raises(DatasetError, match=f"annotations.csv, {words}"):
+        pairs(tracks, 4)

@@ -52,7 +52,10 @@ def test_no_parity_no_export(tmp_path, weight_file, exported_here, monkeypatch):
     ("arguments", "words"),
     [
         ({"form": "tflite"}, "unknown format 'tflite'"),
-        ({"form": "onnx", "precision": "fp4"}, "unknown precision 'fp4'"),
+        ({"form": "onnx", "precision": "fp4"}, "no graphs of precision 'fp4'"),
+        ({"form": "onnx", "precision": "bf16"}, "no graphs of precision 'bf16'"),
+        ({"form": "onnx", "precision": "auto"}, "no graphs of precision 'auto'"),
+        ({"form": "onnx", "calibration": "frames"}, "for precision 'int8', not 'f32'"),
         ({"form": "onnx", "precision": "int8"}, "--calibration"),
     ],
 )

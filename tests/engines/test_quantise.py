@@ -112,19 +112,20 @@ def test_measured_graphs_stay_close(
     assert 0 < np.abs(a[0] - b[0]).max() < 0.12
 
 
-def test_graphs_that_differ_too_much_are_not_delivered(
+def test_ranges_that_do_not_fit_are_not_kept(
     tmp_path, weight_file, exported_here, frames, monkeypatch
 ):
-    """Ranges far too narrow: the folder is left as it was."""
+    """Far too narrow: nothing is delivered, and nothing of it is used later."""
     from pytracking_et.engines import quantise
 
-    monkeypatch.setattr(quantise, "PAIRS", 4)
     measured = quantise.measure(exported_here, frames, 4)
     narrow = {name: (low / 200, high / 200) for name, (low, high) in measured.values.items()}
-    ranges.keep(ranges.Ranges(measured.weights_sha256, "", narrow), weight_file)
+    given = ranges.Ranges(measured.weights_sha256, "", narrow)
+    monkeypatch.setattr(quantise, "measure", lambda *_: given)
     with pytest.raises(EngineError, match="differ from the network"):
-        deliver("onnx", tmp_path / "graphs", NETWORK, weight_file, "int8")
-    assert not (tmp_path / "graphs").exists() or not list((tmp_path / "graphs").iterdir())
+        deliver("onnx", tmp_path / "graphs", NETWORK, weight_file, "int8", frames)
+    assert not (tmp_path / "graphs").exists()
+    assert ranges.find(weight_file, measured.weights_sha256) is None
 
 
 def test_other_ranges_are_other_graphs(tmp_path, weight_file, exported_here, frames):

@@ -209,6 +209,10 @@ class Player:
             self._show(self._view.fps if self._view else 0.0)
 
 
+# Python 3.12 starts with some 400 objects frozen; a caller that freezes does so with far more.
+INTERPRETERS_OWN = 1000
+
+
 @contextmanager
 def settled_objects() -> Iterator[None]:
     """Leave what exists now out of garbage collections for the length of the block.
@@ -222,5 +226,5 @@ def settled_objects() -> Iterator[None]:
     try:
         yield
     finally:
-        if not frozen_before:  # what the caller froze stays so
+        if frozen_before < INTERPRETERS_OWN:  # what the caller froze stays so
             gc.unfreeze()

@@ -154,6 +154,7 @@ def run_live(options: LiveOptions) -> int:
     Returns:
         0; errors of the user's making are raised.
     """
+    _check_output(options)
     source = open_source(options.source)
     with ExitStack() as stack:
         controls = Controls()
@@ -224,6 +225,14 @@ def _displays(
     way = f"Visdom at {options.visdom_server}:{options.visdom_port}" if connected else "output"
     _say(f"no window here ({reason}); using {way}")
     return found
+
+
+def _check_output(options: LiveOptions) -> None:
+    if options.output and Path(options.output).resolve() == Path(options.source).resolve():
+        raise ParameterError(
+            f"--output {options.output!r} is the video that is read, which would be lost; "
+            "give another name"
+        )
 
 
 def _output(

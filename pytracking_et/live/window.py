@@ -151,6 +151,9 @@ class Window:
         if code in RIGHT_ARROWS or code & 0xFFFF == RIGHT_ARROWS[0]:
             self.controls.step()
             return
+        # X11 numbers its function keys 0xFF00 and up: the low byte of Left is a Q.
+        if code & 0xFF00 == 0xFF00 and code & 0xFF != ESCAPE:
+            return
         key = code & 0xFF
         if key == ESCAPE:
             self.picker.cancel()

@@ -220,6 +220,7 @@ def test_old_objects_are_left_out_of_collections_only_while_it_plays():
     with Reader(ListSource([picture(i) for i in range(5)])) as reader:
         Player(reader, Session(ColourTracker()), controls, [Watcher(controls)]).run()
     assert min(frozen) > before
-    assert gc.get_freeze_count() == before
+    # Python 3.12 starts with some hundred frozen, which the end sets free as well.
+    assert gc.get_freeze_count() <= before
     gc.collect()
     assert [reference() for reference in alive] == [None] * 5

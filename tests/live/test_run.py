@@ -76,6 +76,7 @@ def test_webcam_takes_any_source(tmp_path):
         (["video", "CLIP", "--optional_box", "900", "0", "5", "5"], "outside the image"),
         (["video", "CLIP", "--optional_box", "5", "5", "0", "5"], "no area"),
         (["video", "CLIP", "--optional_box", *BOX, "--output", "x.gif"], r"x.gif"),
+        (["video", "CLIP", "--optional_box", *BOX, "--output", "street.mp4"], "would be lost"),
     ],
 )
 def test_mistakes_end_with_2_and_leave_nothing(tmp_path, capsys, command, message):

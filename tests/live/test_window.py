@@ -61,6 +61,19 @@ def test_keys(code, expected):
     assert getattr(controls, expected)
 
 
+@pytest.mark.parametrize(
+    "code",
+    # X11's Left, Up, Down, Insert, F1 and shift; Windows' Left and Up; macOS' Left.
+    [0xFF51, 0x10FF51, 0xFF52, 0xFF54, 0xFF63, 0xFFBE, 0xFFE1, 0x250000, 0x260000, 0xF702],
+)
+def test_other_function_keys_do_nothing(code):
+    controls = Controls()
+    window = Window(controls)
+    before = vars(controls).copy()
+    window._on_key(code)
+    assert vars(controls) == before
+
+
 @pytest.mark.parametrize("code", [0xFF53, 0x10FF53, 0x270000, 0xF703])
 def test_right_arrow_of_every_system_steps(code):
     controls = Controls(paused=True)

@@ -15,6 +15,9 @@ from .errors import BoxError
 
 Box = NDArray[np.float64]
 
+# Sides of a target in sides of its image; beyond it, a crop around it is all filling, and huge.
+LARGEST_SHARE = 4
+
 
 class Prediction(NamedTuple):
     """What a tracker says of one frame: box (4,) x, y, w, h in pixels, score in 0..1."""
@@ -28,10 +31,11 @@ def as_box(values: ArrayLike, image_shape: Sequence[int] | None = None) -> Box:
 
     Args:
         values: x, y, w, h in pixels, 0-based.
-        image_shape: (height, width, ...) of the frame; given, the box must overlap the frame.
+        image_shape: (height, width, ...) of the frame; given, the box must overlap the frame and
+            be neither below a pixel nor many times its size.
 
     Raises:
-        BoxError: not four finite numbers, w or h not positive, or wholly outside the image.
+        BoxError: not four finite numbers, w or h not positive, or nothing in the image.
     """
     try:
         box = np.asarray(values, dtype=np.float64).reshape(-1)
@@ -45,13 +49,27 @@ def as_box(values: ArrayLike, image_shape: Sequence[int] | None = None) -> Box:
     if w <= 0 or h <= 0:
         raise BoxError(f"box {box.tolist()} has no area; width and height must be positive")
     if image_shape is not None:
-        height, width = image_shape[:2]
-        if x >= width or y >= height or x + w <= 0 or y + h <= 0:
-            raise BoxError(
-                f"box {box.tolist()} lies outside the image of {width}x{height} pixels "
-                "(x, y, w, h; 0-based)"
-            )
+        _check_inside(box, image_shape[0], image_shape[1])
     return box
+
+
+def _check_inside(box: Box, height: int, width: int) -> None:
+    x, y, w, h = box
+    if max(w, h) < 1:
+        raise BoxError(
+            f"box {box.tolist()} is smaller than a pixel of the image of {width}x{height} pixels; "
+            "were these shares of the image? Give x, y, w, h in pixels"
+        )
+    if w > LARGEST_SHARE * width or h > LARGEST_SHARE * height:
+        raise BoxError(
+            f"box {box.tolist()} is more than {LARGEST_SHARE} times as large as the image of "
+            f"{width}x{height} pixels; give x, y, w, h in its pixels"
+        )
+    if x >= width or y >= height or x + w <= 0 or y + h <= 0:
+        raise BoxError(
+            f"box {box.tolist()} lies outside the image of {width}x{height} pixels "
+            "(x, y, w, h; 0-based)"
+        )
 
 
 def iou(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..boxes import Box, Prediction, as_box
-from ..errors import ParameterError
+from ..errors import BoxError, ParameterError
 from .crop import context_side, crop, crop_origin, mean_color, round_half_away, search_side
 from .decode import Choice, decode
 from .image import Color, Image, as_three_channels
@@ -102,9 +102,13 @@ class Loop:
 
         Raises:
             ParameterError: `start` has not been called.
+            BoxError: not two finite numbers.
         """
         self._require_center()
-        self._center = np.asarray(center, np.float64).reshape(2).copy()
+        place = np.array(center, np.float64).reshape(-1)
+        if place.shape != (2,) or not np.isfinite(place).all():
+            raise BoxError(f"centre {center!r} is not two finite numbers x, y in pixels")
+        self._center = place
 
     def step(self, image: Image, color: Color = "rgb") -> Prediction:
         """Find the target in the next frame.
@@ -128,6 +132,7 @@ class Loop:
         side = context_side(self._size[0], self._size[1], settings.context)
         scale = settings.template_size / side
         region = round_half_away(search_side(side, settings.template_size, self._search_size))
+        region = max(region, 1)
         patch = _rgb(crop(image, center, region, self._search_size, self._fill), color)
         if settings.anchor == "crop":
             # From whole pixels, so that no rounding of former frames is left in the state.

@@ -141,6 +141,9 @@ class TestBadInput:
             ((400, 10, 5, 5), "outside the image of 320x240"),
             ((-50, 10, 20, 20), "outside"),
             ((1, 2, 3), "has 3 numbers"),
+            ((0.4, 0.3, 0.1, 0.2), "smaller than a pixel.*pixels"),
+            ((0, 0, 5e4, 5e4), "more than 4 times as large as the image of 320x240"),
+            ((0, 0, 5, 1e300), "more than 4 times"),
             ("abcd", "not four numbers"),
         ],
     )
@@ -156,6 +159,21 @@ class TestBadInput:
         assert loop.box.tolist() == [100, 100, 40, 40]
         with pytest.raises(ImageError):
             loop.step(np.zeros((0, 0, 3), np.uint8))
+        assert loop.box.tolist() == [100, 100, 40, 40]
+
+    @pytest.mark.parametrize("anchor", ["state", "crop"])
+    @pytest.mark.parametrize("box", [(3, 3, 1, 1e-9), (3, 3, 1e-9, 1), (0, 0, 1280, 960)])
+    def test_boxes_at_the_edge_of_what_is_taken(self, box, anchor):
+        loop = Loop(BrightSpotEngine(), Parameters(anchor=anchor))
+        loop.start(frame((0, 0, 9, 9)), box)
+        assert np.isfinite(loop.step(frame((0, 0, 9, 9))).box).all()
+
+    @pytest.mark.parametrize("place", [(np.nan, 1), (1, np.inf), (1, 2, 3)])
+    def test_places_to_move_to(self, place):
+        loop = Loop(BrightSpotEngine())
+        loop.start(frame((100, 100, 40, 40)), (100, 100, 40, 40))
+        with pytest.raises(BoxError, match="two finite numbers"):
+            loop.move_to(place)
         assert loop.box.tolist() == [100, 100, 40, 40]
 
     def test_step_before_start(self):

@@ -112,6 +112,12 @@ def open_runtime(
     def add(kind: str, side: int) -> None:
         from .export import add_graph
 
-        add_graph(network, path, folder, kind, side)
+        try:
+            add_graph(network, path, folder, kind, side)
+        except OSError as error:
+            raise EngineError(
+                f"the graph for crops of {side} pixels cannot be added to {folder} ({error}); "
+                "name another cache with PYTRACKING_ET_CACHE"
+            ) from error
 
     return module.open_folder(folder, metadata, threads, add, precision, keep_compiled=True)

@@ -69,9 +69,11 @@ def sources() -> dict[str, Path]:
 def install(path: str | os.PathLike[str], link: bool = False) -> Change:
     """Copy (or link) both folders into a checkout; a second call updates them.
 
+    Files that were added to the copies, such as parameter files, stay.
+
     Raises:
-        PytrackingETError: no pytracking there, or a folder of the name that is not ours or was
-            changed by hand; nothing is written then.
+        PytrackingETError: no pytracking there, or a folder of the name that is not ours or whose
+            files were changed by hand; nothing is written then.
     """
     package = find_package(path)
     if not is_supported(package):
@@ -80,7 +82,7 @@ def install(path: str | os.PathLike[str], link: bool = False) -> Change:
             "older than 2019; update the checkout"
         )
     targets = {package / place: source for place, source in sources().items()}
-    foreign = [str(folder) for folder in targets if not _replaceable(folder)]
+    foreign = [str(folder) for folder in targets if not _replaceable(folder, targets[folder], link)]
     if foreign:
         raise PytrackingETError(
             f"already there and not written by us, or changed since: {', '.join(foreign)}; move "
@@ -121,7 +123,7 @@ def _python_files(folder: Path) -> list[Path]:
 
 
 def _copy(source: Path, target: Path) -> list[Path]:
-    target.mkdir(parents=True)
+    target.mkdir(parents=True, exist_ok=True)
     files = []
     for path in _python_files(source):
         shutil.copyfile(path, target / path.name)
@@ -146,16 +148,18 @@ def _recorded(folder: Path) -> dict[str, str]:
     return json.loads((folder / RECORD).read_text(encoding="utf-8"))["files"]
 
 
-def _replaceable(folder: Path) -> bool:
+def _replaceable(folder: Path, source: Path, link: bool) -> bool:
+    """Whether our files there are as we wrote them, and nobody else's is in the way."""
     if folder.is_symlink() or not folder.exists():
         return True
     if not (folder / RECORD).is_file():
         return False
     recorded = _recorded(folder)
-    return all(
-        path.name in recorded and sha256(path) == recorded[path.name]
-        for path in _python_files(folder)
-    )
+    there = _python_files(folder)
+    added = {path.name for path in there if path.name not in recorded}
+    if added and (link or added & {path.name for path in _python_files(source)}):
+        return False
+    return all(sha256(path) == recorded[path.name] for path in there if path.name in recorded)
 
 
 def _remove(folder: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..boxes import Box, as_box
+from ..errors import ParameterError
 from .draw import LOW_SCORE, Mark
 
 # A target is called lost after this many low scores in a row (a third of a second at 30 fps):
@@ -71,6 +72,11 @@ class Session:
     def __init__(
         self, prototype: SingleTracker, low_score: float = LOW_SCORE, redetect: bool = False
     ) -> None:
+        if redetect and not hasattr(prototype, "move_to"):
+            raise ParameterError(
+                "--redetect needs a tracker with move_to(center), which "
+                f"{type(prototype).__name__} has not; et_tracker has"
+            )
         self.prototype = prototype
         self.low_score = low_score
         self.redetect = redetect

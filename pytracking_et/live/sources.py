@@ -144,15 +144,17 @@ def open_source(spec: str | int | os.PathLike[str]) -> CaptureSource | ImageSour
     """Open what `spec` names.
 
     Args:
-        spec: camera index ("0"), device path ("/dev/video0"), video file, image file, folder of
-            images, pattern ("img/%06d.jpg" or "img/*.png"), or rtsp://, http://, udp:// URL.
+        spec: camera index ("0", where no folder has this name), device path ("/dev/video0"),
+            video file, image file, folder of images, pattern ("img/%06d.jpg" or "img/*.png"),
+            or rtsp://, http://, udp:// URL.
             A URL that ends in a video suffix is read as a file (no frame is dropped).
 
     Raises:
         SourceError: nothing there, cannot be opened, or no frame in it.
     """
     text = os.fspath(spec) if not isinstance(spec, int) else str(spec)
-    if re.fullmatch(r"\d+", text):
+    # Sequences are often folders with a number for a name.
+    if re.fullmatch(r"\d+", text) and not Path(text).is_dir():
         return CaptureSource(int(text), "webcam", live=True)
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", text):
         path = Path(urlparse(text).path)

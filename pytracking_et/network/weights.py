@@ -262,10 +262,13 @@ def save(
     """Write a `.safetensors` file, whole or not at all; floats as float16 unless `half` is off.
 
     Raises:
-        CheckpointError: a value does not fit into float16.
+        CheckpointError: another suffix, or a value that does not fit into float16.
     """
     import torch
     from safetensors.torch import save_file
+
+    if Path(path).suffix != ".safetensors":
+        raise CheckpointError(f"{path}: weights are written as .safetensors; name the file so")
 
     tensors: dict[str, Tensor] = {}
     for name, value in state.items():

@@ -120,3 +120,15 @@ def test_command(checkout, capsys):
     assert main(["install-into", str(checkout), "--undo"]) == 0
     assert "nothing of ours" in capsys.readouterr().out
     assert main(["install-into", str(checkout / "nowhere")]) == 2
+
+
+def test_parameter_files_of_the_user_survive_an_update(checkout):
+    install(checkout)
+    mine = checkout / "pytracking" / "parameter" / "et_tracker" / "mine.py"
+    mine.write_text("# mine")
+    assert install(checkout).files
+    assert mine.read_text() == "# mine"
+    with pytest.raises(PytrackingETError, match="already there"):
+        install(checkout, link=True)
+    kept = undo(checkout).kept
+    assert mine.is_file() and len(kept) == 1

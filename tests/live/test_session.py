@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pytracking_et.errors import BoxError
+from pytracking_et.errors import BoxError, ParameterError
 from pytracking_et.live.session import LOST_AFTER, Session, probe_centers
 
 from .fakes import BLUE, RED, ColourTracker, picture
@@ -107,3 +107,13 @@ def test_probes_cover_the_frame_nearest_first():
         for y in range(0, 240, 20):
             nearest = min(np.abs(center - [x, y]).max() for center in centers)
             assert nearest <= 0.5 * 4 * 30
+
+
+def test_redetection_needs_a_tracker_that_can_be_moved():
+    class Fixed:
+        def init(self, image, box): ...
+
+        def update(self, image): ...
+
+    with pytest.raises(ParameterError, match="move_to.*Fixed has not"):
+        Session(Fixed(), redetect=True)

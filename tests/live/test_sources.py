@@ -151,3 +151,10 @@ def test_a_device_path_is_a_live_camera():
     # /dev/null stands for a device that is there but is no camera.
     with pytest.raises(SourceError, match="camera '/dev/null' cannot be opened"):
         open_source("/dev/null")
+
+
+def test_a_folder_with_a_number_for_a_name_is_no_camera(tmp_path, monkeypatch):
+    (tmp_path / "0001").mkdir()
+    cv2.imwrite(str(tmp_path / "0001" / "1.png"), picture(0))
+    monkeypatch.chdir(tmp_path)
+    assert len(list(open_source("0001"))) == 1

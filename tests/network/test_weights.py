@@ -127,6 +127,13 @@ def test_save_refuses_values_beyond_half_precision_and_leaves_no_file(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["w.npz", "w.pth", "w"])
+def test_save_refuses_names_of_other_formats(tmp_path, name):
+    with pytest.raises(CheckpointError, match=f"{name}: weights are written as .safetensors"):
+        weights.save(tmp_path / name, {"one": torch.ones(1)})
+    assert not list(tmp_path.iterdir())
+
+
 class TestFind:
     def test_explicit_wins_over_environment(self, tmp_path, monkeypatch):
         for name in ("a.npz", "b.npz"):

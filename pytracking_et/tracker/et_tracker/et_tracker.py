@@ -7,6 +7,7 @@ video loops, which forget to convert, they are taken as the BGR they are (`calle
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,16 @@ class ETTrack(BaseTracker):
     def _draw(self) -> None:
         if self.visdom is None or self._loop is None or self._loop.score_map is None:
             return
-        self.visdom.register(self._loop.score_map, "heatmap", 2, "Score Map")
-        self.visdom.register(self._loop.search_crop, "image", 2, "Search Region")
-        best = float(self._loop.score_map.max())
-        self.visdom.register(best, "lineplot", 3, "Max Score")
+        score, crop = self._loop.score_map, self._loop.search_crop
+        assert crop is not None
+        self.visdom.register(_for_panel(score), "heatmap", 2, "Score Map")
+        self.visdom.register(_for_panel(crop.transpose(2, 0, 1)), "image", 2, "Search Region")
+        self.visdom.register(
+            _for_panel(score.reshape(-1).max(keepdims=True)), "lineplot", 3, "Max Score"
+        )
+
+
+def _for_panel(values: NDArray[Any]) -> Any:
+    """A tensor where torch is loaded, which pytracking's own panels need; ours take both."""
+    torch = sys.modules.get("torch")
+    return values if torch is None else torch.from_numpy(np.ascontiguousarray(values))

@@ -265,7 +265,7 @@ def _draw_longterm(
     scores: dict[str, FScore] = {}
     annotation = annotate(dataset, options.get("rule", "pytracking"))
     for tracker in trackers:
-        folder, names = folder_of(tracker), list(annotation.truth)
+        folder, names = folder_of(tracker, annotation.dataset), list(annotation.truth)
         boxes = folder.boxes(names, options.get("subpixel", False))
         label = describe(tracker)["label"]
         scores[label] = score_longterm(boxes, folder.presence(names), annotation)

@@ -19,16 +19,19 @@ from .tables import Table
 from .vot import score_from_start
 
 
-def speeds(trackers: Sequence[Any], names: Iterable[str], merged: bool = False) -> pd.DataFrame:
+def speeds(
+    trackers: Sequence[Any], names: Iterable[str], merged: bool = False, dataset: str = ""
+) -> pd.DataFrame:
     """Speed of each tracker from its `_time.txt` files; NaN where there are none.
 
     Args:
+        names: sequences of `dataset`, whose files alone are read ("": of any).
         merged: the runs of one tracker count together.
     """
     names = list(names)
     times: dict[str, dict[str, Array]] = {}
     for run, (label, one) in enumerate(zip(labels_of(trackers, merged), trackers, strict=True)):
-        found = folder_of(one).times(names)
+        found = folder_of(one, dataset).times(names)
         times.setdefault(label, {}).update({f"{n} (run {run})": t for n, t in found.items()})
     return speed_table(times)
 
@@ -53,7 +56,9 @@ def got10k_table(trackers: Sequence[Any], annotation: Annotation) -> Table:
     for one in trackers:
         about = describe(one)
         label = about["disp_name"] or f"{about['name']}_{about['param']}".rstrip("_")
-        runs.setdefault(label, []).append(folder_of(one).boxes(annotation.truth))
+        runs.setdefault(label, []).append(
+            folder_of(one, annotation.dataset).boxes(annotation.truth)
+        )
     rows = {}
     for label, several in runs.items():
         got = score_got10k(several, annotation.truth, visible, dataset=annotation.dataset)
@@ -70,7 +75,9 @@ def got10k_table(trackers: Sequence[Any], annotation: Annotation) -> Table:
 def vot_table(trackers: Sequence[Any], annotation: Annotation) -> Table:
     """Accuracy, robustness, failures, EAO of one run per sequence (see `vot`)."""
     scores = {
-        label: score_from_start(folder_of(one).boxes(annotation.truth), annotation.truth)
+        label: score_from_start(
+            folder_of(one, annotation.dataset).boxes(annotation.truth), annotation.truth
+        )
         for label, one in zip(labels_of(trackers), trackers, strict=True)
     }
     frame = pd.DataFrame.from_dict(

@@ -125,3 +125,22 @@ def test_gather():
 def test_gather_refuses(sequences, message):
     with pytest.raises(DatasetError, match=message):
         gather(sequences)
+
+
+def test_results_of_another_data_set_do_not_answer(folder):
+    entries = {"bike1": {"dataset": "uav"}, "Jogging-1": {"dataset": "my videos"}}
+    (folder / "manifest.json").write_text(json.dumps({"sequences": entries}))
+    assert ResultFolder.open(folder, "uav123").sequences() == ["Jogging-1", "bike1"]
+    opened = ResultFolder.open(folder, "otb")
+    assert opened.sequences() == ["Jogging-1"]
+    with pytest.raises(ResultsError, match=r"lacks 1 of 1 .*there are some of uav, not otb"):
+        opened.boxes(["Bike1"])
+
+
+def test_the_manifest_tells_spellings_apart(folder):
+    (folder / "uav10fps_bike1.txt").write_text("5,6,7,8\n")
+    (folder / "bike1.txt").rename(folder / "uav_bike1.txt")
+    entries = {"uav_bike1": {"dataset": "uav"}, "uav10fps_bike1": {"dataset": "uav123_10fps"}}
+    (folder / "manifest.json").write_text(json.dumps({"sequences": entries}))
+    for dataset, first in (("uav", 1), ("uav123_10fps", 5)):
+        assert ResultFolder.open(folder, dataset).boxes(["bike1"])["bike1"][0, 0] == first

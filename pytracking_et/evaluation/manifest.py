@@ -14,17 +14,15 @@ have that digest and the settings asked for have that fingerprint.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..errors import ResultsError
 from ..files import atomic_open
+from .description import describe
 from .results import result_paths, unwritable
 
 MANIFEST_FILE = "manifest.json"
@@ -154,24 +152,6 @@ def digest(folder: Path, sequence: str) -> str | None:
             if kind != "scores":
                 return None
     return total.hexdigest()
-
-
-def describe(value: Any) -> Any:
-    """A parameter value as JSON: the same text in every process, never a memory address."""
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, (np.ndarray, np.generic)):
-        return value.tolist()
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return describe({f.name: getattr(value, f.name) for f in dataclasses.fields(value)})
-    if isinstance(value, Mapping):
-        return {str(key): describe(item) for key, item in sorted(value.items(), key=str)}
-    if isinstance(value, (list, tuple)):
-        return [describe(item) for item in value]
-    if isinstance(value, Path):
-        return str(value)
-    kind = value if isinstance(value, type) else type(value)
-    return f"<{kind.__module__}.{kind.__qualname__}>"
 
 
 def describe_parameters(parameters: Any) -> dict[str, Any]:

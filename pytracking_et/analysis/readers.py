@@ -36,12 +36,14 @@ class ResultFolder:
         files: kind ("", "_float", "_time", "_object_presence_scores") -> sequence -> file.
         dataset: data set the folder was opened for, "" for any.
         others: sequences left out because the manifest has them of another data set -> which.
+        content: of manifest.json, None where there is none.
     """
 
     path: Path
     files: Mapping[str, Mapping[str, Path]] = field(repr=False)
     dataset: str = ""
     others: Mapping[str, str] = field(default_factory=dict, repr=False)
+    content: Any = field(default=None, repr=False)
 
     @classmethod
     def open(cls, path: PathArgument, dataset: str = "") -> ResultFolder:
@@ -63,17 +65,17 @@ class ResultFolder:
                 continue
             kind = next((suffix for suffix in _SUFFIXES if file.stem.endswith(suffix)), "")
             files[kind][file.stem.removesuffix(kind)] = file
-        recorded = _recorded_sequences(folder) if dataset else {}
+        content = _read_manifest(folder)
         others = {
             name: str(entry["dataset"])
-            for name, entry in recorded.items()
+            for name, entry in _recorded_sequences(content).items()
             if other_dataset(dataset, str(entry.get("dataset", "")))
         }
         kept = {
             kind: {name: file for name, file in named.items() if name not in others}
             for kind, named in files.items()
         }
-        return cls(folder, kept, dataset, others)
+        return cls(folder, kept, dataset, others, content)
 
     def sequences(self) -> list[str]:
         """Names of the sequences that have boxes."""
@@ -95,6 +97,8 @@ class ResultFolder:
             subpixel: prefer `_float.txt`; a sequence without it is read from the whole-pixel
                 file, with a warning, since mixing the two is no clean comparison.
             missing: "error" lists what is missing and raises; "skip" leaves it out.
+
+        Sequences that the manifest has of older settings than the others are warned of.
 
         Raises:
             ResultsError: sequences are missing (missing="error"), or a file cannot be parsed.
@@ -119,6 +123,7 @@ class ResultFolder:
     def _chosen(self, names: list[str], subpixel: bool) -> dict[str, Path | None]:
         """The box file of each sequence."""
         plain = self.find(names)
+        self._warn_of_older(plain)
         if not subpixel:
             return plain
         fine = self.find(names, "_float")
@@ -130,6 +135,16 @@ class ResultFolder:
                 stacklevel=3,
             )
         return {name: fine[name] or plain[name] for name in names}
+
+    def _warn_of_older(self, found: Mapping[str, Path | None]) -> None:
+        """Warn where the sequences are of several settings: no figure over them is of a run."""
+        from ..evaluation.manifest import older_settings, older_settings_text
+
+        stems = [path.stem for path in found.values() if path is not None]
+        older = older_settings(self.content, stems)
+        if older:
+            text = older_settings_text(older, len(stems))
+            warnings.warn(f"{self.path}: {text}", stacklevel=4)
 
     def fingerprint(self, names: Iterable[str], subpixel: bool = False) -> bytes:
         """SHA-256 over the bytes of the box files of `names`; files that lack count as such."""
@@ -153,7 +168,7 @@ class ResultFolder:
 
     def manifest(self) -> dict[str, Any] | None:
         """manifest.json of the run, or None where there is none."""
-        return _read_manifest(self.path)
+        return self.content
 
 
 def _read_manifest(folder: Path) -> dict[str, Any] | None:
@@ -168,9 +183,8 @@ def _read_manifest(folder: Path) -> dict[str, Any] | None:
         ) from error
 
 
-def _recorded_sequences(folder: Path) -> dict[str, Any]:
+def _recorded_sequences(content: Any) -> dict[str, Any]:
     """Sequence -> entry of the manifest; {} where there is no manifest, or one of somebody else."""
-    content = _read_manifest(folder)
     named = content.get("sequences") if isinstance(content, dict) else None
     return named if isinstance(named, dict) else {}
 

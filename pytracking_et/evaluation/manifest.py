@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,8 @@ class Manifest:
 
     def begin(self, fingerprint: str, settings: Mapping[str, Any]) -> None:
         """Enter the settings of a run; wall time of earlier runs with the same ones is kept."""
-        before = self.content["settings"].get(fingerprint, {})
+        # To the end: the last settings are those of the latest run, whatever the clock says.
+        before = self.content["settings"].pop(fingerprint, {})
         self.content["settings"][fingerprint] = {
             **settings,
             "wall_seconds": before.get("wall_seconds", 0.0),
@@ -140,6 +141,33 @@ def read_manifest(path: Path) -> dict[str, Any]:
             "pytracking-et or name another folder with --results"
         )
     return content
+
+
+def older_settings(content: Any, names: Iterable[str]) -> list[str]:
+    """Those of `names` that the latest run of any of them, with other settings, did not redo.
+
+    Args:
+        content: of a manifest.json; one of somebody else knows nothing of the names.
+    """
+    if not isinstance(content, Mapping) or content.get("format") != FORMAT:
+        return []
+    entries, settings = content.get("sequences", {}), content.get("settings", {})
+    made = {name: entries[name]["fingerprint"] for name in names if name in entries}
+    started = {
+        one: (entry.get("started", ""), place)
+        for place, (one, entry) in enumerate(settings.items())
+    }
+    latest = max(made.values(), key=lambda one: started.get(one, ("", -1)), default="")
+    return [name for name, one in made.items() if one != latest]
+
+
+def older_settings_text(older: Sequence[str], count: int) -> str:
+    """What to say where `older` of `count` sequences are of other settings than the rest."""
+    named = f"{', '.join(older[:10])}{' ...' if len(older) > 10 else ''}"
+    return (
+        f"{len(older)} of {count} sequences were tracked with older settings than the others "
+        f"(parameters, weights, engine or version): {named}; run them again"
+    )
 
 
 def digest(folder: Path, sequence: str) -> str | None:

@@ -107,6 +107,33 @@ class Net:
         self.net_path = net_path
 
 
+@pytest.mark.parametrize(
+    ("runs", "expected"),
+    [
+        ([("old", "abc")], []),
+        ([("old", "abc"), ("new", "abc")], []),
+        ([("old", "abc"), ("new", "b")], ["a", "c"]),
+        ([("old", "abc"), ("new", "b"), ("old", "b")], []),
+        ([("old", "abc"), ("new", "bc"), ("old", "c")], ["b"]),
+        ([("old", "abc"), ("new", "xyz")], []),  # not asked for
+    ],
+)
+def test_older_settings(tmp_path, runs, expected):
+    for fingerprint, sequences in runs:
+        book = Manifest.open(tmp_path, "t", "p")
+        book.begin(fingerprint, {"started": "the same second"})
+        for name in sequences:
+            book.record(name, fingerprint, "otb", BOX, [0.1])
+        book.write()
+    content = manifest.read_manifest(tmp_path / manifest.MANIFEST_FILE)
+    assert manifest.older_settings(content, "abc") == expected
+
+
+@pytest.mark.parametrize("content", [None, [], {"wall_time": 1.5}, {"format": 1}])
+def test_manifests_of_others_say_nothing_of_settings(content):
+    assert manifest.older_settings(content, ["a"]) == []
+
+
 def test_fingerprint_sees_changed_objects():
     base = fingerprint_of(net=Net("dimp18.pth"), sizes={1, 2})
     assert fingerprint_of(net=Net("dimp18.pth"), sizes={2, 1}) == base

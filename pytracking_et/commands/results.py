@@ -77,11 +77,11 @@ def _tables(args: argparse.Namespace, chosen: Selection, data: Comparison) -> li
 
     speed = _speeds(chosen, data)
     tables = [summary.summary_table(data, speed)]
-    annotation = chosen.annotation.only(data.sequences)
+    annotation, subpixel = chosen.annotation.only(data.sequences), chosen.options["subpixel"]
     if args.dataset.startswith("got10k"):
-        tables.insert(0, summary.got10k_table(chosen.trackers, annotation))
+        tables.insert(0, summary.got10k_table(chosen.trackers, annotation, subpixel))
     if args.dataset.startswith("vot"):
-        tables.insert(0, summary.vot_table(chosen.trackers, annotation))
+        tables.insert(0, summary.vot_table(chosen.trackers, annotation, subpixel))
     if speed["fps"].notna().any():
         note = "seconds per frame as the runs recorded them, image decoding excluded"
         tables.append(Table(speed, "Speed", note, digits=1, best=False))

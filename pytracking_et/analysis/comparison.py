@@ -227,11 +227,10 @@ def labels_of(trackers: Sequence[Any], merged: bool = False) -> list[str]:
     return _merged_labels(described) if merged else [str(one["label"]) for one in described]
 
 
-def folder_of(tracker: Any) -> ResultFolder:
-    """Open a tracker's results (`results_dir`, or the path itself)."""
-    if isinstance(tracker, (str, Path)):
-        return ResultFolder.open(tracker)
-    return ResultFolder.open(tracker.results_dir)
+def folder_of(tracker: Any, dataset: str = "") -> ResultFolder:
+    """Open a tracker's results (`results_dir`, or the path itself) on a data set ("": on any)."""
+    path = tracker if isinstance(tracker, (str, Path)) else tracker.results_dir
+    return ResultFolder.open(path, dataset)
 
 
 def compare(
@@ -270,7 +269,7 @@ def compare(
     if not trackers:
         raise ResultsError("no trackers to compare; give at least one")
     annotation = dataset if isinstance(dataset, Annotation) else annotate(dataset, rule)
-    folders = [folder_of(tracker) for tracker in trackers]
+    folders = [folder_of(tracker, annotation.dataset) for tracker in trackers]
     skipped = _lacking(folders, annotation.truth, subpixel) if skip_missing_seq else ()
     if skipped:
         annotation = annotation.only(set(annotation.truth) - set(skipped))

@@ -8,7 +8,7 @@ F is their harmonic mean, its maximum over t being the figure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,23 +33,45 @@ class FScore:
 
 
 def score_longterm(
-    predictions: Mapping[str, ArrayLike],
-    presence: Mapping[str, ArrayLike],
+    predictions: Mapping[str, ArrayLike] | Sequence[Mapping[str, ArrayLike]],
+    presence: Mapping[str, ArrayLike] | Sequence[Mapping[str, ArrayLike]],
     annotation: Annotation,
 ) -> FScore:
     """Score one tracker.
 
     Args:
-        predictions: sequence -> (frames, 4). presence: sequence -> (frames,) scores.
+        predictions: sequence -> (frames, 4), or a list of such, one a run: at each threshold
+            precision and recall are averaged over the runs.
+        presence: sequence -> (frames,) scores, or a list of such, in the same order.
         annotation: ground truth with visibility.
 
     Raises:
         ResultsError: a sequence has no presence scores, or another number than boxes.
     """
-    quality = frame_errors(align(predictions, annotation).boxes, annotation).overlap
+    runs = [predictions] if isinstance(predictions, Mapping) else list(predictions)
+    heard = [presence] if isinstance(presence, Mapping) else list(presence)
+    scores = [_scores(one, annotation) for one in heard]
+    thresholds = np.unique(np.quantile(np.concatenate(scores), np.linspace(0, 1, STEPS)))
+    each = [
+        _curves(
+            frame_errors(align(run, annotation).boxes, annotation).overlap,
+            one,
+            thresholds,
+            annotation,
+        )
+        for run, one in zip(runs, scores, strict=True)
+    ]
+    precision, recall = np.mean(each, axis=0)
+    both = precision + recall
+    f = np.divide(2 * precision * recall, both, out=np.zeros_like(both), where=both > 0)
+    return FScore(precision, recall, f, thresholds, int(np.argmax(f)))
+
+
+def _curves(
+    quality: Array, scores: Array, thresholds: Array, annotation: Annotation
+) -> tuple[Array, Array]:
+    """Precision and recall of one run at each threshold; quality: IoU, -1 where invalid."""
     quality = np.maximum(quality, 0)
-    scores = _scores(presence, annotation)
-    thresholds = np.unique(np.quantile(scores, np.linspace(0, 1, STEPS)))
     precision, recall = np.zeros(len(thresholds)), np.zeros(len(thresholds))
     offsets, counted = annotation.truth.offsets, 0
     for begin, end in zip(offsets[:-1], offsets[1:], strict=True):
@@ -62,11 +84,7 @@ def score_longterm(
         if visible:
             recall += hits / visible
             counted += 1
-    precision /= len(offsets) - 1
-    recall /= max(counted, 1)
-    both = precision + recall
-    f = np.divide(2 * precision * recall, both, out=np.zeros_like(both), where=both > 0)
-    return FScore(precision, recall, f, thresholds, int(np.argmax(f)))
+    return precision / (len(offsets) - 1), recall / max(counted, 1)
 
 
 def _scores(presence: Mapping[str, ArrayLike], annotation: Annotation) -> Array:

@@ -39,6 +39,7 @@ class Annotation:
     Attributes:
         truth: boxes, NaN or non-positive where the target is absent.
         valid: (frames,) where overlap and errors are measured.
+        seen: (frames,) not marked as absent by the visibility flags, whatever the rule.
         center_fill, norm_fill: (invalid frames,) errors of the others; -1 is a hit, inf a miss.
         dataset: its name. rule: the rule the flags follow.
         visibility: whether the data set's own visibility flags were given.
@@ -46,6 +47,7 @@ class Annotation:
 
     truth: BoxSet
     valid: Flags
+    seen: Flags
     center_fill: Array
     norm_fill: Array
     dataset: str
@@ -82,7 +84,7 @@ class Annotation:
         if kind == "lasot" or chosen.drops_absent:
             unseen = ~seen[invalid]
             center[unseen] = norm[unseen] = np.inf
-        return cls(truth, valid, center, norm, dataset, chosen, visible is not None)
+        return cls(truth, valid, seen, center, norm, dataset, chosen, visible is not None)
 
     def only(self, names: Iterable[str]) -> Annotation:
         """The annotation of some of the sequences, in their order here."""
@@ -96,6 +98,7 @@ class Annotation:
             self,
             truth=BoxSet(kept, self.truth.boxes[keep], offsets),
             valid=self.valid[keep],
+            seen=self.seen[keep],
             center_fill=self.center_fill[filled],
             norm_fill=self.norm_fill[filled],
         )

@@ -1,4 +1,7 @@
-"""Sequence names: Jogging_1, Jogging-1 and Jogging.1 are one sequence, uav_bike1 and bike1 too."""
+"""Sequence names: Jogging_1, Jogging-1 and Jogging.1 are one sequence, uav_bike1 and bike1 too.
+
+uav_bike1 and uav10fps_bike1 are not: a prefix names the data set, and never answers for another.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,35 @@ from collections.abc import Iterable
 
 # Prefixes pytracking puts before the names of some data sets.
 _PREFIXES = ("uav10fps_", "uav_", "nfs_", "tpl_")
+# Other names of the built-in data sets, and subsets of one: their sequences are the same.
+_SAME_DATASET = {
+    "otb100": "otb",
+    "tpl_nootb": "tpl",
+    "uav10fps": "uav123_10fps",
+    "uav123": "uav",
+    "vot2018": "vot",
+}
 # OTB has one Human4 with two annotated targets, of which only the second is used.
 _ALIASES = {"human4": "human4_2"}
 
 
-def canonical(name: str) -> str:
-    """Spelling-free form of a sequence name."""
+def split(name: str) -> tuple[str, str]:
+    """Prefix of the data set ("" where there is none) and spelling-free name of a sequence."""
     plain = re.sub(r"[-.@ ]", "_", name.strip().casefold())
     for prefix in _PREFIXES:
         # uav_bike1 is a prefixed name; uav1_1 is a sequence of UAV123 and must stay whole.
         if plain.startswith(prefix) and len(plain) > len(prefix):
             plain = plain.removeprefix(prefix)
-            break
-    return _ALIASES.get(plain, plain)
+            return prefix, _ALIASES.get(plain, plain)
+    return "", _ALIASES.get(plain, plain)
+
+
+def other_dataset(one: str, other: str) -> bool:
+    """Whether the names are those of two built-in data sets; one that is not known may be any."""
+    from ..evaluation.datasets.spec import registry
+
+    first, second = (_SAME_DATASET.get(name, name) for name in (one, other))
+    return first != second and {first, second} <= set(registry())
 
 
 class Matcher:
@@ -27,14 +46,20 @@ class Matcher:
 
     def __init__(self, names: Iterable[str]):
         self._exact = set(names)
-        self._loose: dict[str, str | None] = {}
+        self._loose: dict[str, list[tuple[str, str]]] = {}
         for name in self._exact:
-            key = canonical(name)
-            # Two names with one canonical form: only the exact spelling can tell them apart.
-            self._loose[key] = None if key in self._loose else name
+            prefix, plain = split(name)
+            self._loose.setdefault(plain, []).append((prefix, name))
 
     def find(self, name: str) -> str | None:
         """Return the matching name, or None."""
         if name in self._exact:
             return name
-        return self._loose.get(canonical(name))
+        prefix, plain = split(name)
+        close = [
+            match
+            for theirs, match in self._loose.get(plain, [])
+            if not prefix or theirs in ("", prefix)
+        ]
+        # Two names that would do: only the exact spelling can tell them apart.
+        return close[0] if len(close) == 1 else None

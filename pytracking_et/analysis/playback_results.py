@@ -42,7 +42,8 @@ def playback_results(
     """
     name = str(sequence.name)
     target = Path(output or Path(setting("result_plot_path")) / "playback" / f"{name}.mp4")
-    boxes = [folder_of(one).boxes([name], subpixel)[name] for one in trackers]
+    dataset = str(getattr(sequence, "dataset", ""))
+    boxes = [folder_of(one, dataset).boxes([name], subpixel)[name] for one in trackers]
     colors = [style["color"] for style in get_plot_draw_styles()][: len(boxes)]
     labels = [describe(one)["label"] for one in trackers]
     truth = np.asarray(sequence.ground_truth_rect, dtype=np.float64)

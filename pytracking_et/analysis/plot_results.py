@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike
 from ..errors import ParameterError, ResultsError
 from .attributes import plot_attributes_radar, print_results_per_attribute
 from .boxfiles import Array
-from .comparison import Comparison, annotate, compare, describe, folder_of
+from .comparison import Comparison, annotate, compare, describe, folder_of, labels_of
 from .eval_data import (
     draw_comparison,
     filter_sequences,
@@ -38,7 +38,7 @@ from .eval_data import (
     merge_multiple_runs,
 )
 from .figures import draw_curves, get_plot_draw_styles, plot_options, save_figure
-from .longterm import FScore, score_longterm
+from .longterm import score_longterm
 from .output import output, setting
 from .tables import Table
 
@@ -97,7 +97,9 @@ def plot_results(
         data = _evaluate(trackers, dataset, folder, merge_results, force_evaluation, options)
         figures = {kind: draw_comparison(data, kind, plot_opts) for kind in usual}
     if "f1_prec_rec" in kinds:
-        figures["f1_prec_rec"] = _draw_longterm(trackers, dataset, options, plot_opts)
+        figures["f1_prec_rec"] = _draw_longterm(
+            trackers, dataset, merge_results, options, plot_opts
+        )
     names = {"success": "success", "prec": "precision", "norm_prec": "norm_precision"}
     for kind, figure in figures.items():
         save_figure(figure, folder / f"{names.get(kind, kind)}_plot", formats)
@@ -259,16 +261,20 @@ def _kinds(plot_types: str | Sequence[str]) -> list[str]:
 def _draw_longterm(
     trackers: Sequence[Any],
     dataset: Sequence[Any],
+    merge_results: bool,
     options: Mapping[str, Any],
     plot_opts: Mapping[str, Any] | None,
 ) -> Figure:
-    scores: dict[str, FScore] = {}
+    boxes: dict[str, list[Any]] = {}
+    presence: dict[str, list[Any]] = {}
     annotation = annotate(dataset, options.get("rule", "pytracking"))
-    for tracker in trackers:
-        folder, names = folder_of(tracker), list(annotation.truth)
-        boxes = folder.boxes(names, options.get("subpixel", False))
-        label = describe(tracker)["label"]
-        scores[label] = score_longterm(boxes, folder.presence(names), annotation)
+    for label, tracker in zip(labels_of(trackers, merge_results), trackers, strict=True):
+        folder, names = folder_of(tracker, annotation.dataset), list(annotation.truth)
+        boxes.setdefault(label, []).append(folder.boxes(names, options.get("subpixel", False)))
+        presence.setdefault(label, []).append(folder.presence(names))
+    scores = {
+        label: score_longterm(runs, presence[label], annotation) for label, runs in boxes.items()
+    }
     rows = [
         (label, one.recall, one.precision, 100 * float(one.f[one.index]))
         for label, one in scores.items()

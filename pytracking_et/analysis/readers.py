@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..errors import DatasetError, ResultsError
 from .boxfiles import Array, BoxSet, PathArgument, read_boxes, read_flags, read_numbers
-from .names import Matcher
+from .names import Matcher, other_dataset
 from .rules import refuse_hidden
 
 Missing = Literal["error", "skip"]
@@ -34,14 +34,25 @@ class ResultFolder:
     Attributes:
         path: the folder.
         files: kind ("", "_float", "_time", "_object_presence_scores") -> sequence -> file.
+        dataset: data set the folder was opened for, "" for any.
+        others: sequences left out because the manifest has them of another data set -> which.
+        content: of manifest.json, None where there is none.
     """
 
     path: Path
     files: Mapping[str, Mapping[str, Path]] = field(repr=False)
+    dataset: str = ""
+    others: Mapping[str, str] = field(default_factory=dict, repr=False)
+    content: Any = field(default=None, repr=False)
 
     @classmethod
-    def open(cls, path: PathArgument) -> ResultFolder:
-        """List a folder once. Raises ResultsError where it does not exist."""
+    def open(cls, path: PathArgument, dataset: str = "") -> ResultFolder:
+        """List a folder once. Raises ResultsError where it does not exist.
+
+        Args:
+            dataset: leave out what the manifest says is of another data set: one folder holds
+                the results of all, and their sequences may have the same names.
+        """
         folder = Path(path)
         if not folder.is_dir():
             raise ResultsError(
@@ -54,7 +65,17 @@ class ResultFolder:
                 continue
             kind = next((suffix for suffix in _SUFFIXES if file.stem.endswith(suffix)), "")
             files[kind][file.stem.removesuffix(kind)] = file
-        return cls(folder, files)
+        content = _read_manifest(folder)
+        others = {
+            name: str(entry["dataset"])
+            for name, entry in _recorded_sequences(content).items()
+            if other_dataset(dataset, str(entry.get("dataset", "")))
+        }
+        kept = {
+            kind: {name: file for name, file in named.items() if name not in others}
+            for kind, named in files.items()
+        }
+        return cls(folder, kept, dataset, others, content)
 
     def sequences(self) -> list[str]:
         """Names of the sequences that have boxes."""
@@ -77,6 +98,8 @@ class ResultFolder:
                 file, with a warning, since mixing the two is no clean comparison.
             missing: "error" lists what is missing and raises; "skip" leaves it out.
 
+        Sequences that the manifest has of older settings than the others are warned of.
+
         Raises:
             ResultsError: sequences are missing (missing="error"), or a file cannot be parsed.
         """
@@ -85,14 +108,22 @@ class ResultFolder:
         if absent and missing == "error":
             raise ResultsError(
                 f"{self.path} lacks {len(absent)} of {len(chosen)} sequences: "
-                f"{', '.join(absent[:10])}{' ...' if len(absent) > 10 else ''}; "
+                f"{', '.join(absent[:10])}{' ...' if len(absent) > 10 else ''}"
+                f"{self._instead(absent)}; "
                 "run them, or skip them (skip_missing_seq=True, --skip-missing)"
             )
         return read_boxes({name: path for name, path in chosen.items() if path is not None})
 
+    def _instead(self, absent: list[str]) -> str:
+        """What an error says of files that seem to be the ones it misses."""
+        matcher = Matcher(self.others)
+        of = {self.others[match] for name in absent if (match := matcher.find(name))}
+        return f" (there are some of {', '.join(sorted(of))}, not {self.dataset})" if of else ""
+
     def _chosen(self, names: list[str], subpixel: bool) -> dict[str, Path | None]:
         """The box file of each sequence."""
         plain = self.find(names)
+        self._warn_of_older(plain)
         if not subpixel:
             return plain
         fine = self.find(names, "_float")
@@ -104,6 +135,16 @@ class ResultFolder:
                 stacklevel=3,
             )
         return {name: fine[name] or plain[name] for name in names}
+
+    def _warn_of_older(self, found: Mapping[str, Path | None]) -> None:
+        """Warn where the sequences are of several settings: no figure over them is of a run."""
+        from ..evaluation.manifest import older_settings, older_settings_text
+
+        stems = [path.stem for path in found.values() if path is not None]
+        older = older_settings(self.content, stems)
+        if older:
+            text = older_settings_text(older, len(stems))
+            warnings.warn(f"{self.path}: {text}", stacklevel=4)
 
     def fingerprint(self, names: Iterable[str], subpixel: bool = False) -> bytes:
         """SHA-256 over the bytes of the box files of `names`; files that lack count as such."""
@@ -127,13 +168,25 @@ class ResultFolder:
 
     def manifest(self) -> dict[str, Any] | None:
         """manifest.json of the run, or None where there is none."""
-        path = self.path / "manifest.json"
-        if not path.exists():
-            return None
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ResultsError(f"{path} is not readable JSON: {error}") from error
+        return self.content
+
+
+def _read_manifest(folder: Path) -> dict[str, Any] | None:
+    path = folder / "manifest.json"
+    if not path.exists():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ResultsError(
+            f"{path} is not readable JSON: {error}; move it away to score the files as they are"
+        ) from error
+
+
+def _recorded_sequences(content: Any) -> dict[str, Any]:
+    """Sequence -> entry of the manifest; {} where there is no manifest, or one of somebody else."""
+    named = content.get("sequences") if isinstance(content, dict) else None
+    return named if isinstance(named, dict) else {}
 
 
 def read_results(

@@ -18,17 +18,22 @@ from .speed import speed_table
 from .tables import Table
 from .vot import score_from_start
 
+_SUBPIXEL = "; sub-pixel boxes"
 
-def speeds(trackers: Sequence[Any], names: Iterable[str], merged: bool = False) -> pd.DataFrame:
+
+def speeds(
+    trackers: Sequence[Any], names: Iterable[str], merged: bool = False, dataset: str = ""
+) -> pd.DataFrame:
     """Speed of each tracker from its `_time.txt` files; NaN where there are none.
 
     Args:
+        names: sequences of `dataset`, whose files alone are read ("": of any).
         merged: the runs of one tracker count together.
     """
     names = list(names)
     times: dict[str, dict[str, Array]] = {}
     for run, (label, one) in enumerate(zip(labels_of(trackers, merged), trackers, strict=True)):
-        found = folder_of(one).times(names)
+        found = folder_of(one, dataset).times(names)
         times.setdefault(label, {}).update({f"{n} (run {run})": t for n, t in found.items()})
     return speed_table(times)
 
@@ -42,35 +47,47 @@ def summary_table(data: Comparison, speed: pd.DataFrame | None = None) -> Table:
     return Table(frame, f"Results on {data.dataset}", data.note)
 
 
-def got10k_table(trackers: Sequence[Any], annotation: Annotation) -> Table:
-    """AO, SR50, SR75; runs of one tracker count together, as GOT-10k asks for three."""
+def got10k_table(trackers: Sequence[Any], annotation: Annotation, subpixel: bool = False) -> Table:
+    """AO, SR50, SR75; runs of one tracker count together, as GOT-10k asks for three.
+
+    Which frames count is GOT-10k's own rule, not that of `annotation`.
+    """
     offsets = annotation.truth.offsets
     visible = {
-        name: annotation.valid[offsets[i] : offsets[i + 1]]
+        name: annotation.seen[offsets[i] : offsets[i + 1]]
         for i, name in enumerate(annotation.truth.names)
     }
     runs: dict[str, list[BoxSet]] = {}
     for one in trackers:
         about = describe(one)
         label = about["disp_name"] or f"{about['name']}_{about['param']}".rstrip("_")
-        runs.setdefault(label, []).append(folder_of(one).boxes(annotation.truth))
+        runs.setdefault(label, []).append(
+            folder_of(one, annotation.dataset).boxes(annotation.truth, subpixel)
+        )
     rows = {}
     for label, several in runs.items():
         got = score_got10k(several, annotation.truth, visible, dataset=annotation.dataset)
         rows[label] = {"ao": got.ao, "sr50": got.sr50, "sr75": got.sr75}
     frame = pd.DataFrame.from_dict(rows, orient="index").sort_values("ao", ascending=False)
     frame.index.name = "tracker"
+    absent = "first and absent frames" if annotation.visibility else "first frames"
     note = (
-        f"{annotation.dataset}, {len(annotation.truth)} sequences; GOT-10k's figures: first and "
-        "absent frames not counted, all frames of all sequences and runs weigh the same"
+        f"{annotation.dataset}, {len(annotation.truth)} sequences; GOT-10k's figures: {absent} "
+        "not counted, all frames of all sequences and runs weigh the same"
     )
+    if not annotation.visibility:
+        note += "; VISIBILITY FLAGS (cover.label) MISSING, frames without the target are counted"
+    if subpixel:
+        note += _SUBPIXEL
     return Table(frame, f"GOT-10k figures on {annotation.dataset}", note)
 
 
-def vot_table(trackers: Sequence[Any], annotation: Annotation) -> Table:
+def vot_table(trackers: Sequence[Any], annotation: Annotation, subpixel: bool = False) -> Table:
     """Accuracy, robustness, failures, EAO of one run per sequence (see `vot`)."""
     scores = {
-        label: score_from_start(folder_of(one).boxes(annotation.truth), annotation.truth)
+        label: score_from_start(
+            folder_of(one, annotation.dataset).boxes(annotation.truth, subpixel), annotation.truth
+        )
         for label, one in zip(labels_of(trackers), trackers, strict=True)
     }
     frame = pd.DataFrame.from_dict(
@@ -78,7 +95,7 @@ def vot_table(trackers: Sequence[Any], annotation: Annotation) -> Table:
     ).sort_values("eao", ascending=False)
     frame.index.name = "tracker"
     # Fewest failures are best, which a mark on the highest figure would get wrong.
-    note = next(iter(scores.values())).note
+    note = next(iter(scores.values())).note + (_SUBPIXEL if subpixel else "")
     return Table(frame, f"VOT figures on {annotation.dataset}", note, digits=3, best=False)
 
 

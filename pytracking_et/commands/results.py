@@ -11,6 +11,8 @@ from ..errors import ParameterError
 from .selection import Selection, add_selection, select
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ..analysis.comparison import Comparison
     from ..analysis.tables import Table
 
@@ -73,13 +75,13 @@ def _tables(args: argparse.Namespace, chosen: Selection, data: Comparison) -> li
     from ..analysis.eval_data import filter_sequences
     from ..analysis.tables import Table
 
-    speed = summary.speeds(chosen.trackers, data.sequences, chosen.options["merge_results"])
+    speed = _speeds(chosen, data)
     tables = [summary.summary_table(data, speed)]
-    annotation = chosen.annotation.only(data.sequences)
+    annotation, subpixel = chosen.annotation.only(data.sequences), chosen.options["subpixel"]
     if args.dataset.startswith("got10k"):
-        tables.insert(0, summary.got10k_table(chosen.trackers, annotation))
+        tables.insert(0, summary.got10k_table(chosen.trackers, annotation, subpixel))
     if args.dataset.startswith("vot"):
-        tables.insert(0, summary.vot_table(chosen.trackers, annotation))
+        tables.insert(0, summary.vot_table(chosen.trackers, annotation, subpixel))
     if speed["fps"].notna().any():
         note = "seconds per frame as the runs recorded them, image decoding excluded"
         tables.append(Table(speed, "Speed", note, digits=1, best=False))
@@ -99,6 +101,13 @@ def _tables(args: argparse.Namespace, chosen: Selection, data: Comparison) -> li
             )
         tables.append(table)
     return tables
+
+
+def _speeds(chosen: Selection, data: Comparison) -> pd.DataFrame:
+    from ..analysis import summary
+
+    merged = chosen.options["merge_results"]
+    return summary.speeds(chosen.trackers, data.sequences, merged, data.dataset)
 
 
 def _criteria(text: str | None) -> dict[str, object] | None:
@@ -121,9 +130,7 @@ def _plots(folder: Path, chosen: Selection, data: Comparison) -> list[Path]:
     if len(chosen.attributes) >= 3:
         frame = by_attribute(data, chosen.attributes).iloc[:-1]
         figures["radar_plot"] = draw_radar(frame, f"AUC per attribute, {data.dataset}", data.note)
-    figure = summary.speed_figure(
-        data, summary.speeds(chosen.trackers, data.sequences, chosen.options["merge_results"])
-    )
+    figure = summary.speed_figure(data, _speeds(chosen, data))
     if figure is not None:
         figures["speed_plot"] = figure
     return [path for name, one in figures.items() for path in save_figure(one, folder / name)]

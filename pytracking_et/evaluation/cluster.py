@@ -7,6 +7,7 @@ what they compute comes back here and is written here. Start each with one threa
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
@@ -37,12 +38,13 @@ def run_on_cluster(
 
         versions = client.run(worker_version)
         on_note(f"cluster {address}: {len(versions)} workers")
+        # To spare the wait for the first unit; workers that join later are asked by run_remote.
         _require_our_version(versions)
         futures = {
             client.submit(
-                run_remote, unit, key=f"ettrack-{index}-{unit}", priority=-index, pure=False
+                run_remote, unit, __version__, key=key, priority=-index, pure=False
             ): index
-            for index, unit in enumerate(units)
+            for index, (key, unit) in enumerate(zip(_keys(units), units, strict=True))
         }
         try:
             for future in as_completed(futures):
@@ -56,6 +58,16 @@ def run_on_cluster(
                     raise problem
         finally:
             client.cancel(list(futures))
+
+
+def _keys(units: Sequence[Unit]) -> list[str]:
+    """Names of the units on the scheduler, of this run alone.
+
+    Dask gives the result of a key that it knows to whoever asks, and the text of a unit says
+    nothing of its checkpoint, engine or parameter values.
+    """
+    run = uuid.uuid4().hex
+    return [f"ettrack-{run}-{index}-{unit}" for index, unit in enumerate(units)]
 
 
 def _connect(address: str) -> Any:
@@ -74,8 +86,17 @@ def _connect(address: str) -> Any:
         ) from error
 
 
-def run_remote(unit: Unit) -> Outcome:
-    """One unit on a Dask worker, with the threads that the worker's OMP_NUM_THREADS leaves."""
+def run_remote(unit: Unit, version: str) -> Outcome:
+    """One unit on a Dask worker, with the threads that the worker's OMP_NUM_THREADS leaves.
+
+    Raises:
+        ResultsError: the package here is not of `version`, that of the machine that asks.
+    """
+    if version != __version__:
+        raise ResultsError(
+            f"a worker has version {__version__} of pytracking-et, the run {version}; install the "
+            "same on all"
+        )
     threads = threads_per_worker(1)
 
     def progress(frames: int) -> None:

@@ -14,17 +14,15 @@ have that digest and the settings asked for have that fingerprint.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..errors import ResultsError
 from ..files import atomic_open
+from .description import describe
 from .results import result_paths, unwritable
 
 MANIFEST_FILE = "manifest.json"
@@ -67,7 +65,8 @@ class Manifest:
 
     def begin(self, fingerprint: str, settings: Mapping[str, Any]) -> None:
         """Enter the settings of a run; wall time of earlier runs with the same ones is kept."""
-        before = self.content["settings"].get(fingerprint, {})
+        # To the end: the last settings are those of the latest run, whatever the clock says.
+        before = self.content["settings"].pop(fingerprint, {})
         self.content["settings"][fingerprint] = {
             **settings,
             "wall_seconds": before.get("wall_seconds", 0.0),
@@ -144,6 +143,33 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return content
 
 
+def older_settings(content: Any, names: Iterable[str]) -> list[str]:
+    """Those of `names` that the latest run of any of them, with other settings, did not redo.
+
+    Args:
+        content: of a manifest.json; one of somebody else knows nothing of the names.
+    """
+    if not isinstance(content, Mapping) or content.get("format") != FORMAT:
+        return []
+    entries, settings = content.get("sequences", {}), content.get("settings", {})
+    made = {name: entries[name]["fingerprint"] for name in names if name in entries}
+    started = {
+        one: (entry.get("started", ""), place)
+        for place, (one, entry) in enumerate(settings.items())
+    }
+    latest = max(made.values(), key=lambda one: started.get(one, ("", -1)), default="")
+    return [name for name, one in made.items() if one != latest]
+
+
+def older_settings_text(older: Sequence[str], count: int) -> str:
+    """What to say where `older` of `count` sequences are of other settings than the rest."""
+    named = f"{', '.join(older[:10])}{' ...' if len(older) > 10 else ''}"
+    return (
+        f"{len(older)} of {count} sequences were tracked with older settings than the others "
+        f"(parameters, weights, engine or version): {named}; run them again"
+    )
+
+
 def digest(folder: Path, sequence: str) -> str | None:
     """sha256 over the files of one sequence; None where boxes or times are missing."""
     total = hashlib.sha256()
@@ -154,24 +180,6 @@ def digest(folder: Path, sequence: str) -> str | None:
             if kind != "scores":
                 return None
     return total.hexdigest()
-
-
-def describe(value: Any) -> Any:
-    """A parameter value as JSON: the same text in every process, never a memory address."""
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, (np.ndarray, np.generic)):
-        return value.tolist()
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return describe({f.name: getattr(value, f.name) for f in dataclasses.fields(value)})
-    if isinstance(value, Mapping):
-        return {str(key): describe(item) for key, item in sorted(value.items(), key=str)}
-    if isinstance(value, (list, tuple)):
-        return [describe(item) for item in value]
-    if isinstance(value, Path):
-        return str(value)
-    kind = value if isinstance(value, type) else type(value)
-    return f"<{kind.__module__}.{kind.__qualname__}>"
 
 
 def describe_parameters(parameters: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from ..files import atomic_path
 from . import results
 from .datasets import get_dataset
 from .environment import env_settings
+from .manifest import MANIFEST_FILE, older_settings, older_settings_text, read_manifest
 from .tracker import Tracker, trackerlist
 
 Folder = str | PathLike[str] | None
@@ -54,7 +55,8 @@ def pack_got10k_results(
         Path of the archive.
 
     Raises:
-        ResultsError: sequences, lines or numbers missing or bad; lists them, nothing is written.
+        ResultsError: sequences, lines or numbers missing or bad, or sequences of several settings;
+            lists them, nothing is written.
     """
     trackers = (
         [Tracker(tracker_name, param_name, results_path=results_path)]
@@ -62,7 +64,7 @@ def pack_got10k_results(
         else trackerlist(tracker_name, param_name, range(runs), results_path=results_path)
     )
     counts = _frame_counts("got10k_test", dataset_root)
-    problems: list[str] = []
+    problems = [text for one in trackers for text in _mixed(one, GOT10K_NAMES)]
     files: dict[str, str] = {}
     for name in GOT10K_NAMES:
         read = [_read(tracker, name, counts.get(name), problems) for tracker in trackers]
@@ -100,13 +102,14 @@ def pack_trackingnet_results(
         Path of the archive.
 
     Raises:
-        ResultsError: videos, lines or numbers missing or bad; lists them, nothing is written.
+        ResultsError: videos, lines or numbers missing or bad, or videos of several settings;
+            lists them, nothing is written.
     """
     tracker = Tracker(tracker_name, param_name, run_id, results_path=results_path)
     folder = Path(tracker.results_dir)
     counts = _frame_counts("trackingnet", dataset_root)
     names = list(counts) or _sequences_in(folder)
-    problems: list[str] = []
+    problems = _mixed(tracker, names)
     if len(names) != TRACKINGNET_COUNT:
         problems.append(f"{len(names)} videos; the test set has {TRACKINGNET_COUNT}")
     files = {}
@@ -135,6 +138,14 @@ def _sequences_in(folder: Path) -> list[str]:
     kinds = (results.FLOAT_SUFFIX, results.TIME_SUFFIX, results.SCORE_SUFFIX)
     names = [path.name for path in sorted(folder.glob("*.txt")) if path.name[0] != "."]
     return [name.removesuffix(".txt") for name in names if not name.endswith(kinds)]
+
+
+def _mixed(tracker: Tracker, names: Sequence[str]) -> list[str]:
+    """The problem of results that are partly of older settings; [] where they are of one kind."""
+    folder = Path(tracker.results_dir)
+    path = folder / MANIFEST_FILE
+    older = older_settings(read_manifest(path), names) if path.is_file() else []
+    return [f"{folder.name}: {older_settings_text(older, len(names))}"] if older else []
 
 
 def _read(

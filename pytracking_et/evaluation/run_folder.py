@@ -117,16 +117,28 @@ class RunFolder:
         return units
 
     def _warn_of_namesakes(self, units: list[Unit]) -> None:
-        before = {name: e["dataset"] for name, e in self.manifest.content["sequences"].items()}
-        replaced = [u for u in units if before.get(u.sequence, u.dataset) != u.dataset]
+        before: dict[str, list[tuple[str, str]]] = {}
+        for name, entry in self.manifest.content["sequences"].items():
+            before.setdefault(name.casefold(), []).append((name, entry["dataset"]))
+        replaced = [
+            (unit, name, dataset)
+            for unit in units
+            for name, dataset in before.get(unit.sequence.casefold(), [])
+            if dataset != unit.dataset and self._one_file(name, unit.sequence)
+        ]
         if replaced:
-            first = replaced[0]
+            first, name, dataset = replaced[0]
             warnings.warn(
                 f"{self.folder}: {len(replaced)} results of other data sets are replaced by "
-                f"sequences of the same name ({first.sequence!r} of {before[first.sequence]!r} by "
-                f"that of {first.dataset!r}); use --results or --runid to keep both",
+                f"sequences of the same name ({name!r} of {dataset!r} by {first.sequence!r} of "
+                f"{first.dataset!r}); use --results or --runid to keep both",
                 stacklevel=4,
             )
+
+    def _one_file(self, name: str, other: str) -> bool:
+        """Whether two names share result files; Basketball and basketball do on some systems."""
+        paths = [self.folder / f"{each}.txt" for each in (name, other)]
+        return name == other or (all(p.exists() for p in paths) and paths[0].samefile(paths[1]))
 
     def _unit(self, sequence: Any, debug: int) -> Unit | None:
         tracker = self.tracker

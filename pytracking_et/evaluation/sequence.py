@@ -114,7 +114,7 @@ class Sequence:
 
     @property
     def target_visible(self) -> NDArray[np.bool_] | None:
-        """N booleans as the data set states them (LaSOT), or None where it does not."""
+        """N booleans as the data set states them (LaSOT, GOT-10k val); None where it does not."""
         return self._load("visible", self._visible, lambda flags: np.asarray(flags, dtype=bool))
 
     @property

@@ -34,3 +34,15 @@ def test_presence_that_does_not_fit(presence, message):
     annotation = Annotation.build({"a": [BOX] * 2})
     with pytest.raises(ResultsError, match=message):
         score_longterm({"a": [BOX] * 2}, presence, annotation)
+
+
+def test_runs_are_averaged_at_each_threshold():
+    annotation = Annotation.build({"a": [BOX, BOX]})
+    first, second = {"a": [BOX, BOX]}, {"a": [BOX, HALF]}
+    scores = {"a": [1.0, 0.5]}
+    got = score_longterm([first, second], [scores, scores], annotation)
+    low = 0  # everything reported: 1 and 0.75
+    assert (got.precision[low], got.recall[low]) == pytest.approx((0.875, 0.875))
+    alone = score_longterm(second, scores, annotation)
+    twice = score_longterm([second, second], [scores, scores], annotation)
+    assert twice.f[twice.index] == pytest.approx(alone.f[alone.index])

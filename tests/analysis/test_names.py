@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytracking_et.analysis.names import Matcher
+from pytracking_et.analysis.names import Matcher, other_dataset
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,29 @@ from pytracking_et.analysis.names import Matcher
         ("Deer", ["Dear"], None),
         ("a-1", ["a.1", "a_1"], None),
         ("a.1", ["a.1", "a_1"], "a.1"),
+        ("uav_bike1", ["uav10fps_bike1"], None),
+        ("uav10fps_bike1", ["uav_bike1"], None),
+        ("uav_bike1", ["uav10fps_bike1", "UAV_bike1"], "UAV_bike1"),
+        ("bike1", ["uav10fps_bike1"], "uav10fps_bike1"),
+        ("bike1", ["uav10fps_bike1", "uav_bike1"], None),
+        ("tpl_Biker", ["nfs_biker"], None),
     ],
 )
 def test_find(name, available, expected):
     assert Matcher(available).find(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("uav", "uav123_10fps", True),
+        ("otb", "vot", True),
+        ("otb", "otb", False),
+        ("tpl", "tpl_nootb", False),
+        ("uav123", "uav", False),
+        ("otb", "my folder", False),
+        ("otb", "", False),
+    ],
+)
+def test_other_dataset(one, other, expected):
+    assert other_dataset(one, other) is expected

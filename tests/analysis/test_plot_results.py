@@ -228,6 +228,27 @@ def test_f1_plot(world, tmp_path):
     assert (tmp_path / "r" / "f1_prec_rec_plot.pdf").exists()
 
 
+@pytest.mark.parametrize(
+    ("merge", "shown"),
+    [(False, ["ours 000", "ours 001"]), (True, ["ours"])],
+)
+def test_runs_under_one_name_in_the_longterm_plot(world, tmp_path, merge, shown):
+    rng = np.random.default_rng(3)
+    runs = world.trackers[1:]
+    for run in runs:
+        run.display_name = "ours"
+        for one in world.sequences:
+            path = Path(run.results_dir) / f"{one.name}_object_presence_scores.txt"
+            np.savetxt(path, rng.uniform(size=len(one.frames)), fmt="%f")
+    figures = api.plot_results(
+        runs, world.sequences, "r", merge, plot_types=["f1_prec_rec"], output=tmp_path
+    )
+    (axes,) = figures["f1_prec_rec"].axes
+    texts = [text.get_text().rpartition(" [")[0] for text in axes.get_legend().get_texts()]
+    assert sorted(texts) == shown
+    assert len(axes.lines) == len(shown)
+
+
 def test_a_folder_is_a_tracker_too(world, tmp_path):
     frame = api.print_results(
         [world.trackers[0].results_dir], world.sequences, "r", output=tmp_path

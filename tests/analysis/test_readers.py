@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -64,8 +65,8 @@ def test_missing_folder(tmp_path):
 
 def test_broken_manifest(folder):
     (folder / "manifest.json").write_text("{")
-    with pytest.raises(ResultsError, match="not readable JSON"):
-        ResultFolder.open(folder).manifest()
+    with pytest.raises(ResultsError, match="not readable JSON.*move it away"):
+        ResultFolder.open(folder)
 
 
 def test_ground_truth_folder(folder, tmp_path):
@@ -125,3 +126,35 @@ def test_gather():
 def test_gather_refuses(sequences, message):
     with pytest.raises(DatasetError, match=message):
         gather(sequences)
+
+
+def test_results_of_another_data_set_do_not_answer(folder):
+    entries = {"bike1": {"dataset": "uav"}, "Jogging-1": {"dataset": "my videos"}}
+    (folder / "manifest.json").write_text(json.dumps({"sequences": entries}))
+    assert ResultFolder.open(folder, "uav123").sequences() == ["Jogging-1", "bike1"]
+    opened = ResultFolder.open(folder, "otb")
+    assert opened.sequences() == ["Jogging-1"]
+    with pytest.raises(ResultsError, match=r"lacks 1 of 1 .*there are some of uav, not otb"):
+        opened.boxes(["Bike1"])
+
+
+def test_older_settings_are_warned_of(folder):
+    entries = {"bike1": {"fingerprint": "old"}, "Jogging-1": {"fingerprint": "new"}}
+    settings = {"old": {"started": "2026-01-01"}, "new": {"started": "2026-01-02"}}
+    content = {"format": 1, "settings": settings, "sequences": entries}
+    (folder / "manifest.json").write_text(json.dumps(content))
+    opened = ResultFolder.open(folder)
+    with pytest.warns(UserWarning, match=r"1 of 2 sequences .* older settings .*: bike1; run"):
+        opened.boxes(["Jogging_1", "uav_bike1"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        opened.boxes(["bike1"])  # alone it is of one kind
+
+
+def test_the_manifest_tells_spellings_apart(folder):
+    (folder / "uav10fps_bike1.txt").write_text("5,6,7,8\n")
+    (folder / "bike1.txt").rename(folder / "uav_bike1.txt")
+    entries = {"uav_bike1": {"dataset": "uav"}, "uav10fps_bike1": {"dataset": "uav123_10fps"}}
+    (folder / "manifest.json").write_text(json.dumps({"sequences": entries}))
+    for dataset, first in (("uav", 1), ("uav123_10fps", 5)):
+        assert ResultFolder.open(folder, dataset).boxes(["bike1"])["bike1"][0, 0] == first

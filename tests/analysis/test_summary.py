@@ -8,6 +8,7 @@ import pytest
 from pytracking_et.analysis import summary
 from pytracking_et.analysis.comparison import annotate, compare
 from pytracking_et.analysis.got10k import score_got10k
+from pytracking_et.analysis.readers import read_results
 from pytracking_et.errors import DatasetError
 
 
@@ -37,6 +38,30 @@ def test_got10k_pools_runs(world):
         for key in ("poor0", "poor1")
     ]
     assert frame.loc["poor_default", "ao"] == pytest.approx(score_got10k(runs, world.truth).ao)
+
+
+def test_got10k_counts_by_its_own_rule(world):
+    """Boxes at the border (x = 0) count; frames marked absent do not."""
+    for one in world.sequences:
+        one.ground_truth_rect[3:6, 0] = 0
+        one.target_visible = np.arange(len(one.frames)) % 4 > 0
+    one = world.trackers[0]
+    annotation = annotate(world.sequences)
+    visible = {s.name: s.target_visible for s in world.sequences}
+    for subpixel in (False, True):
+        table = summary.got10k_table([one], annotation, subpixel)
+        given = read_results(one.results_dir, subpixel=subpixel)
+        expected = score_got10k(given, world.truth, visible)
+        assert table.frame.loc["good_default", "ao"] == pytest.approx(expected.ao)
+        assert ("sub-pixel" in table.note) is subpixel
+        assert "MISSING" not in table.note
+
+
+def test_got10k_without_flags_says_so(world):
+    assert (
+        "cover.label) MISSING"
+        in summary.got10k_table(world.trackers, annotate(world.sequences)).note
+    )
 
 
 def test_vot_needs_long_sequences(world):

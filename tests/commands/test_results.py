@@ -137,6 +137,31 @@ def test_data_sets_with_figures_of_their_own(tmp_path, capsys, dataset, expected
     assert "100.00" in printed or "1.000" in printed
 
 
+@pytest.mark.parametrize("dataset", ["got10k_val", "vot"])
+def test_figures_of_their_own_are_of_subpixel_boxes_too(tmp_path, capsys, dataset):
+    for name, shift in (("gt/bag", 0), ("res/et/default/bag", 9), ("res/et/default/bag_float", 0)):
+        path = tmp_path / f"{name}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savetxt(path, np.tile(BOX, (130, 1)) + [shift, 0, 0, 0], fmt="%d", delimiter=",")
+    assert main(
+        ["results", dataset, "--ground-truth", str(tmp_path / "gt"), "--results",
+         str(tmp_path / "res"), "--subpixel", "--format", "json"]
+    ) == 0  # fmt: skip
+    row = json.loads(capsys.readouterr().out)[0]["rows"][0]
+    assert row.get("ao", 100 * row.get("accuracy", 1)) == pytest.approx(100)
+
+
+def test_the_other_frame_rate_does_not_answer(tmp_path, capsys):
+    for path in ("gt/uav_bike1.txt", "res/et/default/uav10fps_bike1.txt"):
+        (tmp_path / path).parent.mkdir(parents=True)
+        np.savetxt(tmp_path / path, np.tile(BOX, (9, 1)), fmt="%d", delimiter=",")
+    assert main(
+        ["results", "uav", "--ground-truth", str(tmp_path / "gt"), "--results",
+         str(tmp_path / "res")]
+    ) == 2  # fmt: skip
+    assert "lacks 1 of 1 sequences: uav_bike1" in capsys.readouterr().err
+
+
 def test_hidden_data_set(place, capsys):
     assert main(["results", "got10k_test"]) == 2
     assert "hidden" in capsys.readouterr().err

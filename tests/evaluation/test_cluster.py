@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from pytracking_et.errors import DependencyError, ResultsError
 from pytracking_et.evaluation import Tracker, cluster
 from pytracking_et.evaluation.runner import run_dataset
+from pytracking_et.evaluation.units import Unit
 
 from .fakes import files_of, make_list
 
@@ -86,6 +89,35 @@ def test_missing_package_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(DependencyError, match=r"pytracking-et\[cluster\]"):
         list(cluster.run_on_cluster([], "tcp://127.0.0.1:9"))
+
+
+def test_keys_are_of_one_run_alone():
+    unit = Unit("t", "p", None, None, None, "otb", "a", ("1.jpg",), (1.0, 2.0, 3.0, 4.0))
+    first, second = cluster._keys([unit, unit]), cluster._keys([unit, unit])
+    assert len({*first, *second}) == 4
+
+
+def test_a_worker_that_joins_later_is_asked_too():
+    unit = Unit("t", "p", None, None, None, "otb", "a", ("1.jpg",), (1.0, 2.0, 3.0, 4.0))
+    with pytest.raises(ResultsError, match=r"a worker has version .*, the run 9\.9; install"):
+        cluster.run_remote(unit, "9.9")
+
+
+@pytest.mark.slow
+def test_two_runs_at_once_get_their_own_boxes(local_cluster, tmp_path):
+    """Both units have the same text and another first box."""
+    sequences = make_list(tmp_path, ("a", 30, 20.0))
+    unit = Unit(
+        "fake", "slow", None, None, None, "otb", "a", tuple(sequences[0].frames), (1, 2, 3, 4)
+    )
+    both = [replace(unit, init_box=(x, 20.0, 10.0, 10.0)) for x in (10.0, 15.0)]
+    assert str(both[0]) == str(both[1])
+    with ThreadPoolExecutor(2) as threads:
+        runs = threads.map(
+            lambda unit: list(cluster.run_on_cluster([unit], local_cluster.scheduler_address)), both
+        )
+        first = [outcome.result.boxes[0] for ((_, outcome),) in runs]
+    assert [list(box) for box in first] == [list(one.init_box) for one in both]
 
 
 def test_other_versions_are_refused():

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -88,35 +86,6 @@ def test_unreadable_manifest_is_not_overwritten(tmp_path, text, message):
     assert (tmp_path / manifest.MANIFEST_FILE).read_text(encoding="utf-8") == text
 
 
-@dataclass
-class Inner:
-    first: int = 1
-    second: tuple = (2, 3)
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (None, None),
-        (True, True),
-        (0.5, 0.5),
-        ("text", "text"),
-        ((1, 2), [1, 2]),
-        (np.float32(0.5), 0.5),
-        (np.arange(3), [0, 1, 2]),
-        ({2: "b", 1: "a"}, {"1": "a", "2": "b"}),
-        (Inner(), {"first": 1, "second": [2, 3]}),
-        (object(), "<builtins.object>"),
-        (int, "<builtins.int>"),
-        (Path("a"), "a"),
-    ],
-)
-def test_describe_is_json_without_addresses(value, expected):
-    described = manifest.describe(value)
-    assert described == expected
-    json.dumps(described)
-
-
 def fingerprint_of(weights="w", **fields):
     described = manifest.describe_parameters(TrackerParams(**fields))
     return manifest.fingerprint("t", "p", described, weights)
@@ -131,3 +100,53 @@ def test_fingerprint_counts_what_decides_the_boxes():
     assert fingerprint_of(lr=0.5, engine="onnx") != base
     assert fingerprint_of(lr=0.5, weights="v") != base
     assert manifest.fingerprint("t", "q", {"lr": 0.5}, "w") != base
+
+
+class Net:
+    def __init__(self, net_path):
+        self.net_path = net_path
+
+
+@pytest.mark.parametrize(
+    ("runs", "expected"),
+    [
+        ([("old", "abc")], []),
+        ([("old", "abc"), ("new", "abc")], []),
+        ([("old", "abc"), ("new", "b")], ["a", "c"]),
+        ([("old", "abc"), ("new", "b"), ("old", "b")], []),
+        ([("old", "abc"), ("new", "bc"), ("old", "c")], ["b"]),
+        ([("old", "abc"), ("new", "xyz")], []),  # not asked for
+    ],
+)
+def test_older_settings(tmp_path, runs, expected):
+    for fingerprint, sequences in runs:
+        book = Manifest.open(tmp_path, "t", "p")
+        book.begin(fingerprint, {"started": "the same second"})
+        for name in sequences:
+            book.record(name, fingerprint, "otb", BOX, [0.1])
+        book.write()
+    content = manifest.read_manifest(tmp_path / manifest.MANIFEST_FILE)
+    assert manifest.older_settings(content, "abc") == expected
+
+
+@pytest.mark.parametrize("content", [None, [], {"wall_time": 1.5}, {"format": 1}])
+def test_manifests_of_others_say_nothing_of_settings(content):
+    assert manifest.older_settings(content, ["a"]) == []
+
+
+def test_fingerprint_sees_changed_objects():
+    base = fingerprint_of(net=Net("dimp18.pth"), sizes={1, 2})
+    assert fingerprint_of(net=Net("dimp18.pth"), sizes={2, 1}) == base
+    assert fingerprint_of(net=Net("dimp50.pth"), sizes={1, 2}) != base
+    assert fingerprint_of(net=Net("dimp18.pth"), sizes={1, 3}) != base
+
+
+def test_fingerprints_of_plain_values_stay():
+    """Finished results carry them: another text would have them all computed again."""
+    described = manifest.describe_parameters(
+        TrackerParams(a=0.5, b=[1, (2, 3)], c={"y": None, "x": True}, d=np.float32([0.5, 1]), e="t")
+    )
+    text = json.dumps(described, sort_keys=True)
+    assert text == (
+        '{"a": 0.5, "b": [1, [2, 3]], "c": {"x": true, "y": null}, "d": [0.5, 1.0], "e": "t"}'
+    )

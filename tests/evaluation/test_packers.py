@@ -9,6 +9,7 @@ import pytest
 
 from pytracking_et.errors import DatasetError, ResultsError
 from pytracking_et.evaluation import Tracker, packers, results
+from pytracking_et.evaluation.manifest import Manifest
 from pytracking_et.evaluation.results import Result
 
 NAMES = [f"GOT-10k_Test_{number:06d}" for number in range(1, 181)]
@@ -99,6 +100,22 @@ def test_got10k_refuses(few, tmp_path, damage, message):
     with pytest.raises(ResultsError, match=message):
         packers.pack_got10k_results("t", "p", "out")
     assert not (tmp_path / "got_packed_results_path").exists()
+
+
+@pytest.mark.filterwarnings("ignore:numbers of frames")
+def test_sequences_of_older_settings_are_refused(few, tmp_path):
+    write_results(few, [None])
+    book = Manifest.open(Path(Tracker("t", "p").results_dir), "t", "p")
+    for fingerprint, names in (("old", few), ("new", few[1:])):
+        book.begin(fingerprint, {})
+        for name in names:
+            book.record(name, fingerprint, "got10k_test", BOXES[0], [0.1, 0.2])
+    book.write()
+    with pytest.raises(ResultsError, match=r"p: 1 of 8 sequences .*: GOT-10k_Test_000001; run"):
+        packers.pack_got10k_results("t", "p", "out", runs=1)
+    book.record(few[0], "new", "got10k_test", BOXES[0], [0.1, 0.2])
+    book.write()
+    assert packers.pack_got10k_results("t", "p", "out", runs=1).is_file()
 
 
 def test_missing_data_set_is_warned_of_unless_it_was_named(few, tmp_path):

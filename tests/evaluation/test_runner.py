@@ -159,6 +159,15 @@ def test_replacing_another_data_sets_results_is_said(fakelab, tmp_path):
         run([make_sequence(tmp_path / "2", "a", dataset="tpl")])
 
 
+def test_names_that_share_a_file_are_namesakes(fakelab, tmp_path):
+    run([make_sequence(tmp_path / "1", "Ball", dataset="otb")])
+    folder = fakelab / "fake" / "plain"
+    # A second name of one file stands for a file system that ignores case.
+    (folder / "ball.txt").hardlink_to(folder / "Ball.txt")
+    with pytest.warns(UserWarning, match="'Ball' of 'otb' by 'ball' of 'vot'"):
+        run([make_sequence(tmp_path / "2", "ball", dataset="vot")])
+
+
 def test_manifest_names_no_path_of_this_machine(fakelab, tmp_path):
     weights = tmp_path / "w.npz"
     weights.write_bytes(b"1")

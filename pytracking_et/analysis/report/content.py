@@ -105,7 +105,7 @@ def gather_sequences(
         with warnings.catch_warnings():
             # `compare` has said already what it had to say of these files.
             warnings.simplefilter("ignore")
-            given = folder_of(one).boxes(shown.truth, subpixel)
+            given = folder_of(one, shown.dataset).boxes(shown.truth, subpixel)
         aligned = metrics.align(given, shown).boxes
         boxes.append(aligned)
         overlaps.append(metrics.frame_errors(aligned, shown).overlap)
@@ -153,7 +153,8 @@ def build(
     """Everything the page shows: tables (Table) and values for the scripts."""
     data = compare(trackers, annotation, **options)
     labels = labels_of(trackers)
-    speed = summary.speeds(trackers, data.sequences, bool(options.get("merge_results")))
+    merged = bool(options.get("merge_results"))
+    speed = summary.speeds(trackers, data.sequences, merged, data.dataset)
     frames = {str(one.name): one.frames for one in sequences}
     details, lost = gather_sequences(
         trackers, annotation, data, frames, count, pictures, bool(options.get("subpixel"))

@@ -15,7 +15,7 @@ from ..sequence import Sequence, SequenceList
 from . import nfs
 from .annotations import read_text
 from .folder import folder_sequences
-from .ondisk import BoxFile, ListedFrames, NumberedFrames, VisibleFlags
+from .ondisk import BoxFile, CoverLabels, ListedFrames, NumberedFrames, VisibleFlags
 from .spec import Spec
 
 REQUIRED = ("name", "path", "anno_path", "startFrame", "endFrame", "nz", "ext")
@@ -101,12 +101,14 @@ def got10k(root: Path, spec: Spec) -> SequenceList:
     """GOT-10k: test/ or val/ with list.txt; the folder itself may also be given as root."""
     folder = root / spec.split if (root / spec.split).is_dir() else root
     names = read_text(folder / "list.txt").split()
+    public = spec.split != "test"
     return SequenceList(
         Sequence(
             name,
             ListedFrames((str(folder / name),)),
             spec.name,
             BoxFile(str(folder / name / "groundtruth.txt")),
+            target_visible=CoverLabels(str(folder / name / "cover.label")) if public else None,
         )
         for name in names
     )

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ...errors import DatasetError
 from ..sequence import Listing, absent
-from .annotations import Boxes, read_boxes, read_flags
+from .annotations import Boxes, read_boxes, read_flags, read_table
 
 IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "bmp", "webp", "tif", "tiff")
 
@@ -177,3 +177,22 @@ class VisibleFlags:
         if len({len(one) for one in flags}) > 1:
             raise DatasetError(f"{' and '.join(self.paths)} differ in length")
         return ~np.logical_or.reduce(flags)
+
+
+@dataclass(frozen=True)
+class CoverLabels:
+    """target_visible from GOT-10k's cover.label: 0 (nothing to be seen) to 8 (all) a frame.
+
+    Tracking needs no such file, and partial copies lack it: None where it is absent.
+    """
+
+    path: str
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The file where it exists."""
+        return (self.path,) if os.path.isfile(self.path) else ()
+
+    def __call__(self) -> NDArray[np.bool_] | None:
+        """Read the file."""
+        return read_table(self.path).reshape(-1) > 0 if self.paths else None

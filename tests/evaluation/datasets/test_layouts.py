@@ -118,6 +118,23 @@ def test_visibility_of_lasot(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("split", "text", "expected"),
+    [
+        ("val", "8\n0\n1\n0\n8\n", [True, False, True, False, True]),
+        ("val", None, None),
+        ("test", "8\n0\n1\n0\n8\n", None),  # its boxes are hidden but for one
+    ],
+)
+def test_visibility_of_got10k(tmp_path, split, text, expected):
+    (name,) = trees.got10k(tmp_path, split, 5)
+    if text is not None:
+        (tmp_path / split / name / "cover.label").write_text(text)
+    sequence = get_dataset(f"got10k_{split}", root=tmp_path).require()[0]
+    seen = sequence.target_visible
+    assert (seen if seen is None else seen.tolist()) == expected
+
+
+@pytest.mark.parametrize(
     ("annotated", "frames", "expected"),
     [(552, 69, 69), (553, 69, 69), (544, 69, 68), (552, 68, 68), (545, 69, 69)],
 )

@@ -66,3 +66,17 @@ def test_zero_boxes_do_not_reach_into_the_next_sequence():
 def test_sequences_without_frames_are_named():
     with pytest.raises(DatasetError, match="without any annotated frame: b"):
         Annotation.build({"a": [[1, 1, 1, 1]], "b": np.zeros((0, 4))})
+
+
+@pytest.mark.parametrize(
+    ("dataset", "rule", "valid"),
+    [
+        ("got10k_val", "pytracking", [True, True]),
+        ("got10k_val", "ettrack", [True, False]),
+        ("lasot", "pytracking", [True, False]),
+    ],
+)
+def test_pytracking_has_no_flags_of_got10k(dataset, rule, valid):
+    boxes, flags = {"a": [[5, 5, 5, 5]] * 2}, {"a": [1, 0]}
+    annotation = Annotation.build(boxes, dataset, rule, flags)
+    assert annotation.valid.tolist() == valid and annotation.seen.tolist() == [True, False]

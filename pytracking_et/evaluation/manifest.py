@@ -63,14 +63,17 @@ class Manifest:
         except OSError as error:
             raise unwritable(self.folder, error) from error
 
-    def begin(self, fingerprint: str, settings: Mapping[str, Any]) -> None:
-        """Enter the settings of a run; wall time of earlier runs with the same ones is kept."""
+    def begin(self, fingerprint: str, settings: Mapping[str, Any], tracking: bool = True) -> None:
+        """Enter the settings of a run; wall time of earlier runs with the same ones is kept.
+
+        Args:
+            tracking: whether there is anything to track; if not, what is written of the run that
+                did it (start, machine, revision) stays.
+        """
         # To the end: the last settings are those of the latest run, whatever the clock says.
         before = self.content["settings"].pop(fingerprint, {})
-        self.content["settings"][fingerprint] = {
-            **settings,
-            "wall_seconds": before.get("wall_seconds", 0.0),
-        }
+        entered = {**settings, "wall_seconds": before.get("wall_seconds", 0.0)}
+        self.content["settings"][fingerprint] = entered if tracking or not before else before
 
     def end(self, fingerprint: str, wall_seconds: float, failed: Mapping[str, str]) -> None:
         """Add the wall time of a run (perf_counter: a clock set back does not matter)."""

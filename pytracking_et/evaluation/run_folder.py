@@ -112,7 +112,8 @@ class RunFolder:
             elif not self._has_missing_files(sequence, unit):
                 units.append(unit)
         self._warn_of_namesakes(units)
-        self.manifest.begin(self.fingerprint, {**self.settings, "processes": processes})
+        settings = {**self.settings, "processes": processes}
+        self.manifest.begin(self.fingerprint, settings, tracking=bool(units))
         self.manifest.write()
         return units
 

@@ -91,6 +91,16 @@ def fingerprint_of(weights="w", **fields):
     return manifest.fingerprint("t", "p", described, weights)
 
 
+def test_a_run_that_keeps_everything_leaves_what_is_written_of_the_one_that_tracked(book):
+    book.begin("g", {"started": "monday"}, tracking=False)
+    book.begin("h", {"started": "monday"})
+    book.begin("g", {"started": "tuesday"}, tracking=False)
+    assert book.content["settings"]["g"]["started"] == "monday"
+    assert list(book.content["settings"])[-1] == "g", "the latest is still known"
+    book.begin("g", {"started": "wednesday"})
+    assert book.content["settings"]["g"]["started"] == "wednesday"
+
+
 def test_fingerprint_counts_what_decides_the_boxes():
     base = fingerprint_of(lr=0.5)
     assert fingerprint_of(lr=0.5) == base

@@ -77,6 +77,16 @@ def test_a_run_that_is_over_stays_over(tmp_path):
     assert trainer(made, pairs="must not be read").run()
 
 
+def test_another_run_does_not_pass_for_the_finished_one(tmp_path):
+    assert trainer(settings(tmp_path, stage(samples=2))).run()
+    other = settings(tmp_path, stage(samples=2), seed=1)
+    with pytest.raises(TrainingError, match="seed: 0 -> 1.*--fresh"):
+        trainer(other)
+    other.fresh = True
+    assert trainer(other).run()
+    assert losses(other) and checkpoint.load(other.folder / "latest.pth")["stage"] == 1
+
+
 def test_micro_batches_change_nothing(tmp_path):
     curves = []
     for size in (0, 1):

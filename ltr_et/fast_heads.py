@@ -22,6 +22,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from .narrow import active_units
 
@@ -159,7 +160,7 @@ def folded(norm: nn.Module) -> tuple[Tensor, Tensor]:
             "fast_heads folds BatchNorm and needs it in eval mode; "
             "use the network's own forward to train with batch statistics"
         )
-    assert isinstance(norm, nn.BatchNorm2d)
+    assert isinstance(norm, _BatchNorm)
     assert norm.running_mean is not None and norm.running_var is not None
     scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
     return scale, norm.bias - norm.running_mean * scale

@@ -151,7 +151,9 @@ class Trainer:
         return finished
 
     def _synchronised(self, stage: Stage) -> nn.Module:
-        if stage.batch_norm == "train" and self.group.world > 1:
+        # On the CPU there is none: each process takes its own share's statistics (see Group.wrap).
+        on_gpu = self.group.device.type == "cuda"
+        if stage.batch_norm == "train" and self.group.world > 1 and on_gpu:
             self.net = nn.SyncBatchNorm.convert_sync_batchnorm(self.net)
         return self.net
 

@@ -54,6 +54,13 @@ def test_batch_norm_in_train_mode_is_refused():
         fast_heads.folded(norm)
 
 
+@pytest.mark.parametrize("kind", [torch.nn.BatchNorm2d, torch.nn.SyncBatchNorm])
+def test_frozen_batch_norm_is_folded(kind):
+    scale, shift = fast_heads.folded(kind(4).eval())
+    torch.testing.assert_close(scale, torch.ones(4))
+    assert not shift.any()
+
+
 def feed_forward_gradients(keep, grad):
     generator = torch.Generator().manual_seed(0)
     x, w1, b1, w2, b2 = (

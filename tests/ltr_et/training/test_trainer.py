@@ -188,6 +188,15 @@ def test_two_processes_equal_one_with_twice_the_batch(tmp_path):
 
 
 @pytest.mark.slow
+def test_two_processes_on_cpus_train_batch_norm(tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node", "2", *worker_command(tmp_path, 4, 2), "train"]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert len(losses(settings(tmp_path))) == 2
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX; os.kill ends a process likewise")
 def test_kill_9_and_resume_gives_the_same_curve(tmp_path):
     whole = [sys.executable, *worker_command(tmp_path / "whole", 2, 12)]

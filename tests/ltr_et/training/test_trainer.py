@@ -144,10 +144,11 @@ def test_max_minutes_stops_resumably(tmp_path):
     assert checkpoint.load(made.folder / "latest.pth")["step"] == 1
 
 
-def test_bfloat16_autocast(tmp_path):
-    made = settings(tmp_path, stage(samples=2, fast=False), precision="bfloat16")
+@pytest.mark.parametrize("fast", [True, False])
+def test_bfloat16_autocast(tmp_path, fast):
+    made = settings(tmp_path, stage(samples=4, fast=fast), precision="bfloat16")
     assert trainer(made).run()
-    exact = settings(tmp_path / "exact", stage(samples=2, fast=False))
+    exact = settings(tmp_path / "exact", stage(samples=4, fast=fast))
     trainer(exact).run()
     assert losses(made) == pytest.approx(losses(exact), rel=0.05)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pytracking_et import network
 from pytracking_et.errors import CheckpointError, DatasetError
 
-from ..settings import Settings
+from ..settings import Settings, apply_overrides
 
 if TYPE_CHECKING:
     from ..dataset.base import BaseDataset
@@ -50,7 +50,8 @@ def prepare(
 ) -> None:
     """Fill in data, crops, features and teacher; finish the crop store and the feature cache.
 
-    What is there of them is kept. A store or cache that the user names is taken as it is.
+    The overrides are applied first. What is there of crops and features is kept. A store or cache
+    that the user names is taken as it is.
 
     Args:
         views: search views of the feature cache.
@@ -63,6 +64,8 @@ def prepare(
             something still to build.
         CheckpointError: no teacher.
     """
+    # Data, folders and threads may be among them; `train` applies what a script sets after this.
+    apply_overrides(settings)
     settings.teacher = find_teacher(settings) if teacher else None
     if teacher and settings.teacher is None:
         raise CheckpointError(

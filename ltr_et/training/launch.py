@@ -21,7 +21,7 @@ from ..data.crops import CropStore
 from ..data.loader import collate
 from ..data.pairs import CropPairs, PairSettings
 from ..narrow import narrow
-from ..settings import Settings, Stage, override
+from ..settings import Settings, Stage, apply_overrides
 from ..warm_start import warm_start
 from .checkpoint import revision
 from .data import PairData, open_pairs
@@ -66,8 +66,7 @@ def narrow_file(settings: Settings) -> Path:
 @contextmanager
 def _launched(settings: Settings, datasets: OpenDatasets | None = None) -> Iterator[Launch]:
     """Apply overrides and threads, join the group of processes, gather the parts of a run."""
-    for assignment in settings.overrides:
-        override(settings, assignment)
+    apply_overrides(settings)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     with group(settings.use_gpu) as processes:

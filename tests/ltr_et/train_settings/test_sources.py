@@ -137,3 +137,13 @@ def test_smoke_leaves_nothing_to_the_recipes(tmp_path, pack, teacher, monkeypatc
     assert sources(made.crops) == ALL - {"tiny-imagenet"}
     assert FeatureCache(made.features).chunks == 1
     assert not (made.workspace / "crops").exists() and not (made.workspace / "features").exists()
+
+
+def test_overrides_name_data_and_folders_too(tmp_path, pack, teacher):
+    given = {"data": pack, "crops": tmp_path / "c", "features": tmp_path / "f"}
+    made = settings(tmp_path, None, teacher)
+    made.overrides = [f"{name}={path}" for name, path in given.items()]
+    prepare(made, views=8)
+    assert sources(tmp_path / "c") == ALL
+    assert FeatureCache(tmp_path / "f").chunks == 1
+    assert not (made.workspace / "crops").exists()

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class _Moments:
@@ -38,7 +39,7 @@ class _Moments:
 def reestimate(
     net: nn.Module, run: Callable[[Any], Any], batches: Iterable[Any], least: float = 1e-4
 ) -> int:
-    """Set the running statistics of every BatchNorm2d that `run` passes through.
+    """Set the running statistics of every BatchNorm (SyncBatchNorm too) that `run` passes through.
 
     Args:
         net: changed in place; put into eval mode.
@@ -50,7 +51,7 @@ def reestimate(
         Number of layers whose statistics were set.
     """
     net.eval()
-    layers = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+    layers = [module for module in net.modules() if isinstance(module, _BatchNorm)]
     moments = {layer: _Moments(layer.num_features) for layer in layers}
     hooks = [
         layer.register_forward_pre_hook(lambda module, inputs: moments[module].add(inputs[0]))
@@ -70,7 +71,7 @@ def reestimate(
 
 @torch.no_grad()
 def take_statistics(net: nn.Module, other: nn.Module) -> None:
-    """Give every BatchNorm2d of `net` the running statistics that it has in `other`.
+    """Give every BatchNorm of `net` the running statistics that it has in `other`.
 
     Args:
         net: changed in place; computes what it did before.
@@ -78,14 +79,14 @@ def take_statistics(net: nn.Module, other: nn.Module) -> None:
     """
     theirs = dict(other.named_modules())
     for name, layer in net.named_modules():
-        if isinstance(layer, nn.BatchNorm2d):
+        if isinstance(layer, _BatchNorm):
             model = theirs[name]
-            assert isinstance(model, nn.BatchNorm2d)
+            assert isinstance(model, _BatchNorm)
             assert model.running_mean is not None and model.running_var is not None
             _replace(layer, model.running_mean.double().cpu(), model.running_var.double().cpu(), 0)
 
 
-def _replace(layer: nn.BatchNorm2d, mean: Tensor, var: Tensor, least: float) -> None:
+def _replace(layer: _BatchNorm, mean: Tensor, var: Tensor, least: float) -> None:
     assert layer.running_mean is not None and layer.running_var is not None
     old_mean, old_var = layer.running_mean.double().cpu(), layer.running_var.double().cpu()
     slope = layer.weight.double().cpu() * torch.rsqrt(old_var + layer.eps)

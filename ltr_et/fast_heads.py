@@ -12,6 +12,8 @@ What differs from the modules (measured in docs/training.md, one thread, float32
   positions with the smallest gradient (`keep` < 1): an approximation, see `FeedForward`;
 * hidden units that `narrow` set to zero are left out.
 
+Under autocast both directions compute in its dtype; see `_saved`.
+
 Usable only while the BatchNorm layers are in eval mode; `exemplar_layer` refuses otherwise.
 """
 
@@ -22,6 +24,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from .narrow import active_units
 
@@ -40,6 +43,15 @@ def to_map(tokens: Tensor) -> Tensor:
     return tokens.view(batch, side, side, channels).permute(0, 3, 1, 2)
 
 
+def _saved(out: Tensor, *tensors: Tensor) -> list[Tensor]:
+    """Tensors for the backward pass, in the dtype that the output and so its gradient have.
+
+    Autocast casts inside `forward` alone; the backward pass runs without it, and its products take
+    no float32 beside bfloat16. Autograd casts the gradients back to their inputs' dtypes.
+    """
+    return [tensor.to(out.dtype) for tensor in tensors]
+
+
 class FeedForward(torch.autograd.Function):
     """linear2(ReLU(linear1(x))) over M x C positions, with an optional sparse backward pass.
 
@@ -54,9 +66,10 @@ class FeedForward(torch.autograd.Function):
     ) -> Tensor:
         """Keep the hidden activations for the backward pass (M x 1024)."""
         hidden = torch.addmm(b1, x, w1.t()).relu_()
-        ctx.save_for_backward(x, w1, w2, hidden)
+        out = torch.addmm(b2, hidden, w2.t())
+        ctx.save_for_backward(*_saved(out, x, w1, w2, hidden))
         ctx.keep = keep
-        return torch.addmm(b2, hidden, w2.t())
+        return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
@@ -89,8 +102,8 @@ class DepthwisePerSample(torch.autograd.Function):
         """Return tokens B x N x C."""
         image = _samples_last(tokens)
         weight = kernels.reshape(-1, 1, *kernels.shape[2:])
-        ctx.save_for_backward(image, weight)
         out = F.conv2d(image, weight, padding=weight.shape[-1] // 2, groups=len(weight))
+        ctx.save_for_backward(*_saved(out, image, weight))
         return _samples_first(out, tokens.shape)
 
     @staticmethod
@@ -159,7 +172,7 @@ def folded(norm: nn.Module) -> tuple[Tensor, Tensor]:
             "fast_heads folds BatchNorm and needs it in eval mode; "
             "use the network's own forward to train with batch statistics"
         )
-    assert isinstance(norm, nn.BatchNorm2d)
+    assert isinstance(norm, _BatchNorm)
     assert norm.running_mean is not None and norm.running_var is not None
     scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
     return scale, norm.bias - norm.running_mean * scale

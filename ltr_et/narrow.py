@@ -87,7 +87,7 @@ def _fit(layer: Any, full: Tensor, tokens: Tensor, units: int) -> None:
     target = full + second(F.relu(first(full)))
     hidden = F.relu(first(tokens))
     kept = (hidden.var(0) * second.weight.square().sum(0)).topk(units).indices
-    regressors = torch.cat([hidden[:, kept], torch.ones(len(tokens), 1)], 1)
+    regressors = torch.cat([hidden[:, kept], tokens.new_ones(len(tokens), 1)], 1)
     solution = _least_squares(regressors, target - tokens)
     parts = [first.weight[kept], first.bias[kept], solution[:-1].t(), solution[-1]]
     parts = _refined(parts, tokens, layer.norm2(target), layer.norm2)

@@ -17,14 +17,14 @@ from pathlib import Path
 
 from pytracking_et.errors import ParameterError, PytrackingETError
 
-from .settings import Settings
+from .settings import Settings, apply_overrides
 
 
 def run_training(module: str, name: str, settings: Settings) -> bool:
     """Run `ltr_et/train_settings/MODULE/NAME.py`; True when all its stages are done.
 
     Raises:
-        ParameterError: no such settings script.
+        ParameterError: no such settings script, or an override that does not fit.
     """
     package = f"ltr_et.train_settings.{module}"
     try:
@@ -42,6 +42,8 @@ def run_training(module: str, name: str, settings: Settings) -> bool:
             f"no training settings {module!r} {name!r}; there are: {', '.join(known)}"
         ) from error
     settings.module_name, settings.script_name = module, name
+    # Scripts look at data and weights before they make the stages.
+    apply_overrides(settings, stages=False)
     return bool(script.run(settings))
 
 

@@ -10,7 +10,7 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pytracking_et.errors import ParameterError
 
@@ -71,6 +71,14 @@ class Stage:
     losses: LossWeights = field(default_factory=LossWeights)
 
     def __post_init__(self) -> None:
+        self.check()
+
+    def check(self) -> None:
+        """Whether the values go together; again after any was changed.
+
+        Raises:
+            ParameterError: they do not.
+        """
         unknown = sorted(set(self.rates) - set(PARTS))
         if unknown:
             raise ParameterError(
@@ -78,8 +86,11 @@ class Stage:
             )
         if self.fast and self.batch_norm == "train":
             raise ParameterError("fast heads need batch_norm='frozen'; set fast=False")
-        if self.samples < self.batch:
-            raise ParameterError(f"stage {self.name!r}: {self.samples} samples, batch {self.batch}")
+        if not 1 <= self.batch <= self.samples:
+            raise ParameterError(
+                f"stage {self.name!r}: {self.samples} samples, batch {self.batch}; a batch has at "
+                "least 1 sample and a stage at least one batch"
+            )
 
     @property
     def steps(self) -> int:
@@ -152,11 +163,27 @@ class Settings:
         return json.dumps(dataclasses.asdict(self), default=str, indent=1, sort_keys=True)
 
 
+def apply_overrides(settings: Settings, stages: bool = True) -> None:
+    """Apply `settings.overrides` (again) and check the stages that come of it.
+
+    Args:
+        stages: also those of stages; False: only those of the run, before there are stages.
+
+    Raises:
+        ParameterError: no such setting, or a value it cannot have.
+    """
+    for assignment in settings.overrides:
+        if stages or not assignment.startswith("stages."):
+            override(settings, assignment)
+    for stage in settings.stages:
+        stage.check()
+
+
 def override(settings: Any, assignment: str) -> None:
     """Apply `name=value` (value in JSON, or a bare word) to a dataclass; `stages.0.lr=1e-3` works.
 
     Raises:
-        ParameterError: no such setting, or not of the form name=value.
+        ParameterError: no such setting, not of the form name=value, or a value of another type.
     """
     name, equals, text = assignment.partition("=")
     if not equals:
@@ -168,23 +195,68 @@ def override(settings: Any, assignment: str) -> None:
             target = target[int(part)] if isinstance(target, list) else getattr(target, part)
         except (AttributeError, IndexError, ValueError) as error:
             raise ParameterError(f"no setting {name!r}: {part!r} is not there") from error
-    if dataclasses.is_dataclass(target) and last not in {
-        f.name for f in dataclasses.fields(target)
-    }:
+    if isinstance(target, LossWeights) or last == "losses":
+        raise ParameterError(f"{name!r}: the loss is set in the settings script")
+    if isinstance(target, dict):
+        # Of `rates` or `constants`; names of parts are checked with the stage.
+        target[last] = _fitting(name, text, float if path[-1] == "rates" else Any)
+    elif dataclasses.is_dataclass(target) and last in (hints := get_type_hints(type(target))):
+        setattr(target, last, _fitting(name, text, hints[last]))
+    elif dataclasses.is_dataclass(target):
         known = ", ".join(f.name for f in dataclasses.fields(target))
         raise ParameterError(f"no setting {name!r}; here are: {known}")
+    else:
+        raise ParameterError(f"no setting {name!r}: {last!r} is not there")
+
+
+def _fitting(name: str, text: str, kind: Any) -> Any:
+    """The value written as `text`, of the annotated type `kind`.
+
+    Raises:
+        ParameterError: it is no such value.
+    """
     try:
         value = json.loads(text)
     except json.JSONDecodeError:
         value = text
-    if isinstance(getattr(target, last, None), Path) or last in _PATHS:
-        value = Path(value)
-    if isinstance(target, LossWeights):
-        raise ParameterError(f"{name!r}: the loss is set in the settings script")
-    if isinstance(target, dict):
-        target[last] = value
-    else:
-        setattr(target, last, value)
+    origin, inner = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return value
+    if kind is Path or Path in inner:
+        # A folder may be called "4"; "null" unsets what need not be set.
+        if value is None and kind is not Path:
+            return None
+        if text and value is not None:
+            return Path(text if isinstance(value, int | float | bool) else str(value))
+        raise ParameterError(f"{name}={text}: give a path")
+    if origin is Literal:
+        if value in inner:
+            return value
+        raise ParameterError(f"{name}={text}: one of {', '.join(map(str, inner))}")
+    if origin is tuple:
+        if _is_list(value, inner[0]) and len(value) == len(inner):
+            return tuple(value)
+        raise ParameterError(f"{name}={text}: give {len(inner)} numbers, such as [0.9, 0.98]")
+    if origin is dict:
+        if isinstance(value, dict) and (inner[1] is Any or _is_list([*value.values()], inner[1])):
+            return value
+        raise ParameterError(f'{name}={text}: give names and values, such as {{"neck": 0.5}}')
+    if kind not in _WORDS:
+        raise ParameterError(f"{name}={text}: only its parts can be set, such as stages.0.lr=1e-4")
+    if not _is(value, kind):
+        raise ParameterError(f"{name}={text}: give {_WORDS[kind]}")
+    return value
 
 
-_PATHS = {"workspace", "data", "crops", "features", "teacher", "initial", "backbone"}
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+
+
+def _is(value: Any, kind: type) -> bool:
+    """Whether a JSON value is of a type; whole numbers are numbers, true and false are not."""
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is kind
+
+
+def _is_list(values: Any, kind: type) -> bool:
+    return isinstance(values, list) and all(_is(value, kind) for value in values)

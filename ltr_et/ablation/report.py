@@ -37,6 +37,9 @@ class Result:
         auc: data set -> AUC in percent, one per seed. pairs, minutes: of training, per seed.
         cost: `parameters`, `macs`, `latency_ms`, `memory_mb`, `engine`.
         start: where the weights started. failure: why the row has no figures.
+        seeds: of the trainings. sequences: data set -> number of sequences evaluated; both are
+            empty in rows that an earlier version stored.
+        left_out: why a row's figures do not stand in this table.
     """
 
     configuration: str
@@ -48,6 +51,9 @@ class Result:
     cost: dict[str, Any] = field(default_factory=dict)
     start: str = ""
     failure: str = ""
+    seeds: list[int] = field(default_factory=list)
+    sequences: dict[str, int] = field(default_factory=dict)
+    left_out: str = ""
 
     @staticmethod
     def of(row: Row) -> Result:
@@ -76,6 +82,25 @@ class Context:
         """Column of a data set's AUC."""
         first = f", first {self.frames} frames" if self.frames else ""
         return f"AUC {name} ({self.datasets[name][1]} seq.{first})"
+
+    def differs(self, result: Result) -> str:
+        """In what a stored row differs from what the table says of all rows; empty: in nothing.
+
+        A row that failed on its way need not have all seeds and data sets.
+        """
+        if not result.pairs:
+            return ""
+        seeds, wanted = set(result.seeds), set(self.seeds)
+        if seeds and seeds != wanted and not (result.failure and seeds < wanted):
+            return f"seeds {', '.join(map(str, result.seeds))}"
+        if not result.seeds and len(result.pairs) != len(self.seeds) and not result.failure:
+            return f"{len(result.pairs)} seeds"
+        for name, (_, count) in self.datasets.items():
+            if name not in result.auc and not result.failure:
+                return f"not evaluated on {name}"
+            if result.sequences.get(name, count) != count:
+                return f"{result.sequences[name]} sequences of {name}"
+        return ""
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -144,7 +169,8 @@ def note(results: Sequence[Result], context: Context) -> str:
     engines = sorted({r.cost["engine"] for r in results if "engine" in r.cost})
     parts.append(f"latency: {' / '.join(engines) or 'not measured'} on {context.machine['cpu']}")
     parts += [f"{r.label} FAILED: {r.failure}" for r in results if r.failure]
-    missing = [r.label for r in results if not r.pairs and not r.failure]
+    parts += [f"{r.label} left out, stored with {r.left_out}" for r in results if r.left_out]
+    missing = [r.label for r in results if not (r.pairs or r.failure or r.left_out)]
     if missing:
         parts.append(f"not run yet: {', '.join(missing)}")
     return "; ".join(parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -104,7 +104,8 @@ def measure_again(plan: Plan) -> int:
                 incomplete = True
                 continue
             if row.configuration not in seen:
-                weights = weights_of(row.configuration, plan.seeds[0], plan.recipe)
+                seed = (result.seeds or plan.seeds)[0]
+                weights = weights_of(row.configuration, seed, plan.recipe)
                 seen[row.configuration] = _measured(row, weights, plan)
                 log.info("%s: %s", row.configuration, seen[row.configuration])
             result.cost |= seen[row.configuration]
@@ -116,9 +117,19 @@ def measure_again(plan: Plan) -> int:
 
 
 def _write(table: str, plan: Plan) -> Any:
-    """The whole table with what is finished so far, by this call or another."""
-    results = [_read(row, plan) or Result.of(row) for row in rows(table)]
-    return report.write(table, results, _context(plan), plan.recipe.output)
+    """The whole table with what is finished so far, by this call or another.
+
+    Rows of other seeds or data than this call's are left out; the table says which.
+    """
+    context = _context(plan)
+    results = [_shown(row, plan, context) for row in rows(table)]
+    return report.write(table, results, context, plan.recipe.output)
+
+
+def _shown(row: Row, plan: Plan, context: Context) -> Result:
+    result = _read(row, plan) or Result.of(row)
+    differs = context.differs(result)
+    return replace(Result.of(row), left_out=differs) if differs else result
 
 
 def _context(plan: Plan) -> Context:
@@ -193,6 +204,7 @@ def _run_row(row: Row, plan: Plan) -> Result | None:
 def _fill(result: Result, row: Row, plan: Plan) -> None:
     name, recipe = row.configuration, plan.recipe
     for seed in plan.seeds:
+        result.seeds.append(seed)
         trained = train_row(name, seed, recipe)
         result.pairs.append(trained.pairs)
         result.minutes.append(round(trained.minutes, 3))
@@ -200,6 +212,7 @@ def _fill(result: Result, row: Row, plan: Plan) -> None:
         for dataset, sequences in plan.loaded.items():
             auc = evaluate(name, seed, trained.weights, sequences, plan)
             result.auc.setdefault(dataset, []).append(round(auc, 3))
+            result.sequences[dataset] = len(sequences)
     earlier = _read(row, plan)
     result.cost = dict(earlier.cost) if earlier is not None else {}
     result.cost |= {"parameters": costs.parameters(name), "macs": costs.macs(name)}

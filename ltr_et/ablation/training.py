@@ -27,6 +27,7 @@ from ..settings import PARTS, Settings, Stage
 from ..training.distributed import group
 from ..training.launch import Launch
 from ..training.optimizer import build_optimizer, set_modes
+from ..training.trainer import to_device
 from ..warm_start import student_name
 from .rows import Budget
 
@@ -205,22 +206,31 @@ class RowLaunch(Launch):
             load_classifier(net.backbone_net, self.recipe.backbones[self.backbone])
 
     def seconds_per_step(self, stage: Stage) -> float:
-        """Time of one training step here and now, data included."""
+        """Time of one training step here and now, on the training's device, data included."""
         torch.manual_seed(self.settings.seed)
         net = network.build(self.settings.network)
         self._start(net)
+        device = self.group.device
+        net.to(device)
         optimizer = build_optimizer(net, stage)
         actor = self.actor_of(net)(stage)
         set_modes(net, stage, 0)
         batches = self._open(stage, {}).batches(0)
         for step in range(PROBE_WARM_UP + PROBE_STEPS):
             if step == PROBE_WARM_UP:
-                began = time.perf_counter()
-            loss, _ = actor({**next(batches), "progress": 0.0})
+                began = _now(device)
+            loss, _ = actor({**to_device(next(batches), device), "progress": 0.0})
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        return (time.perf_counter() - began) / PROBE_STEPS
+        return (_now(device) - began) / PROBE_STEPS
+
+
+def _now(device: torch.device) -> float:
+    """Seconds, once the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 def copy_given(net: nn.Module, teacher: Path) -> None:

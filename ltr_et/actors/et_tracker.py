@@ -188,7 +188,7 @@ class ETActor(BaseActor):
                 features = self.features(self.teacher, data)
             teacher = teacher_outputs(self.teacher, *features)
             scores = torch.sigmoid(teacher.logits)
-        present = torch.ones(len(scores))
+        present = scores.new_ones(len(scores))
         if data.get("positive") is not None:
             present = data["positive"].float()
         kept = torch.ones_like(present) if self.weights.distill_negatives else present

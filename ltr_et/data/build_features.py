@@ -242,7 +242,15 @@ def check_meta(output: Path, meta: dict[str, Any]) -> None:
     if changed:
         was = {name: there.get(name) for name in changed}
         now = {name: meta[name] for name in changed}
-        raise DatasetError(f"{output} was begun with {was}, not {now}; choose another --output")
+        raise DatasetError(
+            f"{output} was begun with {was}, not {now}; delete that folder, or choose another "
+            "--output (in training: --features)"
+        )
+
+
+def chunks_of(views: int, chunk: int = CHUNK) -> int:
+    """Number of chunks of a cache of so many search views."""
+    return -(-views // chunk)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -278,14 +286,17 @@ def run(options: argparse.Namespace) -> None:
     meta |= {"seed": options.seed, "chunk": options.chunk, "sources": store.sources}
     options.output.mkdir(parents=True, exist_ok=True)
     check_meta(options.output, meta)
+    count = chunks_of(options.views, options.chunk)
+    paths = [options.output / f"chunk-{number:05d}" for number in range(count)]
+    if all(path.exists() for path in paths):
+        log.info("%s: all %d chunks are there", options.output, count)
+        return
     planner = ViewPlanner(store)
     # Validation views are plain: pasted objects would come from the clips under test.
     maker = ViewMaker(store, None if held_out else Donors(store))
     extract = make_extractor(options.engine, options.network, weights, options.threads)
-    count = -(-options.views // options.chunk)
     began, made = time.perf_counter(), 0
-    for number in range(count):
-        path = options.output / f"chunk-{number:05d}"
+    for number, path in enumerate(paths):
         if path.exists():
             continue
         made += build_chunk(path, planner, maker, extract, (options.seed, number), options.chunk)

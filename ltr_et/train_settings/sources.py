@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytracking_et import network
 from pytracking_et.errors import CheckpointError, DatasetError
 
-from ..settings import Settings
+from ..settings import Settings, apply_overrides
+
+if TYPE_CHECKING:
+    from ..dataset.base import BaseDataset
 
 log = logging.getLogger(__name__)
 
@@ -41,18 +46,26 @@ def prepare(
     views: int = 60_000,
     sources: Sequence[str] | None = None,
     teacher: bool = True,
+    folder: Path | None = None,
 ) -> None:
-    """Fill in data, crops, features and teacher; build crop store and feature cache if missing.
+    """Fill in data, crops, features and teacher; finish the crop store and the feature cache.
+
+    The overrides are applied first. What is there of crops and features is kept. A store or cache
+    that the user names is taken as it is.
 
     Args:
-        views: search views of a new feature cache.
-        sources: names of the sources that a new crop store is cut from; None: all.
+        views: search views of the feature cache.
+        sources: names of the sources that the crop store is cut from; None: all.
         teacher: whether LT-Mobile's weights are needed.
+        folder: where crops and features go unless they are set; None: the workspace.
 
     Raises:
-        DatasetError: no data, or several processes and something still to build.
+        DatasetError: no data, data that do not belong together, or several processes and
+            something still to build.
         CheckpointError: no teacher.
     """
+    # Data, folders and threads may be among them; `train` applies what a script sets after this.
+    apply_overrides(settings)
     settings.teacher = find_teacher(settings) if teacher else None
     if teacher and settings.teacher is None:
         raise CheckpointError(
@@ -62,44 +75,97 @@ def prepare(
     shared = shared_folder()
     if settings.data is None and shared is not None and (shared / "train").is_dir():
         settings.data = shared / "train"
-    _prepare_crops(settings, sources)
+    _prepare_crops(settings, sources, folder or settings.workspace)
     if any(stage.source == "features" for stage in settings.stages):
-        _prepare_features(settings, views)
+        _prepare_features(settings, views, folder or settings.workspace)
 
 
 def _alone(what: str) -> None:
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise DatasetError(
-            f"{what} is not built yet; run this once in one process, without torchrun"
+            f"{what} is not complete yet; run this once in one process, without torchrun"
         )
 
 
-def _prepare_crops(settings: Settings, sources: Sequence[str] | None) -> None:
-    settings.crops = settings.crops or settings.workspace / "crops"
-    if any(settings.crops.glob("*.npz")):
+def _prepare_crops(settings: Settings, sources: Sequence[str] | None, folder: Path) -> None:
+    named = settings.crops is not None
+    settings.crops = settings.crops or folder / "crops"
+    there = sorted(path.stem for path in settings.crops.glob("*.npz"))
+    if there and named:
+        log.info("crop store %s as it is: %d sources", settings.crops, len(there))
         return
     if settings.data is None or not settings.data.is_dir():
+        if there:
+            log.warning(
+                "no data at %s to compare the crop store %s with; it is taken as it is: %d sources",
+                settings.data, settings.crops, len(there),
+            )  # fmt: skip
+            return
         raise DatasetError(
             f"no crop store at {settings.crops} and no data at {settings.data}; give the folder "
             "that holds video/ and still/ with --data"
         )
-    _alone(f"the crop store {settings.crops}")
     from ..data.build_crops import build
+
+    wanted = _wanted(settings.data, sources)
+    names = [dataset.name for dataset in wanted]
+    strange = [name for name in there if name not in names]
+    if strange:
+        # Left by another --data, or by an earlier version's `smoke`: it would be trained on.
+        raise DatasetError(
+            f"the crop store {settings.crops} holds {strange[0]!r}, which is no source of "
+            f"{settings.data}; delete {strange[0]}.npz and .bin there, or name the store with "
+            "--crops to train on all of it"
+        )
+    if len(there) < len(names):
+        _alone(f"the crop store {settings.crops}")
+        log.info("building the crop store %s from %s", settings.crops, settings.data)
+        build(wanted, settings.crops)
+
+
+def _wanted(data: Path, sources: Sequence[str] | None) -> list[BaseDataset]:
+    """The pack's sources of these names; all where it has none of them."""
     from ..dataset.pack import open_pack
 
-    log.info("building the crop store %s from %s", settings.crops, settings.data)
-    found = [data for data in open_pack(settings.data) if not sources or data.name in sources]
-    build(found or open_pack(settings.data), settings.crops)
+    pack = open_pack(data)
+    return [dataset for dataset in pack if not sources or dataset.name in sources] or pack
 
 
-def _prepare_features(settings: Settings, views: int) -> None:
-    settings.features = settings.features or settings.workspace / "features"
-    if any(settings.features.glob("chunk-*")):
+def _prepare_features(settings: Settings, views: int, folder: Path) -> None:
+    from ..data import build_features
+
+    named = settings.features is not None
+    settings.features = settings.features or folder / "features"
+    there = sum(1 for _ in settings.features.glob("chunk-*"))
+    if there and named:
+        _check_backbone(settings, settings.features)
+        log.info("feature cache %s as it is: %d chunks", settings.features, there)
         return
-    _alone(f"the feature cache {settings.features}")
-    from ..data.build_features import main as build_features
-
-    log.info("building the feature cache %s (%d search views)", settings.features, views)
     arguments = ["--crops", settings.crops, "--output", settings.features, "--views", views]
     arguments += ["--weights", settings.teacher, "--threads", max(1, settings.threads)]
-    build_features([str(argument) for argument in arguments])
+    if there < build_features.chunks_of(views):
+        _alone(f"the feature cache {settings.features}")
+        log.info("building the feature cache %s (%d search views)", settings.features, views)
+    # Of a complete cache this compares the settings and no more.
+    build_features.main([str(argument) for argument in arguments])
+
+
+def _check_backbone(settings: Settings, features: Path) -> None:
+    """Whether a given cache was made for training, with the backbone that the teacher has."""
+    path = features / "meta.json"
+    if not path.is_file() or settings.teacher is None:
+        return
+    there = json.loads(path.read_text("utf-8"))
+    wanted = {
+        "network": "lt_mobile",
+        "weights": network.weights.fingerprint(settings.teacher),
+        "part": "train",
+    }
+    changed = [name for name in wanted if there.get(name, wanted[name]) != wanted[name]]
+    if changed:
+        was = {name: there[name] for name in changed}
+        now = {name: wanted[name] for name in changed}
+        raise DatasetError(
+            f"the feature cache {features} was made with {was}, not {now}; give the --teacher it "
+            "was made with, or another --features folder (one that is missing is built)"
+        )

@@ -45,7 +45,8 @@ class Group:
     def wrap(self, actor: nn.Module, partly: bool = False) -> nn.Module:
         """The actor with gradients averaged over the processes.
 
-        Buffers are not broadcast: BatchNorm is frozen, or synchronised by SyncBatchNorm.
+        Buffers are not broadcast: BatchNorm is frozen, or synchronised by SyncBatchNorm (CUDA).
+        On CPUs it is left to each process, and the leader's running statistics are written.
 
         Args:
             partly: some parameters take no part in some steps (a backbone frozen at first).

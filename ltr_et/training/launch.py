@@ -15,18 +15,18 @@ from torch import Tensor, nn
 from pytracking_et import network
 from pytracking_et.errors import CheckpointError, DatasetError
 
-from ..actors import ETActor
+from ..actors import Batch, ETActor
 from ..batch_norm import reestimate
 from ..data.crops import CropStore
 from ..data.loader import collate
 from ..data.pairs import CropPairs, PairSettings
 from ..narrow import narrow
-from ..settings import Settings, Stage, override
+from ..settings import Settings, Stage, apply_overrides
 from ..warm_start import warm_start
 from .checkpoint import revision
 from .data import PairData, open_pairs
 from .distributed import Group, group
-from .trainer import Data, Trainer
+from .trainer import Data, Trainer, to_device
 from .validation import PairValidation
 
 log = logging.getLogger(__name__)
@@ -66,8 +66,7 @@ def narrow_file(settings: Settings) -> Path:
 @contextmanager
 def _launched(settings: Settings, datasets: OpenDatasets | None = None) -> Iterator[Launch]:
     """Apply overrides and threads, join the group of processes, gather the parts of a run."""
-    for assignment in settings.overrides:
-        override(settings, assignment)
+    apply_overrides(settings)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     with group(settings.use_gpu) as processes:
@@ -135,7 +134,8 @@ class Launch:
             network.weights.load(net, settings.initial)
         elif self.teacher is not None:
             z, x = self._features(self.teacher, settings.stages[0], settings.warm_start_pairs)
-            errors = warm_start(net, self.teacher.cpu(), z, x, settings.seed)
+            # The network itself is on the CPU until the trainer takes it.
+            errors = warm_start(net, self.teacher.cpu(), z.cpu(), x.cpu(), settings.seed)
             self.teacher.to(self.group.device)
             log.info("warm start, relative error per layer: %s", _listing(errors))
         elif settings.backbone is None:
@@ -145,14 +145,18 @@ class Launch:
 
     @torch.no_grad()
     def _features(self, net: Any, stage: Stage, count: int) -> tuple[Tensor, Tensor]:
-        """Raw backbone features of `count` pairs of a stage that training never sees."""
+        """Raw backbone features of `count` pairs of a stage that training never sees.
+
+        They are on the network's device.
+        """
         # In train mode the backbone's BatchNorm would take statistics from these pairs.
         net.eval()
+        device = next(net.parameters()).device
         pairs = open_pairs(self.settings, stage, {})
         zs, xs = [], []
         for first in range(0, count, 16):
             batch = collate([pairs[_UNUSED_EPOCH, first + i] for i in range(16)])
-            z, x = ETActor.features(net, batch)
+            z, x = ETActor.features(net, to_device(batch, device))
             zs.append(z)
             xs.append(x)
         return torch.cat(zs), torch.cat(xs)
@@ -191,7 +195,12 @@ class Launch:
             for first in range(0, stage.reestimate, 16)
         ]
         actor = ETActor(net, fast=False)
-        count = reestimate(net, lambda b: actor.heads(*actor.features(net, b)), batches)
+        device = next(net.parameters()).device
+
+        def run(batch: Batch) -> None:
+            actor.heads(*actor.features(net, to_device(batch, device)))
+
+        count = reestimate(net, run, batches)
         log.info("statistics of %d BatchNorm layers set from %d pairs", count, stage.reestimate)
 
     def _export(self, state: dict[str, Tensor], samples: int, path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..settings import Stage
 
@@ -103,7 +104,8 @@ def set_modes(net: nn.Module, stage: Stage, step: int) -> None:
     net.train()
     frozen = backbone_frozen(stage, step)
     for name, module in net.named_modules():
-        if isinstance(module, nn.BatchNorm2d):
+        # SyncBatchNorm is no BatchNorm2d.
+        if isinstance(module, _BatchNorm):
             part = part_of(net, name)
             learns = stage.rates.get(part, 0.0) > 0 and not (frozen and part in _BACKBONE)
             module.train(stage.batch_norm == "train" and learns)

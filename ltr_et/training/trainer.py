@@ -17,22 +17,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from pytracking_et.errors import PytrackingETError
-
 from ..actors import BaseActor, Batch
 from ..ema import EMA
 from ..settings import Settings, Stage
-from . import checkpoint
+from . import checkpoint, resume
 from .curves import plot
 from .distributed import Group
 from .log import Meter, TrainingLog, progress_bar
 from .optimizer import backbone_frozen, build_optimizer, set_modes, set_rates
+from .resume import TrainingError
 
 LONGEST_STEP = 120.0
-
-
-class TrainingError(PytrackingETError):
-    """Training cannot go on (loss or gradient not finite)."""
 
 
 class Data(Protocol):
@@ -69,6 +64,9 @@ class Trainer:
         validate: measures a network (it gets the averaged weights); empty result: not recorded.
         export: writes averaged weights for tracking.
         before_stage: called with the network when a stage begins (not when it is resumed).
+
+    Raises:
+        TrainingError: the folder's checkpoint belongs to a run with other settings.
     """
 
     def __init__(
@@ -92,6 +90,7 @@ class Trainer:
         self._resumed: dict[str, Any] = {}
         if self.latest.is_file() and not settings.fresh:
             self._resumed = checkpoint.load(self.latest)
+            resume.check(self._resumed, settings, self.latest)
             self.stage_number, self.step = self._resumed["stage"], self._resumed["step"]
             self.samples, self.seconds = self._resumed["samples"], self._resumed["seconds"]
             self.net.load_state_dict(self._resumed["net"])
@@ -152,7 +151,9 @@ class Trainer:
         return finished
 
     def _synchronised(self, stage: Stage) -> nn.Module:
-        if stage.batch_norm == "train" and self.group.world > 1:
+        # On the CPU there is none: each process takes its own share's statistics (see Group.wrap).
+        on_gpu = self.group.device.type == "cuda"
+        if stage.batch_norm == "train" and self.group.world > 1 and on_gpu:
             self.net = nn.SyncBatchNorm.convert_sync_batchnorm(self.net)
         return self.net
 
@@ -310,7 +311,7 @@ class Trainer:
             "seconds": self.seconds, "net": self.net.state_dict(), "ema": self.ema.state_dict(),
             "optimizer": optimizer.state_dict(), "random": checkpoint.random_state(),
             "data": data.state(), "settings": self.settings.to_json(),
-            "revision": checkpoint.revision(),
+            "revision": checkpoint.revision(), "digests": resume.digests(self.settings),
         }  # fmt: skip
         checkpoint.save(self.latest, state)
 

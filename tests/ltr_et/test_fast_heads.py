@@ -39,6 +39,24 @@ def test_layers_equal_the_modules_in_value_and_gradient(net, name, channels):
             assert (mine - theirs).norm() <= 1e-4 * theirs.norm() + 1e-6
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("keep", [1.0, 0.5])
+@pytest.mark.parametrize("name", ["cls_branch_2", "cls_branch_3"], ids=["5x5", "3x3"])
+def test_autocast_is_near_in_value_and_gradient(net, name, keep, dtype):
+    layer = getattr(net, name)
+    x = torch.randn(2, 64, 256, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    expected = fast_heads.exemplar_layer(layer, x, keep=keep)
+    with torch.autocast("cpu", dtype):
+        actual = fast_heads.exemplar_layer(layer, x, keep=keep)
+    torch.testing.assert_close(actual.float(), expected, atol=0.1, rtol=0.1)
+    mine, theirs = (
+        [g for g in gradients(layer, x, output) if g is not None] for output in (actual, expected)
+    )
+    assert {g.dtype for g in mine} == {torch.float32}
+    ours, exact = (torch.cat([g.flatten() for g in found]) for found in (mine, theirs))
+    assert torch.cosine_similarity(ours, exact, dim=0) > 0.99
+
+
 def test_whole_heads_equal_the_network(net):
     data = feature_pairs(2, size=16)
     fast = ETActor(net, fast=True).heads(data["z"], data["x"])
@@ -52,6 +70,13 @@ def test_batch_norm_in_train_mode_is_refused():
     norm = torch.nn.BatchNorm2d(4).train()
     with pytest.raises(RuntimeError, match="eval mode"):
         fast_heads.folded(norm)
+
+
+@pytest.mark.parametrize("kind", [torch.nn.BatchNorm2d, torch.nn.SyncBatchNorm])
+def test_frozen_batch_norm_is_folded(kind):
+    scale, shift = fast_heads.folded(kind(4).eval())
+    torch.testing.assert_close(scale, torch.ones(4))
+    assert not shift.any()
 
 
 def feed_forward_gradients(keep, grad):

@@ -1,8 +1,9 @@
+import re
 from pathlib import Path
 
 import pytest
 
-from ltr_et.settings import Settings, Stage, override
+from ltr_et.settings import Settings, Stage, apply_overrides, override
 from pytracking_et.errors import ParameterError
 
 
@@ -14,6 +15,13 @@ from pytracking_et.errors import ParameterError
         ("precision=bfloat16", lambda s: s.precision, "bfloat16"),
         ("stages.1.lr=1e-4", lambda s: s.stages[1].lr, 1e-4),
         ("stages.0.rates.neck=0.5", lambda s: s.stages[0].rates["neck"], 0.5),
+        ('stages.0.rates={"neck": 1}', lambda s: s.stages[0].rates, {"neck": 1}),
+        ("stages.0.betas=[0.8, 0.9]", lambda s: s.stages[0].betas, (0.8, 0.9)),
+        ("stages.0.lr=1", lambda s: s.stages[0].lr, 1),
+        ("use_gpu=false", lambda s: s.use_gpu, False),
+        ("constants.lr=0.6", lambda s: s.constants, {"lr": 0.6}),
+        ("crops=4", lambda s: s.crops, Path("4")),
+        ("initial=null", lambda s: s.initial, None),
     ],
 )
 def test_override(assignment, read, expected):
@@ -36,6 +44,53 @@ def test_override(assignment, read, expected):
 def test_override_of_what_is_not_there(assignment, message):
     with pytest.raises(ParameterError, match=message):
         override(Settings(stages=[Stage("a", 64)]), assignment)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("precision=bf16", "precision=bf16: one of float32, bfloat16, float16"),
+        ("stages.0.source=images", "one of features, crops, datasets"),
+        ("stages.0.lr=fast", "stages.0.lr=fast: give a number"),
+        ("stages.0.lr=true", "give a number"),
+        ("stages.0.rates.neck=much", "give a number"),
+        ("stages.0.samples=1e4", "stages.0.samples=1e4: give a whole number"),
+        ("use_gpu=1", "give true or false"),
+        ("license_note=3", "give text"),
+        ("stages.0.betas=0.9", "give 2 numbers"),
+        ("stages.0.rates=[1]", "give names and values"),
+        ("workspace=null", "give a path"),
+        ("stages=[]", "only its parts"),
+        ("stages.0=1", "'0' is not there"),
+    ],
+)
+def test_override_with_another_type(assignment, message):
+    with pytest.raises(ParameterError, match=re.escape(message)):
+        override(Settings(stages=[Stage("a", 64)]), assignment)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("stages.0.samples=10", "10 samples, batch 32"),
+        ("stages.0.batch=0", "batch 0"),
+        ("stages.0.rates.backbon=0.5", "unknown part 'backbon'"),
+        ("stages.0.batch_norm=train", "fast=False"),
+    ],
+)
+def test_overrides_are_checked_together(assignment, message):
+    settings = Settings(stages=[Stage("a", 64)], overrides=[assignment])
+    apply_overrides(settings, stages=False)
+    with pytest.raises(ParameterError, match=message):
+        apply_overrides(settings)
+
+
+def test_the_order_of_overrides_does_not_matter():
+    settings = Settings(
+        stages=[Stage("a", 64)], overrides=["stages.0.samples=8", "stages.0.batch=4"]
+    )
+    apply_overrides(settings)
+    assert settings.stages[0].steps == 2
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 With the training pack and LT-Mobile's weights beside the repository (or given by --data and
 --teacher) this is the first stage of `distill` made short. With neither, clips are rendered and
 the whole network is trained from random weights, which learns to find the target and no more.
+Crops and features go to folders of their own: the recipes need many more.
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ def run(settings: Settings) -> bool:
     pack = settings.data or (shared / "train" if shared else None)
     if find_teacher(settings) is not None and (settings.crops or (pack and pack.is_dir())):
         settings.stages = [_from_teacher()]
-        prepare(settings, views=1024, sources=SOURCES)
+        folder = settings.workspace / "smoke"
+        prepare(settings, views=1024, sources=SOURCES, folder=folder)
     else:
         settings.stages = [_from_nothing()]
         settings.data = write_clips(settings.workspace / "rendered")
-        prepare(settings, teacher=False)
+        prepare(settings, teacher=False, folder=settings.data)
     return train(settings)
 
 

@@ -40,6 +40,26 @@ def test_means_spread_and_gaps():
     assert "AUC otb (3 seq., first 60 frames)" in frame(results(), replace(CONTEXT, frames=60))
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"seeds": [1, 0], "sequences": {"otb": 3, "uav": 2}}, ""),
+        ({"seeds": [0, 1], "sequences": {"otb": 3, "uav": 2, "lasot": 9}}, ""),
+        # As earlier versions stored rows.
+        ({}, ""),
+        ({"pairs": [320]}, "1 seeds"),
+        ({"seeds": [2, 3]}, "seeds 2, 3"),
+        ({"seeds": [0, 1], "sequences": {"otb": 12, "uav": 2}}, "12 sequences of otb"),
+        ({"seeds": [0, 1], "auc": {"otb": [40.0, 50.0]}}, "not evaluated on uav"),
+        ({"seeds": [0, 1], "auc": {"otb": [40.0]}, "failure": "x", "pairs": [320]}, ""),
+        ({"seeds": [2], "auc": {"otb": [40.0]}, "failure": "x", "pairs": [320]}, "seeds 2"),
+        ({"pairs": []}, ""),
+    ],
+)
+def test_rows_of_other_seeds_or_data_are_told(values, message):
+    assert CONTEXT.differs(replace(results()[0], **values)) == message
+
+
 def test_files_say_what_the_figures_are_worth(tmp_path):
     write("modules", results(), CONTEXT, tmp_path)
     for name in ("modules.md", "modules.tex"):

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from ltr_et.ablation import run
 from ltr_et.ablation.rows import Budget
 from ltr_et.ablation.run import shortened
-from ltr_et.ablation.training import Recipe, copy_given, load_classifier, train_row
+from ltr_et.ablation.training import Recipe, Trained, copy_given, load_classifier, train_row
 from ltr_et.data.build_crops import build
 from ltr_et.dataset.pack import open_pack
 from pytracking_et import network
@@ -137,6 +138,35 @@ def test_the_command_writes_the_table(tmp_path, teacher, crops, capsys):
     assert content["context"]["frames"] == 2
     conv = next(row for row in content["rows"] if row["label"] == "Conv")
     assert "latency_ms" not in conv["cost"]
+
+
+def test_a_table_mixes_no_seeds_or_data(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "train_row", lambda *_: Trained(tmp_path, 16, 1.0, "random"))
+    monkeypatch.setattr(run, "evaluate", lambda name, seed, *_: 40.0 + seed)
+    recipe = Recipe(Budget.parse("16"), tmp_path / "out", tmp_path, tmp_path)
+    data = {"otb": write_otb(tmp_path / "otb")}
+
+    def table(row, seeds):
+        plan = run.Plan(("components",), recipe, data, (row,), seeds, measure="later")
+        assert run.run(plan) == 0
+        content = json.loads((recipe.output / "components.json").read_text())
+        return content["note"], {row["label"]: row["auc"] for row in content["rows"] if row["auc"]}
+
+    table("Conv", (0, 1))
+    note, shown = table("Attention", (0, 1))
+    assert shown == {"Conv": {"otb": [40, 41]}, "Attention": {"otb": [40, 41]}}
+    assert "left out" not in note
+    note, shown = table("Attention", (2,))
+    assert shown == {"Attention": {"otb": [42]}}
+    assert "Conv left out, stored with seeds 0, 1" in note
+    assert "Conv" not in note.split("not run yet: ")[1]
+    # Stored before rows held their seeds.
+    (path,) = (recipe.output / "rows").glob("et_conv_*.json")
+    old = json.loads(path.read_text())
+    del old["seeds"], old["sequences"], old["left_out"]
+    path.write_text(json.dumps(old))
+    _, shown = table("Attention", (0, 1))
+    assert set(shown) == {"Conv", "Attention"}
 
 
 def test_the_first_frames_of_a_sequence():

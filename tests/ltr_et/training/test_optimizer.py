@@ -1,5 +1,9 @@
+import copy
+
 import pytest
 import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ltr_et.settings import Stage
 from ltr_et.training import optimizer
@@ -80,6 +84,19 @@ def test_modes_of_batch_norm(net, mode, step, backbone, neck):
     # No rate: left alone in any case.
     assert not net.cls_branch_1.BN.training
     assert net.cls_branch_2.linear1.training
+
+
+def test_frozen_batch_norm_stays_frozen_once_it_is_synchronised(net):
+    stage = Stage("s", 80, batch=8, rates={"neck": 1.0}, batch_norm="train", fast=False)
+    converted = nn.SyncBatchNorm.convert_sync_batchnorm(copy.deepcopy(net))
+    optimizer.set_modes(net, stage, 0)
+    optimizer.set_modes(converted, stage, 0)
+    ours, theirs = (
+        {name for name, m in n.named_modules() if isinstance(m, _BatchNorm) and m.training}
+        for n in (converted, net)
+    )
+    assert ours == theirs
+    assert theirs and all(name.startswith("neck.") for name in theirs)
 
 
 def test_sgd_decays_everything(net):

@@ -77,6 +77,16 @@ def test_a_run_that_is_over_stays_over(tmp_path):
     assert trainer(made, pairs="must not be read").run()
 
 
+def test_another_run_does_not_pass_for_the_finished_one(tmp_path):
+    assert trainer(settings(tmp_path, stage(samples=2))).run()
+    other = settings(tmp_path, stage(samples=2), seed=1)
+    with pytest.raises(TrainingError, match="seed: 0 -> 1.*--fresh"):
+        trainer(other)
+    other.fresh = True
+    assert trainer(other).run()
+    assert losses(other) and checkpoint.load(other.folder / "latest.pth")["stage"] == 1
+
+
 def test_micro_batches_change_nothing(tmp_path):
     curves = []
     for size in (0, 1):
@@ -134,10 +144,11 @@ def test_max_minutes_stops_resumably(tmp_path):
     assert checkpoint.load(made.folder / "latest.pth")["step"] == 1
 
 
-def test_bfloat16_autocast(tmp_path):
-    made = settings(tmp_path, stage(samples=2, fast=False), precision="bfloat16")
+@pytest.mark.parametrize("fast", [True, False])
+def test_bfloat16_autocast(tmp_path, fast):
+    made = settings(tmp_path, stage(samples=4, fast=fast), precision="bfloat16")
     assert trainer(made).run()
-    exact = settings(tmp_path / "exact", stage(samples=2, fast=False))
+    exact = settings(tmp_path / "exact", stage(samples=4, fast=fast))
     trainer(exact).run()
     assert losses(made) == pytest.approx(losses(exact), rel=0.05)
 
@@ -175,6 +186,15 @@ def test_two_processes_equal_one_with_twice_the_batch(tmp_path):
     assert len(curves[0]) == 20
     assert curves[0] == pytest.approx(curves[1], abs=1e-4)
     assert curves[0][0] != curves[0][-1]
+
+
+@pytest.mark.slow
+def test_two_processes_on_cpus_train_batch_norm(tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node", "2", *worker_command(tmp_path, 4, 2), "train"]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert len(losses(settings(tmp_path))) == 2
 
 
 @pytest.mark.slow

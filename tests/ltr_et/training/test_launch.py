@@ -1,0 +1,89 @@
+"""Networks on another device than the batches: `meta` tells them apart as a GPU would."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from ltr_et import narrow
+from ltr_et.ablation.rows import Budget
+from ltr_et.ablation.training import Recipe, RowLaunch
+from ltr_et.actors import ETActor, LossWeights
+from ltr_et.settings import Settings, Stage
+from ltr_et.training import launch
+from ltr_et.training.data import PairData
+from ltr_et.training.distributed import Group
+from ltr_et.training.launch import Launch
+from ltr_et.training.trainer import to_device
+from pytracking_et import network
+
+from ..networks import RandomPairs, feature_pairs
+
+META = torch.device("meta")
+
+
+@pytest.fixture
+def net():
+    return network.build("et_tracker").to(META)
+
+
+@pytest.fixture
+def made(monkeypatch):
+    monkeypatch.setattr(launch, "open_pairs", lambda *_: RandomPairs(4))
+    return Launch(Settings(stages=[Stage("s", 64)]), Group())
+
+
+def test_features_are_made_where_the_network_is(made, net):
+    z, x = made._features(net, made.settings.stages[0], 16)
+    assert (z.device, x.device) == (META, META)
+
+
+def test_statistics_are_measured_where_the_network_is(made, net, monkeypatch):
+    seen = []
+
+    def measure(net, run, batches):
+        with torch.no_grad():
+            seen.extend(run(batch) for batch in batches)
+        return len(seen)
+
+    monkeypatch.setattr(launch, "reestimate", measure)
+    made._reestimate(net, Stage("s", 64, reestimate=32))
+    assert len(seen) == 2
+
+
+def test_units_are_fitted_where_the_network_is(net, monkeypatch):
+    # The descent compares two errors, which have no value here.
+    monkeypatch.setattr(narrow, "_refined", lambda parts, *_: parts)
+    layer = net.cls_branch_3
+    tokens = torch.empty(32, layer.channels, device=META)
+    with torch.no_grad():
+        narrow._fit(layer, tokens, tokens, 8)
+
+
+def test_the_teacher_is_compared_where_the_network_is(net):
+    weights = LossWeights(distill_cls=(1, 1), distill_box=(1, 1), hint=1)
+    actor = ETActor(net, network.build("lt_mobile").to(META), weights, fast=False)
+    total, _ = actor(to_device(feature_pairs(2, 4), META))
+    assert total.device == META
+
+
+def test_speed_is_measured_where_training_runs(tmp_path, monkeypatch):
+    settings = Settings(network="et_conv", workspace=tmp_path)
+    recipe = Recipe(Budget.parse("16"), tmp_path, Path("crops"), Path("teacher"))
+    row = RowLaunch(settings, Group(device=META), recipe)
+    monkeypatch.setattr(row, "_start", lambda net: None)
+    monkeypatch.setattr(
+        row, "_open", lambda stage, state: PairData(RandomPairs(4), stage, settings, row.group)
+    )
+    seen = []
+    forward = ETActor.forward
+    monkeypatch.setattr(
+        ETActor,
+        "forward",
+        lambda actor, data: seen.append(data["x"].device) or forward(actor, data),
+    )
+    stage = Stage("s", 64, batch=2, micro_batch=0, fast=False, rates={"separable": 1.0})
+    assert row.seconds_per_step(stage) > 0
+    assert set(seen) == {META}

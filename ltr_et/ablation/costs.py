@@ -28,7 +28,7 @@ def macs(configuration: str, search: int = 256) -> int:
 
     net = network.build(configuration).eval()
     image = torch.zeros(1, 3, search, search)
-    with torch.inference_mode():
+    with torch.no_grad():
         zf = net.template(torch.zeros(1, 3, 128, 128))
         return count(net, lambda: net.track(zf, image))
 
@@ -36,7 +36,8 @@ def macs(configuration: str, search: int = 256) -> int:
 def count(module: Any, call: Any) -> int:
     """Multiply-adds of `call()`, which runs `module`: convolutions and matrix products.
 
-    PyTorch's counter does not see the fused attention of a CPU, hence the plain one here.
+    PyTorch's counter does not see the fused attention of a CPU, hence the plain one here. Call it
+    under `no_grad`: before torch 2.6 it misses most products under `inference_mode`.
     """
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode

@@ -104,7 +104,7 @@ def measure(module: str, sides: Sequence[int], repeats: int) -> Curve:
     layer = build_layer(name, CHANNELS, KERNEL, 0, **options).eval()
     sides = sorted(set(sides))
     seconds, macs = [], []
-    with torch.inference_mode():
+    with torch.no_grad():
         for side in sides:
             x: Tensor = torch.randn(1, CHANNELS, side, side)
             macs.append(count(layer, partial(layer, x)))

@@ -96,7 +96,9 @@ class OpenVinoRuntime(GraphRuntime):
             return model
         model = _compile(path, settings)
         try:
-            seal.write(kept, model.export_model().getvalue())
+            exported = model.export_model()
+            # Bytes in OpenVINO 2025.0, a stream in later versions.
+            seal.write(kept, exported if isinstance(exported, bytes) else exported.getvalue())
         except OSError as error:
             notice(f"compiled graph is not kept for the next start: {error}")
             return model

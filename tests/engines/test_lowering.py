@@ -37,7 +37,7 @@ def silence(layer, kept=KEPT):
 
 
 def multiply_adds(module, *inputs):
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
         module(*inputs)
     return counter.get_total_flops() / 2
 

@@ -82,7 +82,8 @@ def multiply_adds(network: str, checkpoint: Path, side: int = 256) -> tuple[floa
     """
     plain, template, search = load_graphs(network, checkpoint)
     z, x = (torch.from_numpy(sample_crop(size, 0))[None] for size in (128, side))
-    with torch.inference_mode():
+    # Not inference_mode, under which the counter of older versions misses most products.
+    with torch.no_grad():
         raw = plain.template(z.permute(0, 3, 1, 2).float())
         published = _count(lambda: plain.track(raw, x.permute(0, 3, 1, 2).float()))
         feature = template(z)

@@ -96,9 +96,7 @@ class OpenVinoRuntime(GraphRuntime):
             return model
         model = _compile(path, settings)
         try:
-            exported = model.export_model()
-            # Bytes in OpenVINO 2025.0, a stream in later versions.
-            seal.write(kept, exported if isinstance(exported, bytes) else exported.getvalue())
+            seal.write(kept, model.export_model().getvalue())
         except OSError as error:
             notice(f"compiled graph is not kept for the next start: {error}")
             return model

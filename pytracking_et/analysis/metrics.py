@@ -77,7 +77,7 @@ class Annotation:
         if visible is not None:
             seen = _flags(truth, visible)
         # pytracking does not read GOT-10k's cover.label, so its rule goes by the boxes there.
-        if chosen.name != "pytracking" or not dataset.lower().startswith("got10k"):
+        if chosen.name != "pytracking" or kind != "got10k":
             valid &= seen
         invalid = np.flatnonzero(~valid)
         hit = kind == "uav" or chosen.invalid_center_hits

@@ -18,7 +18,7 @@ from typing import Literal
 
 from ..errors import DatasetError, ParameterError
 
-Family = Literal["uav", "lasot", "other"]
+Family = Literal["uav", "lasot", "got10k", "other"]
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def find_rule(name: str) -> Rule:
 
 
 def family(dataset: str) -> Family:
-    """Which habits a data set follows: "uav", "lasot" or "other"; case and _-@ are ignored.
+    """Which habits a data set follows: see `Family`; case and _-@ are ignored.
 
     UAV123@10fps follows UAV123 and the LaSOT extension follows LaSOT.
 
@@ -100,7 +100,7 @@ def family(dataset: str) -> Family:
         return "uav"
     if plain.startswith("lasot"):
         return "lasot"
-    return "other"
+    return "got10k" if plain.startswith("got10k") else "other"
 
 
 def refuse_hidden(dataset: str) -> None:

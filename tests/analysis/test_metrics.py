@@ -72,6 +72,7 @@ def test_sequences_without_frames_are_named():
     ("dataset", "rule", "valid"),
     [
         ("got10k_val", "pytracking", [True, True]),
+        ("GOT-10k val", "pytracking", [True, True]),
         ("got10k_val", "ettrack", [True, False]),
         ("lasot", "pytracking", [True, False]),
     ],

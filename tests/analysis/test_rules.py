@@ -18,6 +18,7 @@ from pytracking_et.analysis.rules import RULES, family
         ("lasot", "lasot"),
         ("LaSOT", "lasot"),
         ("lasot_extension_subset", "lasot"),
+        ("got10k_val", "got10k"),
         ("otb", "other"),
         ("nfs", "other"),
         ("DTB70", "other"),

@@ -14,9 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--network", default="et_tracker", help="configuration (default: %(default)s)"
     )
     parser.add_argument("--checkpoint", help="weight file (default: the one a tracker would use)")
-    parser.add_argument(
-        "--precision", choices=("f32", "int8"), default="f32", help="of the graphs (default f32)"
-    )
+    parser.add_argument("--precision", default="f32", help="f32 (default) or int8")
     parser.add_argument(
         "--calibration",
         type=Path,

@@ -62,13 +62,12 @@ def require_quantiser() -> None:
         ) from error
 
 
-def measure(folder: Path, calibration: Path, count: int = PAIRS) -> Ranges:
+def measure(folder: Path, calibration: Path) -> Ranges:
     """Ranges of an export's activations on annotated frames.
 
     Args:
         folder: of float32 ONNX graphs.
         calibration: folder of annotated tracks (see `calibration.py`).
-        count: of template and search pairs.
 
     Raises:
         EngineError: onnx or onnxruntime is not installed.
@@ -80,7 +79,7 @@ def measure(folder: Path, calibration: Path, count: int = PAIRS) -> Ranges:
     metadata = Metadata.read(folder)
     path = folder / graph_name("search", metadata.searches[0])
     runtime = OnnxRuntime(folder, metadata)
-    crops = pairs(calibration, count, search_size=metadata.searches[0])
+    crops = pairs(calibration, PAIRS, search_size=metadata.searches[0])
     feeds = [
         {"template": runtime.template(z), "image": x[None]}
         for z, x in zip(crops.templates, crops.searches, strict=True)
@@ -101,7 +100,7 @@ def measure(folder: Path, calibration: Path, count: int = PAIRS) -> Ranges:
         # Six digits are more than 256 steps need, and readable.
         low, high = (float(f"{np.ravel(value)[0]:.6g}") for value in found[name].range_value)
         values[name] = (low, high)
-    source = f"{count} pairs of {calibration.name}, {PERCENTILE} % of the values"
+    source = f"{PAIRS} pairs of {calibration.name}, {PERCENTILE} % of the values"
     return Ranges(metadata.weights_sha256, source, values)
 
 

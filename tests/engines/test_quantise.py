@@ -18,7 +18,11 @@ pytestmark = pytest.mark.usefixtures("fresh_engines")
 
 
 @pytest.fixture
-def frames(tmp_path):
+def frames(tmp_path, monkeypatch):
+    """Folder of a short annotated track, of which four pairs are taken."""
+    from pytracking_et.engines import quantise
+
+    monkeypatch.setattr(quantise, "PAIRS", 4)
     folder = tmp_path / "frames" / "t"
     folder.mkdir(parents=True)
     random = np.random.RandomState(0)
@@ -86,15 +90,13 @@ def test_ranges_of_another_graph(exported_here, weight_file, tmp_path):
 
 
 def test_measured_graphs_stay_close(
-    tmp_path, weight_file, exported_here, frames, monkeypatch, template, searches, capfd
+    tmp_path, weight_file, exported_here, frames, template, searches, capfd
 ):
     """From frames to an engine by name; the second time the ranges are there."""
     import onnx
 
-    from pytracking_et.engines import quantise
     from pytracking_et.engines.quantise import Plan
 
-    monkeypatch.setattr(quantise, "PAIRS", 4)
     output = tmp_path / "graphs"
     metadata, difference = deliver("onnx", output, NETWORK, weight_file, "int8", frames)
     assert metadata.precision == "int8" and 0 < difference["score"] < 0.12
@@ -118,7 +120,7 @@ def test_ranges_that_do_not_fit_are_not_kept(
     """Far too narrow: nothing is delivered, and nothing of it is used later."""
     from pytracking_et.engines import quantise
 
-    measured = quantise.measure(exported_here, frames, 4)
+    measured = quantise.measure(exported_here, frames)
     narrow = {name: (low / 200, high / 200) for name, (low, high) in measured.values.items()}
     given = ranges.Ranges(measured.weights_sha256, "", narrow)
     monkeypatch.setattr(quantise, "measure", lambda *_: given)
@@ -134,7 +136,7 @@ def test_other_ranges_are_other_graphs(tmp_path, weight_file, exported_here, fra
     from pytracking_et.engines.quantise import measure
 
     digest = weights.fingerprint(weight_file)
-    measured = measure(exported_here, frames, 4)
+    measured = measure(exported_here, frames)
     folders = []
     for factor in (1.0, 1.25):
         values = {

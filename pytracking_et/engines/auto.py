@@ -128,7 +128,7 @@ def _measure(
     for pair in tried:
         try:
             runtime = open_runtime(*pair, network, path, digest, threads)
-            check_agreement(runtime, pair[1], _reference(network, path, digest, pair[1]))
+            check_agreement(runtime, pair[1], reference)
             runtimes[pair] = runtime
         # Whatever a library raises here (no kernels for this GPU, a broken installation), the
         # others may work, and the notice says it.
@@ -154,7 +154,7 @@ def _measure(
 
 
 def _reference(network: str, path: Path, digest: str, precision: str) -> Reference:
-    """What the network and its graphs answer; EngineError where nothing can be exported here."""
+    """What the plain network answers, at any precision; EngineError where nothing is exported."""
     folder, _ = exported(network, path, digest, precision)
     return Reference.read(folder / REFERENCE)
 

@@ -39,6 +39,24 @@ def balanced_bce(logits: Tensor, labels: Tensor, weights: Tensor | None = None) 
     return 0.5 * positive + 0.5 * negative
 
 
+def ranking(logits: Tensor, labels: Tensor, ignored: Tensor) -> Tensor:
+    """-log of the positives' share in the softmax over cells -> B; 0 without positives.
+
+    The tracker follows the highest cell, and BCE is content with a target at 0.9 beside a
+    look-alike at 0.95; this is not.
+
+    Args:
+        ignored: B x S x S bool, cells that count on neither side (the rest of the target).
+    """
+    logits = logits.float().flatten(1)
+    positive = labels.flatten(1) > 0
+    counted = positive | ~ignored.flatten(1)
+    least = torch.finfo(logits.dtype).min
+    everything = torch.logsumexp(logits.masked_fill(~counted, least), 1)
+    target = torch.logsumexp(logits.masked_fill(~positive, least), 1)
+    return (everything - target) * positive.any(1)
+
+
 def iou_of_distances(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """(intersection, union) in square pixels, each B x S x S, of boxes seen from the same cell."""
     first, second = first.float(), second.float()
@@ -63,14 +81,16 @@ def distill_scores(logits: Tensor, teacher: Tensor) -> Tensor:
     p = teacher.float()
     bce = F.binary_cross_entropy_with_logits(logits.float(), p, reduction="none")
     # The teacher's own entropy is no error of the student's: without it a perfect copy gives 0.
-    floor = F.binary_cross_entropy(p, p, reduction="none")
+    # Not F.binary_cross_entropy: autocast refuses it on CUDA.
+    floor = -torch.xlogy(p, p) - torch.xlogy(1 - p, 1 - p)
     excess = bce - floor
     return 0.5 * _mean_over(excess, p) + 0.5 * _mean_over(excess, 1 - p)
 
 
 def distill_boxes(
-    distances: Tensor, teacher: Tensor, scores: Tensor, target: Tensor, least_iou: float = 0.5
-) -> Tensor:
+    distances: Tensor, teacher: Tensor, scores: Tensor, target: Tensor, least_iou: float = 0.5,
+    believed: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """IoU loss to the teacher's boxes where those are right, weighted by its scores -> B.
 
     Args:
@@ -78,9 +98,12 @@ def distill_boxes(
         scores: the teacher's probabilities, B x S x S.
         target: true distances; only cells where the teacher's box overlaps the truth by more
             than `least_iou` count.
+        believed: B bool, samples whose teacher is right everywhere, for want of a truth.
     """
     shared, union = iou_of_distances(teacher, target)
     right = shared / union.clamp_min(_TINY) > least_iou
+    if believed is not None:
+        right = right | believed[:, None, None]
     return iou_loss(distances, teacher, right * scores.float())
 
 

@@ -28,7 +28,8 @@ class Stage:
         name: for the log and the files.
         samples: pairs seen in this stage, over all processes.
         source: "features" (cached backbone outputs), "crops" (images from a crop store, through
-            the backbone) or "datasets" (whole frames of data sets in their official layouts).
+            the backbone), "frames" (images from frames kept on the device, see
+            `data.batched`) or "datasets" (whole frames of data sets in their official layouts).
         rates: learning rate of each part as a factor on `lr`; parts not named are frozen.
         schedule: "cosine" from `lr` to `final` * `lr` after the warm-up; "paper": linear warm-up
             from `lr` / 5 over 5 of 50 epochs, then logarithmic decay to `final` * `lr`.
@@ -47,7 +48,7 @@ class Stage:
 
     name: str
     samples: int
-    source: Literal["features", "crops", "datasets"] = "features"
+    source: Literal["features", "crops", "frames", "datasets"] = "features"
     rates: dict[str, float] = field(default_factory=lambda: {"exemplar": 1.0})
     optimizer: Literal["adamw", "sgd"] = "adamw"
     lr: float = 7e-4

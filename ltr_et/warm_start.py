@@ -135,7 +135,7 @@ def _fit_layer(
 ) -> tuple[Tensor, Tensor]:
     """Set one Exemplar layer from a separable convolution; return both outputs."""
     for values, kernel in ((layer.V_dw, model.conv1.weight), (layer.V_pw, model.pointwise.weight)):
-        noise = torch.randn(values.shape, generator=generator)
+        noise = torch.randn(values.shape, generator=generator).to(values.device)
         values.copy_(kernel.reshape(1, -1) * (1 + KERNEL_NOISE * noise))
     layer.se.conv_expand.weight.mul_(QUIET)
     layer.se.conv_expand.bias.fill_(GATE_BIAS)

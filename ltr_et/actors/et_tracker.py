@@ -29,6 +29,7 @@ class LossWeights:
         radius: cells within this L1 distance of the target's cell are positive
             (1: recipe; 2: paper).
         distractor: factor on negative cells that lie on another labelled object.
+        rank: the target's cells against all others, see `losses.ranking`.
         distill_negatives: keep the teacher's score term where the target is absent (the teacher
             is wrong there whenever it fires, so ground truth alone is the default).
     """
@@ -42,6 +43,7 @@ class LossWeights:
     hint_until: float = 0.6
     radius: int = 1
     distractor: float = 1.0
+    rank: float = 0.0
     distill_negatives: bool = False
 
     def at(self, progress: float) -> dict[str, float]:
@@ -50,6 +52,7 @@ class LossWeights:
         return {
             "cls": self.cls,
             "box": self.box,
+            "rank": self.rank,
             "distill_cls": _between(self.distill_cls, distilled),
             "distill_box": _between(self.distill_box, distilled),
             "hint": self.hint * max(0.0, 1 - progress / self.hint_until),
@@ -74,7 +77,8 @@ class ETActor(BaseActor):
     A batch holds `z`, `x` (raw backbone features, B x 96 x 8 x 8 and B x 96 x S x S) or
     `template`, `search` (B x 3 x H x W uint8, RGB); `box` B x 4 (x, y, w, h in search pixels);
     optionally `positive` B bool (False: the target is not in the search crop), `pseudo` B bool
-    (loose box: no box loss), `distractors` B x K x 4 boxes of other objects (zero rows: none).
+    (loose box: no box loss), `labelled` B bool (False: no ground truth, the teacher alone counts),
+    `distractors` B x K x 4 boxes of other objects (zero rows: none).
 
     Args:
         net: E.T.Track.
@@ -102,6 +106,7 @@ class ETActor(BaseActor):
             teacher.eval().requires_grad_(False)
         # In a list: no submodule, so that neither parameters() nor train() reaches it.
         self._teacher = [teacher]
+        self._one_backbone = teacher is not None and _same_frozen_backbone(net, teacher)
 
     @property
     def teacher(self) -> Any | None:
@@ -125,9 +130,7 @@ class ETActor(BaseActor):
         needed = ("distill_cls", "distill_box", "hint")
         if self.teacher is not None and any(weights[name] > 0 for name in needed):
             terms |= self._distilled(student, labels, data, (zf, xf), weights)
-        total = sum(
-            (weights[name] * value.mean() for name, value in terms.items()), torch.zeros(())
-        )
+        total = torch.stack([weights[name] * value.mean() for name, value in terms.items()]).sum()
         stats = {f"Loss/{name}": value.detach().mean() for name, value in terms.items()}
         return total, {"Loss/total": total.detach(), **stats}
 
@@ -170,10 +173,15 @@ class ETActor(BaseActor):
         boxed = labels.inside
         if "pseudo" in data:
             boxed = boxed & ~data["pseudo"].bool()[:, None, None]
-        return {
+        terms = {
             "cls": losses.balanced_bce(student.logits, labels.score, emphasis),
             "box": losses.iou_loss(student.distances, labels.distances, boxed),
         }
+        if self.weights.rank:
+            terms["rank"] = losses.ranking(student.logits, labels.score, labels.inside)
+        if "labelled" in data:
+            terms = {name: value * data["labelled"] for name, value in terms.items()}
+        return terms
 
     def _distilled(
         self,
@@ -184,7 +192,7 @@ class ETActor(BaseActor):
         weights: dict[str, float],
     ) -> dict[str, Tensor]:
         with torch.no_grad():
-            if "z" not in data:
+            if "z" not in data and not self._one_backbone:
                 features = self.features(self.teacher, data)
             teacher = teacher_outputs(self.teacher, *features)
             scores = torch.sigmoid(teacher.logits)
@@ -195,7 +203,11 @@ class ETActor(BaseActor):
         terms = {
             "distill_cls": losses.distill_scores(student.logits, scores) * kept,
             "distill_box": losses.distill_boxes(
-                student.distances, teacher.distances, scores, labels.distances
+                student.distances,
+                teacher.distances,
+                scores,
+                labels.distances,
+                believed=None if "labelled" not in data else ~data["labelled"],
             )
             * present,
         }
@@ -204,6 +216,15 @@ class ETActor(BaseActor):
             hints = [losses.hint(ours, theirs) for ours, theirs in pairs]
             terms["hint"] = torch.stack(hints).mean(0)
         return terms
+
+
+def _same_frozen_backbone(net: Any, teacher: Any) -> bool:
+    """Whether both compute the same features, and will go on doing so."""
+    own, theirs = net.backbone_net.state_dict(), teacher.backbone_net.state_dict()
+    frozen = not any(p.requires_grad for p in net.backbone_net.parameters())
+    return frozen and own.keys() == theirs.keys() and all(
+        torch.equal(value, theirs[name]) for name, value in own.items()
+    )  # fmt: skip
 
 
 def normalised(images: Tensor) -> Tensor:

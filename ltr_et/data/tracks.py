@@ -85,3 +85,16 @@ class TrackTable:
         edge = self._edges[source]
         place = int(np.searchsorted(edge, chance[1] * edge[-1], side="right"))
         return int(self._tracks[source][min(place, len(edge) - 1)])
+
+    def draw_many(self, rng: np.random.Generator, count: int) -> NDArray[np.intp]:
+        """Numbers of `count` tracks, each as `draw` draws one."""
+        chance = rng.random((2, count))
+        source = np.searchsorted(self._source_edge, chance[0], side="right")
+        source = np.minimum(source, len(self.sources) - 1)
+        result = np.empty(count, np.intp)
+        for number in np.unique(source).tolist():
+            at = source == number
+            edge = self._edges[number]
+            place = np.searchsorted(edge, chance[1][at] * edge[-1], side="right")
+            result[at] = self._tracks[number][np.minimum(place, len(edge) - 1)]
+        return result

@@ -42,6 +42,15 @@ def source_table() -> dict[str, dict[str, Any]]:
     return table
 
 
+def _class_of(source: str, name: str, otherwise: str) -> str:
+    """Class by the source's table (regular expression -> class)."""
+    for pattern, label in source_table().get(source, {}).get("category", {}).items():
+        found = re.search(pattern, name)
+        if found:
+            return found.expand(label)
+    return otherwise
+
+
 def _read_table(path: Path, columns: list[str], numbers: list[str]) -> pd.DataFrame:
     if not path.is_file():
         raise DatasetError(f"no {path.name} in {path.parent}; is this a source of the pack?")
@@ -108,7 +117,6 @@ class PackVideo(_TableDataset):
         self.table = table.sort_values(["track", "number"]).reset_index(drop=True)
         self._index()
         self._frame: list[str] = self.table["frame"].tolist()
-        self._categories: dict[str, str] = source_table().get(self.name, {}).get("category", {})
 
     @override
     def clip_name(self, seq_id: int) -> str:
@@ -116,13 +124,8 @@ class PackVideo(_TableDataset):
 
     @override
     def category(self, seq_id: int) -> str:
-        """By the pack's table (regular expression on the track's name -> class)."""
-        name = self.track_name(seq_id)
-        for pattern, label in self._categories.items():
-            found = re.search(pattern, name)
-            if found:
-                return found.expand(label)
-        return ""
+        """By the pack's table, from the track's name."""
+        return _class_of(self.name, self.track_name(seq_id), "")
 
     @override
     def mask_path(self, seq_id: int, frame_id: int) -> Path | None:
@@ -155,7 +158,9 @@ class PackStill(_TableDataset):
 
     @override
     def category(self, seq_id: int) -> str:
-        return self._category[self._rows[seq_id][0]]
+        """By the pack's table, from the annotation's word; else that word."""
+        word = self._category[self._rows[seq_id][0]]
+        return _class_of(self.name, word, word)
 
 
 class TinyImageNet(StillDataset):

@@ -75,7 +75,8 @@ def prepare(
     shared = shared_folder()
     if settings.data is None and shared is not None and (shared / "train").is_dir():
         settings.data = shared / "train"
-    _prepare_crops(settings, sources, folder or settings.workspace)
+    if any(stage.source in ("crops", "features") for stage in settings.stages):
+        _prepare_crops(settings, sources, folder or settings.workspace)
     if any(stage.source == "features" for stage in settings.stages):
         _prepare_features(settings, views, folder or settings.workspace)
 

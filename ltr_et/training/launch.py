@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,17 @@ from pytracking_et.errors import CheckpointError, DatasetError
 
 from ..actors import Batch, ETActor
 from ..batch_norm import reestimate
+from ..data.bank import FrameBank
+from ..data.batched import BatchedSettings, DevicePairs
 from ..data.crops import CropStore
 from ..data.loader import collate
 from ..data.pairs import CropPairs, PairSettings
+from ..dataset.pack import open_pack
 from ..narrow import narrow
 from ..settings import Settings, Stage, apply_overrides
 from ..warm_start import warm_start
 from .checkpoint import revision
-from .data import PairData, open_pairs
+from .data import PairData, hash_name, open_pairs
 from .distributed import Group, group
 from .trainer import Data, Trainer, to_device
 from .validation import PairValidation
@@ -81,6 +85,7 @@ class Launch:
     ) -> None:
         self.settings, self.group, self.datasets = settings, processes, datasets
         self.teacher = self._load_teacher()
+        self._bank: FrameBank | None = None
 
     def trainer(self) -> Trainer:
         """A trainer at its starting point (warm start, `initial` weights, or a checkpoint)."""
@@ -134,9 +139,8 @@ class Launch:
             network.weights.load(net, settings.initial)
         elif self.teacher is not None:
             z, x = self._features(self.teacher, settings.stages[0], settings.warm_start_pairs)
-            # The network itself is on the CPU until the trainer takes it.
-            errors = warm_start(net, self.teacher.cpu(), z.cpu(), x.cpu(), settings.seed)
-            self.teacher.to(self.group.device)
+            net.to(self.group.device)
+            errors = warm_start(net, self.teacher, z, x, settings.seed)
             log.info("warm start, relative error per layer: %s", _listing(errors))
         elif settings.backbone is None:
             log.info("training from random weights: no `initial`, `teacher` or `backbone` is set")
@@ -152,16 +156,42 @@ class Launch:
         # In train mode the backbone's BatchNorm would take statistics from these pairs.
         net.eval()
         device = next(net.parameters()).device
-        pairs = open_pairs(self.settings, stage, {})
         zs, xs = [], []
-        for first in range(0, count, 16):
-            batch = collate([pairs[_UNUSED_EPOCH, first + i] for i in range(16)])
+        for batch in self._unused(stage, count):
             z, x = ETActor.features(net, to_device(batch, device))
             zs.append(z)
             xs.append(x)
         return torch.cat(zs), torch.cat(xs)
 
+    def _unused(self, stage: Stage, count: int) -> Iterator[Batch]:
+        """Batches of 16 that training never sees, `count` pairs in all."""
+        if stage.source == "frames":
+            pairs = self._device_pairs(stage, 16, (256,))
+            yield from (pairs.make(_UNUSED_EPOCH + first) for first in range(0, count, 16))
+            return
+        source = open_pairs(self.settings, stage, {})
+        for first in range(0, count, 16):
+            yield collate([source[_UNUSED_EPOCH, first + i] for i in range(16)])
+
+    def _device_pairs(
+        self, stage: Stage, batch: int, sizes: tuple[int, ...] | None = None
+    ) -> DevicePairs:
+        settings = self.settings
+        if self._bank is None:
+            if settings.data is None:
+                raise DatasetError(f"stage {stage.name!r} reads frames; set data=FOLDER")
+            workers = settings.num_workers or 8
+            self._bank = FrameBank(open_pack(settings.data), self.group.device, workers=workers)
+            for message in self._bank.unreadable[:5]:
+                log.warning("skipped: %s", message)
+            log.info("%d frames on the device", len(self._bank.offset))
+        seed = settings.seed + hash_name(stage.name) + 1000 * self.group.rank
+        drawn = BatchedSettings(pairs=PairSettings(seed=seed))
+        return DevicePairs(self._bank, batch, replace(drawn, sizes=sizes) if sizes else drawn)
+
     def _open(self, stage: Stage, state: dict[str, Any]) -> Data:
+        if stage.source == "frames":
+            return self._device_pairs(stage, stage.batch // self.group.world)
         if stage.source == "datasets":
             if self.datasets is None:
                 raise DatasetError(f"stage {stage.name!r} needs data sets; none were opened")
@@ -189,11 +219,7 @@ class Launch:
             self._reestimate(net, stage)
 
     def _reestimate(self, net: nn.Module, stage: Stage) -> None:
-        pairs = open_pairs(self.settings, stage, {})
-        batches = [
-            collate([pairs[_UNUSED_EPOCH, first + i] for i in range(16)])
-            for first in range(0, stage.reestimate, 16)
-        ]
+        batches = list(self._unused(stage, stage.reestimate))
         actor = ETActor(net, fast=False)
         device = next(net.parameters()).device
 

@@ -81,7 +81,10 @@ class Trainer:
         export: Export | None = None,
         before_stage: BeforeStage | None = None,
     ) -> None:
-        self.settings, self.group, self.net = settings, group, net.to(group.device)
+        self.settings, self.group = settings, group
+        # Tensor cores read channels-last; on CPUs the fast heads bring their own layout.
+        layout = torch.channels_last if group.device.type == "cuda" else torch.preserve_format
+        self.net = net.to(group.device, memory_format=layout)
         self._make_actor, self._open_data = actor, data
         self._validate, self._export, self._before_stage = validate, export, before_stage
         self.folder = settings.folder

@@ -16,7 +16,7 @@ from ..sources import find_teacher, prepare, shared_folder
 from .distill import ALL, HEADS, UNITS
 
 # A few varied sources; the whole pack would take most of the ten minutes to cut.
-SOURCES = ("davis2016", "mot", "vos", "coco")
+SOURCES = ("davis2016", "mot_dense", "vos", "coco")
 LICENSE = "Smoke test of the training code; not meant for use"
 
 

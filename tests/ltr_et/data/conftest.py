@@ -8,11 +8,17 @@ from ..tiny import write_pack
 
 
 @pytest.fixture(scope="session")
-def store_folder(tmp_path_factory):
-    """A crop store of a tiny pack, nothing held out; read only."""
-    root = tmp_path_factory.mktemp("pack")
-    build(open_pack(write_pack(root / "data")), root / "crops", share=0.0, width=320)
-    return root / "crops"
+def pack(tmp_path_factory):
+    """A tiny training pack; read only."""
+    return write_pack(tmp_path_factory.mktemp("pack") / "data")
+
+
+@pytest.fixture(scope="session")
+def store_folder(pack, tmp_path_factory):
+    """A crop store of it, nothing held out; read only."""
+    folder = tmp_path_factory.mktemp("store") / "crops"
+    build(open_pack(pack), folder, share=0.0, width=320)
+    return folder
 
 
 @pytest.fixture

@@ -12,10 +12,13 @@ def test_generators_depend_on_the_whole_key():
     assert generator("mot", 3).random() == generator("mot", 3).random()
 
 
+NAMES = ["coco", "mot_dense", "new"]
+
+
 def test_weights_come_from_the_pack_and_may_be_replaced():
-    weights = dict(zip(("coco", "mot", "new"), source_weights(["coco", "mot", "new"]), strict=True))
-    assert weights["coco"] == pytest.approx(2 * weights["mot"])
-    assert 0 < weights["new"] < weights["mot"]
+    weights = dict(zip(NAMES, source_weights(NAMES), strict=True))
+    assert weights["coco"] == pytest.approx(2 * weights["mot_dense"])
+    assert 0 < weights["new"] < weights["mot_dense"]
     assert source_weights(["coco", "mot"], {"coco": 0, "other": 5}).tolist() == [0, 1]
 
 

@@ -40,24 +40,32 @@ def follow(
 ) -> dict[str, NDArray[np.float64]]:
     """Boxes (frames, 4) of each start, by its key; the first row is the box that was given.
 
-    All starts go through the clip together, so that each frame is read once.
+    All starts go through the clip together, so that each frame is read once, and a start that goes
+    the way of a longer one (the first restart that of the whole clip) is not tracked again.
     """
-    boxes: dict[str, list[NDArray[np.float64]]] = {start.key: [] for start in starts}
-    trackers: dict[str, Running] = {}
+    longest: dict[tuple[int, int], Start] = {}
+    for start in starts:
+        key = (start.frame, start.seed)
+        if key not in longest or longest[key].frames < start.frames:
+            longest[key] = start
+    boxes: dict[tuple[int, int], list[NDArray[np.float64]]] = {key: [] for key in longest}
+    trackers: dict[tuple[int, int], Running] = {}
     for number, path in enumerate(clip.paths):
-        active = [one for one in starts if one.frame <= number < one.frame + one.frames]
+        active = {
+            key: one for key, one in longest.items() if one.frame <= number < one.frame + one.frames
+        }
         image = read_image(path) if active else None
-        for start in active:
+        for key, start in active.items():
             assert image is not None
             if number == start.frame:
-                trackers[start.key] = make()
-                trackers[start.key].start(image, clip.first_box(start))
-                boxes[start.key].append(clip.first_box(start))
+                trackers[key] = make()
+                trackers[key].start(image, clip.first_box(start))
+                boxes[key].append(clip.first_box(start))
             else:
-                boxes[start.key].append(trackers[start.key].step(image))
+                boxes[key].append(trackers[key].step(image))
             if number == start.frame + start.frames - 1:
-                del trackers[start.key]
-    return {key: np.array(rows) for key, rows in boxes.items()}
+                del trackers[key]
+    return {one.key: np.array(boxes[one.frame, one.seed][: one.frames]) for one in starts}
 
 
 def figures(

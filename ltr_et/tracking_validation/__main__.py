@@ -98,6 +98,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--part", choices=("held_out", "train", "all"), default="held_out", help="of the tracks")
     add("--sources", nargs="*", help="only tracks of these, e.g. davis2016 mot_dense")
     add("--quick", action="store_true", help="leave out the runs from changed first boxes")
+    add("--whole", action="store_true", help="leave out the restarts")
     add("--peers", type=Path, help="folder of the peers' ONNX files, e.g. ../shared/peers")
     add("--parameter", default="et_tracker", help="parameter file of the constants")
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="loop constant, all rows")
@@ -131,7 +132,8 @@ def chosen_clips(options: argparse.Namespace) -> list[Clip]:
     found = []
     names = [name for name in SETS if name in options.groups]
     if names:
-        found += sequences(_folder(options.sequences, "--sequences", "OTB100, UAV123"), names)
+        root = _folder(options.sequences, "--sequences", "OTB100, UAV123")
+        found += sequences(root, names, not options.whole)
     if TRACKS in options.groups:
         found += tracks(_folder(options.data, "--data", "video/"), options.part, options.sources)
     return found

@@ -98,8 +98,11 @@ class Clip:
         return bool(np.isfinite(box).all() and (box[2:] > 0).all())
 
 
-def sequences(root: Path, names: Sequence[str]) -> list[Clip]:
+def sequences(root: Path, names: Sequence[str], restarted: bool = True) -> list[Clip]:
     """Clips of the development sets `names` below `root`.
+
+    Args:
+        restarted: begun anew, too.
 
     Raises:
         DatasetError: a set's folder is absent.
@@ -111,7 +114,8 @@ def sequences(root: Path, names: Sequence[str]) -> list[Clip]:
             for sequence in get_dataset(layout, root=root / folder):
                 boxes = np.asarray(sequence.ground_truth_rect, np.float64)
                 paths = tuple(str(path) for path in sequence.frames)
-                found.append(Clip(part, sequence.name, sequence.name, paths, boxes, restart))
+                again = restart if restarted else None
+                found.append(Clip(part, sequence.name, sequence.name, paths, boxes, again))
     return found
 
 

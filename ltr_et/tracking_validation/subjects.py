@@ -162,16 +162,16 @@ def plug_in(folder: Path) -> None:
 
 
 def peers(folder: Path, engine: str, threads: int) -> list[Subject]:
-    """LightTrack-Mobile in our loop (weights in `../weights`, where they are), and the plug-ins."""
+    """The plug-ins, and LightTrack-Mobile in our loop where `../weights` beside them has it."""
     plug_in(folder)
-    found: list[Subject] = []
+    found: list[Subject] = [
+        Peer(plugins.parameters("peers", name).get("label", name), name, folder)
+        for name in plugins.parameter_files("peers")
+    ]
     lighttrack = folder.parent / "weights" / "lighttrack_mobile.npz"
     if lighttrack.is_file():
-        label = "LightTrack-Mobile"
-        changes = dict(LIGHTTRACK)
+        label, changes = "LightTrack-Mobile", dict(LIGHTTRACK)
         found.append(Weights(label, lighttrack, "lt_mobile", changes, engine, threads))
-    for name in plugins.parameter_files("peers"):
-        found.append(Peer(plugins.parameters("peers", name).get("label", name), name, folder))
     return found
 
 

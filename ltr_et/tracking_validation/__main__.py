@@ -22,6 +22,7 @@ from typing import Any
 
 from pytracking_et.errors import DatasetError, ParameterError, PytrackingETError
 from pytracking_et.files import cache_folder
+from pytracking_et.network import weights
 from pytracking_et.tracking.parameters import Parameters
 
 from ..train_settings.sources import shared_folder
@@ -155,15 +156,21 @@ def chosen_subjects(options: argparse.Namespace) -> list[Subject]:
         ParameterError: neither weights nor peers, or constants that cannot be.
     """
     engine = options.engine or first_engine()
-    fixed = next(parse_grid(options.set))
+    fixed, *more = parse_grid(options.set)
+    if more:
+        raise ParameterError(f"--set {' '.join(options.set)} has several values; use --grid")
+    paths = [weights.find(options.network or "et_tracker", path) for path in options.weights]
+    stems = [path.stem for path in paths]
     found: list[Subject] = []
-    for path in options.weights:
+    for path in paths:
+        # Every training ends in a file of the same name.
+        name = path.stem if stems.count(path.stem) == 1 else f"{path.parent.name}/{path.stem}"
         for changes in parse_grid(options.grid):
-            shown = " ".join(f"{name}={value}" for name, value in (fixed | changes).items())
+            constants = fixed | changes
+            label = " ".join([name, *(f"{key}={value}" for key, value in constants.items())])
             one = Weights(
-                f"{path.stem} {shown}".strip(), path, options.parameter, fixed | changes,
-                engine, options.threads, options.network,
-            )  # fmt: skip
+                label, path, options.parameter, constants, engine, options.threads, options.network
+            )
             one.constants()
             found.append(one)
     if options.peers is not None:

@@ -75,14 +75,25 @@ def test_rows_of_weights_and_constants(tmp_path, arguments, checkpoint):
     assert {row.constants().context for row in rows} == {0.4}
 
 
+def test_files_of_the_same_name_are_told_apart(tmp_path, arguments, checkpoint):
+    paths = [tmp_path / folder / "final.safetensors" for folder in "ab"]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_bytes(checkpoint.read_bytes())
+    rows = command.chosen_subjects(command.parse([*map(str, paths), *arguments]))
+    assert [row.label for row in rows] == ["a/final", "b/final"]
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
         ([], "give weight files"),
         (["missing.safetensors"], "missing.safetensors"),
+        (["missing.npz", "--network", "lt_mobile"], "missing.npz"),
         (["--data", "nowhere"], "--data"),
         (["--sequences", "nowhere", "--groups", "wtrack"], "--sequences"),
         (["w.safetensors", "--set", "lr=7"], "lr is 7"),
+        (["w.safetensors", "--set", "lr=0.1,0.2"], "use --grid"),
         (["--parameter", "none", "w.safetensors"], "unknown parameter file 'none'"),
     ],
 )

@@ -34,10 +34,14 @@ def test_contract(tracker):
     assert tracker.predicts_segmentation_mask() is False
     tracker.initialize_features()
     out = tracker.initialize(image(), {"init_bbox": [np.float64(v) for v in (50, 40, 30, 20)]})
+    assert out["target_bbox"] == [50, 40, 30, 20]
+    assert all(type(value) is float for value in out["target_bbox"])
+    assert out["object_presence_score"] == 1
     assert out["time"] > 0
-    times = []
+    first, times = out, []
     for seed in range(1, 4):
         out = tracker.track(image(seed), {"previous_output": OrderedDict()})
+        assert list(out) == list(first), "the wrapper asks a new target for an old one's keys"
         assert type(out["target_bbox"]) is list
         assert all(type(v) is float for v in out["target_bbox"])
         assert 0 <= out["object_presence_score"] <= 1

@@ -7,6 +7,7 @@ video loops, which forget to convert, they are taken as the BGR they are (`calle
 
 from __future__ import annotations
 
+import copy
 import sys
 import time
 from pathlib import Path
@@ -33,6 +34,11 @@ class ETTrack(BaseTracker):
     def __init__(self, params: Any) -> None:
         super().__init__(params)
         self._loop: Loop | None = None
+
+    def __copy__(self) -> ETTrack:
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__, _loop=copy.copy(self._loop))
+        return twin
 
     @staticmethod
     def weights_file(params: Any) -> Path:

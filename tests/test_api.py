@@ -162,6 +162,7 @@ class TestParameterFiles:
     def test_every_network_has_a_parameter_file(self, name):
         bag = plugins.parameters("et_tracker", name)
         assert bag.network == name
+        assert bag.vot_anno_conversion_type == "union"
         if name != "et_tracker":
             assert params_module.loop_parameters(bag, {"lr": 0.4}) == Parameters()
 

@@ -274,7 +274,7 @@ class Tracker:
     def run_vot(self, frames, polygon):
         """The old protocol: an 8-number polygon in, a rectangle out."""
         params = self._parameters(0, False)
-        params.vot_anno_conversion_type = "union"
+        assert params.vot_anno_conversion_type == "union"  # what the two lines on corners do
         tracker = self.create_tracker(params)
         tracker.initialize_features()
         corners = np.array(polygon).reshape(-1, 2)

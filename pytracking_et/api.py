@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from typing import Any
 
@@ -35,7 +36,8 @@ class ETTracker:
         threads: CPU threads; None leaves the library's default.
         precision: "auto", "f32", "bf16" or "int8", where the engine has it.
 
-    Copies (`copy.deepcopy`) share the network and track on independently.
+    Copies (`copy.copy`, `copy.deepcopy`) share the network and track on independently. Pickling is
+    an EngineError: make the tracker in the process that uses it.
 
     Raises:
         CheckpointError, ParameterError, EngineError: with what to do about it.
@@ -54,6 +56,9 @@ class ETTracker:
         self.parameter = parameter
         params = plugins.parameters("et_tracker", parameter)
         self._loop = open_loop(params, checkpoint, engine, threads, precision)
+
+    def __copy__(self) -> ETTracker:
+        return copy.deepcopy(self)
 
     def init(self, image: NDArray[Any], box: ArrayLike, color: Color | None = None) -> None:
         """Take the target from a frame; may be called again for a new target.

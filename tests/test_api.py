@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import subprocess
 import sys
 
@@ -9,6 +10,8 @@ import pytest
 
 from pytracking_et import ETTracker, network
 from pytracking_et.errors import CheckpointError, EngineError, ParameterError
+from pytracking_et.integrations.got10k import GOT10kTracker
+from pytracking_et.integrations.opencv import TrackerET
 from pytracking_et.network import weights
 from pytracking_et.tracker import params as params_module
 from pytracking_et.tracker import plugins
@@ -46,14 +49,27 @@ def test_bgr_per_tracker_and_per_call_equal_rgb(checkpoint):
     np.testing.assert_array_equal(boxes[0], boxes[2])
 
 
-def test_copies_share_the_network_and_part_ways(checkpoint):
-    tracker = open_tracker(checkpoint)
-    tracker.init(image(), (50, 40, 30, 20))
-    twin = copy.deepcopy(tracker)
+@pytest.mark.parametrize("make", [copy.copy, copy.deepcopy])
+def test_copies_share_the_network_and_part_ways(checkpoint, make):
+    tracker, alone = open_tracker(checkpoint), open_tracker(checkpoint)
+    for one in (tracker, alone):
+        one.init(image(), (50, 40, 30, 20))
+    twin = make(tracker)
     assert twin._loop.engine.runtime is tracker._loop.engine.runtime
     tracker.init(image(2), (10, 10, 60, 60))
     tracker.update(image(3))
     assert twin.box.tolist() == [50, 40, 30, 20]
+    np.testing.assert_array_equal(twin.update(image(4)).box, alone.update(image(4)).box)
+
+
+@pytest.mark.parametrize("kind", [ETTracker, GOT10kTracker, TrackerET])
+@pytest.mark.parametrize("started", [False, True])
+def test_a_tracker_cannot_be_pickled(checkpoint, kind, started):
+    tracker = kind(checkpoint=checkpoint, parameter="lt_mobile", engine="torch", threads=1)
+    if started:
+        tracker.init(image(), (50, 40, 30, 20))
+    with pytest.raises(EngineError, match="make it in the other process"):
+        pickle.dumps(tracker)
 
 
 def test_network_is_built_once_per_process(checkpoint):
@@ -146,6 +162,7 @@ class TestParameterFiles:
     def test_every_network_has_a_parameter_file(self, name):
         bag = plugins.parameters("et_tracker", name)
         assert bag.network == name
+        assert bag.vot_anno_conversion_type == "union"
         if name != "et_tracker":
             assert params_module.loop_parameters(bag, {"lr": 0.4}) == Parameters()
 

@@ -12,6 +12,11 @@ import numpy as np
 
 from pytracking_et import ETTracker
 
+# How far a target may be from where Norfair expects it, in lengths of its own box. E.T.Track has
+# found it already, so this only ends the identity of a box that jumped elsewhere. An IoU would not
+# do: a fast target leaves its own box from one frame to the next.
+FARTHEST = 3.0
+
 
 def detection(box, score, label=None):
     """`norfair.Detection` with the box's two corners.
@@ -25,6 +30,14 @@ def detection(box, score, label=None):
     return norfair.Detection(corners, scores=np.full(2, float(score)), label=label)
 
 
+def distance(found, target):
+    """Between centres of `norfair.Detection` and tracked object, in diagonals of the found box."""
+    low, high = found.points
+    return np.linalg.norm((found.points - target.estimate).mean(axis=0)) / np.linalg.norm(
+        high - low
+    )
+
+
 def frames(source):
     video = cv2.VideoCapture(source)
     while (read := video.read())[0]:
@@ -34,7 +47,8 @@ def frames(source):
 
 def main(source, box, checkpoint=None):
     tracker = ETTracker(checkpoint, "lt_mobile" if checkpoint else "et_tracker", color="bgr")
-    identities = norfair.Tracker(distance_function="iou", distance_threshold=0.7)
+    # Named by E.T.Track from its first frame on: no frames to make sure that it is no false alarm.
+    identities = norfair.Tracker(distance, FARTHEST, initialization_delay=0)
     score = 1.0
     for index, frame in enumerate(frames(source)):
         if index == 0:
@@ -50,4 +64,8 @@ def main(source, box, checkpoint=None):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 6:
+        sys.exit(__doc__)
+    if not cv2.VideoCapture(sys.argv[1]).isOpened():
+        sys.exit(f"{sys.argv[1]}: cannot be opened")
     main(sys.argv[1], [float(v) for v in sys.argv[2:6]], *sys.argv[6:7])

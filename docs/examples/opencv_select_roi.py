@@ -10,6 +10,8 @@ import cv2
 
 from pytracking_et.integrations.opencv import TrackerET
 
+if len(sys.argv) < 2:
+    sys.exit(__doc__)
 source = sys.argv[1]
 weights = {"checkpoint": sys.argv[2], "parameter": "lt_mobile"} if len(sys.argv) > 2 else {}
 
@@ -18,7 +20,10 @@ video = cv2.VideoCapture(int(source) if source.isdigit() else source)
 ok, frame = video.read()
 if not ok:
     sys.exit(f"{source}: no frame to read")
-tracker.init(frame, cv2.selectROI("E.T.Track", frame))
+box = cv2.selectROI("E.T.Track", frame)
+if not all(box[2:]):  # all zero where Escape or "c" ended the drawing
+    sys.exit("no box was drawn")
+tracker.init(frame, box)
 while True:
     ok, frame = video.read()
     if not ok:

@@ -13,7 +13,11 @@ import cv2
 import numpy as np
 import onnxruntime
 
+if len(sys.argv) < 7:
+    sys.exit(__doc__)
 folder, (x, y, w, h) = Path(sys.argv[1]), map(float, sys.argv[3:7])
+if not (folder / "metadata.json").is_file():
+    sys.exit(f"{folder}: no metadata.json; ettrack export --format onnx --output {folder}")
 meta = json.loads((folder / "metadata.json").read_text())
 loop = meta["loop"]
 
@@ -37,7 +41,9 @@ def padded(w, h, share=0.5):
 
 
 video = cv2.VideoCapture(sys.argv[2])
-_, frame = video.read()
+ok, frame = video.read()
+if not ok:
+    sys.exit(f"{sys.argv[2]}: no frame to read")
 height, width = frame.shape[:2]
 fill = [int(v) for v in cv2.mean(frame)[:3]]
 small = w * h / (width * height) < loop["small_target"]

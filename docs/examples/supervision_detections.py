@@ -46,6 +46,8 @@ def main(source, target, box, checkpoint=None):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 7:
+        sys.exit(__doc__)
     if not cv2.VideoCapture(sys.argv[1]).isOpened():
         sys.exit(f"{sys.argv[1]}: cannot be opened")
     main(sys.argv[1], sys.argv[2], [float(v) for v in sys.argv[3:7]], *sys.argv[7:8])

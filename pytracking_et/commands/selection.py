@@ -17,8 +17,16 @@ RULES = ("pytracking", "ettrack", "lasot-toolkit")
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that `select` reads."""
+    where = "data set name (otb, uav, lasot, ...), or the path of a folder of frames"
     parser.add_argument(
-        "dataset", help="data set name (otb, uav, lasot, ...), or the path of a folder of frames"
+        "dataset", nargs="?", action=_Dataset, default=argparse.SUPPRESS, help=where
+    )
+    parser.add_argument(
+        "--dataset",
+        "--dataset_name",
+        action=_Dataset,
+        metavar="NAME|PATH",
+        help="the same, as `run` takes it",
     )
     parser.add_argument(
         "--trackers",
@@ -64,6 +72,22 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     )
 
 
+class _Dataset(argparse.Action):
+    """The data set, by position or by option; both only where they agree."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        former = getattr(namespace, "dataset", None)
+        if former not in (None, values):
+            parser.error(f"two data sets, {former!r} and {values!r}; give one")
+        namespace.dataset = values
+
+
 @dataclass(frozen=True)
 class Selection:
     """What the arguments name.
@@ -87,6 +111,8 @@ def select(args: argparse.Namespace) -> Selection:
     from ..analysis.rules import refuse_hidden
     from ..analysis.trackers import find_trackers
 
+    if args.dataset is None:
+        raise ParameterError("which data set? Name it: `otb`, or `--dataset otb` as for `run`")
     refuse_hidden(args.dataset)
     annotation, sequences = _ground_truth(args)
     results = args.results

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NoReturn, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +95,14 @@ class TargetEngine:
     def clone(self) -> TargetEngine:
         """Engine for another target on the same runtime."""
         return TargetEngine(self.runtime, self._lock)
+
+    def __reduce__(self) -> NoReturn:
+        # What a tracker pickles to always ends here, as an open network cannot travel.
+        raise EngineError(
+            "a tracker cannot be pickled: it holds an open network. Send what it was made from, "
+            "and make it in the other process, which opens the network once for all its trackers; "
+            "copy.deepcopy copies it within a process"
+        )
 
     def __copy__(self) -> TargetEngine:
         twin = self.clone()

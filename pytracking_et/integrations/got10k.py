@@ -7,6 +7,7 @@ ExperimentOTB("path/to/OTB100", version=2015).run(GOT10kTracker())
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,6 +33,9 @@ class GOT10kTracker:
     def __init__(self, name: str | None = None, **options: Any) -> None:
         self.name = name or f"pytracking_et_{options.get('parameter', 'et_tracker')}"
         self._tracker = ETTracker(**options)
+
+    def __copy__(self) -> GOT10kTracker:
+        return copy.deepcopy(self)
 
     def init(self, image: Any, box: ArrayLike) -> None:
         """Take the target; `image` is a PIL image or RGB array, `box` x, y, w, h."""

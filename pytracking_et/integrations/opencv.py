@@ -8,6 +8,7 @@ ok, (x, y, w, h) = tracker.update(frame)
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,9 @@ class TrackerET:
         self._tracker = ETTracker(color="bgr", **options)
         self._threshold = score_threshold
         self._score = 0.0
+
+    def __copy__(self) -> TrackerET:
+        return copy.deepcopy(self)
 
     @classmethod
     def create(cls, *args: Any, **options: Any) -> TrackerET:

@@ -1,14 +1,16 @@
 """Put our tracker and parameter folders into a pytracking checkout, and take them out.
 
 pytracking only sees trackers that lie as directories inside its own tree, so an installed package
-is not enough. The two folders copied here are small and import `pytracking_et`; a record of what
-was written lies beside them, so that `undo` removes exactly that.
+is not enough. Of the tracker goes there the one file that imports the installed package; the
+parameter files are read where they lie and may be changed. A record of what was written lies beside
+them, so that `undo` removes exactly that.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +22,12 @@ from ..version import __version__
 
 TRACKER = "et_tracker"
 RECORD = ".pytracking_et.json"
-# What every pytracking since 2020 has and a folder that merely bears the name has not.
+# pytracking's modules import each other by this name, so the folder must bear it.
+PACKAGE = "pytracking"
+# What every pytracking has and a folder that merely bears the name has not.
 _NEEDED = ("tracker/__init__.py", "parameter/__init__.py", "evaluation/tracker.py")
+# Imported whatever the torch; HEAD may ask for its version first, and that is indented.
+_TORCH_SIX = re.compile(r"^(?:from|import)\s+torch\._six\b", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -39,23 +45,59 @@ def find_package(path: str | os.PathLike[str]) -> Path:
     Raises:
         PytrackingETError: the layout is not pytracking's; names what is missing.
     """
-    given = Path(path).expanduser()
+    # Made absolute for the name of "."; links are not followed, as by Python's import.
+    given = Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100
     tried = []
-    for folder in (given, given / "pytracking"):
+    for folder in (given, given / PACKAGE):
         missing = [name for name in _NEEDED if not (folder / name).is_file()]
-        if not missing:
+        if not missing and folder.name == PACKAGE:
             return folder
-        tried.append(f"  {folder}: no {', '.join(missing)}")
+        tried.append(f"  {folder}: {_lacking(folder, missing)}")
+    _refuse_ostrack(given)
     raise PytrackingETError(
         f"{given} is no pytracking checkout:\n" + "\n".join(tried) + "\ngive the repository's "
         "root, the folder that holds pytracking/ and ltr/"
     )
 
 
-def is_supported(package: Path) -> bool:
-    """Whether the checkout's Tracker has the interface we serve (`run_sequence`, since 2019)."""
-    text = (package / "evaluation" / "tracker.py").read_text(encoding="utf-8", errors="replace")
-    return "run_sequence" in text
+def _refuse_ostrack(given: Path) -> None:
+    for folder in (given, given / "test", given / "lib" / "test"):
+        inside = folder.parts[-2:] == ("lib", "test")
+        if inside and (folder / "evaluation" / "tracker.py").is_file():
+            raise PytrackingETError(
+                f"{folder} is the layout of OSTrack and STARK, whose harness runs trackers of "
+                "lib/test alone and no plug-in of pytracking; use `ettrack run`, and compare the "
+                "result files with `ettrack results`"
+            )
+
+
+def _lacking(folder: Path, missing: list[str]) -> str:
+    return f"no {', '.join(missing)}" if missing else f"not named {PACKAGE!r}"
+
+
+def check_version(package: Path) -> None:
+    """Refuse a pytracking that cannot run our tracker, whatever is installed into it.
+
+    Raises:
+        PytrackingETError: older than the harness's `run_sequence` (8 April 2020), or importing
+            `torch._six` (before 18 September 2022, and the fork of E.T.Track's authors).
+    """
+    harness = package / "evaluation" / "tracker.py"
+    if "run_sequence" not in _text(harness):
+        raise PytrackingETError(
+            f"{harness} has no 'run_sequence': this pytracking is older than 8 April 2020; "
+            "update the checkout"
+        )
+    loader = package.parent / "ltr" / "data" / "loader.py"  # imported by pytracking/__init__.py
+    if loader.is_file() and _TORCH_SIX.search(_text(loader)):
+        raise PytrackingETError(
+            f"{loader} imports torch._six, which torch 2 has not: this pytracking is older than "
+            "18 September 2022; update the checkout"
+        )
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def sources() -> dict[str, Path]:
@@ -72,15 +114,11 @@ def install(path: str | os.PathLike[str], link: bool = False) -> Change:
     Files that were added to the copies, such as parameter files, stay.
 
     Raises:
-        PytrackingETError: no pytracking there, or a folder of the name that is not ours or whose
-            files were changed by hand; nothing is written then.
+        PytrackingETError: no pytracking there, one that is too old, or a folder of the name that is
+            not ours or whose files were changed by hand; nothing is written then.
     """
     package = find_package(path)
-    if not is_supported(package):
-        raise PytrackingETError(
-            f"{package / 'evaluation' / 'tracker.py'} has no 'run_sequence': this pytracking is "
-            "older than 2019; update the checkout"
-        )
+    check_version(package)
     targets = {package / place: source for place, source in sources().items()}
     foreign = [str(folder) for folder in targets if not _replaceable(folder, targets[folder], link)]
     if foreign:
@@ -119,19 +157,25 @@ def undo(path: str | os.PathLike[str]) -> Change:
 
 
 def _python_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*.py"))
+    return sorted(folder.glob("*.py"))
+
+
+def _to_copy(source: Path) -> list[Path]:
+    """Of the tracker only what finds the installed package; a copy of its code is never read."""
+    thin = source.parent.name == "tracker"
+    return [source / "__init__.py"] if thin else _python_files(source)
 
 
 def _copy(source: Path, target: Path) -> list[Path]:
-    target.mkdir(parents=True, exist_ok=True)
-    files = []
-    for path in _python_files(source):
-        shutil.copyfile(path, target / path.name)
-        files.append(target / path.name)
+    files = _to_copy(source)
     record = {"version": __version__, "files": {path.name: sha256(path) for path in files}}
+    # First of all: what is written before an interruption is known to be ours then.
     with atomic_open(target / RECORD) as stream:
         json.dump(record, stream, indent=1)
-    return files
+    for path in files:
+        with atomic_open(target / path.name, "wb") as stream:
+            stream.write(path.read_bytes())
+    return [target / path.name for path in files]
 
 
 def _link(source: Path, target: Path) -> None:
@@ -145,7 +189,17 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _recorded(folder: Path) -> dict[str, str]:
-    return json.loads((folder / RECORD).read_text(encoding="utf-8"))["files"]
+    """Name of a file in `folder` -> its digest."""
+    path = folder / RECORD
+    try:
+        files = json.loads(path.read_bytes())["files"]
+        if all(Path(name).name == name and isinstance(files[name], str) for name in files):
+            return dict(files)
+    except (ValueError, LookupError, TypeError, RecursionError):
+        pass
+    raise PytrackingETError(
+        f"{path} is no record of install-into; move {folder} away, then install again"
+    )
 
 
 def _replaceable(folder: Path, source: Path, link: bool) -> bool:
@@ -157,7 +211,7 @@ def _replaceable(folder: Path, source: Path, link: bool) -> bool:
     recorded = _recorded(folder)
     there = _python_files(folder)
     added = {path.name for path in there if path.name not in recorded}
-    if added and (link or added & {path.name for path in _python_files(source)}):
+    if added and (link or added & {path.name for path in _to_copy(source)}):
         return False
     return all(sha256(path) == recorded[path.name] for path in there if path.name in recorded)
 

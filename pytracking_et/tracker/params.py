@@ -14,6 +14,10 @@ from ..tracking.parameters import Parameters
 class TrackerParams:
     """Attributes with defaults, as pytracking's parameter files expect."""
 
+    # pytracking's loop for VOT up to 2019 reads it from every parameter file: the box of a polygon
+    # is the one around its corners, as in our own entry (`integrations.vot`).
+    vot_anno_conversion_type = "union"
+
     if TYPE_CHECKING:
         # A bag: any attribute may be set and read.
         def __getattr__(self, name: str) -> Any: ...

@@ -162,6 +162,10 @@ class Loop:
             raise ParameterError("no target yet: call init (start) with a frame and a box first")
         return self._center
 
+    def __copy__(self) -> Loop:
+        """As deep: two loops on one engine would take each other's target."""
+        return copy.deepcopy(self)
+
     def __deepcopy__(self, memory: dict) -> Loop:
         """Copy the target's state; the engine's weights are shared, its template is not."""
         twin = object.__new__(Loop)

@@ -57,6 +57,31 @@ def test_json_figures(place, capsys):
 
 
 @pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["otb"], 0, "otb"),
+        (["--dataset", "otb"], 0, "otb"),
+        (["--dataset_name", "otb"], 0, "otb"),
+        (["otb", "--dataset", "otb"], 0, "otb"),
+        (["otb", "--dataset", "uav"], 2, "two data sets, 'otb' and 'uav'; give one"),
+        ([], 2, "which data set?"),
+    ],
+)
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("command", ["results", "report"])
+def test_the_data_set_by_position_or_by_option(place, capsys, command, words, code, told, last):
+    rest = ["--ground-truth", str(place / "gt"), "--results", str(place / "res")]
+    rest += ["--output", str(place / "out")]
+    try:
+        done = main([command, *rest, *words] if last else [command, *words, *rest])
+    except SystemExit as error:  # of argparse
+        done = error.code
+    assert done == code
+    shown = capsys.readouterr()
+    assert told in (shown.err if code else (place / "out").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
     ("arguments", "expected"),
     [
         ([], ["et_default_000", "et_default_001", "rule pytracking", "Speed"]),

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 PACKAGE = Path(__file__).resolve().parents[1]
+SCORE = "object_presence_score"
 
 
 class StrictVisdom:
@@ -98,10 +99,11 @@ class MultiObjectWrapper:
 
     @staticmethod
     def _merged(outputs):
-        merged = OrderedDict()
-        for key, out in outputs.items():
-            for name, value in out.items():
-                merged.setdefault(name, OrderedDict())[key] = value
+        """The first target's keys are asked of every target: one that lacks them is a KeyError."""
+        names = next(iter(outputs.values()), {})
+        merged = OrderedDict(
+            (name, OrderedDict((key, out[name]) for key, out in outputs.items())) for name in names
+        )
         if "time" in merged:
             merged["time"] = sum(merged["time"].values())
         return merged
@@ -272,7 +274,7 @@ class Tracker:
     def run_vot(self, frames, polygon):
         """The old protocol: an 8-number polygon in, a rectangle out."""
         params = self._parameters(0, False)
-        params.vot_anno_conversion_type = "union"
+        assert params.vot_anno_conversion_type == "union"  # what the two lines on corners do
         tracker = self.create_tracker(params)
         tracker.initialize_features()
         corners = np.array(polygon).reshape(-1, 2)
@@ -282,13 +284,22 @@ class Tracker:
 
 
 def save_results(folder, name, output):
-    """Boxes as whole numbers cut towards zero and tab-separated; times and scores as %f."""
+    """Boxes as whole numbers cut towards zero and tab-separated; times and scores as %f.
+
+    What comes as a dict goes into one file a target, `<name>_<id>...`; whether it does, the first
+    frame says.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    boxes = np.array(output["target_bbox"]).astype(int)
-    np.savetxt(folder / f"{name}.txt", boxes, delimiter="\t", fmt="%d")
-    np.savetxt(folder / f"{name}_time.txt", np.array(output["time"], float), fmt="%f")
-    scores = np.array(output["object_presence_score"], float)
-    np.savetxt(folder / f"{name}_object_presence_scores.txt", scores, fmt="%f")
+    for key, ending in (("target_bbox", ""), ("time", "_time"), (SCORE, f"_{SCORE}s")):
+        values, columns = output[key], {name: output[key]}
+        if isinstance(values[0], dict):
+            columns = {f"{name}_{one}": [frame[one] for frame in values] for one in values[0]}
+        for stem, rows in columns.items():
+            numbers = np.array(rows, float)
+            if key == "target_bbox":
+                np.savetxt(folder / f"{stem}.txt", numbers.astype(int), delimiter="\t", fmt="%d")
+            else:
+                np.savetxt(folder / f"{stem}{ending}.txt", numbers, fmt="%f")
 
 
 def run_in_worker(name, parameter, frames, box):

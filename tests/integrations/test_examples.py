@@ -71,6 +71,35 @@ def test_opencv_select_roi(clip, checkpoint, monkeypatch):
     assert len(window.shown) == FRAMES - 1
 
 
+def test_opencv_select_roi_without_a_box(clip, checkpoint, monkeypatch):
+    """Escape, or the key "c": OpenCV gives zeros."""
+    Window(monkeypatch, (0, 0, 0, 0))
+    monkeypatch.setattr(sys, "argv", ["opencv_select_roi.py", str(clip[0]), str(checkpoint)])
+    with pytest.raises(SystemExit, match="no box was drawn"):
+        runpy.run_path(str(EXAMPLES / "opencv_select_roi.py"))
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "needs", "told"),
+    [
+        ("opencv_select_roi", [], "cv2", "python opencv_select_roi.py VIDEO"),
+        ("run_exported", [], "onnxruntime", "python run_exported.py graphs video.mp4"),
+        ("run_exported", ["gone", "gone.mp4"], "onnxruntime", "X Y WIDTH HEIGHT"),
+        ("run_exported", ["gone", "gone.mp4", *"1234"], "onnxruntime", "gone: no metadata.json"),
+        ("norfair_detections", [], "norfair", "python norfair_detections.py VIDEO"),
+        ("norfair_detections", ["gone.mp4", *"1234"], "norfair", "gone.mp4: cannot be opened"),
+        ("supervision_detections", [], "supervision", "python supervision_detections.py VIDEO"),
+        ("got10k_experiments", [], "got10k", "usage: got10k_experiments.py"),
+    ],
+)
+def test_a_call_that_lacks_something_is_a_sentence(name, words, needs, told, monkeypatch, capsys):
+    pytest.importorskip(needs, reason=f"pip install {needs}")
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", *words])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+    assert told in f"{ended.value}{capsys.readouterr().err}"
+
+
 def test_supervision_conversion():
     sv = pytest.importorskip("supervision", reason="pip install supervision")
     found = load("supervision_detections").detections(
@@ -100,6 +129,25 @@ def test_norfair_conversion():
     np.testing.assert_array_equal(found.points, [[1, 2], [4, 6]])
     np.testing.assert_array_equal(found.scores, [0.5, 0.5])
     assert found.label == "cat"
+
+
+def test_norfair_keeps_a_target_that_leaves_its_own_box_at_each_step(clip, monkeypatch, capsys):
+    pytest.importorskip("norfair", reason="pip install norfair")
+    example = load("norfair_detections")
+    steps = iter(np.cumsum([40, -35, 45, 60, -50, 30, -45, 40, 50, -60, 35]))
+
+    class Jumping:
+        def __init__(self, *arguments, **options): ...
+
+        def init(self, image, box): ...
+
+        def update(self, image):
+            return np.array([100 + next(steps), 80, 30, 20.0]), 0.9
+
+    monkeypatch.setattr(example, "ETTracker", Jumping)
+    example.main(str(clip[0]), [100, 80, 30, 20.0])
+    rows = [line.split(",") for line in capsys.readouterr().out.split()]
+    assert [(float(row[0]), float(row[1])) for row in rows] == [(n, 1) for n in range(FRAMES)]
 
 
 @pytest.mark.slow

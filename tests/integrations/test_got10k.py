@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 
 import cv2
@@ -33,6 +34,16 @@ def images(folder, count=4):
 @pytest.fixture
 def tracker(checkpoint):
     return GOT10kTracker(checkpoint=checkpoint, parameter="lt_mobile", engine="torch", threads=1)
+
+
+@pytest.mark.parametrize("make", [copy.copy, copy.deepcopy])
+def test_a_copy_keeps_its_target(tracker, make):
+    frames = np.random.default_rng(0).integers(0, 256, (3, 120, 160, 3), np.uint8)
+    tracker.init(frames[0], START)
+    expected = copy.deepcopy(tracker).update(frames[1])
+    twin = make(tracker)
+    tracker.init(frames[2], [10, 10, 60, 60])
+    np.testing.assert_array_equal(twin.update(frames[1]), expected)
 
 
 def test_track_equals_our_own_api(tracker, checkpoint, tmp_path):

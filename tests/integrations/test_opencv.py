@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import cv2
 import numpy as np
 import pytest
@@ -75,3 +77,12 @@ def test_nothing_read(options):
     tracker.init(image(), ROI)
     with pytest.raises(ValueError, match="NoneType"):
         tracker.update(None)
+
+
+@pytest.mark.parametrize("make", [copy.copy, copy.deepcopy])
+def test_a_copy_keeps_its_target(options, make):
+    tracker = opencv.create(**options)
+    tracker.init(image(), ROI)
+    twin = make(tracker)
+    tracker.init(image(2), (10, 10, 60, 60))
+    assert twin.box.tolist() == list(ROI)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 
 from pytracking_et.commands import main
 from pytracking_et.errors import PytrackingETError
+from pytracking_et.files import sha256
 from pytracking_et.integrations.pytracking_checkout import RECORD, find_package, install, undo
 
 
@@ -48,9 +50,63 @@ def test_repository_or_package_folder(checkout):
     assert find_package(checkout) == find_package(checkout / "pytracking")
 
 
+def test_the_folder_one_stands_in(checkout, monkeypatch):
+    monkeypatch.chdir(checkout / "pytracking")
+    assert find_package(".") == checkout / "pytracking"
+
+
 def test_installing_again_updates(checkout):
     install(checkout)
     assert install(checkout).files
+
+
+def test_of_the_tracker_only_what_is_read_is_copied(checkout):
+    install(checkout)
+    folder = checkout / "pytracking" / "tracker" / "et_tracker"
+    assert {path.name for path in folder.iterdir()} == {"__init__.py", RECORD}
+    assert "the code\nstays in the installed package" in (folder / "__init__.py").read_text()
+
+
+def test_an_update_removes_what_former_versions_copied(checkout):
+    install(checkout)
+    folder = checkout / "pytracking" / "tracker" / "et_tracker"
+    (folder / "et_tracker.py").write_text("# copied by a former version")
+    record = json.loads((folder / RECORD).read_text())
+    record["files"]["et_tracker.py"] = sha256(folder / "et_tracker.py")
+    (folder / RECORD).write_text(json.dumps(record))
+    install(checkout)
+    assert not (folder / "et_tracker.py").exists()
+
+
+def test_an_interrupted_install_is_finished_by_the_next(checkout, monkeypatch):
+    before = tree(checkout)
+    read_bytes = Path.read_bytes
+
+    def stop_at_the_tenth(path):
+        if path.name == "et_e16.py":
+            raise KeyboardInterrupt
+        return read_bytes(path)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "read_bytes", stop_at_the_tenth)
+        install(checkout)
+    assert len(tree(checkout)) > len(before)
+    install(checkout)
+    undo(checkout)
+    assert tree(checkout) == before
+
+
+@pytest.mark.parametrize(
+    "record", ["", "[]", "{}", '{"files": ["__init__.py"]}', '{"files": {"../__init__.py": "0"}}']
+)
+def test_a_record_that_is_none(checkout, record):
+    install(checkout)
+    (checkout / "pytracking" / "tracker" / "et_tracker" / RECORD).write_text(record)
+    before = tree(checkout)
+    for change in (install, undo):
+        with pytest.raises(PytrackingETError, match="no record of install-into"):
+            change(checkout)
+    assert tree(checkout) == before
 
 
 def test_what_is_not_ours_is_never_touched(checkout):
@@ -95,6 +151,55 @@ def test_other_folders_are_refused(checkout, missing):
     with pytest.raises(PytrackingETError, match="is no pytracking checkout") as caught:
         install(checkout)
     assert missing in str(caught.value)
+
+
+@pytest.mark.parametrize("given", ["", "lib", "lib/test"])
+def test_the_layout_of_ostrack_is_refused(tmp_path, given):
+    """It has the same folders, but loads from lib.test and another kind of tracker."""
+    for name in ("tracker", "parameter", "evaluation"):
+        (tmp_path / "lib" / "test" / name).mkdir(parents=True)
+        (tmp_path / "lib" / "test" / name / "__init__.py").touch()
+    harness = tmp_path / "lib" / "test" / "evaluation" / "tracker.py"
+    harness.write_text("class Tracker:\n  def run_sequence(): ...")
+    before = tree(tmp_path)
+    with pytest.raises(PytrackingETError, match="layout of OSTrack and STARK"):
+        install(tmp_path / given)
+    assert tree(tmp_path) == before
+
+
+def test_a_package_of_another_name_is_refused(checkout):
+    """pytracking's modules import `pytracking.…`, which would not find it."""
+    renamed = (checkout / "pytracking").rename(checkout / "tracking")
+    with pytest.raises(PytrackingETError, match="tracking: not named 'pytracking'"):
+        install(renamed)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "words"),
+    [
+        ("pytracking/evaluation/tracker.py", "class Tracker: ...", "older than 8 April 2020"),
+        (
+            "ltr/data/loader.py",
+            "import torch\nfrom torch._six import string_classes\n",
+            "torch._six",
+        ),
+        ("ltr/data/loader.py", "import torch._six\n", "older than 18 September 2022"),
+    ],
+)
+def test_versions_that_cannot_work_are_refused(checkout, file, text, words):
+    (checkout / file).parent.mkdir(parents=True, exist_ok=True)
+    (checkout / file).write_text(text)
+    before = tree(checkout)
+    with pytest.raises(PytrackingETError, match=words):
+        install(checkout)
+    assert tree(checkout) == before
+
+
+def test_torch_six_for_old_torch_only_is_no_hindrance(checkout):
+    (checkout / "ltr" / "data").mkdir(parents=True)
+    text = "if old:\n    from torch._six import int_classes\nelse:\n    int_classes = int\n"
+    (checkout / "ltr" / "data" / "loader.py").write_text(text)
+    assert install(checkout).files
 
 
 def test_copied_folders_work_under_pytrackings_names(checkout):

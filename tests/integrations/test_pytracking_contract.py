@@ -119,6 +119,16 @@ class TestDatasets:
         assert [frame["a"] for frame in boxes[1:]] == expected(BOX, FRAMES)
         assert [frame["b"] for frame in boxes[1:]] == expected(OTHER, FRAMES)
 
+    def test_several_targets_are_saved(self, theirs, tracker, tmp_path):
+        targets = OrderedDict({"a": BOX, "b": OTHER})
+        theirs.save_results(tmp_path / "all", "s", tracker.run_sequence(FRAMES, targets))
+        for key, box in targets.items():
+            theirs.save_results(tmp_path / "one", "s", tracker.run_sequence(FRAMES, box))
+            for ending in ("", "_object_presence_scores"):
+                alone = (tmp_path / "one" / f"s{ending}.txt").read_bytes()
+                assert (tmp_path / "all" / f"s_{key}{ending}.txt").read_bytes() == alone
+        assert len((tmp_path / "all" / "s_time.txt").read_text().split()) == len(FRAMES)
+
     def test_files_equal_those_of_our_harness(self, theirs, tracker, tmp_path, checkpoint):
         paths = [str(tmp_path / f"{index:04d}.png") for index in range(len(FRAMES))]
         for path, frame in zip(paths, BGR, strict=True):

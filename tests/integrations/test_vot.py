@@ -249,9 +249,10 @@ def test_real_sequence_through_the_toolkit(shared, lighttrack, tmp_path):
 
 
 def test_pins_of_the_extra():
-    """attributee 0.1.10 breaks `import vot`; vot-toolkit 0.8.0 to 0.9.0 break multistart."""
+    """attributee 0.1.10 breaks `import vot`; vot-toolkit 0.9.0 has but unsupervised experiments."""
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    extra = pyproject["project"]["optional-dependencies"]["vot"]
-    assert extra == ["vot-toolkit>=0.7.4,<0.8", "attributee==0.1.9"]
+    extras = pyproject["project"]["optional-dependencies"]
+    assert extras["vot"] == ["vot-toolkit>=0.7.4,<0.8", "attributee==0.1.9"]
+    assert extras["vots"] == ["vot-toolkit>=0.9,<0.10", "attributee==0.1.9"]
     toolkit()
     assert metadata.version("attributee") == "0.1.9"

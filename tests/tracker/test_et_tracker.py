@@ -9,7 +9,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
-from pytracking_et.errors import BoxError
+from pytracking_et.errors import BoxError, EngineError
 from pytracking_et.tracker import plugins
 from pytracking_et.tracker.et_tracker import get_tracker_class
 from pytracking_et.tracker.params import TrackerParams
@@ -34,10 +34,14 @@ def test_contract(tracker):
     assert tracker.predicts_segmentation_mask() is False
     tracker.initialize_features()
     out = tracker.initialize(image(), {"init_bbox": [np.float64(v) for v in (50, 40, 30, 20)]})
+    assert out["target_bbox"] == [50, 40, 30, 20]
+    assert all(type(value) is float for value in out["target_bbox"])
+    assert out["object_presence_score"] == 1
     assert out["time"] > 0
-    times = []
+    first, times = out, []
     for seed in range(1, 4):
         out = tracker.track(image(seed), {"previous_output": OrderedDict()})
+        assert list(out) == list(first), "the wrapper asks a new target for an old one's keys"
         assert type(out["target_bbox"]) is list
         assert all(type(v) is float for v in out["target_bbox"])
         assert 0 <= out["object_presence_score"] <= 1
@@ -59,6 +63,22 @@ def test_copy_before_initialize_as_the_multi_object_wrapper_does(tracker):
     second.initialize(image(), {"init_bbox": [10, 10, 60, 50]})
     assert first._loop.engine.runtime is second._loop.engine.runtime
     assert first.track(image(1))["target_bbox"] != second.track(image(1))["target_bbox"]
+
+
+@pytest.mark.parametrize("make", [copy.copy, copy.deepcopy])
+def test_a_copy_keeps_its_target(tracker, make):
+    tracker.initialize(image(), {"init_bbox": [50, 40, 30, 20]})
+    expected = copy.deepcopy(tracker).track(image(1))["target_bbox"]
+    twin = make(tracker)
+    tracker.initialize(image(2), {"init_bbox": [10, 10, 60, 50]})
+    tracker.track(image(3))
+    assert twin.track(image(1))["target_bbox"] == expected
+
+
+def test_a_tracker_with_a_network_cannot_be_pickled(tracker):
+    tracker.initialize_features()
+    with pytest.raises(EngineError, match="cannot be pickled"):
+        pickle.dumps(tracker)
 
 
 @pytest.mark.parametrize("info", [{}, {"init_bbox": {1: [1, 1, 5, 5]}}, {"init_bbox": None}])

@@ -181,10 +181,11 @@ class TestBadInput:
             Loop(BrightSpotEngine()).step(frame((0, 0, 9, 9)))
 
 
-def test_copies_track_on_independently():
+@pytest.mark.parametrize("make", [copy.copy, copy.deepcopy])
+def test_copies_track_on_independently(make):
     loop = Loop(BrightSpotEngine())
     loop.start(frame((100, 100, 40, 40)), (100, 100, 40, 40))
-    twin = copy.deepcopy(loop)
+    twin = make(loop)
     loop.step(frame((120, 100, 40, 40)))
     assert twin.box.tolist() == [100, 100, 40, 40]
     assert twin.step(frame((90, 100, 40, 40))).box[0] < 100

@@ -1,4 +1,8 @@
-"""E.T.Track for pytracking; copy this folder into `pytracking/tracker/` or run `install-into`."""
+"""E.T.Track where pytracking looks for it.
+
+`ettrack install-into` copies this file, and no other, to `pytracking/tracker/et_tracker/`: the code
+stays in the installed package.
+"""
 
 from pytracking_et.tracker.et_tracker.et_tracker import ETTrack
 

@@ -7,6 +7,7 @@ video loops, which forget to convert, they are taken as the BGR they are (`calle
 
 from __future__ import annotations
 
+import copy
 import sys
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytracking_et.api import open_loop
+from pytracking_et.boxes import as_box
 from pytracking_et.engines import create
 from pytracking_et.errors import BoxError
 from pytracking_et.network import weights
@@ -32,6 +34,11 @@ class ETTrack(BaseTracker):
     def __init__(self, params: Any) -> None:
         super().__init__(params)
         self._loop: Loop | None = None
+
+    def __copy__(self) -> ETTrack:
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__, _loop=copy.copy(self._loop))
+        return twin
 
     @staticmethod
     def weights_file(params: Any) -> Path:
@@ -61,7 +68,8 @@ class ETTrack(BaseTracker):
             info: `init_bbox` = [x, y, w, h] in pixels, 0-based; other keys are ignored.
 
         Returns:
-            {"time": seconds}.
+            The keys of `track`, since pytracking's wrapper asks every target for the keys of the
+            first: target_bbox as given, object_presence_score 1, time.
         """
         start = time.perf_counter()
         box = info.get("init_bbox")
@@ -74,7 +82,7 @@ class ETTrack(BaseTracker):
         assert self._loop is not None
         self._color = self.params.get("color", None) or frame_color()
         self._loop.start(image, box, self._color)
-        return {"time": time.perf_counter() - start}
+        return _output(as_box(box), 1.0, start)
 
     def track(self, image: NDArray[np.uint8], info: dict[str, Any] | None = None) -> dict[str, Any]:
         """Find the target in the next frame; `info` is not needed.
@@ -87,11 +95,7 @@ class ETTrack(BaseTracker):
         if self._loop is None:
             raise BoxError("track was called before initialize: there is no target yet")
         box, score = self._loop.step(image, self._color)
-        output = {
-            "target_bbox": [float(value) for value in box],
-            "object_presence_score": float(score),
-            "time": time.perf_counter() - start,
-        }
+        output = _output(box, score, start)
         self._draw()
         return output
 
@@ -105,6 +109,14 @@ class ETTrack(BaseTracker):
         self.visdom.register(
             _for_panel(score.reshape(-1).max(keepdims=True)), "lineplot", 3, "Max Score"
         )
+
+
+def _output(box: Any, score: float, start: float) -> dict[str, Any]:
+    return {
+        "target_bbox": [float(value) for value in box],
+        "object_presence_score": float(score),
+        "time": time.perf_counter() - start,
+    }
 
 
 def _for_panel(values: NDArray[Any]) -> Any:

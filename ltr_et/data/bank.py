@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
@@ -83,7 +83,7 @@ class FrameBank:
             DatasetError: no readable object in the data sets.
         """
         self.unreadable: list[str] = []
-        found = [part for part in datasets for part in _frames(part, held_out)]
+        found = [frame for dataset in datasets for frame in _frames(dataset, held_out)]
         with ThreadPoolExecutor(workers) as pool:
             decoded = [one for one in pool.map(self._decoded, found) if one is not None]
         if not decoded:
@@ -109,11 +109,12 @@ class FrameBank:
         cv2.setNumThreads(1)
         try:
             image = frame.dataset.read_frame(frame.sequence, frame.number)
+            instances = frame.instances()
         except ImageError as error:
             self.unreadable.append(str(error))
             return None
-        frame.fill = image.mean((0, 1)).astype(np.uint8)
-        return frame, packed(image, frame.instances())
+        frame.fill[:] = image.mean((0, 1))
+        return frame, packed(image, instances)
 
     def others(self, row: Tensor, most: int) -> Tensor:
         """Boxes of the other objects in the frames of rows (B,) -> (B, most, 4), zeros: none."""
@@ -196,7 +197,7 @@ class _Frame:
     sequence: int
     number: int
     rows: list[dict[str, Any]]
-    fill: NDArray[np.uint8] | None = None
+    fill: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(3, np.uint8))
 
     def instances(self) -> NDArray[np.uint8] | None:
         """Instance map of the frame (H, W), or None where no object has a mask."""

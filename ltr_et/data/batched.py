@@ -99,7 +99,7 @@ class DevicePairs:
         rng = generator(self.settings.pairs.seed, 7, step)
         draw = Draws(rng, self.batch, self.device)
         size = self.settings.sizes[int(rng.integers(len(self.settings.sizes)))]
-        rows, partners, positive = self.index.pairs(rng, self.batch)
+        rows, partners, together = self.index.pairs(rng, self.batch)
         free = rng.random(self.batch) < self.settings.unlabelled
         x_row, z_row = self._tensor(rows), self._tensor(partners)
         x_box, z_box = self.bank.box[x_row].double(), self.bank.box[z_row].double()
@@ -109,7 +109,7 @@ class DevicePairs:
         z_box = torch.where(unlabelled[:, None], free_box, z_box)
         x_frame = torch.where(unlabelled, free_frame, self.bank.frame[x_row])
         z_frame = torch.where(unlabelled, free_frame, self.bank.frame[z_row])
-        positive = self._tensor(positive | free)
+        positive = self._tensor(together | free)
         flip, grey = draw.chance(FLIP), draw.chance(GREY)
         template, _ = self.bank.views(
             z_frame,

@@ -84,7 +84,7 @@ class Trainer:
         self.settings, self.group = settings, group
         # Tensor cores read channels-last; on CPUs the fast heads bring their own layout.
         layout = torch.channels_last if group.device.type == "cuda" else torch.preserve_format
-        self.net = net.to(group.device, memory_format=layout)
+        self.net = net.to(group.device, memory_format=layout)  # type: ignore[call-overload]
         self._make_actor, self._open_data = actor, data
         self._validate, self._export, self._before_stage = validate, export, before_stage
         self.folder = settings.folder

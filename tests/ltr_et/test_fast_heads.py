@@ -39,6 +39,23 @@ def test_layers_equal_the_modules_in_value_and_gradient(net, name, channels):
             assert (mine - theirs).norm() <= 1e-4 * theirs.norm() + 1e-6
 
 
+@pytest.mark.parametrize("size", [3, 5])
+def test_shifts_and_products_equal_the_grouped_convolution(size):
+    generator = torch.Generator().manual_seed(2)
+    tokens = torch.randn(2, 49, 6, generator=generator).requires_grad_()
+    kernels = torch.randn(2, 6, size, size, generator=generator).requires_grad_()
+    ways = fast_heads.shifted_depthwise, fast_heads.DepthwisePerSample.apply
+    (mine, expected) = (way(tokens, kernels) for way in ways)
+    torch.testing.assert_close(mine, expected, atol=1e-5, rtol=1e-5)
+    weights = torch.linspace(-1, 1, mine.numel()).view(mine.shape)
+    for first, second in zip(
+        torch.autograd.grad((mine * weights).sum(), [tokens, kernels]),
+        torch.autograd.grad((expected * weights).sum(), [tokens, kernels]),
+        strict=True,
+    ):
+        torch.testing.assert_close(first, second, atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("keep", [1.0, 0.5])
 @pytest.mark.parametrize("name", ["cls_branch_2", "cls_branch_3"], ids=["5x5", "3x3"])

@@ -98,3 +98,39 @@ def test_the_mean_over_halves_is_the_mean_over_the_whole(loss):
     }[loss]
     halves = torch.stack([call(slice(0, 2)).mean(), call(slice(2, 4)).mean()]).mean()
     torch.testing.assert_close(call(slice(0, 4)).mean(), halves)
+
+
+@pytest.mark.parametrize(
+    ("logits", "labels", "ignored", "expected"),
+    [
+        ([0, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0], math.log(4)),
+        ([0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 1, 0], math.log(2)),
+        ([20, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0], 0.0),
+        # A look-alike two above the target.
+        ([3, 5, -30, -30], [1, 0, 0, 0], [0, 0, 0, 0], math.log(1 + math.exp(2))),
+        # A positive cell counts although it is ignored elsewhere.
+        ([0, 0, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0], math.log(4)),
+        ([5, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], 0.0),
+    ],
+    ids=["undecided", "rest of the target", "right", "outshone", "positive", "absent"],
+)
+def test_ranking(logits, labels, ignored, expected):
+    value = losses.ranking(maps(logits), maps(labels), maps(ignored).bool())
+    assert value.tolist() == pytest.approx([expected], abs=1e-5)
+
+
+def test_believed_samples_take_the_teachers_boxes_as_they_are():
+    teacher, truth = box_maps((5, 5, 5, 5), (5, 5, 5, 5)), box_maps((50, 1, 1, 1), (50, 1, 1, 1))
+    own = box_maps((0, 5, 5, 5), (0, 5, 5, 5))
+    value = losses.distill_boxes(
+        own, teacher, torch.ones(2, 2, 2), truth, believed=torch.tensor([True, False])
+    )
+    assert value.tolist() == pytest.approx([math.log(101 / 51), 0.0], abs=1e-5)
+
+
+@pytest.mark.parametrize("p", [0.0, 1.0, 0.3])
+def test_a_copy_of_the_teacher_has_no_distillation_loss(p):
+    scores = torch.full((1, 2, 2), p)
+    assert losses.distill_scores(torch.logit(scores, 1e-7), scores).item() == pytest.approx(
+        0, abs=1e-5
+    )

@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.mark.parametrize("module, name", [("et_tracker", "distil"), ("et", "distill")])
 def test_unknown_settings_script_lists_what_there_is(module, name):
-    known = "et_tracker distill, et_tracker narrow, et_tracker paper"
+    known = "et_tracker distill, et_tracker large, et_tracker narrow, et_tracker paper"
     with pytest.raises(ParameterError, match=known):
         run_training.run_training(module, name, Settings())
 

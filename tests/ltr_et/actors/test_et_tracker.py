@@ -93,3 +93,23 @@ def test_a_frozen_backbone_gets_no_gradient(networks):
     assert net.backbone_net.conv_stem.weight.grad is None
     assert net.cls_branch_1.conv1.weight.grad is not None
     net.zero_grad(set_to_none=True)
+
+
+def test_unlabelled_pairs_learn_from_the_teacher_alone(networks):
+    weights = LossWeights(distill_cls=(1.0, 1.0), distill_box=(1.0, 1.0), rank=1.0)
+    data = feature_pairs(2) | {"labelled": torch.tensor([False, False])}
+    stats = ETActor(*networks, weights)(data)[1]
+    assert stats["Loss/cls"] == stats["Loss/box"] == stats["Loss/rank"] == 0
+    assert stats["Loss/distill_cls"] > 0 and stats["Loss/distill_box"] > 0
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_backbone_that_is_the_teachers_and_stays_so_runs_once(frozen, monkeypatch):
+    net, teacher = randomised("et_tracker", seed=1), randomised("lt_mobile", seed=1)
+    net.backbone_net.load_state_dict(teacher.backbone_net.state_dict())
+    net.backbone_net.requires_grad_(not frozen)
+    images = {name: torch.zeros(1, 3, 128, 128).byte() for name in ("template", "search")}
+    actor = ETActor(net, teacher, LossWeights(distill_cls=(1.0, 1.0)))
+    if frozen:
+        monkeypatch.setattr(teacher.backbone_net, "forward", lambda _: pytest.fail("ran again"))
+    actor(images | {"box": torch.tensor([[40.0, 40.0, 50.0, 50.0]])})

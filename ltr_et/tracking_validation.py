@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytracking_et import network
+from pytracking_et import network, process
 from pytracking_et.analysis import score
 from pytracking_et.engines.torch_engine import engine_of
 from pytracking_et.errors import DatasetError, ParameterError
@@ -170,6 +170,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     """Print one line for each weight file and combination of constants."""
     options = parse(arguments)
+    return process.run("ltr_et.tracking_validation", lambda: _work(options))
+
+
+def _work(options: argparse.Namespace) -> int:
     chosen = tracks(open_pack(options.data), options.part, options.sources)
     frames = sum(len(track.frames) for track in chosen)
     print(f"{len(chosen)} tracks, {frames} frames, part {options.part}")

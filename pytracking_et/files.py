@@ -1,4 +1,4 @@
-"""Files written whole or not at all, content hashes, and the cache folder."""
+"""Files and videos written whole or not at all, content hashes, and the cache folder."""
 
 from __future__ import annotations
 
@@ -50,6 +50,40 @@ def atomic_open(path: str | os.PathLike[str], mode: str = "w", **keywords: Any) 
         yield stream
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def video_problem(path: Path, frames: int) -> str | None:
+    """Why a finished video does not hold `frames` frames, or None: encoders say nothing of it."""
+    if frames == 0:
+        return "no frame to write"
+    reason = "is the disk full?"
+    try:
+        with path.open("rb+") as stream:
+            os.fsync(stream.fileno())  # quotas and network folders may complain only here
+    except OSError as error:
+        reason = f"{error.strerror}."
+    else:
+        if _count_frames(path) >= frames:
+            return None
+    return (
+        f"the video cannot be written whole; {reason} It is thrown away, and a file that was there "
+        "before is left as it was; make room, or name another folder"
+    )
+
+
+def _count_frames(path: Path) -> int:
+    """Frames that can be read back from a video; they are not decoded."""
+    import cv2
+
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
+    if not capture.isOpened():
+        # No FFmpeg in this OpenCV, or one that hands out no packets of this codec.
+        capture = cv2.VideoCapture(str(path))
+    found = 0
+    while capture.grab():
+        found += 1
+    capture.release()
+    return found
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

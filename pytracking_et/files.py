@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from .errors import PytrackingETError
+
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -105,9 +107,37 @@ def cache_folder() -> Path:
     if named:
         return Path(named)
     if os.name == "nt":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        base = Path(os.environ.get("LOCALAPPDATA") or home() / "AppData" / "Local")
     elif os.uname().sysname == "Darwin":
-        base = Path.home() / "Library" / "Caches"
+        base = home() / "Library" / "Caches"
     else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        base = Path(os.environ.get("XDG_CACHE_HOME") or home() / ".cache")
     return base / "pytracking_et"
+
+
+def home() -> Path:
+    """The user's home folder.
+
+    Services and containers may have none: HOME is unset or empty, and the user unknown to the
+    system. Theirs is a temporary folder, which only they can read.
+
+    Raises:
+        PytrackingETError: that folder belongs to somebody else.
+    """
+    if os.name == "nt":
+        return Path.home()
+    named = os.environ.get("HOME")
+    if named:
+        return Path(named)
+    import pwd
+
+    user = os.getuid()
+    try:
+        return Path(pwd.getpwuid(user).pw_dir or "/")
+    except KeyError:
+        folder = Path(tempfile.gettempdir()) / f"pytracking_et-{user}"
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    if folder.is_symlink() or folder.stat().st_uid != user:
+        raise PytrackingETError(f"HOME is not set, and {folder} belongs to another user; set HOME")
+    return folder

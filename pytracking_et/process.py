@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 from .errors import PytrackingETError
+from .files import home
 
 # `timeout`, systemd, torchrun and a closed terminal send theirs twice: within this time the second
 # is the same wish, and must not break off what the first one made us save.
@@ -53,7 +54,7 @@ def run(name: str, work: Callable[[], int], stopped: Callable[[], str] | None = 
 
 
 def prepare() -> None:
-    """Streams that exist and take every character; no proxy before this machine's own servers."""
+    """Streams that exist and take every character, a home, no proxy before our own servers."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -66,6 +67,9 @@ def prepare() -> None:
             setattr(sys, stream, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
         elif hasattr(getattr(sys, stream), "reconfigure"):
             getattr(sys, stream).reconfigure(errors="backslashreplace")
+    if os.name != "nt" and not os.environ.get("HOME"):
+        with suppress(PytrackingETError):  # raised again where the folder is needed
+            os.environ["HOME"] = str(home())
     without_proxy()
 
 

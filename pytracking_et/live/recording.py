@@ -88,14 +88,14 @@ class Recording:
 
     def table(self) -> str:
         """CSV: frame (from 0), id (from 1), x, y, w, h in pixels, score; by frame, then id."""
-        rows = [
-            (frame, identity, *box, score)
+        rows = sorted(
+            (frame, identity, box, score)
             for identity, result in self.results.items()
             for frame, box, score in zip(
                 self.frames[identity], result.boxes, result.scores, strict=True
             )
-        ]
-        return "".join([HEADER, *(_line(row[0], row[1], row[2:6], row[6]) for row in sorted(rows))])
+        )
+        return "".join([HEADER, *(_line(*row) for row in rows)])
 
 
 def _line(frame: int, identity: int, box: Sequence[float], score: float) -> str:

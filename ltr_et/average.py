@@ -17,8 +17,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from pytracking_et import network
-from pytracking_et.errors import ParameterError, PytrackingETError
+from pytracking_et import network, process
+from pytracking_et.errors import ParameterError
 
 from .batch_norm import take_statistics
 
@@ -77,14 +77,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--shares", nargs="+", type=float, help="one for each (default: alike)")
     parser.add_argument("--output", type=Path, required=True, help="weight file to write")
     options = parser.parse_args(arguments)
-    try:
+
+    def work() -> int:
         shares = options.shares or [1.0] * len(options.weights)
         average_files(options.weights, shares, options.output)
-    except PytrackingETError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"wrote {options.output}")
-    return 0
+        print(f"wrote {options.output}")
+        return 0
+
+    return process.run("ltr_et.average", work)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
     python -m ltr_et.run_training et_tracker distill --data ../shared/train --max-minutes 60
     torchrun --nproc-per-node 2 -m ltr_et.run_training et_tracker distill
 
-Run again to go on from the last checkpoint.
+Run again to go on from the last checkpoint. Ctrl-C (and SIGTERM, SIGHUP) saves one first.
 """
 
 from __future__ import annotations
@@ -12,10 +12,14 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
+import os
+import shlex
 import sys
+import time
 from pathlib import Path
 
-from pytracking_et.errors import ParameterError, PytrackingETError
+from pytracking_et import process
+from pytracking_et.errors import ParameterError
 
 from .settings import Settings, apply_overrides
 
@@ -91,16 +95,27 @@ def settings_from(options: argparse.Namespace) -> Settings:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Entry point; returns the exit code (2: something the user can mend)."""
-    options = parse(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    try:
-        done = run_training(options.train_module, options.train_name, settings_from(options))
-    except PytrackingETError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print("finished" if done else "stopped; run the same command to go on")
-    return 0
+    """Entry point; returns the exit code (2: something the user can mend, 130: stopped)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    options = parse(words)
+    settings = settings_from(options)
+    began = time.time()
+
+    def resume() -> str:
+        """How to go on: --fresh would throw away what this run has saved."""
+        latest = settings.folder / "latest.pth"
+        saved = latest.is_file() and latest.stat().st_mtime >= began
+        kept = [word for word in words if word != "--fresh" or not saved]
+        start = "torchrun ..." if "TORCHELASTIC_RUN_ID" in os.environ else "python"
+        return f"go on with: {start} -m ltr_et.run_training {shlex.join(kept)}"
+
+    def work() -> int:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+        done = run_training(options.train_module, options.train_name, settings)
+        print("finished" if done else f"stopped; {resume()}")
+        return 0
+
+    return process.run("ltr_et.run_training", work, resume)
 
 
 if __name__ == "__main__":

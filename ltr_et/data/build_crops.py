@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from pytracking_et import process
 from pytracking_et.errors import ImageError
 
 from ..dataset.base import BaseDataset, Image
@@ -129,9 +130,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--width", type=int, default=WIDTH, help="side of a crop (default 480)")
     parser.add_argument("--held-out", type=float, default=HELD_OUT, help="share of clips held out")
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    build(open_pack(options.source), options.output, options.held_out, options.width)
-    return 0
+
+    def work() -> int:
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
+        build(open_pack(options.source), options.output, options.held_out, options.width)
+        return 0
+
+    return process.run("ltr_et.data.build_crops", work, lambda: "the same command goes on")
 
 
 if __name__ == "__main__":

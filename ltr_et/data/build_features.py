@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pytracking_et import process
 from pytracking_et.errors import DatasetError, ImageError
 from pytracking_et.files import atomic_open
 
@@ -253,8 +254,8 @@ def chunks_of(views: int, chunk: int = CHUNK) -> int:
     return -(-views // chunk)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Command line; returns the exit code."""
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--crops", type=Path, required=True, help="crop store")
     parser.add_argument("--output", type=Path, required=True, help="folder of the cache")
@@ -266,18 +267,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--part", choices=("train", "held_out"), default="train")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--chunk", type=int, default=CHUNK, help="search views of a chunk")
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    run(options)
-    return 0
+    return parser.parse_args(arguments)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Make the missing chunks."""
+def main(arguments: list[str] | None = None) -> int:
+    """Make the missing chunks; returns the exit code."""
+    options = parse(arguments)
+    return process.run(
+        "ltr_et.data.build_features", lambda: run(options), lambda: "the same command goes on"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Make the missing chunks; returns the exit code."""
     import cv2
 
     from pytracking_et.network.weights import find, fingerprint
 
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     cv2.setNumThreads(options.threads)
     weights = find(options.network, options.weights)
     held_out = options.part == "held_out"
@@ -290,7 +297,7 @@ def run(options: argparse.Namespace) -> None:
     paths = [options.output / f"chunk-{number:05d}" for number in range(count)]
     if all(path.exists() for path in paths):
         log.info("%s: all %d chunks are there", options.output, count)
-        return
+        return 0
     planner = ViewPlanner(store)
     # Validation views are plain: pasted objects would come from the clips under test.
     maker = ViewMaker(store, None if held_out else Donors(store))
@@ -304,6 +311,7 @@ def run(options: argparse.Namespace) -> None:
         left = (count - number - 1) * options.chunk / rate
         log.info("%d of %d chunks, %.1f views/s, %.0f s left", number + 1, count, rate, left)
     log.info("%d crops could not be read", len(maker.broken))
+    return 0
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ with batches of B see in each step what one process with batches of W B sees.
 from __future__ import annotations
 
 import logging
+import signal
 import time
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -76,6 +77,11 @@ def collate(samples: list[Sample]) -> dict[str, Any]:
 def _start_worker(_: int) -> None:
     # One thread each: workers are there to use the cores that the trainer leaves.
     cv2.setNumThreads(1)
+    # A terminal's Ctrl-C and a batch system's SIGTERM reach all processes of a run: the trainer
+    # alone decides, and needs its workers until it has saved. They end when it does.
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 class PairLoader:

@@ -13,15 +13,13 @@ import argparse
 import json
 import logging
 import random
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from pytracking_et import network
-from pytracking_et.errors import PytrackingETError
+from pytracking_et import network, process
 from pytracking_et.files import atomic_open
 
 from .evolution import Candidate, Evolution
@@ -179,16 +177,16 @@ def _report(generation: int, best: Candidate) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; 2 for what the user can mend."""
     options = parse(arguments)
+    return process.run("ltr_et.search", lambda: _work(options), lambda: "the same command goes on")
+
+
+def _work(options: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if options.threads:
         torch.set_num_threads(options.threads)
-    try:
-        if options.command == "sample":
-            return print_samples(options)
-        best = search(options)
-    except PytrackingETError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    if options.command == "sample":
+        return print_samples(options)
+    best = search(options)
     print(f"{best.genes}\n{best.macs / 1e6:.0f} M multiply-adds, overlap {best.fitness:.3f}")
     print(f"train it: network={best.genes}; start: {options.output / 'best.safetensors'}")
     return 0

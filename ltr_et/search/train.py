@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from pytracking_et.errors import CheckpointError
+from pytracking_et.process import deferred_stop
 
 from ..actors import Batch, ETActor
 from ..training import checkpoint
@@ -51,6 +52,7 @@ def train(settings: TrainSettings, batches: Batches, folder: Path) -> tuple[Supe
 
     Raises:
         CheckpointError: the checkpoint belongs to another seed or number of steps.
+        KeyboardInterrupt: Ctrl-C; after the step under way, which is saved.
     """
     torch.manual_seed(settings.seed)
     net = Supernet()
@@ -65,20 +67,24 @@ def train(settings: TrainSettings, batches: Batches, folder: Path) -> tuple[Supe
     actor = ETActor(net, fast=False)
     source = batches(step)
     saved, losses = time.monotonic(), []
-    while step < settings.steps:
-        net.choose(path_of(settings.seed, step))
-        loss, _ = actor({**next(source), "progress": step / settings.steps})
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-        optimizer.step()
-        schedule.step()
-        losses.append(float(loss.detach()))
-        step += 1
-        if step == settings.steps or time.monotonic() - saved > settings.save:
-            _save(path, settings, net, optimizer, step)
-            log.info("supernet: step %d of %d, loss %.3f", step, settings.steps, losses[-1])
-            saved = time.monotonic()
+    with deferred_stop("stopping after this step, to save it; Ctrl-C again: at once") as stop:
+        while step < settings.steps:
+            net.choose(path_of(settings.seed, step))
+            loss, _ = actor({**next(source), "progress": step / settings.steps})
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+            optimizer.step()
+            schedule.step()
+            losses.append(float(loss.detach()))
+            step += 1
+            due = time.monotonic() - saved > settings.save
+            if step == settings.steps or due or stop.asked:
+                _save(path, settings, net, optimizer, step)
+                log.info("supernet: step %d of %d, loss %.3f", step, settings.steps, losses[-1])
+                saved = time.monotonic()
+            if stop.asked:
+                raise KeyboardInterrupt
     return net, losses
 
 

@@ -20,7 +20,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytracking_et.errors import DatasetError, ParameterError, PytrackingETError
+from pytracking_et import process
+from pytracking_et.errors import DatasetError, ParameterError
 from pytracking_et.files import cache_folder
 from pytracking_et.network import weights
 from pytracking_et.tracking.parameters import Parameters
@@ -183,11 +184,7 @@ def chosen_subjects(options: argparse.Namespace) -> list[Subject]:
 def main(arguments: list[str] | None = None) -> int:
     """Print the table; one line on stderr for each clip tracked."""
     options = parse(arguments)
-    try:
-        return _main(options)
-    except PytrackingETError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return process.run("ltr_et.tracking_validation", lambda: _main(options))
 
 
 def _main(options: argparse.Namespace) -> int:

@@ -148,7 +148,7 @@ def _prepare_features(settings: Settings, views: int, folder: Path) -> None:
         _alone(f"the feature cache {settings.features}")
         log.info("building the feature cache %s (%d search views)", settings.features, views)
     # Of a complete cache this compares the settings and no more.
-    build_features.main([str(argument) for argument in arguments])
+    build_features.run(build_features.parse([str(argument) for argument in arguments]))
 
 
 def _check_backbone(settings: Settings, features: Path) -> None:

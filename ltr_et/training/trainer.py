@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from pytracking_et.process import Stop, deferred_stop
+
 from ..actors import BaseActor, Batch
 from ..ema import EMA
 from ..settings import Settings, Stage
@@ -99,9 +101,14 @@ class Trainer:
             self.net.load_state_dict(self._resumed["net"])
         self.ema = EMA(self.net)
         self.log: TrainingLog | None = None
+        self._stop = Stop()
 
     def run(self) -> bool:
-        """Train until all stages are done (True) or `max_minutes` have passed (False)."""
+        """Train until all stages are done (True) or `max_minutes` have passed (False).
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C was pressed; between two steps, and after saving them.
+        """
         settings = self.settings
         if self.group.leads:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -112,13 +119,18 @@ class Trainer:
         if not self._resumed:
             self._measure()
         finished = True
-        while self.stage_number < len(settings.stages) and finished:
-            finished = self._run_stage(settings.stages[self.stage_number])
+        with deferred_stop("stopping after this step, to save it; Ctrl-C again: at once") as stop:
+            self._stop = stop
+            while self.stage_number < len(settings.stages) and finished:
+                finished = self._run_stage(settings.stages[self.stage_number])
+        stopped = not finished and self.group.any(stop.asked)
         if self.group.leads:
             self._event("finished" if finished else "paused")
             plot(self.folder / "log.jsonl", self.folder / "curves.png")
             assert self.log is not None
             self.log.close()
+        if stopped:
+            raise KeyboardInterrupt
         return finished
 
     # -- one stage ---------------------------------------------------------------------------
@@ -189,7 +201,7 @@ class Trainer:
                     self._snapshot(f"samples_{self.samples:09d}")
                 if self._due(timers, "save", settings.save_minutes):
                     self._save(optimizer, data)
-                if self._out_of_time():
+                if self._must_end():
                     self._record(stage, meter)
                     self._save(optimizer, data)
                     return self.step >= stage.steps
@@ -266,9 +278,9 @@ class Trainer:
         self.seconds += min(now - self._clock, LONGEST_STEP)
         self._clock = now
 
-    def _out_of_time(self) -> bool:
+    def _must_end(self) -> bool:
         late = self._deadline is not None and time.perf_counter() > self._deadline
-        return self._deadline is not None and self.group.any(late)
+        return self.group.any(late or self._stop.asked)
 
     def _due(self, timers: dict[str, float], name: str, minutes: float) -> bool:
         if not minutes or not self.group.leads:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from ..errors import ResultsError
+from ..files import video_problem
 from .boxfiles import PathArgument
 from .comparison import describe, folder_of
 from .figures import get_plot_draw_styles
@@ -37,7 +38,8 @@ def playback_results(
         The file written.
 
     Raises:
-        ResultsError: a tracker has no results of the sequence, or OpenCV cannot write MP4.
+        ResultsError: a tracker has no results of the sequence, OpenCV cannot write MP4, or the disk
+            is full.
         ImageError: a frame cannot be read.
     """
     name = str(sequence.name)
@@ -69,6 +71,8 @@ def playback_results(
                 writer.write(image)
         finally:
             writer.release()
+        if problem := video_problem(temporary, len(paths)):
+            raise ResultsError(f"{target}: {problem}")
     return target
 
 

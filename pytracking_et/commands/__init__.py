@@ -12,7 +12,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from ..errors import PytrackingETError
+from .. import process
 from ..version import __version__
 
 # name: (module in this package, one line for --help). Order is the order of the help text.
@@ -48,6 +48,7 @@ def _overview() -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; returns the exit code (0 done, 1 failures reported, 2 bad input)."""
+    process.prepare()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_overview())
@@ -66,17 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     module.add_arguments(parser)
     args = parser.parse_args(rest)
-    try:
-        return int(module.run(args))
-    except PytrackingETError as error:
-        print(f"ettrack {name}: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"ettrack {name}: stopped", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # The reader (head, less) has gone; there is nobody left to tell.
-        return 141
+    return process.run(f"ettrack {name}", lambda: int(module.run(args)))
 
 
 def parse_boolean(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -10,10 +11,27 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..errors import EngineError
 from ..network.trackers import TrackingNetwork
 from .base import Crop, Maps, TargetEngine
 from .export import load_graphs
 from .graphs import SearchGraph, TemplateGraph, graphs
+
+_forked = False
+
+
+def _after_fork() -> None:
+    """Compute in one thread from here on.
+
+    GNU OpenMP's threads are not there in a forked child, which would wait for them for ever.
+    """
+    global _forked
+    _forked = True
+    torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def exact_convolutions(device: torch.device) -> AbstractContextManager[None]:
@@ -43,12 +61,26 @@ class TorchRuntime:
         device: str = "cpu",
         threads: int | None = None,
     ) -> None:
-        self._template, self._search = template.to(device), search.to(device)
         self.device = torch.device(device)
-        self.threads = threads
+        self._check_fork()
+        self._template, self._search = template.to(device), search.to(device)
+        self._threads = threads
         self.name = "torch f32"
 
+    @property
+    def threads(self) -> int | None:
+        """CPU threads; None: as the process has set."""
+        return 1 if _forked else self._threads
+
+    def _check_fork(self) -> None:
+        if self.device.type == "cuda" and torch.cuda._is_in_bad_fork():
+            raise EngineError(
+                "CUDA was used before this process was forked, and does not survive that; start "
+                "processes with multiprocessing.get_context('spawn')"
+            )
+
     def _tensor(self, image: NDArray[np.uint8]) -> Tensor:
+        self._check_fork()
         # The setting is the process's: another engine may have changed it since.
         if self.threads is not None and torch.get_num_threads() != self.threads:
             torch.set_num_threads(self.threads)

@@ -22,7 +22,7 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from ..errors import DatasetError, ParameterError
-from ..files import atomic_open
+from ..files import atomic_open, home
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -123,11 +123,11 @@ def settings_places() -> list[Path]:
 def user_folder() -> Path:
     """The user's configuration folder by the system's convention; not created here."""
     if os.name == "nt":
-        base = Path(os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming")
+        base = Path(os.environ.get("APPDATA") or home() / "AppData" / "Roaming")
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
+        base = home() / "Library" / "Application Support"
     else:
-        base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+        base = Path(os.environ.get("XDG_CONFIG_HOME") or home() / ".config")
     return base / "pytracking_et"
 
 

@@ -21,8 +21,11 @@ _PROGRESS_SECONDS = 0.2
 
 def main(pipe: Connection, threads: int, crash_file: str) -> None:
     """Serve units until the parent sends None or is gone."""
-    # Ctrl-C reaches every process of the terminal; the parent alone decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C and a hang-up reach every process of the terminal; the parent alone decides what they
+    # mean. SIGTERM is how it ends this one.
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # A segmentation fault has no Python traceback; this file is where its stack goes instead.
     with open(crash_file, "w", encoding="utf-8") as crash:  # noqa: PTH123

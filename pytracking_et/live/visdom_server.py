@@ -14,9 +14,11 @@ import argparse
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from http.client import HTTPException
 from pathlib import Path
@@ -24,6 +26,7 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
+from .. import process
 from ..errors import DependencyError, PytrackingETError
 
 HERE = Path(__file__).parent
@@ -58,6 +61,7 @@ def answers(server: str, port: int, timeout: float = 1.0) -> bool:
     Asks for its list of environments, not for its page: with tornado 6.6 Visdom 0.2.4 answers
     clients and refuses the page.
     """
+    process.without_proxy()
     request = Request(f"{address(server)}:{port}/env_state", data=b"{}")
     try:
         with urlopen(request, timeout=timeout) as response:
@@ -98,9 +102,10 @@ class LocalServer:
         require_visdom()
         if answers(ADDRESS, self.port):
             return self
-        command = [sys.executable, "-m", __name__, "--port", str(self.port)]
+        command = [sys.executable, "-m", __name__, "--port", str(self.port), "--until-eof"]
         with tempfile.TemporaryFile() as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            # The pipe ends with this process, however that ends: the server leaves then.
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
             deadline = time.monotonic() + START_SECONDS
             while not answers(ADDRESS, self.port):
                 if self._process.poll() is not None or time.monotonic() > deadline:
@@ -115,12 +120,14 @@ class LocalServer:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
+        if self._process is not None:
+            assert self._process.stdin is not None
+            self._process.stdin.close()
             try:
                 self._process.wait(timeout=5)
             except subprocess.TimeoutExpired:
                 self._process.kill()
+                self._process.wait()
 
     @property
     def url(self) -> str:
@@ -128,8 +135,8 @@ class LocalServer:
         return f"http://{ADDRESS}:{self.port}"
 
 
-def serve(port: int) -> None:
-    """Run a server until it is ended (blocks)."""
+def serve(port: int, until_eof: bool = False) -> None:
+    """Run a server until it is ended (blocks), or until standard input is closed."""
     # visdom imports torch where it is there, for its client's sake: seconds and 200 MB for nothing.
     sys.modules["torch"] = None  # type: ignore[assignment]
     import tornado.ioloop
@@ -172,15 +179,35 @@ def serve(port: int) -> None:
         app = Application(port=port, base_url="", env_path=f"{folder}{os.sep}")
         app.add_handlers(".*", handlers)
         app.listen(port, address=ADDRESS, max_buffer_size=1 << 28)
-        tornado.ioloop.IOLoop.current().start()
+        loop = tornado.ioloop.IOLoop.current()
+        if until_eof:
+            threading.Thread(target=_stop_at_eof, args=(loop,), daemon=True).start()
+        loop.start()
 
 
-def main() -> None:
+def _stop_at_eof(loop: Any) -> None:
+    # Not through sys.stdin, whose lock a waiting thread would hold when the interpreter ends.
+    while os.read(0, 1):
+        pass
+    loop.add_callback(loop.stop)
+
+
+def main() -> int:
     """Entry point of `python -m`."""
     parser = argparse.ArgumentParser(description="Start a local Visdom server, offline.")
     parser.add_argument("--port", type=int, default=8097)
-    serve(parser.parse_args().port)
+    parser.add_argument("--until-eof", action="store_true", help="end with standard input")
+    options = parser.parse_args()
+    if options.until_eof:
+        # A terminal's Ctrl-C reaches this process too, while who started it still sends panels.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def work() -> int:
+        serve(options.port, options.until_eof)
+        return 0
+
+    return process.run("visdom_server", work)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ResultsError
-from ..files import atomic_path
+from ..files import atomic_path, video_problem
 
 # Codecs that OpenCV's wheels can encode on Linux, Windows and macOS (tried in this order). H.264
 # is not among them for its licence: MP4 holds MPEG-4 part 2, which players open but browsers do
@@ -35,12 +35,13 @@ class VideoWriter:
             writer.write(image)          # HxWx3 uint8, RGB
 
     The file appears under its name when the block ends well, or ends by an error or Ctrl-C after
-    at least one frame (what was recorded so far is worth keeping); never as a broken file. Size is
-    that of the first frame, cut to even numbers as video codecs need; later frames of another size
-    are fitted into it with black borders.
+    at least one frame (what was recorded so far is worth keeping); never as a broken file: it is
+    read back before it takes its name. Size is that of the first frame, cut to even numbers as
+    video codecs need; later frames of another size are fitted into it with black borders.
 
     Raises:
-        ResultsError: unknown suffix, no codec for it, folder not writable, or no frame written.
+        ResultsError: unknown suffix, no codec for it, folder not writable, no frame written, or not
+            all that were written can be read back (a full disk).
     """
 
     def __init__(self, path: str | os.PathLike[str], fps: float | None = None) -> None:
@@ -64,13 +65,15 @@ class VideoWriter:
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         if self._writer is not None:
             self._writer.release()
-        if self.frames:
+        assert self._temporary is not None
+        problem = video_problem(self._temporary, self.frames)
+        if problem is None:
             self._stack.close()
             return
-        empty = ResultsError(f"output {str(self.path)!r}: no frame to write")
-        self._stack.__exit__(ResultsError, empty, None)
-        if kind is None:
-            raise empty
+        error = ResultsError(f"output {str(self.path)!r}: {problem}")
+        self._stack.__exit__(ResultsError, error, None)
+        if self.frames or kind is None:
+            raise error
 
     def write(self, image: NDArray[np.uint8]) -> None:
         """Append one frame, RGB HxWx3 uint8."""
@@ -91,7 +94,7 @@ class VideoWriter:
                 return writer
         raise ResultsError(
             f"output {str(self.path)!r}: this OpenCV can encode none of {', '.join(names)}; "
-            "try another suffix, .avi works everywhere"
+            "try another suffix, .avi works everywhere (or is the disk full?)"
         )
 
 

@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 
 from .image import Image
 
+# Times the longer side of the frame. A target as large as a square frame needs 4.54 for its search
+# region; a given box can be larger, and would take gigabytes of border.
+LARGEST_CROP = 5
+
 Point = Sequence[float] | NDArray[np.float64]
 
 
@@ -64,6 +68,8 @@ def crop(image: Image, center: Point, side: int, output: int, fill: Image) -> Im
     x1, y1 = max(min(left + side, width), x0), max(min(top + side, height), y0)
     if x1 == x0 or y1 == y0:
         return np.broadcast_to(fill, (output, output, 3)).copy()
+    if side > LARGEST_CROP * max(width, height):
+        return _sampled(image, (left, top), side, output, fill)
     patch = image[y0:y1, x0:x1]
     if patch.shape[0] != side or patch.shape[1] != side:
         # Bordering the patch, not the frame, gives the same pixels for a fraction of the copying.
@@ -75,3 +81,26 @@ def crop(image: Image, center: Point, side: int, output: int, fill: Image) -> Im
     if side == output:
         return np.ascontiguousarray(patch)
     return np.asarray(cv2.resize(patch, (output, output), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def _sampled(image: Image, origin: tuple[int, int], side: int, output: int, fill: Image) -> Image:
+    """The same crop from the pixels alone that it shows, equal but for the rounding."""
+    places = (np.arange(output) + 0.5) * (side / output) - 0.5
+
+    def neighbours(start: int, length: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        """Of each place the pixel before and after it, (2, output), and which lie in the frame."""
+        found = start + np.floor(places).astype(np.intp) + np.array([[0], [1]])
+        return np.clip(found, 0, length - 1), (found >= 0) & (found < length)
+
+    (columns, in_width), (rows, in_height) = (
+        neighbours(start, length) for start, length in zip(origin, image.shape[1::-1], strict=True)
+    )
+    part = places - np.floor(places)
+    weights = np.stack([1 - part, part])
+    result = np.zeros((output, output, 3))
+    for y in (0, 1):
+        for x in (0, 1):
+            inside = in_height[y][:, None, None] & in_width[x][:, None]
+            pixels = np.where(inside, image[rows[y]][:, columns[x]], fill)
+            result += pixels * weights[y][:, None, None] * weights[x][:, None]
+    return np.rint(result).astype(np.uint8)

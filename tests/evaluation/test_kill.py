@@ -101,14 +101,16 @@ def test_killed_and_resumed_equals_undisturbed(tmp_path, kills):
     assert not [name for name in left if ".tmp" in name]
 
 
-@pytest.mark.parametrize("threads", [0, 2])
-def test_ctrl_c_stops_at_once_and_keeps_what_is_done(tmp_path, threads):
+@pytest.mark.parametrize(
+    "threads, how", [(0, "SIGINT"), (2, "SIGINT"), (0, "SIGTERM"), (2, "SIGHUP")]
+)
+def test_ctrl_c_stops_at_once_and_keeps_what_is_done(tmp_path, threads, how):
     runs = Runs(tmp_path)
     process = runs.start("stopped", threads)
     first = process.stderr.readline()
     assert first.startswith("[1/7] seq")
     family = descendants(process)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+    os.killpg(process.pid, getattr(signal, how))  # as a terminal does: to all of them
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "finished sequences are kept" in errors

@@ -1,3 +1,8 @@
+import errno
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -44,3 +49,66 @@ def test_folder_in_the_way(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(ResultsError, match="cannot write results"):
         record(tmp_path / "file").save()
+
+
+ROWS = ["frame,id,x,y,w,h,score", "0,1,1.0000,2.0000,3.0000,4.0000,0.500000"]
+
+
+def row(recording, frame):
+    recording.add(frame, Mark(1, np.array([1.0, 2, 3, 4]), 0.5), 0.01)
+
+
+def test_boxes_are_on_disk_as_they_come(tmp_path):
+    program = f"""
+import os, signal, sys
+from pathlib import Path
+from tests.live.test_recording import Recording, row
+recording = Recording(Path({str(tmp_path)!r}), "webcam")
+for frame in range(5):
+    row(recording, frame)
+os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+"""
+    command = [sys.executable, "-c", program]
+    for name in ("video_webcam.unfinished.csv", "video_webcam.unfinished-2.csv"):
+        assert subprocess.run(command, cwd=Path(__file__).parents[2]).returncode != 0
+        lines = (tmp_path / name).read_text().splitlines()
+        assert len(lines) == 6
+        assert lines[:2] == ROWS
+    # A later run that ends well removes its own file, not those.
+    recording = Recording(tmp_path, "webcam")
+    row(recording, 0)
+    assert (tmp_path / "video_webcam.unfinished-3.csv").read_text().splitlines() == ROWS
+    recording.save()
+    left = sorted(path.name for path in tmp_path.glob("*.csv"))
+    assert left == ["video_webcam.csv", "video_webcam.unfinished-2.csv",
+                    "video_webcam.unfinished.csv"]  # fmt: skip
+
+
+def test_a_full_disk_is_said_once_and_the_boxes_stay_in_memory(tmp_path):
+    notices = []
+    recording = Recording(tmp_path, "webcam", notify=notices.append)
+    row(recording, 0)
+    stream = recording._journal._stream
+
+    class Full:
+        fileno, close = stream.fileno, stream.close
+
+        def write(self, data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    recording._journal._stream = Full()
+    row(recording, 1)
+    row(recording, 2)
+    assert len(notices) == 1 and "No space left" in notices[0]
+    recording.save()
+    assert len((tmp_path / "video_webcam_1.txt").read_text().splitlines()) == 3
+
+
+def test_what_cannot_be_saved_is_named_where_it_is(tmp_path, monkeypatch):
+    notices = []
+    recording = Recording(tmp_path, "webcam", notify=notices.append)
+    row(recording, 0)
+    (tmp_path / "video_webcam_1.txt").mkdir()  # in the way
+    with pytest.raises(ResultsError):
+        recording.save()
+    assert notices == [f"the boxes are in {tmp_path / 'video_webcam.unfinished.csv'}"]

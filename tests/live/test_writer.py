@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -108,3 +112,33 @@ def test_webm_takes_the_quick_codec_first(tmp_path, monkeypatch, known, tried):
     writer._temporary = tmp_path / "out.webm"
     writer.write(picture())
     assert asked == tried
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX systems")
+@pytest.mark.parametrize("ending", ["well", "by Ctrl-C"])
+@pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv", ".webm"])
+def test_a_video_that_cannot_be_written_whole_leaves_the_old_file(tmp_path, suffix, ending):
+    path = tmp_path / f"out{suffix}"
+    path.write_bytes(b"old")
+    program = f"""
+import resource
+import numpy as np
+from pytracking_et.errors import ResultsError
+from pytracking_et.live.writer import VideoWriter
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))  # writing fails as on a full disk
+noise = np.random.default_rng(0).integers(0, 256, (40, 96, 128, 3), np.uint8)
+try:
+    with VideoWriter({str(path)!r}) as writer:
+        for image in noise:
+            writer.write(image)
+        if {ending != "well"}:
+            raise KeyboardInterrupt
+except ResultsError as error:
+    print(error)
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "cannot be written whole" in done.stdout
+    assert path.read_bytes() == b"old"
+    assert leftovers(tmp_path) == [path.name]

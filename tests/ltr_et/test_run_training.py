@@ -48,7 +48,7 @@ def test_command_line_reaches_the_settings(tmp_path):
 
 def test_a_mistake_is_one_line_and_code_2(capsys):
     assert run_training.main(["et_tracker", "nothing"]) == 2
-    assert capsys.readouterr().err.startswith("error: no training settings")
+    assert capsys.readouterr().err.startswith("ltr_et.run_training: error: no training settings")
 
 
 def test_no_teacher(tmp_path, monkeypatch):

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import cv2
 import numpy as np
 import pytest
 
 from pytracking_et.tracking.crop import (
+    LARGEST_CROP,
     context_side,
     crop,
     crop_origin,
@@ -84,3 +86,29 @@ def test_mean_color_is_truncated():
     image = np.zeros((1, 2, 3), np.uint8)
     image[0, 0] = (1, 3, 255)
     assert mean_color(image).tolist() == [0, 1, 127]
+
+
+@pytest.mark.parametrize("center", [(30, 20), (0, 39), (-70.5, 61.2), (59.4, -3)])
+@pytest.mark.parametrize("side", [301, 512, 999])
+@pytest.mark.parametrize("output", [32, 127])
+def test_a_crop_far_larger_than_the_frame_is_the_same_without_its_border(center, side, output):
+    image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    assert side > LARGEST_CROP * 60
+    fill = mean_color(image)
+    actual = crop(image, center, side, output, fill).astype(int)
+    expected = reference(image, center, side, output, fill).astype(int)
+    assert np.abs(actual - expected).max() <= 1
+    assert (actual != fill).any()
+
+
+def test_a_huge_box_takes_no_memory():
+    resource = pytest.importorskip("resource")
+    image = np.full((1080, 1920, 3), 200, np.uint8)
+    image[500:580] = 10
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for side in (30_000, 10_000_000):
+        patch = crop(image, (960, 540), side, 288, np.zeros(3, np.uint8))
+        assert patch.shape == (288, 288, 3)
+        assert patch.flags.c_contiguous
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown * (1 if sys.platform == "darwin" else 1024) < 200_000_000

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 import tempfile
 
+from pytracking_et import process
 from pytracking_et.live.web import Limits, serve
 
 from .fakes import MatchTracker
 
-if __name__ == "__main__":
+
+def main() -> int:
     tempfile.tempdir = sys.argv[2]
     serve(
         lambda: MatchTracker(float(sys.argv[1])),
@@ -18,3 +20,8 @@ if __name__ == "__main__":
         limits=Limits(upload_bytes=5 << 20),
         announce=lambda address: print(address, flush=True),
     )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(process.run("serve", main))

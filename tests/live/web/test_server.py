@@ -61,7 +61,7 @@ def wait_for(check, seconds=20.0):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_signals_end_it_without_a_trace(folder, clip, how):
     with fake_server(folder, 0.05) as server:
         session = post(server, "/api/videos?name=a.mp4", clip.read_bytes())
@@ -70,7 +70,7 @@ def test_signals_end_it_without_a_trace(folder, clip, how):
             client.send(json.dumps({"type": "target", "frame": 0, "box": fakes.true_box(0)}))
             client.recv()
             assert server.files()
-            server.stop(how)
+            assert server.stop(getattr(signal, how)) == 0
     assert list(folder.iterdir()) == []
 
 

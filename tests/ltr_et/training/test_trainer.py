@@ -215,3 +215,61 @@ def test_kill_9_and_resume_gives_the_same_curve(tmp_path):
     assert 5 <= len(losses(made)) < 12
     subprocess.run(killed, env=environment(), check=True, timeout=600, capture_output=True)
     assert losses(made) == losses(settings(tmp_path / "whole"))
+
+
+class Interrupting(RandomPairs):
+    """Presses Ctrl-C while a sample is made."""
+
+    def __init__(self, at):
+        super().__init__(4)
+        self.at = at
+
+    def __getitem__(self, key):
+        if key == (0, self.at):
+            signal.raise_signal(signal.SIGINT)
+        return super().__getitem__(key)
+
+
+@pytest.mark.parametrize("at, steps", [(2, 2), (7, 5)])
+def test_ctrl_c_saves_between_two_steps_and_goes_on_as_if_nothing_was(tmp_path, at, steps):
+    stages = stage(samples=8), stage("all", 4, rates={"exemplar": 1, "neck": 1})
+    undisturbed, stopped = settings(tmp_path / "a", *stages), settings(tmp_path / "b", *stages)
+    stopped.save_minutes = 0
+    trainer(undisturbed).run()
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        trainer(stopped, Interrupting(at)).run()
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert len(losses(stopped)) == steps
+    assert [r["event"] for r in read_log(stopped.folder / "log.jsonl") if "event" in r][-1] == (
+        "paused"
+    )
+    assert trainer(stopped).run()
+    assert losses(stopped) == losses(undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX systems")
+@pytest.mark.parametrize("name, processes", [("SIGINT", 1), ("SIGTERM", 1), ("SIGHUP", 1),
+                                             ("SIGTERM", 2)])  # fmt: skip
+def test_signals_save_the_step_under_way(tmp_path, name, processes):
+    command = [sys.executable, *worker_command(tmp_path, 2, 2000)]
+    if processes > 1:
+        start = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+        command[1:1] = start
+    made = settings(tmp_path)
+    run = subprocess.Popen(
+        command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 300
+    while len(losses(made)) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(run.pid, getattr(signal, name))  # to all, as terminals and batch systems do
+    _, errors = run.communicate(timeout=120)
+    if processes == 1:
+        assert run.returncode == 130
+        assert "Traceback" not in errors
+    assert "worker: stopped" in errors
+    assert checkpoint.load(made.folder / "latest.pth")["step"] == len(losses(made)) >= 3

@@ -7,10 +7,11 @@ import torch
 
 from ltr_et.settings import Settings, Stage
 from ltr_et.training.distributed import group
+from pytracking_et import process
 from tests.ltr_et.training.test_trainer import settings, trainer
 
 
-def main(folder: str, batch: str, steps: str, batch_norm: str = "frozen") -> None:
+def main(folder: str, batch: str, steps: str, batch_norm: str = "frozen") -> int:
     torch.set_num_threads(1)
     size = int(batch)
     stage = Stage(
@@ -21,7 +22,8 @@ def main(folder: str, batch: str, steps: str, batch_norm: str = "frozen") -> Non
     made: Settings = settings(Path(folder), stage)
     with group(use_gpu=False) as processes:
         trainer(made, group=processes).run()
+    return 0
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    raise SystemExit(process.run("worker", lambda: main(*sys.argv[1:])))

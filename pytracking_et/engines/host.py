@@ -10,6 +10,14 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
+# Instruction sets (Linux's names) without which a precision is slower than float32.
+INSTRUCTIONS = {
+    "bf16": frozenset({"avx512_bf16", "amx_bf16"}),
+    "int8": frozenset({"avx512_vnni", "avx_vnni", "amx_int8"}),
+}
+# Share of the CPUs that others may keep busy while a measurement still says something.
+_BUSY = 0.5
+
 
 @lru_cache(maxsize=1)
 def cpu_name() -> str:
@@ -31,6 +39,16 @@ def cpu_flags() -> frozenset[str]:
             if line.startswith(("flags", "Features")):
                 return frozenset(line.partition(":")[2].split())
     return frozenset()
+
+
+def computes_in(precision: str) -> bool:
+    """Whether the CPU has instructions for a precision; only Linux tells."""
+    return precision not in INSTRUCTIONS or bool(cpu_flags() & INSTRUCTIONS[precision])
+
+
+def is_busy() -> bool:
+    """Whether other programs keep the CPUs busy; False where the system does not tell."""
+    return hasattr(os, "getloadavg") and os.getloadavg()[0] > _BUSY * (os.cpu_count() or 1)
 
 
 def cpu_count() -> int:

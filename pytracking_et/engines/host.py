@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import importlib.metadata
+import locale
 import os
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -69,6 +72,24 @@ def package_version(module: str) -> str:
         names = importlib.metadata.packages_distributions().get(module, [])
         found = sorted({f"{name} {importlib.metadata.version(name)}" for name in names})
         return ", ".join(found) or "unknown"
+
+
+@contextmanager
+def c_numbers() -> Iterator[None]:
+    """Have C libraries write and read numbers with a point, as graph files need it.
+
+    Under LC_NUMERIC of Germany, which any Qt window may set, OpenVINO writes 9,99e-06 into its
+    files, and reads 9 from them.
+    """
+    before = locale.setlocale(locale.LC_NUMERIC)
+    if before == "C":
+        yield
+        return
+    locale.setlocale(locale.LC_NUMERIC, "C")
+    try:
+        yield
+    finally:
+        locale.setlocale(locale.LC_NUMERIC, before)
 
 
 def return_freed_memory() -> None:

@@ -19,8 +19,8 @@ def result_tables(dataset: Iterable[Any], tracker: Tracker, finished: Iterable[s
 
     Returns:
         Text for the terminal. AUC and precision are of the sub-pixel boxes; the mean of the
-        integer boxes, as pytracking would read them, and engine and precision stand below. Where the benchmark hides its
-        ground truth only frames and fps are shown.
+        integer boxes, as pytracking would read them, stands below, and engine and precision. Where
+        the benchmark hides its ground truth only frames and fps are shown.
     """
     names = set(finished)
     groups: dict[str, list[Any]] = {}

@@ -71,7 +71,7 @@ HARNESS_FIELDS = frozenset(
 
 
 def evaluation_precision(params: Any) -> str:
-    """The rule: who evaluates computes in float32, unless the parameter file or the user says other.
+    """The rule: who evaluates computes in float32, unless parameter file or user say otherwise.
 
     bf16 and int8 boxes differ by pixels between processors and thread counts, float32's do not, and
     figures must be the same everywhere. It holds for `run`, `experiment`, the cluster, VOT, the

@@ -159,6 +159,9 @@ def test_without_exporter_torch_runs(weight_file, monkeypatch, capsys):
     ("engine", "precision"), [("onnx", "auto"), ("openvino", "f32"), ("auto", "int8")]
 )
 def test_what_was_asked_for_is_not_replaced_by_torch(engine, precision, weight_file, monkeypatch):
+    if engine != "auto" and precision != "auto":
+        pytest.importorskip(engine, reason=f"pip install 'pytracking-et[{engine}]'")
+
     def exported(*_):
         raise EngineError("writing ONNX graphs needs the package onnx")
 

@@ -99,7 +99,7 @@ def test_exports_are_the_same_under_other_settings(weight_file, tmp_path):
 def test_thread_counts_do_not_change_float32_boxes(
     name, exported_here, weight_file, searches, template
 ):
-    """Maps may differ in the last bits; boxes in none of the digits that are written."""
+    """OpenVINO's and ONNX Runtime's maps are the same bits; torch's may differ in the last ones."""
     answers = []
     for threads in (1, 2, 3):
         engine = create(name, NETWORK, weight_file, threads=threads, precision="f32")
@@ -107,5 +107,7 @@ def test_thread_counts_do_not_change_float32_boxes(
         answers.append([engine.track(search) for search in searches])
     for other in answers[1:]:
         for (score, distances), (score_2, distances_2) in zip(answers[0], other, strict=True):
-            np.testing.assert_allclose(score_2, score, atol=1e-6)
-            np.testing.assert_allclose(distances_2, distances, atol=1e-4)
+            np.testing.assert_allclose(score_2, score, atol=0 if name != "torch" else 1e-6, rtol=0)
+            np.testing.assert_allclose(
+                distances_2, distances, atol=0 if name != "torch" else 1e-4, rtol=0
+            )

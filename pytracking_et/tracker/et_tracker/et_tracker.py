@@ -41,12 +41,15 @@ class ETTrack(BaseTracker):
 
     @staticmethod
     def chosen_engine(params: Any) -> tuple[str, str]:
-        """Engine and precision, `auto` decided for this machine (one choice for all workers)."""
+        """Engine and precision, `auto` decided for this machine.
+
+        With one thread, whatever the workers have: one choice for any number of them.
+        """
         engine, precision = params.get("engine", "auto"), evaluation_precision(params)
         if "auto" in (engine, precision):
             path = ETTrack.weights_file(params)
-            network, threads = params.get("network", "et_tracker"), params.get("threads", None)
-            engine, precision = create(engine, network, path, threads, precision).name.split()
+            network = params.get("network", "et_tracker")
+            engine, precision = create(engine, network, path, 1, precision).name.split()
         return engine, precision
 
     def initialize_features(self) -> None:

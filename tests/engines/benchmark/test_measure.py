@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -80,6 +81,35 @@ def test_bf16_is_measured_where_the_cpu_has_it(flags, precisions, wanted, weight
     rows = subjects([1], NETWORK, weight_file, digest, ["openvino"], precisions)
     assert {row.precision for row in rows if row.kind == "engine"} == wanted
     assert set(report.machine()["instructions"]) == flags
+
+
+@pytest.mark.parametrize(
+    ("flags", "wanted"),
+    [
+        ({"avx2"}, "auto takes, with 2 thread(s): openvino auto"),
+        (
+            {"avx512_bf16"},
+            "auto takes, with 2 thread(s): openvino auto; "
+            "in evaluation, which is float32, openvino f32",
+        ),
+    ],
+)
+def test_what_auto_takes(flags, wanted, weight_file, monkeypatch):  # noqa: F811
+    from pytracking_et.commands.benchmark import _auto
+    from pytracking_et.engines import auto, host
+
+    asked = []
+
+    def choose(engine, precision, network, path, digest, threads, again):
+        asked.append((engine, threads, again))
+        return SimpleNamespace(name=f"openvino {precision}")
+
+    monkeypatch.setattr(host, "cpu_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(auto, "installed", lambda name: True)
+    monkeypatch.setattr(auto, "choose", choose)
+    named = {"network": NETWORK, "checkpoint": str(weight_file)}
+    assert _auto(SimpleNamespace(threads=[2], again=True, **named)) == [wanted]
+    assert set(asked) == {("auto", 2, True)}
 
 
 def test_table_and_plot(tmp_path):

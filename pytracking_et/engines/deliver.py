@@ -69,12 +69,14 @@ def deliver(
         files = {name: sha256(temporary / name) for name in names}
         metadata = dataclasses.replace(metadata, format=form, files=files)
         reader = _reader(temporary, metadata)
-        found = [
-            Reference.read(temporary / name).difference(reader)
+        found = {
+            name: Reference.read(temporary / name).difference(reader)
             for name in reference_names(metadata)
-        ]
-        difference = {key: max(one[key] for one in found) for key in found[0]}
-        if not all(agrees(one, precision) for one in found):
+        }
+        difference = {
+            key: max(one[key] for one in found.values()) for key in ("score", "distances")
+        }
+        if not all(agrees(one, precision, name) for name, one in found.items()):
             raise EngineError(f"the {form} graphs differ from the network: {difference}")
         metadata = dataclasses.replace(metadata, parity=difference)
         metadata.write(temporary)

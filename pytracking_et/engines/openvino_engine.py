@@ -111,14 +111,15 @@ class OpenVinoRuntime(GraphRuntime):
         """
         kind, _, side = path.stem.partition("_")
         key = (kind, int(side))
-        reference = Reference.read(self.folder / reference_name(self.metadata, *key))
+        name = reference_name(self.metadata, *key)
+        reference = Reference.read(self.folder / name)
         # The reference needs a graph of the other kind as well, whose check may need this one.
         self._compiled[key] = _runner(model)
         try:
             difference = reference.difference(self)
         finally:
             del self._compiled[key]
-        if not agrees(difference, self.precision):
+        if not agrees(difference, self.precision, name):
             raise EngineError(
                 f"openvino {VERSION} computes {path.stem} wrong here: it differs from the network "
                 f"by {difference['score']:.2g} (score) and {difference['distances']:.2g} px; "

@@ -233,6 +233,27 @@ def folder_of(tracker: Any, dataset: str = "") -> ResultFolder:
     return ResultFolder.open(path, dataset)
 
 
+def engines_note(trackers: Sequence[Any], names: Iterable[str], dataset: str = "") -> str:
+    """What notes say of engines and precisions, for example "; engine: openvino f32".
+
+    Args:
+        trackers, dataset: as in `compare` and `folder_of`.
+        names: sequences.
+    """
+    names, labels = list(names), labels_of(trackers)
+    by_engine: dict[str, list[str]] = {}
+    for label, one in zip(labels, trackers, strict=True):
+        text = folder_of(one, dataset).engines(names)
+        if text:
+            by_engine.setdefault(text, []).append(label)
+    if not by_engine:
+        return ""
+    if list(by_engine.values()) == [labels]:
+        return f"; engine: {next(iter(by_engine))}"
+    listing = (f"{text} ({', '.join(found)})" for text, found in by_engine.items())
+    return "; engines: " + ", ".join(listing)
+
+
 def compare(
     trackers: Sequence[Any],
     dataset: Iterable[Any] | Annotation,
@@ -274,7 +295,10 @@ def compare(
     if skipped:
         annotation = annotation.only(set(annotation.truth) - set(skipped))
     described = _unique([describe(tracker) for tracker in trackers])
-    options = [plot_bin_gap, exclude_invalid_frames, subpixel, merge_results, list(described)]
+    engines = engines_note(trackers, annotation.truth, annotation.dataset)
+    options = [
+        plot_bin_gap, exclude_invalid_frames, subpixel, merge_results, list(described), engines
+    ]  # fmt: skip
     key = ""
     if cache is not None:
         key = _key(annotation, folders, subpixel, options)
@@ -293,8 +317,8 @@ def compare(
         for folder in folders
     ]
     result = _stack(described, scores, annotation, skipped)
-    if subpixel:
-        result = replace(result, note=f"{result.note}; sub-pixel boxes")
+    fine = "; sub-pixel boxes" if subpixel else ""
+    result = replace(result, note=f"{result.note}{fine}{engines}")
     if merge_results:
         result = result.merged()
     if cache is not None:

@@ -146,6 +146,13 @@ class ResultFolder:
             text = older_settings_text(older, len(stems))
             warnings.warn(f"{self.path}: {text}", stacklevel=4)
 
+    def engines(self, names: Iterable[str]) -> str:
+        """Engine and precision of the sequences `names` by the manifest; see `engines_text`."""
+        from ..evaluation.manifest import engines_text
+
+        stems = [path.stem for path in self.find(names).values() if path is not None]
+        return engines_text(self.content, stems)
+
     def fingerprint(self, names: Iterable[str], subpixel: bool = False) -> bytes:
         """SHA-256 over the bytes of the box files of `names`; files that lack count as such."""
         digest = hashlib.sha256()

@@ -10,7 +10,7 @@ import pandas as pd
 
 from . import published
 from .boxfiles import Array, BoxSet
-from .comparison import Comparison, describe, folder_of, labels_of
+from .comparison import Comparison, describe, engines_note, folder_of, labels_of
 from .figures import draw_speed
 from .got10k import score_got10k
 from .metrics import Annotation
@@ -79,6 +79,7 @@ def got10k_table(trackers: Sequence[Any], annotation: Annotation, subpixel: bool
         note += "; VISIBILITY FLAGS (cover.label) MISSING, frames without the target are counted"
     if subpixel:
         note += _SUBPIXEL
+    note += engines_note(trackers, annotation.truth, annotation.dataset)
     return Table(frame, f"GOT-10k figures on {annotation.dataset}", note)
 
 
@@ -96,6 +97,7 @@ def vot_table(trackers: Sequence[Any], annotation: Annotation, subpixel: bool = 
     frame.index.name = "tracker"
     # Fewest failures are best, which a mark on the highest figure would get wrong.
     note = next(iter(scores.values())).note + (_SUBPIXEL if subpixel else "")
+    note += engines_note(trackers, annotation.truth, annotation.dataset)
     return Table(frame, f"VOT figures on {annotation.dataset}", note, digits=3, best=False)
 
 

@@ -22,6 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--peers", type=Path, metavar="FOLDER", help="folder of NanoTrack's two ONNX files")
     add("--roofline", action="store_true", help="also the cores' matrix product peak, batches")
     add("--accuracy", type=Path, help='JSON {"f32": AUC, "CSRT": AUC, ...} for the plot')
+    add(
+        "--again",
+        action="store_true",
+        help="let --engine auto choose anew instead of keeping what it measured earlier",
+    )
     add("--json", type=Path, help="write all figures")
     add("--plot", type=Path, help="write accuracy against speed (needs --accuracy)")
 
@@ -42,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"{about['cpu']}, {about['cpus']} CPUs, {' '.join(about['instructions'])}")
     print("times in ms (medians; p95 of the whole step), ratio: fps to the plain network call's\n")
     print(table(results))
+    print("\n" + "\n".join(_auto(args)))
     more = _roofline(args, results) if args.roofline else {}
     if args.json:
         write_json(args.json, results, more)
@@ -74,6 +80,31 @@ def _rows(args: argparse.Namespace) -> list:
     )
     quick = [r for r in rows if r.kind == "engine" and r.name == next(iter(ENGINES))] or rows[-1:]
     return rows + [replace(r, targets=n) for n in args.targets if n > 1 for r in quick]
+
+
+def _auto(args: argparse.Namespace) -> list[str]:
+    """What `auto` takes with each number of threads, and what it takes in evaluation."""
+    from ..engines.auto import candidates, choose
+    from ..errors import EngineError
+    from ..network import weights
+
+    path = weights.find(args.network, args.checkpoint)
+    digest = weights.fingerprint(path)
+    known = [candidates("auto", precision, path, digest) for precision in ("auto", "f32")]
+    cases = {"auto": "", "f32": "; in evaluation, which is float32, "}
+    if known[0] == known[1]:
+        del cases["f32"]
+    lines = []
+    for threads in args.threads:
+        line = f"auto takes, with {threads} thread(s): "
+        for precision, words in cases.items():
+            try:
+                found = choose("auto", precision, args.network, path, digest, threads, args.again)
+                line += words + found.name
+            except EngineError as error:
+                line += f"{words}nothing: {error}"
+        lines.append(line)
+    return lines
 
 
 def _clip(args: argparse.Namespace) -> tuple:

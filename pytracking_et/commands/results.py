@@ -72,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
 def _tables(args: argparse.Namespace, chosen: Selection, data: Comparison) -> list[Table]:
     from ..analysis import summary
     from ..analysis.attributes import by_attribute
+    from ..analysis.comparison import engines_note
     from ..analysis.eval_data import filter_sequences
     from ..analysis.tables import Table
 
@@ -84,6 +85,7 @@ def _tables(args: argparse.Namespace, chosen: Selection, data: Comparison) -> li
         tables.insert(0, summary.vot_table(chosen.trackers, annotation, subpixel))
     if speed["fps"].notna().any():
         note = "seconds per frame as the runs recorded them, image decoding excluded"
+        note += engines_note(chosen.trackers, data.sequences, data.dataset)
         tables.append(Table(speed, "Speed", note, digits=1, best=False))
     if chosen.attributes:
         frame = by_attribute(data, chosen.attributes)

@@ -6,10 +6,11 @@ import hashlib
 import importlib.util
 import json
 import os
+import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import EngineError
 from ..files import atomic_open
@@ -23,11 +24,10 @@ from .select import ENGINES, PRECISIONS, installed, open_runtime
 WARM_UP, RUNS = 3, 9
 # What runs where nothing can be exported.
 TORCH = ("torch", "f32")
-# Instruction sets (Linux's names) without which a precision is slower than float32.
-INSTRUCTIONS = {
-    "bf16": {"avx512_bf16", "amx_bf16"},
-    "int8": {"avx512_vnni", "avx_vnni", "amx_int8"},
-}
+# Where most searches take so much longer than the quickest, something disturbed them. After so many
+# starts the least times of all of them hold: some machines are never steady.
+STEADY, STARTS = 1.25, 3
+REMEDY = "'ettrack benchmark --again' measures again"
 
 
 def candidates(engine: str, precision: str, path: Path, digest: str) -> list[tuple[str, str]]:
@@ -40,11 +40,13 @@ def candidates(engine: str, precision: str, path: Path, digest: str) -> list[tup
 
 
 def _worth_trying(precision: str, path: Path, digest: str) -> bool:
-    """float32 always; others where the CPU computes in them, int8 with measured ranges only."""
-    needed = INSTRUCTIONS.get(precision)
-    if needed is not None and not host.cpu_flags() & needed:
+    """float32 always; others where the CPU computes in them.
+
+    int8 graphs are made by ONNX Runtime, whoever runs them, from measured ranges.
+    """
+    if not host.computes_in(precision):
         return False
-    return precision != "int8" or ranges.find(path, digest) is not None
+    return precision != "int8" or (installed("onnx") and ranges.find(path, digest) is not None)
 
 
 def signature(tried: list[tuple[str, str]], threads: int | None) -> dict[str, Any]:
@@ -62,9 +64,21 @@ def signature(tried: list[tuple[str, str]], threads: int | None) -> dict[str, An
 
 
 def choose(
-    engine: str, precision: str, network: str, path: Path, digest: str, threads: int | None
+    engine: str,
+    precision: str,
+    network: str,
+    path: Path,
+    digest: str,
+    threads: int | None,
+    again: bool = False,
 ) -> Runtime:
     """The fastest runtime that agrees with the network, measured once and then remembered.
+
+    A choice that was made while other programs disturbed it holds until a quieter start.
+
+    Args:
+        engine, precision, network, path, digest, threads: as in `select`.
+        again: measure whatever is remembered.
 
     Raises:
         EngineError: none of the candidates works; says why of each.
@@ -77,15 +91,21 @@ def choose(
         )
     wanted = signature(tried, threads)
     file = _choice_file(network, digest, wanted)
-    remembered = _read(file)
-    if remembered is not None:
+    remembered = None if again else _read(file)
+    if remembered is not None and (remembered.quiet or host.is_busy()):
         try:
-            return open_runtime(*remembered, network, path, digest, threads)
+            runtime = open_runtime(*remembered.pair, network, path, digest, threads)
         except EngineError as error:
-            cache.notice(f"remembered engine {remembered[0]} fails, choosing again: {error}")
+            cache.notice(f"remembered engine {remembered.pair[0]} fails, choosing again: {error}")
+        else:
+            when = "" if remembered.quiet else " on a busy machine, again when it is quiet"
+            name = " ".join(remembered.pair)
+            cache.notice(f"engine {name}, chosen earlier{when} ({REMEDY})")
+            return runtime
     if len(tried) == 1:
         return open_runtime(*tried[0], network, path, digest, threads)
-    return _measure(tried, network, path, digest, threads, file, wanted)
+    earlier = None if again else remembered
+    return _measure(tried, network, path, digest, threads, file, wanted, earlier)
 
 
 def _choice_file(network: str, digest: str, wanted: dict[str, Any]) -> Path:
@@ -94,17 +114,35 @@ def _choice_file(network: str, digest: str, wanted: dict[str, Any]) -> Path:
     return cache.engines_folder() / "choices" / f"{name}.json"
 
 
-def _read(file: Path) -> tuple[str, str] | None:
+class Choice(NamedTuple):
+    """What is remembered.
+
+    Attributes:
+        pair: engine and precision.
+        quiet: whether it holds, because nothing disturbed the measurement or it was repeated.
+        starts: how many measured.
+        milliseconds: least of a search, by engine and precision.
+    """
+
+    pair: tuple[str, str]
+    quiet: bool
+    starts: int
+    milliseconds: Mapping[str, float]
+
+
+def _read(file: Path) -> Choice | None:
     try:
         stored = json.loads(file.read_text("utf-8"))
         engine, precision = stored["engine"], stored["precision"]
+        least = {str(name): float(value) for name, value in stored["milliseconds"].items()}
+        choice = Choice((engine, precision), bool(stored["quiet"]), int(stored["starts"]), least)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         cache.notice(f"remembered choice {file} is damaged ({error}); choosing again")
         return None
     known = engine in ENGINES and precision in ENGINES[engine][2]
-    return (engine, precision) if known else None
+    return choice if known else None
 
 
 def _measure(
@@ -115,6 +153,7 @@ def _measure(
     threads: int | None,
     file: Path,
     wanted: dict[str, Any],
+    earlier: Choice | None,
 ) -> Runtime:
     try:
         reference = _reference(network, path, digest, tried[0][1])
@@ -139,12 +178,25 @@ def _measure(
     if not runtimes:
         listing = "\n".join(f"  {name}: {text}" for name, text in failures.items())
         raise EngineError(f"no engine works here:\n{listing}")
+    busy = host.is_busy()
     times = interleaved_times(runtimes, reference)
-    chosen = min(times, key=lambda pair: times[pair])
-    measured = {" ".join(pair): round(value * 1000, 2) for pair, value in times.items()}
+    starts = 1 if earlier is None else earlier.starts + 1
+    quiet = starts >= STARTS or (not busy and steady(times))
+    least = {pair: round(min(seconds) * 1000, 2) for pair, seconds in times.items()}
+    if earlier is not None:
+        least = {p: min(ms, earlier.milliseconds.get(" ".join(p), ms)) for p, ms in least.items()}
+    chosen = min(least, key=lambda pair: least[pair])
+    measured = {" ".join(pair): value for pair, value in least.items()}
     listing = ", ".join(f"{name} {value:.0f} ms" for name, value in measured.items())
-    cache.notice(f"engine {' '.join(chosen)} chosen ({listing} a frame)")
-    record = {"engine": chosen[0], "precision": chosen[1], "milliseconds": measured}
+    later = "" if quiet else "; others kept the machine busy, a quieter start measures again"
+    cache.notice(f"engine {' '.join(chosen)} chosen ({listing} a frame{later})")
+    record = {
+        "engine": chosen[0],
+        "precision": chosen[1],
+        "quiet": quiet,
+        "starts": starts,
+        "milliseconds": measured,
+    }
     try:
         with atomic_open(file) as stream:
             json.dump({**record, "failures": failures, **wanted}, stream, indent=2)
@@ -175,10 +227,11 @@ def check_agreement(runtime: Runtime, precision: str, reference: Reference) -> N
 
 def interleaved_times(
     runtimes: Mapping[tuple[str, str], Runtime], reference: Reference
-) -> dict[tuple[str, str], float]:
-    """Least seconds of a search of each runtime, measured in turns.
+) -> dict[tuple[str, str], list[float]]:
+    """Seconds of searches of each runtime, measured in turns.
 
-    In turns and the least, because another program that runs meanwhile must not decide.
+    In turns, and the least of them counts, because another program that runs meanwhile must not
+    decide.
     """
     templates = {pair: runtime.template(reference.template) for pair, runtime in runtimes.items()}
     times: dict[tuple[str, str], list[float]] = {pair: [] for pair in runtimes}
@@ -187,4 +240,9 @@ def interleaved_times(
             started = time.perf_counter()
             runtime.track(templates[pair], reference.search)
             times[pair].append(time.perf_counter() - started)
-    return {pair: min(values[WARM_UP:]) for pair, values in times.items()}
+    return {pair: values[WARM_UP:] for pair, values in times.items()}
+
+
+def steady(times: Mapping[Any, Sequence[float]]) -> bool:
+    """Whether most searches of every runtime took about as long as its quickest."""
+    return all(statistics.median(each) <= STEADY * min(each) for each in times.values())

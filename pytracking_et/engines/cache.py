@@ -24,6 +24,7 @@ from ..errors import EngineError
 from ..files import cache_folder
 from ..version import __version__
 from .exported import Metadata, check
+from .host import c_numbers
 
 Build = Callable[[Path], object]
 
@@ -97,7 +98,8 @@ def ensure(folder: Path, build: Build, what: str) -> Metadata:
             "PYTRACKING_ET_CACHE"
         ) from error
     try:
-        build(temporary)
+        with c_numbers():
+            build(temporary)
         _publish(temporary, folder)
     except OSError as error:
         raise EngineError(

@@ -11,8 +11,9 @@ from pathlib import Path
 from ..errors import EngineError
 from ..files import sha256
 from ..network import weights
-from .exported import METADATA, REFERENCE, Metadata, Reference, agrees
+from .exported import METADATA, Metadata, Reference, agrees, reference_names
 from .files_runtime import GraphRuntime
+from .host import c_numbers
 from .prepare import exported
 from .select import ENGINES, installed
 
@@ -63,12 +64,19 @@ def deliver(
     output.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
     try:
-        names = _copy(source, metadata, temporary, form)
+        with c_numbers():
+            names = _copy(source, metadata, temporary, form)
         files = {name: sha256(temporary / name) for name in names}
         metadata = dataclasses.replace(metadata, format=form, files=files)
-        reference = Reference.read(temporary / REFERENCE)
-        difference = reference.difference(_reader(temporary, metadata))
-        if not agrees(difference, precision):
+        reader = _reader(temporary, metadata)
+        found = {
+            name: Reference.read(temporary / name).difference(reader)
+            for name in reference_names(metadata)
+        }
+        difference = {
+            key: max(one[key] for one in found.values()) for key in ("score", "distances")
+        }
+        if not all(agrees(one, precision, name) for name, one in found.items()):
             raise EngineError(f"the {form} graphs differ from the network: {difference}")
         metadata = dataclasses.replace(metadata, parity=difference)
         metadata.write(temporary)
@@ -84,7 +92,7 @@ def deliver(
 def _copy(source: Path, metadata: Metadata, target: Path, form: str) -> list[str]:
     names = []
     for name in metadata.files:
-        if form == "onnx" or name == REFERENCE:
+        if form == "onnx" or name.endswith(".npz"):
             shutil.copyfile(source / name, target / name)
             names.append(name)
             continue

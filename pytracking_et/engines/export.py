@@ -19,8 +19,8 @@ from ..network.registry import build
 from ..network.trackers import TrackingNetwork
 from ..tracking.parameters import Parameters
 from ..version import __version__
-from .exported import REFERENCE, Metadata, Reference, graph_name, sample_crop
-from .graphs import SearchGraph, TemplateGraph, graphs
+from .exported import Metadata, Reference, graph_name, reference_name, sample_crop
+from .graphs import SearchGraph, TemplateGraph, graphs, own_settings
 from .host import package_version
 
 # LayerNormalization is one operator from here on; both runtimes know it well.
@@ -39,6 +39,7 @@ def load_graphs(
     return module, *graphs(module)
 
 
+@own_settings()
 def load_network(network: str, checkpoint: str | Path) -> TrackingNetwork:
     """Build a configuration with its weights, in eval mode."""
     module = build(network)
@@ -59,6 +60,7 @@ def require_exporter() -> None:
         )
 
 
+@own_settings()
 def write_graph(graph: TemplateGraph | SearchGraph, side: int, folder: Path) -> str:
     """Write one graph for crops of `side` pixels; returns its file name."""
     require_exporter()
@@ -85,6 +87,7 @@ def write_graph(graph: TemplateGraph | SearchGraph, side: int, folder: Path) -> 
     return name
 
 
+@own_settings()
 def plain_reference(network: TrackingNetwork, template: int, search: int) -> Reference:
     """What the network as built, nothing folded or lowered, answers to the test crops."""
     z, x = sample_crop(template, seed=1), sample_crop(search, seed=2)
@@ -134,11 +137,25 @@ def write(
     for side in searches:
         progress(f"search graph, {side} px")
         names.append(write_graph(search_graph, side, folder))
-    plain_reference(module, templates[0], searches[0]).write(folder / REFERENCE)
-    names.append(REFERENCE)
     metadata = describe(network, checkpoint, folder, names, templates, searches)
+    files = dict(metadata.files)
+    for kind, sides in (("template", templates), ("search", searches)):
+        for side in sides:
+            files.update(_write_reference(module, metadata, folder, kind, side))
+    metadata = dataclasses.replace(metadata, files=files)
     metadata.write(folder)
     return metadata
+
+
+def _write_reference(
+    module: TrackingNetwork, metadata: Metadata, folder: Path, kind: str, side: int
+) -> dict[str, str]:
+    """Write the reference of one graph; its name and hash."""
+    name = reference_name(metadata, kind, side)
+    template = side if kind == "template" else metadata.templates[0]
+    search = side if kind == "search" else metadata.searches[0]
+    plain_reference(module, template, search).write(folder / name)
+    return {name: sha256(folder / name)}
 
 
 def describe(
@@ -176,9 +193,10 @@ def add_graph(network: str, checkpoint: Path, folder: Path, kind: str, side: int
             f"the int8 graphs have searches {old.searches} and templates {old.templates}, not "
             f"{side}; choose one of these sizes or another precision"
         )
-    _, template, search = load_graphs(network, checkpoint)
+    module, template, search = load_graphs(network, checkpoint)
     name = write_graph(search if kind == "search" else template, side, folder)
     files = {**old.files, name: sha256(folder / name)}
+    files.update(_write_reference(module, old, folder, kind, side))
     if kind == "search":
         new = dataclasses.replace(old, files=files, searches=(*old.searches, side))
     else:

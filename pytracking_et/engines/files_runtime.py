@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..errors import EngineError
 from .base import Crop, Maps
 from .exported import Metadata, graph_name
+from .host import c_numbers
 
 # A compiled graph: input arrays by position -> output arrays of the caller's own.
 Compiled = Callable[[Sequence[NDArray[Any]]], list[NDArray[np.float32]]]
@@ -64,8 +65,10 @@ class GraphRuntime:
                         f"{self.folder} has no {kind} graph for crops of {side} pixels; it has "
                         f"templates {self.metadata.templates}, searches {self.metadata.searches}"
                     )
-                self._add(kind, side)
-            self._compiled[key] = self.compile(path)
+                with c_numbers():
+                    self._add(kind, side)
+            with c_numbers():
+                self._compiled[key] = self.compile(path)
         return self._compiled[key]
 
     def template(self, image: Crop) -> NDArray[np.float32]:

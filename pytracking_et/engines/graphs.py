@@ -7,6 +7,9 @@ and a crop -> score and distances. Sides are fixed when a graph is traced.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +20,38 @@ from .folding import fold_batch_norm, fold_input_scale
 from .lowering import lower
 
 TEMPLATE_SIDES = (127, 128)
+
+
+@contextmanager
+def own_settings(device: str = "cpu", threads: int | None = None) -> Iterator[None]:
+    """Torch as these graphs need it, whatever the rest of the process has set, and back.
+
+    Default type, default device, autocast, the precision of matrix products and the number of
+    threads belong to the process: others may set them, and must find them as they were.
+
+    Args:
+        device: kind of device that tensors are made on.
+        threads: CPU threads; None: as set.
+    """
+    with ExitStack() as stack:
+
+        def settle(get: Callable[[], Any], put: Callable[[Any], Any], value: Any) -> None:
+            before = get()
+            if before != value:
+                put(value)
+                stack.callback(put, before)
+
+        settle(torch.get_default_dtype, torch.set_default_dtype, torch.float32)
+        # Lower ones round matrix products to bfloat16 on processors that have it.
+        settle(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "highest")
+        if threads is not None:
+            settle(torch.get_num_threads, torch.set_num_threads, threads)
+        if torch.get_default_device().type != device:
+            # Entered only where needed: under it, every call of torch takes a way through Python.
+            stack.enter_context(torch.device(device))
+        if torch.is_autocast_enabled(device):
+            stack.enter_context(torch.autocast(device, enabled=False))
+        yield
 
 
 class _Images(nn.Module):
@@ -96,6 +131,7 @@ class Prepared:
         self.template_shape = tuple(template.shape)
 
 
+@own_settings()
 def graphs(network: TrackingNetwork) -> tuple[TemplateGraph, SearchGraph]:
     """Both graphs of a network, sharing its weights."""
     prepared = Prepared(network)

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import ctypes
 import importlib.metadata
+import locale
 import os
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+
+# Instruction sets (Linux's names) without which a precision is slower than float32.
+INSTRUCTIONS = {
+    "bf16": frozenset({"avx512_bf16", "amx_bf16"}),
+    "int8": frozenset({"avx512_vnni", "avx_vnni", "amx_int8"}),
+}
+# Share of the CPUs that others may keep busy while a measurement still says something.
+_BUSY = 0.5
 
 
 @lru_cache(maxsize=1)
@@ -33,6 +44,16 @@ def cpu_flags() -> frozenset[str]:
     return frozenset()
 
 
+def computes_in(precision: str) -> bool:
+    """Whether the CPU has instructions for a precision; only Linux tells."""
+    return precision not in INSTRUCTIONS or bool(cpu_flags() & INSTRUCTIONS[precision])
+
+
+def is_busy() -> bool:
+    """Whether other programs keep the CPUs busy; False where the system does not tell."""
+    return hasattr(os, "getloadavg") and os.getloadavg()[0] > _BUSY * (os.cpu_count() or 1)
+
+
 def cpu_count() -> int:
     """CPUs that this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -51,6 +72,24 @@ def package_version(module: str) -> str:
         names = importlib.metadata.packages_distributions().get(module, [])
         found = sorted({f"{name} {importlib.metadata.version(name)}" for name in names})
         return ", ".join(found) or "unknown"
+
+
+@contextmanager
+def c_numbers() -> Iterator[None]:
+    """Have C libraries write and read numbers with a point, as graph files need it.
+
+    Under LC_NUMERIC of Germany, which any Qt window may set, OpenVINO writes 9,99e-06 into its
+    files, and reads 9 from them.
+    """
+    before = locale.setlocale(locale.LC_NUMERIC)
+    if before == "C":
+        yield
+        return
+    locale.setlocale(locale.LC_NUMERIC, "C")
+    try:
+        yield
+    finally:
+        locale.setlocale(locale.LC_NUMERIC, before)
 
 
 def return_freed_memory() -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..errors import EngineError
 from . import seal
 from .cache import notice
+from .exported import Reference, agrees, reference_name
 from .files_runtime import Compiled, GraphRuntime
 from .host import cpu_name, return_freed_memory
 
@@ -76,13 +77,7 @@ class OpenVinoRuntime(GraphRuntime):
         except RuntimeError as error:
             raise EngineError(f"openvino {VERSION} cannot open {path}: {error}") from error
         return_freed_memory()
-        request = model.create_infer_request()
-
-        def run(arrays: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:
-            outputs = request.infer(list(arrays), share_inputs=True)
-            return [np.array(value) for value in outputs.values()]
-
-        return run
+        return _runner(model)
 
     def _kept(self, path: Path, settings: dict[str, Any]) -> openvino.CompiledModel:
         """The compiled graph of an earlier start, or compiled now and kept.
@@ -94,16 +89,42 @@ class OpenVinoRuntime(GraphRuntime):
         model = self._imported(kept, settings)
         if model is not None:
             return model
-        model = _compile(path, settings)
+        content = _compile(path, settings).export_model().getvalue()
+        tensor = openvino.Tensor(np.frombuffer(bytearray(content), np.uint8), shared_memory=True)
+        model = _core().import_model(tensor, "CPU", settings)
+        self._check(path, model)
         try:
-            seal.write(kept, model.export_model().getvalue())
+            seal.write(kept, content)
         except OSError as error:
             notice(f"compiled graph is not kept for the next start: {error}")
-            return model
-        # A graph compiled here holds on to some 10 MB that an imported one does not.
-        del model
-        return_freed_memory()
-        return self._imported(kept, settings) or _compile(path, settings)
+        # From the file, whose pages processes share.
+        shared = self._imported(kept, settings)
+        if shared is None:
+            self._mapped.append(tensor)
+        return shared or model
+
+    def _check(self, path: Path, model: openvino.CompiledModel) -> None:
+        """Compare a graph, in the form that is kept, with what the plain network answered.
+
+        Raises:
+            EngineError: it answers otherwise.
+        """
+        kind, _, side = path.stem.partition("_")
+        key = (kind, int(side))
+        name = reference_name(self.metadata, *key)
+        reference = Reference.read(self.folder / name)
+        # The reference needs a graph of the other kind as well, whose check may need this one.
+        self._compiled[key] = _runner(model)
+        try:
+            difference = reference.difference(self)
+        finally:
+            del self._compiled[key]
+        if not agrees(difference, self.precision, name):
+            raise EngineError(
+                f"openvino {VERSION} computes {path.stem} wrong here: it differs from the network "
+                f"by {difference['score']:.2g} (score) and {difference['distances']:.2g} px; "
+                "take --engine onnx or torch"
+            )
 
     def _imported(self, kept: Path, settings: dict[str, Any]) -> openvino.CompiledModel | None:
         content = seal.read(kept)
@@ -117,6 +138,16 @@ class OpenVinoRuntime(GraphRuntime):
         except RuntimeError as error:
             notice(f"compiled graph {kept} is made again: {error}")
             return None
+
+
+def _runner(model: openvino.CompiledModel) -> Compiled:
+    request = model.create_infer_request()
+
+    def run(arrays: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:
+        outputs = request.infer(list(arrays), share_inputs=True)
+        return [np.array(value) for value in outputs.values()]
+
+    return run
 
 
 def open_folder(*arguments: Any, **keywords: Any) -> OpenVinoRuntime:

@@ -32,7 +32,15 @@ import numpy as np
 from ..errors import EngineError
 from ..files import sha256
 from .calibration import pairs
-from .exported import REFERENCE, Metadata, Reference, agrees, graph_name, sample_crop
+from .exported import (
+    REFERENCE,
+    Metadata,
+    Reference,
+    agrees,
+    graph_name,
+    reference_names,
+    sample_crop,
+)
 from .onnx_engine import OnnxRuntime
 from .ranges import Ranges
 
@@ -121,7 +129,8 @@ def write_int8(
     """
     require_quantiser()
     metadata = Metadata.read(source)
-    names = [graph_name("template", side) for side in metadata.templates] + [REFERENCE]
+    names = [graph_name("template", side) for side in metadata.templates]
+    names += reference_names(metadata)
     for name in names:
         shutil.copyfile(source / name, target / name)
     template = OnnxRuntime(source, metadata).template(sample_crop(metadata.templates[0], 0))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from ..errors import EngineError
 from ..network.trackers import TrackingNetwork
 from .base import Crop, Maps, TargetEngine
 from .export import load_graphs
-from .graphs import SearchGraph, TemplateGraph, graphs
+from .graphs import SearchGraph, TemplateGraph, graphs, own_settings
 
 _forked = False
 
@@ -79,22 +80,28 @@ class TorchRuntime:
                 "processes with multiprocessing.get_context('spawn')"
             )
 
-    def _tensor(self, image: NDArray[np.uint8]) -> Tensor:
+    @contextmanager
+    def _settings(self) -> Iterator[None]:
         self._check_fork()
-        # The setting is the process's: another engine may have changed it since.
-        if self.threads is not None and torch.get_num_threads() != self.threads:
-            torch.set_num_threads(self.threads)
+        with (
+            own_settings(self.device.type, self.threads),
+            torch.inference_mode(),
+            exact_convolutions(self.device),
+        ):
+            yield
+
+    def _tensor(self, image: NDArray[np.uint8]) -> Tensor:
         # torch refuses read-only arrays, which frames from a video may be.
         return torch.from_numpy(np.require(image, requirements="W"))[None].to(self.device)
 
     def template(self, image: Crop) -> Tensor:
         """Template feature (1, 96, 8, 8) of a (T, T, 3) uint8 RGB crop."""
-        with torch.inference_mode(), exact_convolutions(self.device):
+        with self._settings():
             return self._template(self._tensor(image))
 
     def track(self, template: Tensor, image: Crop) -> Maps:
         """Score (S, S) and distances (4, S, S) of a (S', S', 3) uint8 RGB crop."""
-        with torch.inference_mode(), exact_convolutions(self.device):
+        with self._settings():
             score, distances = self._search(template, self._tensor(image))
             return score.cpu().numpy(), distances.cpu().numpy()
 

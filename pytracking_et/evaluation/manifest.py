@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,30 @@ def older_settings_text(older: Sequence[str], count: int) -> str:
         f"{len(older)} of {count} sequences were tracked with older settings than the others "
         f"(parameters, weights, engine or version): {named}; run them again"
     )
+
+
+def engines_text(content: Any, names: Iterable[str]) -> str:
+    """Engine and precision that `names` were tracked with, for notes; "" where nobody knows.
+
+    Args:
+        content: of a manifest.json; one of somebody else knows nothing.
+
+    Returns:
+        "openvino f32", or "MIXED, by sequences: openvino f32 (10), torch f32 (2)".
+    """
+    if not isinstance(content, Mapping) or content.get("format") != FORMAT:
+        return ""
+    entries, settings = content.get("sequences", {}), content.get("settings", {})
+    made = [settings.get(entries[name].get("fingerprint"), {}) for name in names if name in entries]
+    counts = Counter(
+        f"{entry['engine']} {entry.get('precision') or ''}".strip()
+        for entry in made
+        if entry.get("engine")
+    )
+    if len(counts) < 2:
+        return next(iter(counts), "")
+    listing = ", ".join(f"{engine} ({count})" for engine, count in counts.most_common())
+    return f"MIXED, by sequences: {listing}"
 
 
 def digest(folder: Path, sequence: str) -> str | None:

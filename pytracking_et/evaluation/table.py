@@ -19,8 +19,8 @@ def result_tables(dataset: Iterable[Any], tracker: Tracker, finished: Iterable[s
 
     Returns:
         Text for the terminal. AUC and precision are of the sub-pixel boxes; the mean of the
-        integer boxes, as pytracking would read them, stands below. Where the benchmark hides its
-        ground truth only frames and fps are shown.
+        integer boxes, as pytracking would read them, stands below, and engine and precision. Where
+        the benchmark hides its ground truth only frames and fps are shown.
     """
     names = set(finished)
     groups: dict[str, list[Any]] = {}
@@ -59,6 +59,9 @@ def _table(tag: str, sequences: list[Any], tracker: Tracker) -> str:
         notes.append(fine.note)
     table.loc["mean"] = pd.Series(mean)
     table["frames"] = table["frames"].astype(int)
+    engine = folder.engines(names)
+    if engine:
+        notes.append(f"engine: {engine}")
     title = f"{tracker.name}/{Path(tracker.results_dir).name} on {tag}"
     body = table.to_string(float_format="{:.2f}".format, index_names=False)
     return "\n".join([f"{title} (percent; fps of tracking, first frames apart)", body, *notes])

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..api import ETTracker
+from ..tracker import plugins
+from ..tracker.params import evaluation_precision
 
 
 class GOT10kTracker:
@@ -25,13 +27,17 @@ class GOT10kTracker:
 
     Args:
         name: folder of the results; default "pytracking_et_<parameter>".
-        options: of `ETTracker` (checkpoint, parameter, engine, ...).
+        options: of `ETTracker` (checkpoint, parameter, engine, ...); precision is float32 where
+            neither they nor the parameter file say another.
     """
 
     is_deterministic = True
 
     def __init__(self, name: str | None = None, **options: Any) -> None:
-        self.name = name or f"pytracking_et_{options.get('parameter', 'et_tracker')}"
+        parameter = options.setdefault("parameter", "et_tracker")
+        self.name = name or f"pytracking_et_{parameter}"
+        bag = plugins.parameters("et_tracker", parameter)
+        options.setdefault("precision", evaluation_precision(bag))
         self._tracker = ETTracker(**options)
 
     def __copy__(self) -> GOT10kTracker:

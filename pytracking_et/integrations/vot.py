@@ -109,17 +109,29 @@ def run(
     checkpoint: str | None = None,
     engine: str = "auto",
     threads: int | None = None,
+    precision: str | None = None,
 ) -> None:
-    """Open a tracker, then `serve`; opened first, so that the toolkit does not time the loading."""
+    """Open a tracker, then `serve`; opened first, so that the toolkit does not time the loading.
+
+    Args:
+        tracker, parameter, checkpoint, engine, threads: as in `LiveOptions`.
+        precision: None leaves it to `evaluation_precision`.
+    """
     from ..live.run import LiveOptions, make_tracker, parameter_for
+    from ..tracker import plugins
+    from ..tracker.params import evaluation_precision
 
     name = parameter or parameter_for(checkpoint)
+    if precision is None:
+        ours = tracker == "et_tracker"
+        precision = evaluation_precision(plugins.parameters(tracker, name)) if ours else "auto"
     options = LiveOptions(
         source="",  # frames come from the toolkit
         tracker=tracker,
         parameter=name,
         checkpoint=checkpoint,
         engine=engine,
+        precision=precision,
         threads=threads,
     )
     serve(make_tracker(options), f"{tracker}_{name}")
@@ -131,7 +143,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_tracker_arguments(parser)
     args = parser.parse_args(argv)
     try:
-        run(args.tracker, args.parameter, args.checkpoint, args.engine, args.threads)
+        run(
+            args.tracker,
+            args.parameter,
+            args.checkpoint,
+            args.engine,
+            args.threads,
+            args.precision,
+        )
     except PytrackingETError as error:
         print(f"pytracking_et: error: {error}", file=sys.stderr)
         return 2

@@ -50,11 +50,12 @@ class Entry:
 
 
 def add_tracker_arguments(parser: argparse.ArgumentParser) -> None:
-    """--tracker, --parameter, --checkpoint, --engine, --threads; all optional."""
+    """--tracker, --parameter, --checkpoint, --engine, --precision, --threads; all optional."""
     parser.add_argument("--tracker", default="et_tracker", help="tracker name (et_tracker)")
     parser.add_argument("--parameter", help="parameter file (default: the one for the weights)")
     parser.add_argument("--checkpoint", help="weight file (default: see `ettrack weights`)")
     parser.add_argument("--engine", default="auto", help="auto, torch, onnx or openvino")
+    parser.add_argument("--precision", help="auto, f32, bf16, int8 (default: f32)")
     parser.add_argument("--threads", type=int, help="processor threads (default: the library's)")
 
 
@@ -70,6 +71,8 @@ def tracker_words(args: argparse.Namespace) -> list[str]:
         words += ["--checkpoint", str(Path(args.checkpoint).expanduser().resolve())]
     if args.engine != "auto":
         words += ["--engine", args.engine]
+    if args.precision:
+        words += ["--precision", args.precision]
     return words + (["--threads", str(args.threads)] if args.threads else [])
 
 

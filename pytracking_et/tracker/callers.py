@@ -22,12 +22,17 @@ _DEPTH = 12
 
 def frame_color() -> Color:
     """Return "bgr" under one of pytracking's live loops, else "rgb"."""
+    return "bgr" if in_live_loop() else "rgb"
+
+
+def in_live_loop() -> bool:
+    """Whether one of pytracking's live loops calls."""
     frame: FrameType | None = sys._getframe(1)
     for _ in range(_DEPTH):
         if frame is None:
             break
         module = frame.f_globals.get("__name__", "")
         if frame.f_code.co_name in BGR_LOOPS and module.startswith(PACKAGE):
-            return "bgr"
+            return True
         frame = frame.f_back
-    return "rgb"
+    return False

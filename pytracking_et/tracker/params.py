@@ -74,6 +74,17 @@ HARNESS_FIELDS = frozenset(
 )
 
 
+def evaluation_precision(params: Any) -> str:
+    """The rule: who evaluates computes in float32, unless parameter file or user say otherwise.
+
+    bf16 and int8 boxes differ by pixels between processors and thread counts, float32's do not, and
+    figures must be the same everywhere. It holds for `run`, `experiment`, the cluster, VOT, the
+    GOT-10k toolkit, and for the plug-in in pytracking's harness. Live modes, `ETTracker` and its
+    OpenCV-style face take the fastest precision that is right instead.
+    """
+    return params.get("precision", None) or "f32"
+
+
 def published(network: str) -> TrackerParams:
     """Bag of the published loop and its constants for the network `network`."""
     return TrackerParams(network=network, **dataclasses.asdict(Parameters()))

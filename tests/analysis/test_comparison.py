@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from pytracking_et.analysis import comparison, score
 from pytracking_et.analysis.comparison import Comparison, compare, from_scores, labels_of
+from pytracking_et.analysis.summary import summary_table
 from pytracking_et.errors import ResultsError
 
 
@@ -177,3 +179,34 @@ def test_from_scores(world):
 def test_unknown_figure(world):
     with pytest.raises(ResultsError, match="'f1'"):
         compare(world.trackers, world.sequences).per_sequence("f1")
+
+
+def test_notes_tell_engine_and_precision(world, tmp_path):
+    """So they stand under every table and plot, and in CSV and JSON."""
+
+    def manifest(tracker, **precisions):
+        content = {
+            "format": 1,
+            "sequences": {name: {"fingerprint": p} for name, p in precisions.items()},
+            "settings": {p: {"engine": "onnx", "precision": p} for p in precisions.values()},
+        }
+        path = Path(tracker.results_dir) / "manifest.json"
+        path.write_text(json.dumps(content), encoding="utf-8")
+
+    cache = tmp_path / "cache.npz"
+    names = {"Alpha": "f32", "Beta-1": "f32", "Gamma": "f32", "Delta_2": "f32"}
+    assert "engine" not in compare(world.trackers, world.sequences, cache=cache).note
+    manifest(world.trackers[0], **names)
+    data = compare(world.trackers, world.sequences, cache=cache)
+    assert data.note.endswith("; engines: onnx f32 (good_default)")
+    for one in world.trackers:
+        manifest(one, **names)
+    data = compare(world.trackers, world.sequences, cache=cache)
+    assert data.note.endswith("; engine: onnx f32")
+    table = summary_table(data)
+    for form in ("text", "md", "csv", "json"):
+        assert "engine: onnx f32" in table.render(form)
+    with pytest.warns(UserWarning, match="older settings"):
+        manifest(world.trackers[0], **{**names, "Alpha": "int8"})
+        data = compare(world.trackers, world.sequences, cache=cache)
+    assert "MIXED, by sequences: onnx f32 (3), onnx int8 (1) (good_default)" in data.note

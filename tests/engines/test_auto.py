@@ -50,6 +50,8 @@ def fakes(exported_here, monkeypatch):
     monkeypatch.setattr(auto, "open_runtime", open_runtime)
     monkeypatch.setattr(auto, "installed", lambda name: True)
     monkeypatch.setattr(auto.host, "package_version", lambda name: "1.0")
+    monkeypatch.setattr(auto.host, "is_busy", lambda: False)
+    monkeypatch.setattr(auto, "steady", lambda times: True)
     return opened
 
 
@@ -66,8 +68,63 @@ def test_fastest_that_is_right_is_chosen_and_remembered(fakes, weight_file, caps
     fakes.clear()
     assert pick(weight_file) == "onnx f32"
     assert fakes == ["onnx"]
+    told = capsys.readouterr().err
+    assert "engine onnx f32, chosen earlier" in told and "benchmark --again" in told
     assert pick(weight_file, threads=2) == "onnx f32"
     assert len(fakes) == 4, "another number of threads is another choice"
+
+
+def test_a_busy_moment_does_not_decide_for_ever(fakes, weight_file, monkeypatch, capsys):
+    monkeypatch.setattr(auto.host, "is_busy", lambda: True)
+    assert pick(weight_file) == "onnx f32"
+    assert "a quieter start measures again" in capsys.readouterr().err
+    fakes.clear()
+    pick(weight_file)
+    assert fakes == ["onnx"], "still busy: nothing better to be had"
+    assert "on a busy machine" in capsys.readouterr().err
+    monkeypatch.setattr(auto.host, "is_busy", lambda: False)
+    fakes.clear()
+    pick(weight_file)
+    assert len(fakes) == 3
+    fakes.clear()
+    pick(weight_file)
+    assert fakes == ["onnx"], "made on a quiet machine, it holds"
+
+
+def test_a_machine_that_is_never_steady(fakes, weight_file, monkeypatch):
+    """The least times of a few starts hold."""
+    monkeypatch.setattr(auto, "steady", lambda times: False)
+    slow = iter([{"onnx": 3.0, "torch": 2.0}, {"onnx": 1.0, "torch": 9.0}, {"onnx": 9.0}])
+    monkeypatch.setattr(
+        auto,
+        "interleaved_times",
+        lambda runtimes, _: {
+            pair: [table.get(pair[0], 9.0)] for table in [next(slow)] for pair in runtimes
+        },
+    )
+    assert [pick(weight_file) for _ in range(4)] == [
+        "torch f32",
+        "onnx f32",
+        "onnx f32",
+        "onnx f32",
+    ]
+    (file,) = (cache.engines_folder() / "choices").iterdir()
+    assert json.loads(file.read_text())["milliseconds"] == {"onnx f32": 1000.0, "torch f32": 2000.0}
+
+
+def test_a_choice_is_made_again_on_request(fakes, weight_file):
+    from pytracking_et.network import weights
+
+    pick(weight_file)
+    fakes.clear()
+    digest = weights.fingerprint(weight_file)
+    auto.choose("auto", "auto", NETWORK, weight_file, digest, 1, again=True)
+    assert len(fakes) == 3
+
+
+@pytest.mark.parametrize(("slower", "wanted"), [(1.0, True), (1.2, True), (1.6, False)])
+def test_steady(slower, wanted):
+    assert auto.steady({"a": [1.0] * 9, "b": [2.0] * 4 + [2.0 * slower] * 5}) == wanted
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"engine": "gone", "precision": "f32"}', "[]"])
@@ -102,6 +159,9 @@ def test_without_exporter_torch_runs(weight_file, monkeypatch, capsys):
     ("engine", "precision"), [("onnx", "auto"), ("openvino", "f32"), ("auto", "int8")]
 )
 def test_what_was_asked_for_is_not_replaced_by_torch(engine, precision, weight_file, monkeypatch):
+    if engine != "auto" and precision != "auto":
+        pytest.importorskip(engine, reason=f"pip install 'pytracking-et[{engine}]'")
+
     def exported(*_):
         raise EngineError("writing ONNX graphs needs the package onnx")
 
@@ -156,7 +216,17 @@ def test_precisions_only_where_the_cpu_computes_in_them(
     if measured:
         Ranges("ab" * 32, "", {}).write(tmp_path / "net.int8.json")
     assert {kind for _, kind in auto.candidates("auto", "auto", file, "ab" * 32)} == wanted
+    assert {kind for _, kind in auto.candidates("auto", "f32", file, "ab" * 32)} == {"f32"}
     assert auto.candidates("onnx", "int8", file, "ab" * 32) == [("onnx", "int8")]
+
+
+def test_int8_needs_what_makes_its_graphs(tmp_path, monkeypatch):
+    """OpenVINO alone must start without complaints about onnxruntime."""
+    monkeypatch.setattr(auto, "installed", lambda name: name != "onnx")
+    monkeypatch.setattr(auto.host, "cpu_flags", lambda: frozenset({"avx512_vnni"}))
+    Ranges("ab" * 32, "", {}).write(tmp_path / "net.int8.json")
+    tried = auto.candidates("auto", "auto", tmp_path / "net.safetensors", "ab" * 32)
+    assert tried == [("openvino", "f32"), ("torch", "f32")]
 
 
 @pytest.mark.parametrize(

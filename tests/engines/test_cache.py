@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import multiprocessing
 
 import pytest
 
 from pytracking_et.engines import cache
-from pytracking_et.engines.exported import METADATA, Metadata, Reference, check
+from pytracking_et.engines.exported import METADATA, Metadata, Reference, check, sample_crop
 from pytracking_et.errors import EngineError
 from tests.engines.conftest import NETWORK
 
@@ -160,3 +161,32 @@ def test_a_full_disk_is_an_engine_error(tmp_path):
     with pytest.raises(EngineError, match="takes no more.*No space left.*PYTRACKING_ET_CACHE"):
         cache.ensure(tmp_path / "engines" / "x", build, "x")
     assert list((tmp_path / "engines").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("template_128", "reference_128_256.npz"),
+        ("search_288", "reference_127_288.npz"),
+        ("search_256", "reference.npz"),
+    ],
+)
+def test_graphs_that_answer_wrong_are_not_kept(kind, name, exported_here):
+    pytest.importorskip("openvino")
+    from pytracking_et.engines.openvino_engine import open_folder
+
+    reference = Reference.read(exported_here / name)
+    wrong = dataclasses.replace(reference, distances=reference.distances + 1)
+    wrong.write(exported_here / name)
+    metadata = Metadata.read(exported_here)
+    runtime = open_folder(exported_here, metadata, threads=1, keep_compiled=True)
+    with pytest.raises(EngineError, match="wrong here.*1 px"):
+        runtime.graph(*[int(part) if part.isdigit() else part for part in kind.split("_")])
+    assert not list(exported_here.glob(f"compiled/{kind}*"))
+    reference.write(exported_here / name)
+    runtime = open_folder(exported_here, metadata, threads=1, keep_compiled=True)
+    for side in (127, 128):
+        runtime.template(sample_crop(side, 0))
+    for side in (256, 288):
+        runtime.track(runtime.template(sample_crop(127, 0)), sample_crop(side, 0))
+    assert len(list(exported_here.glob("compiled/*.blob"))) == 4

@@ -18,7 +18,9 @@ pytestmark = pytest.mark.usefixtures("fresh_engines")
 def test_threads(
     threads, usable, machine, wanted, exported_here, weight_file, template, searches, monkeypatch
 ):
-    onnx_engine = pytest.importorskip("pytracking_et.engines.onnx_engine")
+    pytest.importorskip("onnxruntime")
+    from pytracking_et.engines import onnx_engine
+
     session, counts = onnx_engine.onnxruntime.InferenceSession, []
 
     def opened(path, options, **keywords):

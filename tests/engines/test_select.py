@@ -192,7 +192,9 @@ def test_an_engine_leaves_the_process_on_all_its_cores(
 
 def test_bfloat16_is_not_pretended(exported_here, weight_file, monkeypatch):
     """OpenVINO takes the hint on any CPU, and computes in float32 where it has to."""
-    openvino_engine = pytest.importorskip("pytracking_et.engines.openvino_engine")
+    pytest.importorskip("openvino")
+    from pytracking_et.engines import openvino_engine
+
     monkeypatch.setattr(openvino_engine, "has_bf16", lambda: False)
     with pytest.raises(EngineError, match="does not compute in bfloat16"):
         create("openvino", NETWORK, weight_file, threads=1, precision="bf16")

@@ -160,3 +160,29 @@ def test_fingerprints_of_plain_values_stay():
     assert text == (
         '{"a": 0.5, "b": [1, [2, 3]], "c": {"x": true, "y": null}, "d": [0.5, 1.0], "e": "t"}'
     )
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ("ab", "openvino f32"),
+        ("abc", "MIXED, by sequences: openvino f32 (2), torch bf16 (1)"),
+        ("cab", "MIXED, by sequences: openvino f32 (2), torch bf16 (1)"),
+        ("d", ""),
+        ("x", ""),
+    ],
+)
+def test_engines_of_sequences(names, expected):
+    made = {"a": "1", "b": "1", "c": "2", "d": "3"}
+    content = {
+        "format": manifest.FORMAT,
+        "sequences": {name: {"fingerprint": one} for name, one in made.items()},
+        "settings": {
+            "1": {"engine": "openvino", "precision": "f32"},
+            "2": {"engine": "torch", "precision": "bf16"},
+            "3": {"engine": None, "precision": None},
+        },
+    }
+    assert manifest.engines_text(content, names) == expected
+    assert manifest.engines_text({**content, "format": 0}, names) == ""
+    assert manifest.engines_text(None, names) == ""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pytracking_et.evaluation import Sequence, Tracker, results
+from pytracking_et.evaluation.manifest import Manifest
 from pytracking_et.evaluation.results import Result
 from pytracking_et.evaluation.table import result_tables
 
@@ -55,3 +56,18 @@ def test_one_table_a_data_set(tracker):
     assert text.count("\nmean ") == 2
     assert "t/p on otb" in text
     assert "t/p on uav" in text
+
+
+def test_engine_and_precision_stand_below(tracker):
+    wanted = ["good", "lost"]
+    assert "engine:" not in result_tables(sequences(), tracker, wanted)
+    manifest = Manifest.open(Path(tracker.results_dir), "t", "p")
+    for name, fingerprint in zip(wanted, "12", strict=True):
+        manifest.record(name, fingerprint, "otb", TRUTH[0], [1.0] * 5)
+        precision = {"1": "f32", "2": "bf16"}[fingerprint]
+        manifest.begin(fingerprint, {"engine": "openvino", "precision": precision})
+    manifest.write()
+    assert "engine: openvino f32" in result_tables(sequences(), tracker, wanted[:1])
+    with pytest.warns(UserWarning, match="older settings"):
+        text = result_tables(sequences(), tracker, wanted)
+    assert "engine: MIXED, by sequences: openvino f32 (1), openvino bf16 (1)" in text

@@ -66,6 +66,16 @@ def test_init_and_update_take_pil_images(tracker, tmp_path):
     np.testing.assert_allclose(found, boxes[1:], atol=1.0)
 
 
+@pytest.mark.parametrize(("said", "wanted"), [({}, "f32"), ({"precision": "auto"}, "auto")])
+def test_precision(said, wanted, checkpoint, monkeypatch):
+    from pytracking_et.integrations import got10k
+
+    given = []
+    monkeypatch.setattr(got10k, "ETTracker", lambda **options: given.append(options["precision"]))
+    GOT10kTracker(checkpoint=checkpoint, **said)
+    assert given == [wanted]
+
+
 def test_what_the_toolkit_reads(tracker):
     assert tracker.name == "pytracking_et_lt_mobile"
     assert tracker.is_deterministic is True

@@ -77,6 +77,18 @@ def test_missing_weights_are_told_in_one_line():
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(("said", "wanted"), [(None, "f32"), ("auto", "auto"), ("bf16", "bf16")])
+def test_precision(said, wanted, monkeypatch):
+    from pytracking_et.integrations import vot
+    from pytracking_et.live import run as live
+
+    options = []
+    monkeypatch.setattr(live, "make_tracker", options.append)
+    monkeypatch.setattr(vot, "serve", lambda *_: None)
+    vot.run(parameter="lt_mobile", precision=said)
+    assert options[0].precision == wanted
+
+
 def clip(count: int, seed: int = 0) -> tuple[list[np.ndarray], list[list[float]]]:
     """A bright patch with texture on a noisy ground: BGR images and boxes."""
     random = np.random.default_rng(seed)

@@ -107,6 +107,7 @@ def test_quoting_on_windows():
             ["--parameter", "lt_mobile", "--threads", "2"],
             ["--parameter", "lt_mobile", "--threads", "2"],
         ),
+        (["--precision", "bf16"], ["--precision", "bf16"]),
         (["--engine", "onnx", "--tracker", "mine"], ["--tracker", "mine", "--engine", "onnx"]),
     ],
 )

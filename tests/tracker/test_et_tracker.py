@@ -115,6 +115,53 @@ def test_frames_of_pytrackings_live_loops_are_bgr(tracker, module, function, col
     np.testing.assert_array_equal(tracker._loop.search_crop, expected._loop.search_crop)
 
 
+@pytest.mark.parametrize(
+    ("module", "function", "said", "wanted"),
+    [
+        ("pytracking.evaluation.tracker", "run_sequence", None, "f32"),
+        ("pytracking_et.evaluation.tracker", "run_sequence", None, "f32"),
+        ("pytracking.evaluation.tracker", "run_sequence", "auto", "auto"),
+        ("pytracking.evaluation.tracker", "run_sequence", "bf16", "bf16"),
+        ("pytracking.evaluation.tracker", "run_webcam", None, "auto"),
+        ("pytracking.evaluation.tracker", "run_video_generic", "int8", "int8"),
+    ],
+)
+def test_evaluation_is_float32_unless_asked_otherwise(
+    tracker, module, function, said, wanted, monkeypatch
+):
+    from pytracking_et import api
+
+    asked = []
+    create = api.create
+
+    def spy(engine, network, path, threads, precision):
+        asked.append(precision)
+        return create(engine, network, path, threads, "f32")
+
+    monkeypatch.setattr(api, "create", spy)
+    if said is not None:
+        tracker.params.precision = said
+    namespace = {"__name__": module}
+    exec(f"def {function}(tracker): tracker.initialize_features()", namespace)
+    namespace[function](tracker)
+    assert asked == [wanted]
+
+
+def test_choice_for_a_run_is_float32_too(tracker, monkeypatch):
+    from pytracking_et.tracker.et_tracker import et_tracker
+
+    class Chosen:
+        name = "openvino f32"
+
+    asked = []
+    monkeypatch.setattr(et_tracker, "create", lambda *arguments: asked.append(arguments) or Chosen)
+    tracker.params.engine = "auto"
+    assert tracker.chosen_engine(tracker.params) == ("openvino", "f32")
+    tracker.params.precision = "auto"
+    tracker.chosen_engine(tracker.params)
+    assert [(call[0], call[-1]) for call in asked] == [("auto", "f32"), ("auto", "auto")]
+
+
 class Recorder:
     """Stands for pytracking's Visdom wrapper."""
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from .. import metrics, published, summary
 from ..attributes import by_attribute
-from ..comparison import Comparison, compare, folder_of, labels_of
+from ..comparison import Comparison, compare, engines_note, folder_of, labels_of
 from ..eval_data import get_auc_curve, get_prec_curve
 from ..figures import get_plot_draw_styles
 from ..metrics import CENTER_THRESHOLDS, NORM_THRESHOLDS, Annotation
@@ -166,6 +166,7 @@ def build(
     tables = {"summary": summary.summary_table(data, speed)}
     if speed["fps"].notna().any():
         note = "seconds per frame as recorded by the runs; image decoding excluded"
+        note += engines_note(trackers, data.sequences, data.dataset)
         tables["speed"] = Table(speed, "Speed", note, digits=1, best=False)
     among = summary.published_table(data, speed)
     if among is not None:

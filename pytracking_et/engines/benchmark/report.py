@@ -13,6 +13,9 @@ from .. import host
 from ..export import versions
 from .measure import Measurement
 
+# What decides how fast a precision is here, by Linux's names.
+INSTRUCTIONS = frozenset({"avx2", "avx512f", "asimd"}).union(*host.INSTRUCTIONS.values())
+
 HEADER = (
     f"{'subject':<18}{'threads':>8}{'targets':>8}{'crop':>8}{'network':>9}{'decode':>8}"
     f"{'total':>8}{'p95':>8}{'fps':>8}{'ratio':>7}{'MB':>7}{'start':>7}"
@@ -41,9 +44,7 @@ def machine() -> dict[str, Any]:
     return {
         "cpu": host.cpu_name(),
         "cpus": host.cpu_count(),
-        "instructions": sorted(
-            host.cpu_flags() & {"avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_bf16", "asimd"}
-        ),
+        "instructions": sorted(host.cpu_flags() & INSTRUCTIONS),
         "system": platform.platform(),
         "python": platform.python_version(),
         "versions": versions(),

@@ -30,7 +30,7 @@ def f32_peak(threads: int) -> float:
 
 def bf16_peak(threads: int) -> float | None:
     """The same of bfloat16; None where the CPU does not compute in it."""
-    if not host.cpu_flags() & {"avx512_bf16", "amx_bf16"}:
+    if not host.computes_in("bf16"):
         return None
     torch.set_num_threads(threads)
     a, b = (torch.randn(SIDE, SIDE).bfloat16() for _ in range(2))

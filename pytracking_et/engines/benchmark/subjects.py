@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ...errors import EngineError
 from ...tracking import Loop, Parameters
 from ..base import Crop, Maps
+from ..host import computes_in
 from ..select import ENGINES, installed
 
 PEERS = ("CSRT", "KCF", "MIL", "Nano")
@@ -78,7 +79,7 @@ def subjects(
     precisions: Sequence[str] = (),
     peers: Path | None = None,
 ) -> list[Subject]:
-    """Every subject that can run here; int8 only where its ranges were measured.
+    """Every subject that can run here: bf16 where the CPU has it, int8 where ranges were measured.
 
     Args:
         engines, precisions: to restrict to; all where empty.
@@ -95,10 +96,9 @@ def subjects(
             if not installed(name) or (engines and name not in engines):
                 continue
             for kind in kinds:
-                here = kind in ("f32", "bf16")
-                if kind == "int8":
-                    here = find(checkpoint, digest) is not None
-                if here and (kind in precisions if precisions else kind != "bf16"):
+                # bf16 elsewhere is float32 by another name; asked for, it says so.
+                here = kind in precisions if precisions else kind != "bf16" or computes_in(kind)
+                if here and (kind != "int8" or find(checkpoint, digest) is not None):
                     rows.append(Subject("engine", name, kind, **common))
         rows += _peers(count, peers)
     return rows

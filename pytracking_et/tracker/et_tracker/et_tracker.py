@@ -22,7 +22,8 @@ from pytracking_et.engines import create
 from pytracking_et.errors import BoxError
 from pytracking_et.network import weights
 from pytracking_et.tracker.base import BaseTracker
-from pytracking_et.tracker.callers import frame_color
+from pytracking_et.tracker.callers import frame_color, in_live_loop
+from pytracking_et.tracker.params import evaluation_precision
 from pytracking_et.tracking.loop import Loop
 
 
@@ -47,18 +48,22 @@ class ETTrack(BaseTracker):
 
     @staticmethod
     def chosen_engine(params: Any) -> tuple[str, str]:
-        """Engine and precision, `auto` decided for this machine (one choice for all workers)."""
-        engine, precision = params.get("engine", "auto"), params.get("precision", "auto")
+        """Engine and precision, `auto` decided for this machine.
+
+        With one thread, whatever the workers have: one choice for any number of them.
+        """
+        engine, precision = params.get("engine", "auto"), evaluation_precision(params)
         if "auto" in (engine, precision):
             path = ETTrack.weights_file(params)
-            network, threads = params.get("network", "et_tracker"), params.get("threads", None)
-            engine, precision = create(engine, network, path, threads, precision).name.split()
+            network = params.get("network", "et_tracker")
+            engine, precision = create(engine, network, path, 1, precision).name.split()
         return engine, precision
 
     def initialize_features(self) -> None:
         """Open the engine, so that the first frame does not wait for it."""
         if self._loop is None:
-            self._loop = open_loop(self.params)
+            precision = "auto" if in_live_loop() else evaluation_precision(self.params)
+            self._loop = open_loop(self.params, precision=precision)
 
     def initialize(self, image: NDArray[np.uint8], info: dict[str, Any]) -> dict[str, Any]:
         """Start on a frame.

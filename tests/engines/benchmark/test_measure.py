@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -55,6 +57,59 @@ def test_subjects_that_can_run(weight_file):  # noqa: F811
     labels = [(row.label, row.threads) for row in rows if row.kind != "peer"]
     assert labels == [("plain", 1), ("torch f32", 1), ("plain", 2), ("torch f32", 2)]
     assert not any(row.name == "Nano" for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("flags", "precisions", "wanted"),
+    [
+        ({"avx2"}, [], {"f32"}),
+        ({"avx2", "avx512_bf16"}, [], {"f32", "bf16"}),
+        ({"amx_bf16"}, [], {"f32", "bf16"}),
+        ({"amx_bf16"}, ["f32"], {"f32"}),
+        ({"avx2"}, ["bf16"], {"bf16"}),
+    ],
+)
+def test_bf16_is_measured_where_the_cpu_has_it(flags, precisions, wanted, weight_file, monkeypatch):  # noqa: F811
+    from pytracking_et.engines import host
+    from pytracking_et.engines.benchmark import report
+
+    monkeypatch.setattr(host, "cpu_flags", lambda: frozenset(flags))
+    # The package has a function of the module's name.
+    module = sys.modules["pytracking_et.engines.benchmark.subjects"]
+    monkeypatch.setattr(module, "installed", lambda name: True)
+    digest = weights.fingerprint(weight_file)
+    rows = subjects([1], NETWORK, weight_file, digest, ["openvino"], precisions)
+    assert {row.precision for row in rows if row.kind == "engine"} == wanted
+    assert set(report.machine()["instructions"]) == flags
+
+
+@pytest.mark.parametrize(
+    ("flags", "wanted"),
+    [
+        ({"avx2"}, "auto takes, with 2 thread(s): openvino auto"),
+        (
+            {"avx512_bf16"},
+            "auto takes, with 2 thread(s): openvino auto; "
+            "in evaluation, which is float32, openvino f32",
+        ),
+    ],
+)
+def test_what_auto_takes(flags, wanted, weight_file, monkeypatch):  # noqa: F811
+    from pytracking_et.commands.benchmark import _auto
+    from pytracking_et.engines import auto, host
+
+    asked = []
+
+    def choose(engine, precision, network, path, digest, threads, again):
+        asked.append((engine, threads, again))
+        return SimpleNamespace(name=f"openvino {precision}")
+
+    monkeypatch.setattr(host, "cpu_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(auto, "installed", lambda name: True)
+    monkeypatch.setattr(auto, "choose", choose)
+    named = {"network": NETWORK, "checkpoint": str(weight_file)}
+    assert _auto(SimpleNamespace(threads=[2], again=True, **named)) == [wanted]
+    assert set(asked) == {("auto", 2, True)}
 
 
 def test_table_and_plot(tmp_path):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from pytracking_et.errors import DatasetError, ImageError
+from pytracking_et.tracking.image import check_encoded
 
 Image = NDArray[np.uint8]
 Boxes = NDArray[np.float32]
@@ -167,6 +168,7 @@ def read_image(path: str | Path) -> Image:
 
 def decode_image(data: NDArray[np.uint8], name: str) -> Image:
     """Encoded image (any format of OpenCV) as HxWx3 uint8 RGB; `name` is for the error."""
+    check_encoded(data, f"image {name}")
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:
         raise ImageError(f"image {name} ({data.size} bytes) cannot be decoded; is it truncated?")

@@ -121,8 +121,7 @@ def load_engine(weights: Path, name: str | None = None) -> tuple[Engine, Mapping
     name = name or texts.get("network") or network.weights.recognised(state) or "et_tracker"
     net = network.build(name)
     network.weights.load(net, weights)
-    constants = json.loads(texts.get("parameters") or "{}")
-    return engine_of(net.eval()), constants
+    return engine_of(net.eval()), network.weights.tuned_parameters(weights)
 
 
 def parse_grid(assignments: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -145,7 +144,7 @@ def parse_grid(assignments: Sequence[str]) -> Iterator[dict[str, Any]]:
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 

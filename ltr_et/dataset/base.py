@@ -187,8 +187,8 @@ def read_numbers(path: str | Path, columns: int | None = None) -> NDArray[np.flo
     """
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise DatasetError(f"cannot read annotation {path}: {error.strerror or error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"cannot read annotation {path}: {error}") from error
     rows = []
     for number, line in enumerate(lines, 1):
         words = line.replace(",", " ").split()

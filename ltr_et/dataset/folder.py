@@ -92,8 +92,8 @@ class FolderDataset(BaseDataset):
             return read_image(self.frame_path(seq_id, frame_id))
         capture = cv2.VideoCapture(str(media))
         try:
-            sides = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
-            check_pixels(*map(capture.get, sides), f"video {media}")
+            width = capture.get(cv2.CAP_PROP_FRAME_WIDTH)
+            check_pixels(width, capture.get(cv2.CAP_PROP_FRAME_HEIGHT), f"video {media}")
             capture.set(cv2.CAP_PROP_POS_FRAMES, frame_id)
             done, image = capture.read()
         finally:

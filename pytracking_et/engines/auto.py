@@ -97,10 +97,10 @@ def _choice_file(network: str, digest: str, wanted: dict[str, Any]) -> Path:
 def _read(file: Path) -> tuple[str, str] | None:
     try:
         stored = json.loads(file.read_text("utf-8"))
-        engine, precision = stored["engine"], stored["precision"]
+        engine, precision = str(stored["engine"]), str(stored["precision"])
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         cache.notice(f"remembered choice {file} is damaged ({error}); choosing again")
         return None
     known = engine in ENGINES and precision in ENGINES[engine][2]

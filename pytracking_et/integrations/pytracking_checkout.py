@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .. import parameter as parameter_package
 from ..errors import PytrackingETError
-from ..files import atomic_open, sha256
+from ..files import atomic_open, read_json, reading, sha256
 from ..version import __version__
 
 TRACKER = "et_tracker"
@@ -145,7 +145,17 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _recorded(folder: Path) -> dict[str, str]:
-    return json.loads((folder / RECORD).read_text(encoding="utf-8"))["files"]
+    path, advice = folder / RECORD, f"remove {folder} by hand and install again"
+    with reading(path, PytrackingETError, advice):
+        files = {
+            str(name): str(digest)
+            for name, digest in read_json(path, PytrackingETError, advice)["files"].items()
+        }
+    # Files of these names are deleted: the record must not lead out of the folder.
+    outside = [name for name in files if Path(name).name != name]
+    if outside:
+        raise PytrackingETError(f"{path} names {outside[0]!r}, which is not in {folder}; {advice}")
+    return files
 
 
 def _replaceable(folder: Path, source: Path, link: bool) -> bool:

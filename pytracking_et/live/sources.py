@@ -87,9 +87,10 @@ class CaptureSource:
         self.length = count if count > 0 else None
 
     def _check_size(self) -> None:
-        sides = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        width = self.capture.get(cv2.CAP_PROP_FRAME_WIDTH)
+        height = self.capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
         try:
-            check_pixels(*map(self.capture.get, sides), _describe(self.spec))
+            check_pixels(width, height, _describe(self.spec))
         except ImageError as error:
             self.capture.release()
             raise SourceError(str(error)) from error

@@ -85,7 +85,7 @@ def check_encoded(data: bytes | NDArray[np.uint8], name: str) -> None:
 
 def jpeg_size(data: bytes | NDArray[np.uint8]) -> tuple[int, int] | None:
     """(width, height) from a JPEG's frame header (ITU T.81, section B.2.2); None without one."""
-    place, data = 2, memoryview(data)  # type: ignore[arg-type]
+    place = 2
     while place + 9 <= len(data):
         # Decoders look for the next marker where there should be one; so may an attacker.
         if data[place] != 0xFF or data[place + 1] in (0x00, 0xFF):
@@ -94,13 +94,13 @@ def jpeg_size(data: bytes | NDArray[np.uint8]) -> tuple[int, int] | None:
         marker = data[place + 1]
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             return (
-                int.from_bytes(data[place + 7 : place + 9], "big"),
-                int.from_bytes(data[place + 5 : place + 7], "big"),
+                int.from_bytes(bytes(data[place + 7 : place + 9]), "big"),
+                int.from_bytes(bytes(data[place + 5 : place + 7]), "big"),
             )
         if marker == 0x01 or 0xD0 <= marker <= 0xD9:  # these stand alone
             place += 2
         else:
-            place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+            place += 2 + int.from_bytes(bytes(data[place + 2 : place + 4]), "big")
     return None
 
 

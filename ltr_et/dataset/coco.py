@@ -47,6 +47,9 @@ class Coco(StillDataset):
             if not rows:
                 raise DatasetError(f"{path}: no box of at least {MINIMUM_BOX:g} px on both sides")
             self._keep(rows)
+            # Asked for in training, hours later; a KeyError here says which is missing.
+            for image, kind in zip(self._image, self._class, strict=True):
+                _ = self._file[int(image)], self._name[kind]
 
     def _keep(self, rows: list[dict[str, Any]]) -> None:
         self._box = np.array([row["bbox"] for row in rows], np.float32)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-# Of every answer: no other page may show ours in a frame, read it as a script, or learn where it is.
+# Of every answer: no other page may show ours in a frame or read it as a script.
 SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",

@@ -11,7 +11,7 @@ import io
 import json
 import urllib.request
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from http.client import HTTPResponse
 from pathlib import Path
 from types import SimpleNamespace
@@ -210,6 +210,7 @@ def got10k(changed: str) -> Callable[[Path], Path]:
         text("list.txt", "Val_1\n")(root)
         text("Val_1/groundtruth.txt", BOXES)(root)
         text("Val_1/cover.label", "8\n0\n8\n")(root)
+        text("Val_1/absence.label", "0\n1\n0\n")(root)
         return root / changed
 
     return make
@@ -363,6 +364,11 @@ def use_datasets(found: Any) -> None:
             dataset.category(number)
 
 
+def training_folder(folder: Path) -> Path:
+    text("Deer/1.png", picture(".png"))(folder)
+    return text("Deer/groundtruth.txt", "1,2,3,4\n")(folder)
+
+
 def use_folder(path: Path) -> None:
     dataset = FolderDataset(path.parents[1])
     use_datasets([dataset])
@@ -393,12 +399,16 @@ PARSERS = [
     Parser("manifest, scoring", run_with_boxes, read_run),
     Parser("result boxes", text("Deer.txt", "1\t2\t3\t4\n5\t6\t7\t8\n"), read_result),
     Parser("result times", text("Deer_time.txt", "0.25\n0.01\n"), read_times),
-    Parser("annotation folder", text("Deer.txt", BOXES), lambda p: readers.read_ground_truth(p.parent)),
+    Parser("annotation folder", text(
+        "Deer.txt", BOXES
+    ), lambda path: readers.read_ground_truth(path.parent)),
     Parser("comparison cache", comparison, lambda path: Comparison.load(path, "key")),
     Parser("GOT-10k report", as_json(
         "r.json", {"t": {"overall": {"ao": 0.5, "succ_curve": [1, 0.5, 0]}}}
     ), plot_results._got_report),
-    Parser("VOT result", text("a.txt", "1\n10,20,30,40\n1,2,3,4,5,6,7,8\n2\n0\n"), vot.read_supervised),
+    Parser("VOT result", text(
+        "a.txt", "1\n10,20,30,40\n1,2,3,4,5,6,7,8\n2\n0\n"
+    ), vot.read_supervised),
     Parser("attributes, scoring", as_json(
         "a.json", {"order": ["OCC"], "sequences": {"Deer": ["OCC"]}}
     ), lambda path: attributes.read_attributes(path, ["Deer"])),
@@ -440,7 +450,9 @@ PARSERS = [
     Parser("engine metadata", metadata, lambda path: exported.check(path.parent)),
     Parser("engine reference", reference, exported.Reference.read),
     Parser("int8 ranges", ranges, Ranges.read),
-    Parser("choice of auto", as_json("c.json", {"engine": "torch", "precision": "f32"}), auto._read),
+    Parser("choice of auto", as_json(
+        "c.json", {"engine": "torch", "precision": "f32"}
+    ), auto._read),
     Parser("compiled graph", sealed, seal.read),
     Parser("calibration table", text(
         "annotations.csv", "track,frame,x,y,w,h\na,1,1,2,30,40\na,2,1,2,30,40\n"
@@ -490,6 +502,6 @@ PARSERS = [
     Parser("COCO", as_json(
         "annotations/instances_train2017.json", COCO
     ), lambda path: use_datasets([Coco(path.parents[1])])),
-    Parser("training annotation", text("Deer/groundtruth.txt", "1,2,3,4\n"), use_folder),
-    Parser("training list", got10k("list.txt"), lambda path: use_datasets([Got10k(path.parent, None)])),
+    Parser("training annotation", training_folder, use_folder),
+    Parser("training list", got10k("list.txt"), lambda p: use_datasets([Got10k(p.parent, None)])),
 ]  # fmt: skip

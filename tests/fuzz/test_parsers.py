@@ -7,15 +7,18 @@ fewer, and always the same.
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import warnings
 from contextlib import contextmanager
+from random import Random
+from typing import Any
 
 import pytest
 
 pytest.importorskip("hypothesis")
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from pytracking_et.errors import PytrackingETError
@@ -42,14 +45,20 @@ WORDS = [
     ),
     *("\u0663", "\udcff", "x" * 5000, "null", "[" * 3000, '{"a":' * 3000, "\r", "\u2028", ";", '"'),
 ]
-NUMBERS = st.one_of(
-    st.integers(), st.floats(), st.sampled_from([10**30, -(10**400), 2**63, 2**31, -1, 0])
-)
-VALUES = st.recursive(
-    st.one_of(st.none(), st.booleans(), NUMBERS, st.text(max_size=8), st.sampled_from(WORDS)),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
-    max_leaves=4,
-)  # fmt: skip
+NUMBERS = [0, -1, 3, 0.5, 2**31, 2**63, 10**30, -(10**400), math.nan, math.inf, -1e308, 1e-320]
+
+
+def value(random: Random, depth: int = 0) -> Any:
+    """A JSON value that nobody expects."""
+    kind = random.randrange(8 if depth < 3 else 5)
+    if kind < 2:
+        return random.choice(NUMBERS)
+    if kind < 4:
+        return random.choice(WORDS)
+    if kind == 4:
+        return random.choice([None, True, False, {}, []])
+    inner = [value(random, depth + 1) for _ in range(random.randrange(4))]
+    return inner if kind < 7 else {random.choice(WORDS): one for one in inner}
 
 
 class Hung(BaseException):
@@ -75,21 +84,18 @@ def limited():
         signal.signal(signal.SIGALRM, before)
 
 
-def spoilt_bytes(draw, data: bytes) -> bytes:
-    """A few bytes replaced, put in, taken out; or cut short, or something else altogether."""
-    if draw(st.integers(0, 9)) == 0:
-        return draw(st.binary(max_size=200))
+def spoilt_bytes(random: Random, data: bytes) -> bytes:
+    """A few bytes replaced, put in, taken out; or something else altogether."""
+    if random.randrange(10) == 0:
+        return random.randbytes(random.randrange(200))
     changed = bytearray(data)
-    for _ in range(draw(st.integers(1, 4))):
-        place = draw(st.integers(0, len(changed)))
-        length = draw(st.sampled_from([0, 0, 1, 1, 1, 2, 4, 8, 30, len(data)]))
-        put = draw(
-            st.one_of(
-                st.binary(max_size=8),
-                st.sampled_from([word.encode("utf-8", "surrogatepass") for word in WORDS]),
-            )
+    for _ in range(random.randint(1, 4)):
+        place = random.randint(0, len(changed))
+        length = random.choice([0, 0, 1, 1, 1, 2, 4, 8, 30, len(data)])
+        word = random.choice(WORDS).encode("utf-8", "surrogatepass")
+        changed[place : place + length] = random.choice(
+            [random.randbytes(random.randrange(8)), word]
         )
-        changed[place : place + length] = put
     return bytes(changed)
 
 
@@ -102,22 +108,22 @@ def places(value, path=()):
         yield from places(inner, (*path, key))
 
 
-def spoilt_json(draw, data: bytes) -> bytes:
+def spoilt_json(random: Random, data: bytes) -> bytes:
     """One or two nodes replaced by other values, or taken out."""
-    value = json.loads(data)
-    for _ in range(draw(st.integers(1, 2))):
-        path = draw(st.sampled_from(list(places(value))))
+    content = json.loads(data)
+    for _ in range(random.randint(1, 2)):
+        path = random.choice(list(places(content)))
         if not path:
-            value = draw(VALUES)
+            content = value(random)
             continue
-        holder = value
+        holder = content
         for key in path[:-1]:
             holder = holder[key]
-        if draw(st.integers(0, 3)) == 0:
+        if random.randrange(4) == 0:
             del holder[path[-1]]
         else:
-            holder[path[-1]] = draw(VALUES)
-    return json.dumps(value).encode()
+            holder[path[-1]] = value(random)
+    return json.dumps(content).encode()
 
 
 def is_json(data: bytes) -> bool:
@@ -139,12 +145,16 @@ def test_only_errors_of_ours_leave_a_parser(parser, tmp_path, capsys):
         derandomize=not EXAMPLES,
         database=None,
         deadline=None,
+        # The input that breaks a parser is small as it is; making it smaller takes minutes.
+        phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(st.data())
-    def attack(data):
-        change = spoilt_json if structured and data.draw(st.booleans()) else spoilt_bytes
-        path.write_bytes(change(data.draw, valid))
+    @given(st.randoms(use_true_random=True))
+    def attack(random):
+        change = spoilt_json if structured and random.randrange(2) else spoilt_bytes
+        content = change(random, valid)
+        note(f"content: {content!r:.2000}")
+        path.write_bytes(content)
         with limited(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
@@ -162,15 +172,7 @@ def test_the_valid_input_gets_through(parser, tmp_path):
     try:
         parser.read(path)
     except PytrackingETError as error:
-        through = (
-            "git blob id",
-            "do not fit",
-            "is missing or damaged",
-            "cannot be read",
-            "holds no",
-        )
         assert parser.name in BY_DESIGN, error
-        assert any(words in str(error) for words in through)
 
 
 # These end in an error after all of the file has been read.

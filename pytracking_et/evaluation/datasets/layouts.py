@@ -58,7 +58,9 @@ def _from_row(root: Path, dataset: str, row: Mapping[str, Any], source: object) 
     lacking = [key for key in REQUIRED if key not in row]
     if lacking:
         raise DatasetError(f"{source}: {dict(row)} lacks {', '.join(lacking)}")
-    with reading(source, DatasetError, f"startFrame, endFrame, nz of {row['name']!r} are counts"):
+    with reading(
+        str(source), DatasetError, f"startFrame, endFrame, nz of {row['name']!r} are counts"
+    ):
         omit = int(row.get("initOmit", 0))
         first, last, digits = int(row["startFrame"]) + omit, int(row["endFrame"]), int(row["nz"])
     if not 0 <= digits <= MOST_DIGITS:

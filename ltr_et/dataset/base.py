@@ -161,8 +161,8 @@ def read_image(path: str | Path) -> Image:
     # imdecode, not imread: OpenCV's imread cannot open non-ASCII paths on Windows.
     try:
         data = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise ImageError(f"cannot read image {path}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise ImageError(f"cannot read image {path}: {error}") from error
     return decode_image(data, str(path))
 
 
@@ -187,7 +187,7 @@ def read_numbers(path: str | Path, columns: int | None = None) -> NDArray[np.flo
     """
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a NUL in the name
         raise DatasetError(f"cannot read annotation {path}: {error}") from error
     rows = []
     for number, line in enumerate(lines, 1):

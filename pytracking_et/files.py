@@ -75,7 +75,7 @@ def reading(
         raise
     except Exception as reason:
         text = f"{type(reason).__name__}: {reason}"[:_QUOTED]
-        raise error(f"{os.fspath(path)} cannot be read ({text}); {advice}") from reason
+        raise error(f"cannot read {os.fspath(path)} ({text}); {advice}") from reason
 
 
 def read_json(
@@ -90,7 +90,9 @@ def read_json(
         content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
     if not isinstance(content, dict):
         kind = type(content).__name__
-        raise error(f"{os.fspath(path)} holds a {kind}, not an object {{...}}; {advice}")
+        raise error(
+            f"cannot read {os.fspath(path)} (it holds a {kind}, not an object {{...}}); {advice}"
+        )
     return content
 
 

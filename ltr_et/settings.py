@@ -218,7 +218,7 @@ def _fitting(name: str, text: str, kind: Any) -> Any:
     """
     try:
         value = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # no JSON, or numbers and brackets without end: text
         value = text
     origin, inner = get_origin(kind), get_args(kind)
     if kind is Any:

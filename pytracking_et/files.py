@@ -1,9 +1,11 @@
-"""Files and videos written whole or not at all, content hashes, and the cache folder."""
+"""Files written whole or not at all, read with errors of ours, hashed; and the cache folder."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +13,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from .errors import PytrackingETError
+
+# Longest text of another program's exception that is quoted.
+_QUOTED = 300
 
 
 @contextmanager
@@ -86,6 +91,41 @@ def _count_frames(path: Path) -> int:
         found += 1
     capture.release()
     return found
+@contextmanager
+def reading(
+    path: str | os.PathLike[str], error: type[PytrackingETError], advice: str
+) -> Iterator[None]:
+    """Turn what a file's content provokes into `error`, which names the file and says what to do.
+
+    For parsers of others (json, zipfile, numpy, pickle) and for taking apart what they return:
+    damaged or foreign content makes them raise a dozen kinds of exceptions, and none of them is a
+    defect of ours. Errors of ours pass as they are.
+    """
+    try:
+        yield
+    except PytrackingETError:
+        raise
+    except Exception as reason:
+        text = f"{type(reason).__name__}: {reason}"[:_QUOTED]
+        raise error(f"cannot read {os.fspath(path)} ({text}); {advice}") from reason
+
+
+def read_json(
+    path: str | os.PathLike[str], error: type[PytrackingETError], advice: str
+) -> dict[str, Any]:
+    """The object in a JSON file in UTF-8; a byte order mark is allowed.
+
+    Raises:
+        error: missing, unreadable, no JSON, or JSON that is no object; with the advice.
+    """
+    with reading(path, error, advice):
+        content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+    if not isinstance(content, dict):
+        kind = type(content).__name__
+        raise error(
+            f"cannot read {os.fspath(path)} (it holds a {kind}, not an object {{...}}); {advice}"
+        )
+    return content
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
@@ -102,10 +142,37 @@ def cache_folder() -> Path:
 
     PYTRACKING_ET_CACHE names it outright; otherwise XDG_CACHE_HOME, LOCALAPPDATA or
     ~/Library/Caches. Not created here.
+
+    Raises:
+        PytrackingETError: another user could put files there.
     """
     named = os.environ.get("PYTRACKING_ET_CACHE")
-    if named:
-        return Path(named)
+    folder = Path(named) if named else _usual_cache()
+    _check_owner(folder)
+    return folder
+
+
+def _check_owner(folder: Path) -> None:
+    """Graphs and weights of the cache are run: whoever writes there decides what we compute."""
+    if os.name != "posix":
+        return  # Windows gives a user's folders to that user
+    try:
+        status = folder.stat()
+    except OSError:
+        return  # not there yet; who cannot be entered is told of where the file is opened
+    if status.st_uid not in (os.geteuid(), 0):
+        problem = f"belongs to user {status.st_uid}, not to you ({os.geteuid()})"
+    elif status.st_mode & stat.S_IWOTH:
+        problem = f"can be written by everybody (mode {stat.S_IMODE(status.st_mode):o})"
+    else:
+        return
+    raise PytrackingETError(
+        f"cache folder {folder} {problem}, so others could put weights and graphs there; name a "
+        "folder of your own with PYTRACKING_ET_CACHE"
+    )
+
+
+def _usual_cache() -> Path:
     if os.name == "nt":
         base = Path(os.environ.get("LOCALAPPDATA") or home() / "AppData" / "Local")
     elif os.uname().sysname == "Darwin":

@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from pytracking_et.files import atomic_open, atomic_path, cache_folder, sha256
+from pytracking_et import files
+from pytracking_et.errors import PytrackingETError, ResultsError
+from pytracking_et.files import (
+    atomic_open,
+    atomic_path,
+    cache_folder,
+    read_json,
+    reading,
+    sha256,
+)
 
 
 def test_the_new_file_replaces_the_old_one(tmp_path):
@@ -52,3 +61,45 @@ def test_cache_folder_by_name(monkeypatch):
     assert cache_folder() == Path("somewhere")
     monkeypatch.delenv("PYTRACKING_ET_CACHE")
     assert cache_folder().name == "pytracking_et"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX owners")
+def test_a_cache_that_others_fill_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTRACKING_ET_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path
+    tmp_path.chmod(0o777)
+    with pytest.raises(PytrackingETError, match=r"everybody \(mode 777\).*PYTRACKING_ET_CACHE"):
+        cache_folder()
+    tmp_path.chmod(0o755)
+    owner = tmp_path.stat().st_uid
+    monkeypatch.setattr(files.os, "geteuid", lambda: owner + 1)
+    if owner == 0:
+        assert cache_folder() == tmp_path  # what the system's administrator put there
+        os.chown(tmp_path, 12345, -1)
+    with pytest.raises(PytrackingETError, match=r"belongs to user \d+, not to you"):
+        cache_folder()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[1]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"a": ' + b"9" * 5000 + b"}"],
+)
+def test_what_is_no_json_object_is_an_error_of_ours(tmp_path, content):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(ResultsError, match=r"a\.json .*move it away"):
+        read_json(tmp_path / "a.json", ResultsError, "move it away")
+    with pytest.raises(ResultsError, match=r"gone\.json"):
+        read_json(tmp_path / "gone.json", ResultsError, "move it away")
+
+
+def test_a_byte_order_mark_is_no_content(tmp_path):
+    (tmp_path / "a.json").write_text('{"a": 1}', encoding="utf-8-sig")
+    assert read_json(tmp_path / "a.json", ResultsError, "") == {"a": 1}
+
+
+def test_reading_bounds_what_it_quotes_and_lets_errors_of_ours_pass():
+    with pytest.raises(ResultsError) as caught, reading("a", ResultsError, "look"):
+        raise KeyError("x" * 10_000)
+    assert len(str(caught.value)) < 400
+    with pytest.raises(PytrackingETError, match="mine"), reading("a", ResultsError, "look"):
+        raise PytrackingETError("mine")

@@ -17,7 +17,7 @@ from pytracking_et.errors import PytrackingETError, ResultsError
 from pytracking_et.evaluation import SequenceList, Tracker, get_dataset, run_dataset
 from pytracking_et.evaluation.machine import cpu_name, versions
 from pytracking_et.evaluation.sequence import Sequence as Clip
-from pytracking_et.files import atomic_open
+from pytracking_et.files import atomic_open, read_json, reading
 
 from . import costs, report
 from .report import Context, Result
@@ -170,9 +170,11 @@ def _read(row: Row, plan: Plan) -> Result | None:
     path = _row_file(row, plan)
     if not path.is_file():
         return None
-    stored = json.loads(path.read_text("utf-8"))
-    # The same configuration stands in several tables under several labels.
-    return Result(**{**stored, "label": row.label, "published": dict(row.published)})
+    advice = "delete it to train and measure this row again"
+    with reading(path, ResultsError, advice):
+        stored = read_json(path, ResultsError, advice)
+        # The same configuration stands in several tables under several labels.
+        return Result(**{**stored, "label": row.label, "published": dict(row.published)})
 
 
 def _store(result: Result, row: Row, plan: Plan) -> None:

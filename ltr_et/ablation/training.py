@@ -20,7 +20,7 @@ from torch import nn
 
 from pytracking_et import network
 from pytracking_et.errors import CheckpointError, ParameterError
-from pytracking_et.files import atomic_open
+from pytracking_et.files import atomic_open, read_json
 
 from ..actors import LossWeights
 from ..settings import PARTS, Settings, Stage
@@ -161,7 +161,7 @@ def _plan(settings: Settings, launch: RowLaunch, recipe: Recipe) -> dict[str, An
         "batch": recipe.batch,
     }
     if path.is_file():
-        plan = json.loads(path.read_text("utf-8"))
+        plan = read_json(path, ParameterError, "delete the folder, or give another --output")
         changed = [name for name, value in inputs.items() if plan.get(name) != value]
         if changed:
             raise ParameterError(

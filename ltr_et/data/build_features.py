@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from pytracking_et import process
 from pytracking_et.errors import DatasetError, ImageError
-from pytracking_et.files import atomic_open
+from pytracking_et.files import atomic_open, read_json
 
 from .crops import CropStore
 from .features import pad_boxes
@@ -238,7 +238,11 @@ def check_meta(output: Path, meta: dict[str, Any]) -> None:
         with atomic_open(path) as stream:
             json.dump(meta, stream, indent=2)
         return
-    there = json.loads(path.read_text("utf-8"))
+    there = read_json(
+        path,
+        DatasetError,
+        "delete that folder, or choose another --output (in training: --features)",
+    )
     changed = [name for name in meta if there.get(name) != meta[name]]
     if changed:
         was = {name: there.get(name) for name in changed}

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytracking_et.errors import DatasetError
-from pytracking_et.files import atomic_path
+from pytracking_et.files import atomic_path, reading
 
 from ..dataset.base import Boxes, Image, decode_image
 
@@ -223,8 +223,9 @@ class CropStore:
         source, start, others = [], [], []
         base = 0
         for number, path in enumerate(paths):
-            with np.load(path) as data:
-                self.width = json.loads(str(data["meta"]))["width"]
+            advice = "delete this source of the crop store and build it again"
+            with reading(path, DatasetError, advice), np.load(path) as data:
+                self.width = int(json.loads(str(data["meta"]))["width"])
                 flags = data["held_out"].astype(bool)
                 keep = np.flatnonzero(
                     np.ones_like(flags) if held_out is None else flags == held_out

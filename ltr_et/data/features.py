@@ -14,7 +14,6 @@ x_box (Nx, 4), x_distractors (Nx, DISTRACTORS, 4) padded with zeros, x_pseudo, x
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytracking_et.errors import DatasetError
+from pytracking_et.files import read_json, reading
 
 # Boxes beyond these are dropped: the loss only needs the nearest look-alikes.
 DISTRACTORS = 8
@@ -79,7 +79,8 @@ class FeatureCache:
         parts: dict[str, list[NDArray]] = {name: [] for name in _JOINED}
         place: dict[str, list[NDArray]] = {"x": [], "z": []}
         for number, path in enumerate(paths):
-            with np.load(path / "index.npz") as data:
+            advice = "delete this chunk and run build_features again"
+            with reading(path, DatasetError, advice), np.load(path / "index.npz") as data:
                 for name in _JOINED:
                     parts[name].append(data[name])
                 for kind, rows in place.items():
@@ -97,8 +98,7 @@ class FeatureCache:
     @property
     def meta(self) -> dict[str, Any]:
         """Settings of the build and fingerprint of the backbone."""
-        found: dict[str, Any] = json.loads((self.folder / "meta.json").read_text("utf-8"))
-        return found
+        return read_json(self.folder / "meta.json", DatasetError, "build the features again")
 
     def __len__(self) -> int:
         return len(self._place["x"])

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from pytracking_et.errors import DatasetError, ImageError
+from pytracking_et.tracking.image import check_encoded
 
 Image = NDArray[np.uint8]
 Boxes = NDArray[np.float32]
@@ -160,13 +161,14 @@ def read_image(path: str | Path) -> Image:
     # imdecode, not imread: OpenCV's imread cannot open non-ASCII paths on Windows.
     try:
         data = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise ImageError(f"cannot read image {path}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise ImageError(f"cannot read image {path}: {error}") from error
     return decode_image(data, str(path))
 
 
 def decode_image(data: NDArray[np.uint8], name: str) -> Image:
     """Encoded image (any format of OpenCV) as HxWx3 uint8 RGB; `name` is for the error."""
+    check_encoded(data, f"image {name}")
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:
         raise ImageError(f"image {name} ({data.size} bytes) cannot be decoded; is it truncated?")
@@ -185,8 +187,8 @@ def read_numbers(path: str | Path, columns: int | None = None) -> NDArray[np.flo
     """
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise DatasetError(f"cannot read annotation {path}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a NUL in the name
+        raise DatasetError(f"cannot read annotation {path}: {error}") from error
     rows = []
     for number, line in enumerate(lines, 1):
         words = line.replace(",", " ").split()

@@ -5,7 +5,6 @@ Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from pytracking_et.errors import DatasetError
+from pytracking_et.files import read_json, reading
 
 from .base import Boxes, StillDataset
 
@@ -36,20 +36,20 @@ class Coco(StillDataset):
     def __init__(self, root: str | Path, version: str = "2017", split: str = "train") -> None:
         super().__init__("coco", root)
         path = self.root / "annotations" / f"instances_{split}{version}.json"
-        try:
-            content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        advice = "it is not a COCO annotation file; download it again"
+        with reading(path, DatasetError, advice):
+            content = read_json(path, DatasetError, advice)
             self._images = self.root / "images" / f"{split}{version}"
             self._file = {row["id"]: row["file_name"] for row in content["images"]}
             self._name = {row["id"]: row["name"] for row in content["categories"]}
             rows = [row for row in content["annotations"] if not row.get("iscrowd", 0)]
-        except OSError as error:
-            raise DatasetError(f"COCO: cannot read {path}: {error.strerror or error}") from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise DatasetError(f"{path} is not a COCO annotation file: {error!r}") from error
-        rows = [row for row in rows if min(row["bbox"][2:]) >= MINIMUM_BOX]
-        if not rows:
-            raise DatasetError(f"{path}: no box of at least {MINIMUM_BOX:g} px on both sides")
-        self._keep(rows)
+            rows = [row for row in rows if min(row["bbox"][2:]) >= MINIMUM_BOX]
+            if not rows:
+                raise DatasetError(f"{path}: no box of at least {MINIMUM_BOX:g} px on both sides")
+            self._keep(rows)
+            # Asked for in training, hours later; a KeyError here says which is missing.
+            for image, kind in zip(self._image, self._class, strict=True):
+                _ = self._file[int(image)], self._name[kind]
 
     def _keep(self, rows: list[dict[str, Any]]) -> None:
         self._box = np.array([row["bbox"] for row in rows], np.float32)

@@ -18,6 +18,7 @@ import numpy as np
 from typing_extensions import override
 
 from pytracking_et.errors import DatasetError, ImageError
+from pytracking_et.tracking.image import check_pixels
 
 from .base import BaseDataset, Image, SequenceInfo, read_image, read_numbers, sequence_info
 
@@ -91,6 +92,8 @@ class FolderDataset(BaseDataset):
             return read_image(self.frame_path(seq_id, frame_id))
         capture = cv2.VideoCapture(str(media))
         try:
+            width = capture.get(cv2.CAP_PROP_FRAME_WIDTH)
+            check_pixels(width, capture.get(cv2.CAP_PROP_FRAME_HEIGHT), f"video {media}")
             capture.set(cv2.CAP_PROP_POS_FRAMES, frame_id)
             done, image = capture.read()
         finally:

@@ -48,9 +48,9 @@ class Got10k(BaseDataset):
         super().__init__("got10k", root)
         try:
             names = (self.root / "list.txt").read_text("utf-8").split()
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise DatasetError(
-                f"GOT-10k: cannot read {self.root / 'list.txt'} ({error.strerror}); "
+                f"GOT-10k: cannot read {self.root / 'list.txt'} ({error}); "
                 "root is the folder `train` itself"
             ) from error
         if split is not None:
@@ -94,7 +94,7 @@ class Got10k(BaseDataset):
         path = self.root / self.sequences[seq_id] / "meta_info.ini"
         if not path.is_file():
             return ""
-        for line in path.read_text("utf-8").splitlines():
+        for line in path.read_text("utf-8", errors="replace").splitlines():
             key, _, value = line.partition(":")
             if key.strip() == "object_class":
                 return value.strip()

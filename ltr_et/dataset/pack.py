@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from pytracking_et.errors import DatasetError
+from pytracking_et.files import reading
 
 from .base import (
     BaseDataset,
@@ -56,11 +57,13 @@ def _read_table(path: Path, columns: list[str], numbers: list[str]) -> pd.DataFr
         raise DatasetError(f"no {path.name} in {path.parent}; is this a source of the pack?")
     words = {name: str for name in (*columns, "image") if name not in numbers}
     empty = {name: [""] for name in numbers}
-    table = pd.read_csv(path, dtype=words, keep_default_na=False, na_values=empty)
-    missing = [name for name in columns if name not in table]
-    if missing:
-        raise DatasetError(f"{path} lacks the columns {missing}; it has {list(table.columns)}")
-    return table
+    with reading(path, DatasetError, "it is no table of the pack; copy it again"):
+        table = pd.read_csv(path, dtype=words, keep_default_na=False, na_values=empty)
+        missing = [name for name in columns if name not in table]
+        if missing:
+            raise DatasetError(f"{path} lacks the columns {missing}; it has {list(table.columns)}")
+        # Numbers that are none would be found in the middle of training.
+        return table.astype(dict.fromkeys(numbers, np.float32))
 
 
 class _TableDataset(BaseDataset):
@@ -113,7 +116,8 @@ class PackVideo(_TableDataset):
         table = _read_table(self.root / "annotations.csv", ["track", "frame", *numbers], numbers)
         if "image" not in table:
             table["image"] = table["track"] + "/" + table["frame"] + ".jpg"
-        table["number"] = table["frame"].astype(int)
+        with reading(self.root / "annotations.csv", DatasetError, "frames are numbers: 00001"):
+            table["number"] = table["frame"].astype(int)
         self.table = table.sort_values(["track", "number"]).reset_index(drop=True)
         self._index()
         self._frame: list[str] = self.table["frame"].tolist()
@@ -171,7 +175,8 @@ class TinyImageNet(StillDataset):
         path = self.root / "tiny_imagenet.npz"
         if not path.is_file():
             raise DatasetError(f"no {path.name} in {self.root}; is this a source of the pack?")
-        with np.load(path) as data:
+        advice = "copy it again"
+        with reading(path, DatasetError, advice), np.load(path, allow_pickle=False) as data:
             self._webp = data["webp"]
             self._offset = data["offset"]
             self._box = data["box"].astype(np.float32)

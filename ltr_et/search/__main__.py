@@ -20,7 +20,8 @@ from typing import Any
 import torch
 
 from pytracking_et import network, process
-from pytracking_et.files import atomic_open
+from pytracking_et.errors import PytrackingETError
+from pytracking_et.files import atomic_open, read_json, reading
 
 from .evolution import Candidate, Evolution
 from .macs import macs
@@ -115,9 +116,11 @@ class Overlaps:
         self.path, self.supernet = path, supernet
         self.values: dict[str, float] = {}
         if path.is_file():
-            stored = json.loads(path.read_text("utf-8"))
-            if stored["supernet"] == supernet:
-                self.values = stored["values"]
+            advice = "delete it to measure all architectures again"
+            with reading(path, PytrackingETError, advice):
+                stored = read_json(path, PytrackingETError, advice)
+                if stored["supernet"] == supernet:
+                    self.values = {name: float(v) for name, v in stored["values"].items()}
 
     def add(self, name: str, value: float) -> None:
         """Note an architecture's overlap."""

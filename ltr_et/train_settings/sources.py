@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytracking_et import network
 from pytracking_et.errors import CheckpointError, DatasetError
+from pytracking_et.files import read_json
 
 from ..settings import Settings, apply_overrides
 
@@ -156,7 +156,9 @@ def _check_backbone(settings: Settings, features: Path) -> None:
     path = features / "meta.json"
     if not path.is_file() or settings.teacher is None:
         return
-    there = json.loads(path.read_text("utf-8"))
+    there = read_json(
+        path, DatasetError, "give another --features folder (one that is missing is built)"
+    )
     wanted = {
         "network": "lt_mobile",
         "weights": network.weights.fingerprint(settings.teacher),

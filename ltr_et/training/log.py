@@ -20,11 +20,14 @@ def read_log(path: Path) -> list[Record]:
     """All records of a log; a line cut short by a killed run is left out."""
     records = []
     if path.is_file():
-        for line in path.read_text("utf-8").splitlines():
+        # A cut may go through a letter; that line is no JSON either.
+        for line in path.read_text("utf-8", errors="replace").splitlines():
             try:
-                records.append(json.loads(line))
-            except json.JSONDecodeError:
+                record = json.loads(line)
+            except (ValueError, RecursionError):
                 continue
+            if isinstance(record, dict):
+                records.append(record)
     return records
 
 

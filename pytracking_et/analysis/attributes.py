@@ -7,7 +7,6 @@ folder, `read_attributes` from a JSON file).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..errors import DatasetError
+from ..files import read_json, reading
 from .boxfiles import PathArgument
 from .comparison import Comparison, compare
 from .figures import draw_radar, save_figure
@@ -31,14 +31,13 @@ def read_attributes(path: PathArgument, names: Iterable[str]) -> dict[str, list[
         DatasetError: not such a file, or a sequence that is not in it.
     """
     source = Path(path)
-    try:
-        content = json.loads(source.read_text(encoding="utf-8"))
-        table, order = content["sequences"], list(content["order"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DatasetError(
-            f'{source} cannot be read as attributes ({error!r}); expected {{"order": [codes], '
-            '"sequences": {name: [codes]}}'
-        ) from error
+    advice = 'expected {"order": [codes], "sequences": {name: [codes]}}'
+    with reading(source, DatasetError, advice):
+        content = read_json(source, DatasetError, advice)
+        table = {
+            name: {str(code) for code in codes} for name, codes in content["sequences"].items()
+        }
+        order = [str(code) for code in content["order"]]
     matcher = Matcher(table)
     found = {name: matcher.find(name) for name in names}
     lacking = [name for name, match in found.items() if match is None]

@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import ResultsError
+from ..files import reading
 from .boxfiles import Array, PathArgument
 from .metrics import CENTER_THRESHOLDS, NORM_THRESHOLDS, Annotation
 from .readers import ResultFolder, gather
@@ -163,19 +164,17 @@ class Comparison:
         """Read what `save` wrote, or None where there is none or its inputs were others."""
         if not Path(path).is_file():
             return None
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                head = json.loads(stored["head"].tobytes())
-                if head.pop("key") != key:
-                    return None
-                arrays = {name: stored[name] for name in (*_ARRAYS, "frames")}
-        except (OSError, ValueError, KeyError) as error:
-            raise ResultsError(
-                f"{path} cannot be read ({error}); delete it, or pass force_evaluation=True"
-            ) from error
-        for name in ("trackers", "sequences", "skipped"):
-            head[name] = tuple(head[name])
-        return cls(**head, **arrays)
+        with (
+            reading(path, ResultsError, "delete it, or pass force_evaluation=True"),
+            np.load(path, allow_pickle=False) as stored,
+        ):
+            head = json.loads(stored["head"].tobytes())
+            if head.pop("key") != key:
+                return None
+            arrays = {name: stored[name] for name in (*_ARRAYS, "frames")}
+            for name in ("trackers", "sequences", "skipped"):
+                head[name] = tuple(head[name])
+            return cls(**head, **arrays)
 
 
 def describe(tracker: Any) -> dict[str, Any]:

@@ -14,7 +14,6 @@ lists of sequences with name, ground_truth_rect, target_visible, dataset. Beyond
 
 from __future__ import annotations
 
-import json
 import sys
 import types
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,6 +26,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from ..errors import ParameterError, ResultsError
+from ..files import read_json, reading
 from .attributes import plot_attributes_radar, print_results_per_attribute
 from .boxfiles import Array
 from .comparison import Comparison, annotate, compare, describe, folder_of, labels_of
@@ -185,16 +185,14 @@ def plot_got_success(
 
 def _got_report(path: Path) -> tuple[Array, float]:
     """Success curve (0..1) and AO of one report: {tracker: {"overall": {ao, succ_curve}}}."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        (report,) = content.values()
+    advice = (
+        'expected a GOT-10k report of one tracker, {"TRACKER": {"overall": {"ao": ..., '
+        '"succ_curve": [...]}}} as its server returns it'
+    )
+    with reading(path, ResultsError, advice):
+        (report,) = read_json(path, ResultsError, advice).values()
         report = report.get("overall", report)
         return np.asarray(report["succ_curve"], dtype=np.float64), float(report["ao"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ResultsError(
-            f"{path} is no GOT-10k report of one tracker ({error!r}); expected "
-            '{"TRACKER": {"overall": {"ao": ..., "succ_curve": [...]}}} as its server returns it'
-        ) from error
 
 
 def generate_formatted_report(

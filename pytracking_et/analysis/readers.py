@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DatasetError, ResultsError
+from ..files import read_json, reading
 from .boxfiles import Array, BoxSet, PathArgument, read_boxes, read_flags, read_numbers
 from .names import Matcher, other_dataset
 from .rules import refuse_hidden
@@ -182,18 +183,15 @@ def _read_manifest(folder: Path) -> dict[str, Any] | None:
     path = folder / "manifest.json"
     if not path.exists():
         return None
-    try:
+    with reading(path, ResultsError, "move it away to score the files as they are"):
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ResultsError(
-            f"{path} is not readable JSON: {error}; move it away to score the files as they are"
-        ) from error
 
 
 def _recorded_sequences(content: Any) -> dict[str, Any]:
     """Sequence -> entry of the manifest; {} where there is no manifest, or one of somebody else."""
     named = content.get("sequences") if isinstance(content, dict) else None
-    return named if isinstance(named, dict) else {}
+    entries = named.items() if isinstance(named, dict) else ()
+    return {name: entry for name, entry in entries if isinstance(entry, dict)}
 
 
 def read_results(
@@ -229,17 +227,15 @@ def read_visibility(path: PathArgument) -> dict[str, NDArray[np.bool_]]:
         if not folders:
             raise DatasetError(f"no full_occlusion.txt below {source}; expected a LaSOT root")
         return {one.name: read_lasot_visibility(one) for one in folders}
-    try:
-        table = json.loads(source.read_text(encoding="utf-8"))
+    advice = (
+        'expected JSON {sequence: {"frames": n, "absent": [[first, last], ...]}} or a LaSOT root'
+    )
+    with reading(source, DatasetError, advice):
+        table = read_json(source, DatasetError, advice)
         flags = {name: np.ones(entry["frames"], bool) for name, entry in table.items()}
         for name, entry in table.items():
             for first, last in entry["absent"]:
                 flags[name][first : last + 1] = False
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DatasetError(
-            f"{source} cannot be read as visibility ({error!r}); expected JSON "
-            '{sequence: {"frames": n, "absent": [[first, last], ...]}} or a LaSOT root'
-        ) from error
     return flags
 
 

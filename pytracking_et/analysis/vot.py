@@ -22,6 +22,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DatasetError, ResultsError
+from ..files import reading
 from . import metrics
 from .boxfiles import Array, PathArgument
 from .metrics import Annotation
@@ -62,7 +63,9 @@ def read_supervised(path: PathArgument) -> list[Array]:
     """
     source = Path(path)
     rows = []
-    for number, line in enumerate(source.read_text(encoding="utf-8").splitlines(), 1):
+    with reading(source, ResultsError, "expected the text file that a VOT toolkit wrote"):
+        lines = source.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, 1):
         try:
             row = np.array([float(v) for v in line.replace("\t", ",").split(",")])
         except ValueError:

@@ -52,11 +52,12 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         write_json(args.json, results, more)
     if args.plot:
-        import json
-
         from ..engines.benchmark.report import plot
+        from ..errors import ResultsError
+        from ..files import read_json
 
-        plot(args.plot, results, json.loads(args.accuracy.read_text("utf-8")))
+        advice = "give --accuracy a JSON object {label: percent}"
+        plot(args.plot, results, read_json(args.accuracy, ResultsError, advice))
     return int(any(result.error for result in results))
 
 

@@ -143,4 +143,5 @@ def visdom_info(args: argparse.Namespace) -> dict[str, object]:
         "use_visdom": args.use_visdom,
         "server": args.visdom_server,
         "port": args.visdom_port,
+        "started": args.visdom_start,
     }

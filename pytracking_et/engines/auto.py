@@ -138,7 +138,7 @@ def _read(file: Path) -> Choice | None:
         choice = Choice((engine, precision), bool(stored["quiet"]), int(stored["starts"]), least)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         cache.notice(f"remembered choice {file} is damaged ({error}); choosing again")
         return None
     known = engine in ENGINES and precision in ENGINES[engine][2]

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DatasetError
+from ..files import reading
 from ..tracking.crop import context_side, crop, mean_color, round_half_away, search_side
 from ..tracking.image import Image
 from ..tracking.parameters import Parameters
@@ -45,7 +46,10 @@ def _tracks(folder: Path) -> list[list[_Frame]]:
     tracks: dict[tuple[str, str], list[_Frame]] = defaultdict(list)
     for table in sorted(folder.rglob("annotations.csv")):
         # Excel puts a mark in front of the first column's name.
-        with table.open(newline="", encoding="utf-8-sig") as stream:
+        with (
+            reading(table, DatasetError, "it must be a table in UTF-8 with commas"),
+            table.open(newline="", encoding="utf-8-sig") as stream,
+        ):
             for number, row in enumerate(csv.DictReader(stream), 2):
                 if "track" not in row:
                     break

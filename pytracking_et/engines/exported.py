@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EngineError
-from ..files import atomic_open, atomic_path, sha256
+from ..files import atomic_open, atomic_path, read_json, reading, sha256
 from .base import Runtime
 
 METADATA = "metadata.json"
 REFERENCE = "reference.npz"
+AGAIN = "write the graphs again with 'ettrack export'"
 # Raised when what a reader of an export relies on changes (5: `loop` has an anchor).
 GRAPH_REVISION = 5
 # Largest difference to the plain network by precision: of a score, and of a distance in pixels of
@@ -73,6 +74,24 @@ class Metadata:
             json.dump(asdict(self), stream, indent=2)
             stream.write("\n")
 
+    def check(self) -> None:
+        """Raise ValueError or TypeError where a value is not of its kind; files stay in the folder.
+
+        JSON knows no tuples: lists stand for them.
+        """
+        for name in ("format", "network", "precision", "weights_sha256", "channel_order"):
+            if not isinstance(getattr(self, name), str):
+                raise TypeError(f"{name} is {getattr(self, name)!r}")
+        for name in ("loop", "versions", "files", "parity"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise TypeError(f"{name} is {getattr(self, name)!r}")
+        for name in ("templates", "searches", "mean", "std"):
+            for value in getattr(self, name):
+                float(value)
+        for name, digest in self.files.items():
+            if Path(name).name != name or not isinstance(digest, str):
+                raise ValueError(f"file {name!r} is not a name with a hash")
+
     @staticmethod
     def read(folder: Path) -> Metadata:
         """Read a folder's metadata.
@@ -81,14 +100,9 @@ class Metadata:
             EngineError: none, unreadable, or of another revision.
         """
         path = folder / METADATA
-        try:
-            fields = json.loads(path.read_text("utf-8"))
-            result = Metadata(**fields)
-        except (OSError, ValueError, TypeError) as error:
-            raise EngineError(
-                f"{path} is missing or damaged ({type(error).__name__}: {error}); write the graphs "
-                "again with 'ettrack export'"
-            ) from error
+        with reading(path, EngineError, AGAIN):
+            result = Metadata(**read_json(path, EngineError, AGAIN))
+            result.check()
         if result.revision != GRAPH_REVISION:
             raise EngineError(
                 f"{path} has graph revision {result.revision}, this version reads "
@@ -155,8 +169,12 @@ class Reference:
 
     @staticmethod
     def read(path: Path) -> Reference:
-        """Read what `write` wrote."""
-        with np.load(path, allow_pickle=False) as arrays:
+        """Read what `write` wrote.
+
+        Raises:
+            EngineError: missing or damaged.
+        """
+        with reading(path, EngineError, AGAIN), np.load(path, allow_pickle=False) as arrays:
             return Reference(**{name: arrays[name] for name in arrays.files})
 
     def difference(self, runtime: Runtime) -> dict[str, float]:

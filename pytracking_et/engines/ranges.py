@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..errors import EngineError
-from ..files import atomic_open
+from ..files import atomic_open, read_json, reading
 from . import cache
 
 
@@ -52,16 +52,14 @@ class Ranges:
         Raises:
             EngineError: no such file, or none of ours.
         """
-        try:
-            fields = json.loads(path.read_text("utf-8"))
+        advice = (
+            "delete these int8 ranges and measure again: ettrack export --precision int8 "
+            "--calibration FOLDER --output FOLDER"
+        )
+        with reading(path, EngineError, advice):
+            fields = read_json(path, EngineError, advice)
             values = {name: (float(a), float(b)) for name, (a, b) in fields["values"].items()}
-            return Ranges(fields["weights_sha256"], fields["source"], values)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise EngineError(
-                f"int8 ranges {path} are missing or damaged ({type(error).__name__}: {error}); "
-                "delete the file and measure again: ettrack export --precision int8 "
-                "--calibration FOLDER --output FOLDER"
-            ) from error
+            return Ranges(str(fields["weights_sha256"]), str(fields["source"]), values)
 
 
 def places(weight_file: Path, digest: str) -> tuple[Path, Path]:

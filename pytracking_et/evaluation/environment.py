@@ -22,7 +22,7 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from ..errors import DatasetError, ParameterError
-from ..files import atomic_open, home
+from ..files import atomic_open, home, reading
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -159,13 +159,12 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         ParameterError: the file cannot be read, or is not TOML in UTF-8.
     """
-    try:
+    advice = (
+        "the settings file must be TOML in UTF-8; write paths in single quotes, where backslashes "
+        "need no escape: otb_path = 'C:\\data\\OTB'"
+    )
+    with reading(path, ParameterError, advice):
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ParameterError(
-            f"cannot read the settings file {path}: {error}. It must be TOML in UTF-8; write "
-            "paths in single quotes, where backslashes need no escape: otb_path = 'C:\\data\\OTB'"
-        ) from error
 
 
 def _checked_value(name: str, value: object, path: Path) -> str | list[str]:
@@ -179,7 +178,8 @@ def _checked_value(name: str, value: object, path: Path) -> str | list[str]:
                 f"{name} = {text!r} in {path} holds a control character; write the path in single "
                 "quotes, where backslashes need no escape"
             )
-        texts.append(resolve(text, path.parent))
+        with reading(path, ParameterError, f"{name} = {text!r}: write the folder in full"):
+            texts.append(resolve(text, path.parent))
     return texts if isinstance(value, list) else texts[0]
 
 

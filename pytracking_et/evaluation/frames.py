@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError, ParameterError
+from ..tracking.image import check_encoded
 
 Image = NDArray[np.uint8]
 Reader = Callable[[str | os.PathLike[str]], Image]
@@ -118,8 +119,9 @@ def require_complete(data: bytes, path: str | os.PathLike[str]) -> None:
     """Refuse a truncated JPEG or PNG: OpenCV fills what is missing with grey and says nothing.
 
     Raises:
-        ImageError: the file ends within the image.
+        ImageError: the file ends within the image, or announces too many pixels.
     """
+    check_encoded(data, f"frame '{os.fspath(path)}'")
     if data.startswith(JPEG):
         # Most files end with the end marker FF D9. Others have bytes behind it: compressed data
         # cannot hold it, and thumbnails, which can, lie before the start of the scan (FF DA).

@@ -70,5 +70,5 @@ def _owner(folder: Path) -> str:
     try:
         owner = json.loads((folder / OWNER_FILE).read_text(encoding="utf-8"))
         return f"pid {owner['pid']} on {owner['host']} since {owner['since']}"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return "its owner has not signed yet"

@@ -177,7 +177,8 @@ class Tracker:
 
         Raises:
             ImageError: a frame that cannot be read, with its path.
-            ResultsError: the tracker gave no box, or one that is not four finite numbers.
+            ResultsError: the tracker gave no box, one that is not four finite numbers, or a score
+                or time that is not finite.
             ParameterError: unknown tracker or parameter file, or a sequence of several targets.
         """
         if getattr(seq, "multiobj_mode", False):
@@ -254,12 +255,24 @@ def _collect(output: Output, out: Mapping[str, Any], elapsed: float, where: str)
             f"{where}: target_bbox is {box!r}; a tracker must return four finite numbers x, y, w, h"
         )
     output["target_bbox"].append(numbers)
-    output["time"].append(float(out.get("time", elapsed)))
+    output["time"].append(_finite(out.get("time", elapsed), "time", where))
     score = out.get("object_presence_score")
-    output["object_presence_score"].append(None if score is None else float(score))
+    output["object_presence_score"].append(
+        None if score is None else _finite(score, "object_presence_score", where)
+    )
     if out.get("segmentation") is not None:
         output.setdefault("segmentation", []).append(out["segmentation"])
     return numbers
+
+
+def _finite(value: Any, name: str, where: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ResultsError(f"{where}: {name} is {value!r}; a tracker must return a finite number")
+    return number
 
 
 def _with_scores(output: Output) -> Output:

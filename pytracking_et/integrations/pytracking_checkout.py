@@ -17,7 +17,7 @@ from pathlib import Path
 
 from .. import parameter as parameter_package
 from ..errors import PytrackingETError
-from ..files import atomic_open, sha256
+from ..files import atomic_open, read_json, reading, sha256
 from ..version import __version__
 
 TRACKER = "et_tracker"
@@ -191,15 +191,13 @@ def _link(source: Path, target: Path) -> None:
 def _recorded(folder: Path) -> dict[str, str]:
     """Name of a file in `folder` -> its digest."""
     path = folder / RECORD
-    try:
-        files = json.loads(path.read_bytes())["files"]
+    advice = f"it is no record of install-into; move {folder} away, then install again"
+    with reading(path, PytrackingETError, advice):
+        files = dict(read_json(path, PytrackingETError, advice)["files"])
+        # Files of these names are deleted: the record must not lead out of the folder.
         if all(Path(name).name == name and isinstance(files[name], str) for name in files):
-            return dict(files)
-    except (ValueError, LookupError, TypeError, RecursionError):
-        pass
-    raise PytrackingETError(
-        f"{path} is no record of install-into; move {folder} away, then install again"
-    )
+            return files
+    raise PytrackingETError(f"cannot read {path}; {advice}")
 
 
 def _replaceable(folder: Path, source: Path, link: bool) -> bool:

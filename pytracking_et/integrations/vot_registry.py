@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ParameterError, PytrackingETError
-from ..files import atomic_open
+from ..files import atomic_open, reading
 
 FILE = "trackers.ini"
 MODULE = "pytracking_et.integrations.vot"
@@ -136,7 +136,8 @@ def write_entry(folder: str | os.PathLike[str], entry: Entry) -> Path:
     path = Path(folder) / FILE
     # The toolkit reads in the system's encoding (no encoding= in its Registry), so we write in it.
     encoding = locale.getpreferredencoding(False)
-    old = path.read_text(encoding=encoding) if path.is_file() else ""
+    with reading(path, PytrackingETError, f"it is no text in this system's encoding {encoding}"):
+        old = path.read_text(encoding=encoding) if path.is_file() else ""
     _check(path, old, entry.name)
     new = _with_section(old, entry)
     try:

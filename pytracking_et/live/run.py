@@ -211,7 +211,11 @@ def _displays(
         _say(f"Visdom: {server.url}")
     connected = False
     if debug > 0 and options.use_visdom:
-        info = {"server": options.visdom_server, "port": options.visdom_port}
+        info = {
+            "server": options.visdom_server,
+            "port": options.visdom_port,
+            "started": options.visdom_start,
+        }
         panels = stack.enter_context(VisdomDisplay(controls, debug, info))
         found.append(panels)
         connected = reason is not None and panels.visdom.connected()

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError, SourceError
+from ..tracking.image import check_encoded, check_pixels
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")
@@ -64,6 +65,7 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         data = np.fromfile(path, dtype=np.uint8)
     except OSError as error:
         raise ImageError(f"image {str(path)!r} cannot be read: {error.strerror}") from error
+    check_encoded(data, f"image {str(path)!r}")
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:
         raise ImageError(f"image {str(path)!r} is empty, damaged or not an image")
@@ -78,10 +80,20 @@ class CaptureSource:
         self.capture = _open_capture(spec, live)
         if not self.capture.isOpened():
             raise SourceError(_cannot_open(spec))
+        self._check_size()
         fps = self.capture.get(cv2.CAP_PROP_FPS)
         self.fps = float(fps) if 0 < fps <= 1000 else None
         count = 0 if live else int(self.capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.length = count if count > 0 else None
+
+    def _check_size(self) -> None:
+        width = self.capture.get(cv2.CAP_PROP_FRAME_WIDTH)
+        height = self.capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+        try:
+            check_pixels(width, height, _describe(self.spec))
+        except ImageError as error:
+            self.capture.release()
+            raise SourceError(str(error)) from error
 
     def __enter__(self) -> CaptureSource:
         return self

@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import ParameterError
 from .visdom_events import Once
 from .visdom_render import MODES, Panel
-from .visdom_server import address, answers
+from .visdom_server import ADDRESS, address, answers, is_ours
 
 BLOCK_LIST = "block_list"
 RETRY_SECONDS = 3.0
@@ -32,7 +32,8 @@ class Visdom:
         debug: panels whose level is at most this are shown; others are listed, unticked.
         ui_info: `{"handler": function(event), "win_id": title}`: gets keys and clicks of a panel,
             each once (the page repeats them; see `visdom_events`).
-        visdom_info: `use_visdom` (True), `server` ("127.0.0.1"), `port` (8097).
+        visdom_info: `use_visdom` (True), `server` ("127.0.0.1"), `port` (8097); `started` (False)
+            where it is ours: then nothing is sent to another that took its port.
         notify: prints one line to the user.
 
     Panels: "Block List" with a checkbox per title; the rest as registered. Close it (or use it as
@@ -48,7 +49,8 @@ class Visdom:
     ) -> None:
         info = dict(visdom_info or {})
         self.debug, self.ui_info, self.notify = debug, dict(ui_info or {}), notify
-        self.server = address(str(info.get("server", "127.0.0.1")))
+        self.started = bool(info.get("started", False))
+        self.server = address(ADDRESS if self.started else str(info.get("server", ADDRESS)))
         self.port = int(info.get("port", 8097))
         self.enabled = bool(info.get("use_visdom", True)) and debug > 0
         self._panels: dict[str, Panel] = {}
@@ -160,7 +162,8 @@ class Visdom:
                 self._send_next()
 
     def _connect(self) -> None:
-        client = _client(self.server, self.port) if answers(self.server, self.port) else None
+        there = is_ours(self.port) if self.started else answers(self.server, self.port)
+        client = _client(self.server, self.port) if there else None
         if client is None:
             self._lost("does not answer")
             return

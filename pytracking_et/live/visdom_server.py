@@ -6,21 +6,26 @@ Visdom's own command downloads jQuery, Bootstrap, Plotly and more at its first s
 without a network. Here the server starts as it is, listens on this machine only, and missing
 scripts are answered by a small stand-in (`visdom_offline.js`), so that images, text and
 checkboxes work; scripts that visdom has downloaded before are used.
+
+Only its own page may talk to it (`guard`), and only to a server that this user started do we send
+pictures: it proves so with a key that lies in the user's cache folder, readable by nobody else.
 """
 
 from __future__ import annotations
 
 import argparse
+import hmac
 import importlib.util
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -28,10 +33,14 @@ from urllib.request import Request, urlopen
 
 from .. import process
 from ..errors import DependencyError, PytrackingETError
+from ..files import cache_folder
+from .guard import SECURITY_HEADERS, refusal
 
 HERE = Path(__file__).parent
 ADDRESS = "127.0.0.1"
 START_SECONDS = 60.0
+# Path that answers a nonce with the proof of the key.
+PROOF = "/ettrack"
 # Path below static/: stand-in served when visdom has no such file.
 STAND_INS = {
     "js/layout_bin_packer.js": "visdom_offline.js",
@@ -70,6 +79,49 @@ def answers(server: str, port: int, timeout: float = 1.0) -> bool:
         return False
 
 
+def key_file(port: int) -> Path:
+    """Where the server on `port` leaves its key; the last that could listen there wrote it."""
+    return cache_folder() / "visdom" / f"{port}.key"
+
+
+def is_ours(port: int, timeout: float = 1.0) -> bool:
+    """Whether the server on this machine's `port` was started by this user's `ettrack`.
+
+    Another user of the machine may listen there and collect the pictures. The key itself is never
+    sent, so that such a server does not learn it.
+    """
+    try:
+        key = key_file(port).read_bytes()
+    except OSError:
+        return False
+    nonce = secrets.token_hex(16)
+    connection = HTTPConnection(ADDRESS, port, timeout=timeout)
+    try:
+        connection.request("GET", f"{PROOF}?nonce={nonce}")
+        # Longer than any proof: what a stranger sends is not read to its end.
+        answer = connection.getresponse().read(200)
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+    return hmac.compare_digest(answer, _proof(key, port, nonce))
+
+
+def _proof(key: bytes, port: int, nonce: str) -> bytes:
+    return hmac.new(key, f"{port} {nonce}".encode(), "sha256").hexdigest().encode()
+
+
+def _leave_key(port: int) -> bytes:
+    key, file = secrets.token_bytes(32), key_file(port)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # mkstemp, not `atomic_open`: the file stays readable by its owner alone.
+    handle, name = tempfile.mkstemp(dir=file.parent)
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(key)
+    Path(name).replace(file)
+    return key
+
+
 def address(server: str) -> str:
     """`server` with a scheme, without a slash at the end."""
     return (server if "://" in server else f"http://{server}").rstrip("/")
@@ -87,11 +139,12 @@ def require_visdom() -> None:
 class LocalServer:
     """Start a Visdom server on this machine and stop it at the end of the block.
 
-    One that already answers on the port is used and left running.
+    One of ours that already answers on the port is used and left running.
 
     Raises:
         DependencyError: visdom is not installed.
-        PytrackingETError: the port is taken by something else, or the server does not start.
+        PytrackingETError: the port is taken by something else (a Visdom server of somebody else
+            too), or the server does not start.
     """
 
     def __init__(self, port: int = 8097) -> None:
@@ -100,14 +153,20 @@ class LocalServer:
 
     def __enter__(self) -> LocalServer:
         require_visdom()
-        if answers(ADDRESS, self.port):
+        if is_ours(self.port):
             return self
+        if answers(ADDRESS, self.port):
+            raise PytrackingETError(
+                f"the Visdom server on port {self.port} was not started by ettrack of this user; "
+                "give a free port with --visdom_port, or leave out --visdom_start where you trust "
+                "that server"
+            )
         command = [sys.executable, "-m", __name__, "--port", str(self.port), "--until-eof"]
         with tempfile.TemporaryFile() as log:
             # The pipe ends with this process, however that ends: the server leaves then.
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
             deadline = time.monotonic() + START_SECONDS
-            while not answers(ADDRESS, self.port):
+            while not is_ours(self.port):
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     self.__exit__()
                     log.seek(0)
@@ -146,6 +205,44 @@ def serve(port: int, until_eof: bool = False) -> None:
 
     static = Path(get_visdom_path("static"))
 
+    class Refused(tornado.web.RequestHandler):
+        """The answer to other pages: why, and nothing else."""
+
+        def initialize(self, reason: str) -> None:  # noqa: D102
+            self.reason = reason
+
+        def prepare(self) -> None:  # noqa: D102
+            self.set_status(403)
+            self.set_header("Content-Type", "text/plain; charset=utf-8")
+            self.finish(self.reason)
+
+    class Headers(tornado.web.OutputTransform):
+        """Adds the security headers to every answer."""
+
+        def transform_first_chunk(  # noqa: D102
+            self, status_code: int, headers: Any, chunk: bytes, finishing: bool
+        ) -> tuple[int, Any, bytes]:
+            headers.update(SECURITY_HEADERS)
+            return status_code, headers, chunk
+
+    class Guarded(Application):
+        """Every request, sockets too, comes through here before it has a handler."""
+
+        def find_handler(self, request: Any, **keywords: Any) -> Any:  # noqa: D102
+            reason = refusal(request.headers.get("Host", ""), request.headers.get("Origin"))
+            if reason is not None:
+                return self.get_handler_delegate(request, Refused, {"reason": reason})
+            return super().find_handler(request, **keywords)
+
+    class Proof(tornado.web.RequestHandler):
+        """Shows that this server holds the key."""
+
+        def initialize(self, key: list[bytes]) -> None:  # noqa: D102
+            self.key = key
+
+        def get(self) -> None:  # noqa: D102
+            self.finish(_proof(self.key[0], port, self.get_argument("nonce")))
+
     class Static(tornado.web.StaticFileHandler):
         """The page asks for "static/../user/style.css", which tornado 6.6 answers with 403."""
 
@@ -166,7 +263,9 @@ def serve(port: int, until_eof: bool = False) -> None:
             self.finish(self.text)
 
     tornado_settings["static_handler_class"] = Static
+    key: list[bytes] = []
     handlers: list[Any] = [
+        (PROOF, Proof, {"key": key}),
         ("/user/style.css", StandIn, {"text": USER_STYLE, "kind": "text/css"}),
     ]
     for name, file in {**dict.fromkeys(EMPTY), **STAND_INS}.items():
@@ -176,9 +275,12 @@ def serve(port: int, until_eof: bool = False) -> None:
             handlers.append((f"/static/{name}", StandIn, {"text": text, "kind": kind}))
     with tempfile.TemporaryDirectory(prefix="ettrack-visdom-") as folder:
         # In a folder of its own: panels of a past run must not come back, nor mix with the user's.
-        app = Application(port=port, base_url="", env_path=f"{folder}{os.sep}")
+        app = Guarded(port=port, base_url="", env_path=f"{folder}{os.sep}")
         app.add_handlers(".*", handlers)
+        app.transforms.append(Headers)
         app.listen(port, address=ADDRESS, max_buffer_size=1 << 28)
+        # Only now: a server that finds the port taken must not replace the other's key.
+        key.append(_leave_key(port))
         loop = tornado.ioloop.IOLoop.current()
         if until_eof:
             threading.Thread(target=_stop_at_eof, args=(loop,), daemon=True).start()

@@ -11,6 +11,7 @@ import json
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from http.client import HTTPException
 from importlib import resources
 from pathlib import Path
 
@@ -90,12 +91,12 @@ def _fetch(item: Published, part: Path) -> None:
         with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
             # 206 continues; a server that ignores the range answers 200 with the whole file.
             resumed = have > 0 and answer.status == 206
-            length = answer.headers.get("Content-Length")
+            length = _length(answer.headers.get("Content-Length"), item)
             done = have if resumed else 0
             with (
                 part.open("ab" if resumed else "wb") as stream,
                 tqdm(
-                    total=done + int(length) if length else None,
+                    total=done + length if length else None,
                     initial=done,
                     unit="B",
                     unit_scale=True,
@@ -105,7 +106,7 @@ def _fetch(item: Published, part: Path) -> None:
                 for block in iter(lambda: answer.read(_BLOCK), b""):
                     stream.write(block)
                     bar.update(len(block))
-            expected = done + int(length) if length else None
+            expected = done + length if length else None
             if expected is not None and part.stat().st_size < expected:
                 raise CheckpointError(
                     f"{item.url} broke off after {part.stat().st_size} of {expected} bytes; run "
@@ -119,9 +120,20 @@ def _fetch(item: Published, part: Path) -> None:
             f"{item.url} answered {error.code} {error.reason}; fetch the file by hand and give it "
             "with --checkpoint"
         ) from error
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise CheckpointError(
             f"cannot reach {item.url} ({reason}); without a network, copy the file here and give "
             "it with --checkpoint"
         ) from error
+
+
+def _length(text: str | None, item: Published) -> int | None:
+    if text is None:
+        return None
+    if not text.isdecimal() or len(text) > 20:
+        raise CheckpointError(
+            f"{item.url} announced a length of {text[:40]!r} bytes; is a proxy in between? "
+            "Fetch the file by hand and give it with --checkpoint"
+        )
+    return int(text)

@@ -12,14 +12,13 @@ import json
 import os
 import pickle
 import re
-import zipfile
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CheckpointError
-from ..files import atomic_path, cache_folder, sha256
+from ..files import atomic_path, cache_folder, reading, sha256
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -102,39 +101,69 @@ def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     """
     if Path(path).suffix != ".safetensors":
         return {}
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
     try:
         with safe_open(str(path), framework="numpy") as stream:
             return dict(stream.metadata() or {})
-    except (SafetensorError, OSError) as error:
+    except Exception as error:
         raise _unreadable(path, error) from error
 
 
 def tuned_parameters(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Loop constants stored with the weights; empty where there are none."""
+    """Loop constants stored with the weights; empty where there are none.
+
+    Raises:
+        CheckpointError: they are no JSON object.
+    """
     text = metadata(path).get("parameters")
-    return json.loads(text) if text else {}
+    if not text:
+        return {}
+    advice = "the tracking constants stored in these weights are damaged; download them again"
+    with reading(path, CheckpointError, advice):
+        return dict(json.loads(text).items())
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read a weight file: (name -> float32 or int64 tensor on the CPU, metadata).
 
     Raises:
-        CheckpointError: missing, truncated, of an unknown kind, or not plain tensors.
+        CheckpointError: missing, truncated, of an unknown kind, not plain tensors, or with values
+            that are not finite.
     """
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"weights {path} do not exist")
     readers = {".safetensors": _read_safetensors, ".npz": _read_npz}
     state = _unwrapped(readers.get(path.suffix, _read_torch)(path), path)
-    return {name: _full_precision(value) for name, value in state.items()}, metadata(path)
+    return {name: _checked(value, name, path) for name, value in state.items()}, metadata(path)
 
 
-def _full_precision(value: Tensor) -> Tensor:
-    return value.float() if value.is_floating_point() else value
+def _checked(value: Tensor, name: str, path: Path) -> Tensor:
+    """As float32 or int64; a kind that no network here has, and NaN or infinity, are refused."""
+    import torch
+
+    whole = value.dtype in (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+    plain = value.layout == torch.strided and value.device.type == "cpu" and not value.is_quantized
+    if not plain or not (whole or value.is_floating_point()):
+        raise CheckpointError(
+            f"weights {path} hold {name} as {value.dtype} ({value.layout}, on {value.device}); "
+            "weights are plain floating-point tensors"
+        )
+    if whole:
+        return value.long()
+    full = value.float()
+    bad = int((~torch.isfinite(full)).sum())
+    if bad:
+        raise CheckpointError(
+            f"weights {path} are not finite: {bad} of {full.numel()} values of {name} are NaN or "
+            "infinite; the training that made them diverged, or the file is damaged"
+        )
+    return full
 
 
+# The readers below catch every Exception: safetensors, zipfile, numpy and torch raise a dozen kinds
+# for damaged content, and what they were given is a file, not an argument of ours.
 def _unreadable(path: str | os.PathLike[str], error: Exception) -> CheckpointError:
     size = Path(path).stat().st_size if Path(path).is_file() else 0
     return CheckpointError(
@@ -144,12 +173,11 @@ def _unreadable(path: str | os.PathLike[str], error: Exception) -> CheckpointErr
 
 
 def _read_safetensors(path: Path) -> Mapping[str, Any]:
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
         return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
+    except Exception as error:
         raise _unreadable(path, error) from error
 
 
@@ -160,7 +188,7 @@ def _read_npz(path: Path) -> Mapping[str, Any]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
-    except (zipfile.BadZipFile, OSError, ValueError, EOFError) as error:
+    except Exception as error:
         raise _unreadable(path, error) from error
 
 
@@ -179,7 +207,7 @@ def _read_torch(path: Path) -> Mapping[str, Any]:
             "code from the file, which is never done. Where you trust it, save its state dict "
             "alone: torch.save(checkpoint['net'], 'clean.pth')"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:
         raise _unreadable(path, error) from error
 
 
@@ -190,7 +218,9 @@ def _unwrapped(content: Any, path: Path) -> dict[str, Tensor]:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
             break
-    if not isinstance(content, Mapping) or not all(torch.is_tensor(v) for v in content.values()):
+    if not isinstance(content, Mapping) or not all(
+        isinstance(name, str) and torch.is_tensor(value) for name, value in content.items()
+    ):
         raise CheckpointError(
             f"weights {path} hold no state dict (name -> tensor), neither bare nor under "
             f"{', '.join(_STATE_KEYS)}"
@@ -204,7 +234,8 @@ def load(module: nn.Module, path: str | os.PathLike[str]) -> dict[str, str]:
     BatchNorm's `num_batches_tracked` may be absent (converted files leave it out).
 
     Raises:
-        CheckpointError: unreadable, or entries missing, extra or misshapen; the error lists them.
+        CheckpointError: unreadable, not finite, or entries missing, extra, misshapen or of another
+            kind; the error lists them.
     """
     state, texts = read(path)
     wanted = module.state_dict()
@@ -215,12 +246,18 @@ def load(module: nn.Module, path: str | os.PathLike[str]) -> dict[str, str]:
         for k in wanted
         if k in state and state[k].shape != wanted[k].shape
     ]
-    if missing or extra or misshapen:
+    kinds = [
+        f"{k} {state[k].dtype}, expected {wanted[k].dtype}"
+        for k in wanted
+        if k in state and state[k].is_floating_point() != wanted[k].is_floating_point()
+    ]
+    if missing or extra or misshapen or kinds:
         raise CheckpointError(
             f"weights {path} do not fit {type(module).__name__}:"
             + _listing("missing", missing)
             + _listing("extra", extra)
             + _listing("misshapen", misshapen)
+            + _listing("of another kind", kinds)
             + _advice(state)
         )
     module.load_state_dict(state, strict=False)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..boxes import Box, Prediction, as_box
-from ..errors import BoxError, ParameterError
+from ..errors import BoxError, EngineError, ParameterError
 from .crop import context_side, crop, crop_origin, mean_color, round_half_away, search_side
 from .decode import Choice, decode
 from .image import Color, Image, as_three_channels
@@ -118,6 +118,7 @@ class Loop:
 
         Raises:
             ImageError: an image that cannot be used; the state stays as it was.
+            EngineError: the network's answer is not finite; the state stays as it was.
             ParameterError: `start` has not been called.
         """
         image = as_three_channels(image)
@@ -141,6 +142,12 @@ class Loop:
         score, distances = self.engine.track(patch)
         self.score_map, self.search_crop = score, patch
         choice = decode(score, distances, self._size * scale, self._search_size, settings)
+        # Any NaN in the maps wins there; held or moved to, the box would never say so.
+        if not np.isfinite([choice.score, *choice.offset, *choice.size]).all():
+            raise EngineError(
+                f"the network's answer is not finite (score {choice.score}); the weights or the "
+                "engine are broken: ettrack weights check FILE, or another --engine"
+            )
         return choice, center, scale
 
     def _move(

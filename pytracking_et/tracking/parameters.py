@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 from ..errors import ParameterError
@@ -65,6 +67,12 @@ class Parameters:
             raise ParameterError(
                 f"template_size is {self.template_size}; the networks take 127 or 128"
             )
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            # Annotations are text here; only the two checked above are no numbers.
+            number = isinstance(value, Real) and not isinstance(value, bool)
+            if field.type != "str" and not (number and math.isfinite(value)):
+                raise ParameterError(f"{field.name} is {value!r}; it must be a finite number")
         for name in ("search_size", "small_search_size"):
             value = getattr(self, name)
             if value < 128 or value % 32:

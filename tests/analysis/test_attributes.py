@@ -22,7 +22,7 @@ def test_read(tmp_path):
 @pytest.mark.parametrize("text", ["x", "[]", "{}"])
 def test_not_such_a_file(tmp_path, text):
     (tmp_path / "a.json").write_text(text)
-    with pytest.raises(DatasetError, match="cannot be read as attributes"):
+    with pytest.raises(DatasetError, match="cannot read"):
         read_attributes(tmp_path / "a.json", [])
 
 

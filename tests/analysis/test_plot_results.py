@@ -206,7 +206,7 @@ def test_got_success(world, tmp_path):
 @pytest.mark.parametrize("text", ["x", "{}", '{"a": {"overall": {}}}'])
 def test_got_report_that_is_none(tmp_path, text):
     (tmp_path / "a.json").write_text(text)
-    with pytest.raises(ResultsError, match="no GOT-10k report"):
+    with pytest.raises(ResultsError, match="expected a GOT-10k report"):
         api.plot_got_success([tmp_path / "a.json"], "r", output=tmp_path, got_reports_path="x")
 
 

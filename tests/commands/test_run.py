@@ -31,7 +31,12 @@ def test_defaults_are_pytrackings():
     args = parse()
     assert (args.tracker_name, args.tracker_param, args.runid) == ("t", "p", None)
     assert (args.dataset_name, args.sequence, args.debug, args.threads) == ("otb", None, 0, 0)
-    assert run.visdom_info(args) == {"use_visdom": True, "server": "127.0.0.1", "port": 8097}
+    assert run.visdom_info(args) == {
+        "use_visdom": True,
+        "server": "127.0.0.1",
+        "port": 8097,
+        "started": False,
+    }
     assert args.resume
 
 
@@ -78,7 +83,12 @@ def test_all_arguments():
     }
     args = parse(*(word for pair in values.items() for word in pair), "--no-resume")
     assert (args.runid, args.sequence, args.debug, args.threads) == (3, "Deer", 2, 4)
-    assert run.visdom_info(args) == {"use_visdom": True, "server": "box", "port": 80}
+    assert run.visdom_info(args) == {
+        "use_visdom": True,
+        "server": "box",
+        "port": 80,
+        "started": False,
+    }
     assert (args.checkpoint, args.engine, args.cluster) == ("w.npz", "onnx", "tcp://x:1")
     assert (args.precision, args.results, args.resume) == ("int8", "out", False)
 

@@ -31,7 +31,7 @@ def test_file(tmp_path):
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"values": {"a": 1}}'])
 def test_damaged_file(tmp_path, content):
     (tmp_path / "r.json").write_text(content)
-    with pytest.raises(EngineError, match=r"r\.json are missing or damaged.*--calibration"):
+    with pytest.raises(EngineError, match=r"cannot read .*r\.json.*--calibration"):
         Ranges.read(tmp_path / "r.json")
 
 

@@ -210,3 +210,25 @@ def test_space_pauses_and_the_arrow_steps():
     pause.on_event(key(" "))
     thread.join(10)
     assert passed == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"object_presence_score": float("nan")},
+        {"object_presence_score": np.float32("inf")},
+        {"object_presence_score": "high"},
+        {"time": float("nan")},
+    ],
+)
+def test_a_score_or_time_that_is_no_number_fails_the_sequence(
+    fakelab, tmp_path, monkeypatch, answer
+):
+    class Broken(Recorder):
+        def track(self, image, info=None):
+            return {"target_bbox": [1, 2, 3, 4], **answer}
+
+    tracker = Tracker("fake", "plain")
+    monkeypatch.setattr(tracker, "create_tracker", Broken)
+    with pytest.raises(ResultsError, match=f"frame 1: {next(iter(answer))} is .*finite number"):
+        tracker.run_sequence(make_sequence(tmp_path, frames=3))

@@ -6,6 +6,7 @@ import pytest
 
 from pytracking_et.errors import ImageError, SourceError
 from pytracking_et.live.sources import open_source, read_image
+from pytracking_et.tracking import image as images
 
 from .fakes import BLUE, GREEN, RED, picture, write_video
 
@@ -158,3 +159,13 @@ def test_a_folder_with_a_number_for_a_name_is_no_camera(tmp_path, monkeypatch):
     cv2.imwrite(str(tmp_path / "0001" / "1.png"), picture(0))
     monkeypatch.chdir(tmp_path)
     assert len(list(open_source("0001"))) == 1
+
+
+@pytest.mark.parametrize("kind", ["clip.mp4", "img/a.png"])
+def test_too_large_a_frame_is_refused_before_it_is_decoded(tmp_path, monkeypatch, kind):
+    path = tmp_path / kind
+    write_image(path, picture()) if path.suffix == ".png" else write_video(path)
+    monkeypatch.setattr(images, "MAX_PIXELS", 128 * 96 - 1)
+    monkeypatch.setattr(cv2, "imdecode", None)
+    with pytest.raises(SourceError, match="128x96 pixels"):
+        next(iter(open_source(path if path.suffix == ".mp4" else path.parent)))

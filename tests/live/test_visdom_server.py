@@ -1,11 +1,13 @@
 import importlib.util
 import json
+import os
 import re
 import shutil
 import socket
 import subprocess
 import threading
 import time
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.request import Request, urlopen
 
@@ -14,7 +16,27 @@ import pytest
 from pytracking_et.errors import DependencyError, PytrackingETError
 from pytracking_et.live import visdom_server as module
 from pytracking_et.live.visdom_panels import Visdom
-from pytracking_et.live.visdom_server import HERE, LocalServer, address, answers
+from pytracking_et.live.visdom_server import (
+    ADDRESS,
+    HERE,
+    LocalServer,
+    address,
+    answers,
+    is_ours,
+    key_file,
+)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """Keys of the servers do not go into the user's cache."""
+    monkeypatch.setenv("PYTRACKING_ET_CACHE", str(tmp_path / "cache"))
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind((ADDRESS, 0))
+        return probe.getsockname()[1]
 
 
 @pytest.fixture
@@ -73,9 +95,7 @@ def test_without_visdom_the_error_tells_how_to_install(monkeypatch):
 def test_two_runs_share_one_server(tmp_path):
     if importlib.util.find_spec("visdom") is None:
         pytest.skip("visdom is not installed")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with LocalServer(port) as first:
         assert answers("127.0.0.1", port)
         with LocalServer(port) as second:
@@ -83,6 +103,97 @@ def test_two_runs_share_one_server(tmp_path):
         assert answers("127.0.0.1", port)
         assert first._process.poll() is None
     assert not answers("127.0.0.1", port)
+
+
+class Impostor(BaseHTTPRequestHandler):
+    """Answers as Visdom does, and the proof with what it can guess."""
+
+    def do_POST(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'["main"]')
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"0" * 64)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def impostor():
+    server = HTTPServer((ADDRESS, 0), Impostor)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize("key", [None, b"left by a server of ours that has ended"])
+def test_a_server_of_somebody_else_gets_no_pictures(impostor, key, monkeypatch):
+    if key is not None:
+        key_file(impostor).parent.mkdir(parents=True)
+        key_file(impostor).write_bytes(key)
+    assert answers(ADDRESS, impostor)
+    assert not is_ours(impostor)
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: name)
+    with (
+        pytest.raises(PytrackingETError, match=rf"port {impostor} was not started by ettrack"),
+        LocalServer(impostor),
+    ):
+        pass
+
+
+def request(port, path, method="GET", body=None, **headers):
+    """(status, headers, body) of one request; headers as given, Host too."""
+    connection = HTTPConnection(ADDRESS, port, timeout=30)
+    connection.putrequest(method, path, skip_host=True)
+    for name, value in {"Host": f"{ADDRESS}:{port}", **headers}.items():
+        connection.putheader(name.replace("_", "-"), value)
+    connection.putheader("Content-Length", str(len(body or b"")))
+    connection.endheaders(body)
+    answer = connection.getresponse()
+    found = answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
+    connection.close()
+    return found
+
+
+SOCKET = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec_WebSocket_Version": "13",
+    "Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
+@pytest.mark.slow
+def test_only_its_own_page_may_talk_to_the_server():
+    pytest.importorskip("visdom")
+    port = free_port()
+    with LocalServer(port):
+        own = f"http://{ADDRESS}:{port}"
+        if os.name == "posix":
+            assert key_file(port).stat().st_mode & 0o077 == 0
+        paths = [(path, "GET") for path in ("/", "/env/main", "/static/js/main.js", "/ettrack")]
+        paths += [("/user/style.css", "GET"), ("/socket_wrap", "GET"), ("/nothing", "GET")]
+        paths += [(f"/{name}", "POST") for name in ("events", "win_data", "env_state", "save")]
+        paths += [(f"/{name}", "POST") for name in ("vis_socket_wrap", "close", "update")]
+        for path, method in paths:
+            for foreign in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
+                status, headers, text = request(port, path, method, **foreign)
+                assert (status, headers["x-frame-options"]) == (403, "DENY"), (path, foreign)
+                assert b"evil.example" in text
+        for path in ("/socket", "/vis_socket"):
+            assert request(port, path, Origin=own, **SOCKET)[0] == 101
+            assert request(port, path, Origin="http://evil.example", **SOCKET)[0] == 403
+            assert request(port, path, Host="evil.example", **SOCKET)[0] == 403
+        status, headers, _ = request(port, "/env_state", "POST", b"{}", Origin=own)
+        assert status == 200
+        assert headers["cross-origin-resource-policy"] == "same-origin"
 
 
 def test_stand_ins_are_there():
@@ -124,12 +235,10 @@ def environment(port):
 @pytest.mark.slow
 def test_a_real_server_that_dies_and_comes_back():
     pytest.importorskip("visdom")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     notices = []
     with LocalServer(port) as server:
-        visdom = Visdom(2, None, {"port": port}, notices.append)
+        visdom = Visdom(2, None, {"port": port, "started": True}, notices.append)
         visdom.register({"FPS": 1}, "info_dict", 1, "Status")
         assert visdom.connected(60)
         eventually(lambda: "Status" in environment(port))

@@ -55,6 +55,36 @@ def test_half_precision_comes_back_as_float32_with_metadata(tmp_path):
     assert weights.tuned_parameters(path) == {"lr": 0.5}
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"layer.weight": torch.full((2, 3), torch.nan)}, "6 of 6 values of layer.weight are NaN"),
+        ({"layer.bias": torch.tensor([1.0, -torch.inf])}, "1 of 2 values of layer.bias"),
+        ({"layer.bias": torch.tensor([1e300, 1.0], dtype=torch.float64)}, "1 of 2 values"),
+        ({"layer.bias": torch.zeros(2, dtype=torch.complex64)}, "complex64"),
+        ({"layer.bias": torch.zeros(2, dtype=torch.bool)}, "torch.bool"),
+        ({"layer.bias": torch.zeros(2).to_sparse()}, "sparse"),
+        ({"layer.bias": torch.zeros(2, dtype=torch.int32)}, "1 of another kind.*int64"),
+        ({"bn.num_batches_tracked": torch.tensor(1.0)}, "1 of another kind.*float32"),
+        ({7: torch.zeros(1)}, "no state dict"),
+    ],
+)
+def test_values_that_no_training_means_are_refused(tmp_path, change, words):
+    torch.save({**state_of(Small()), **change}, tmp_path / "w.pth")
+    target = Small()
+    before = state_of(target)
+    with pytest.raises(CheckpointError, match=f"(?s){words}"):
+        weights.load(target, tmp_path / "w.pth")
+    assert all(torch.equal(v, before[k]) for k, v in target.state_dict().items())
+
+
+@pytest.mark.parametrize("text", ["[1", "[1]", "3", '"lr"'])
+def test_damaged_constants_are_an_error(tmp_path, text):
+    weights.save(tmp_path / "w.safetensors", state_of(Small()), {"parameters": text})
+    with pytest.raises(CheckpointError, match="tracking constants"):
+        weights.tuned_parameters(tmp_path / "w.safetensors")
+
+
 def test_batchnorm_counters_may_be_absent(tmp_path):
     state = {k: v for k, v in state_of(Small()).items() if not k.endswith("num_batches_tracked")}
     torch.save(state, tmp_path / "w.pth")

@@ -8,7 +8,7 @@ import pytest
 
 from pytracking_et import ETTracker
 from pytracking_et.boxes import iou
-from pytracking_et.errors import BoxError, ImageError, ParameterError
+from pytracking_et.errors import BoxError, EngineError, ImageError, ParameterError
 from pytracking_et.tracking.loop import Loop
 from pytracking_et.tracking.parameters import Parameters
 from tests.golden.paths import TRAJECTORIES
@@ -211,3 +211,20 @@ def test_published_trajectories(shared, name):
     tracker.init(cv2.imread(str(frames[0])), golden[0])
     boxes = [tracker.update(cv2.imread(str(path))).box for path in frames[1:]]
     np.testing.assert_allclose(boxes, golden[1:], atol=0.5)
+
+
+@pytest.mark.parametrize(("spoilt", "value"), [(0, np.nan), (1, np.nan), (0, np.inf), (1, np.inf)])
+def test_an_answer_that_is_not_finite_is_an_error_and_moves_nothing(spoilt, value):
+    class Broken(BrightSpotEngine):
+        def track(self, image):
+            maps = super().track(image)
+            maps[spoilt][..., 3, 5] = value
+            return maps
+
+    loop = Loop(BrightSpotEngine(), Parameters(hold_below=0.5))
+    loop.start(frame((100, 80, 40, 30)), (100, 80, 40, 30))
+    before = loop.box
+    loop.engine = Broken()
+    with pytest.raises(EngineError, match="not finite"):
+        loop.step(frame((103, 82, 40, 30)))
+    assert np.array_equal(loop.box, before)

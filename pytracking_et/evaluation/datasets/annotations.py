@@ -96,5 +96,5 @@ def read_text(path: str | Path) -> str:
         return Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise DatasetError(f"annotation file '{path}' does not exist") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a NUL in the name
         raise DatasetError(f"annotation file '{path}' cannot be read: {error}") from error

@@ -17,6 +17,7 @@ import os
 from pathlib import Path
 
 from ...errors import DatasetError
+from ...files import reading
 from ..environment import dataset_root
 from ..sequence import SequenceList
 from .annotations import read_flags, read_text
@@ -102,16 +103,19 @@ def _plain(name: str) -> str:
 
 
 def _from_json(path: Path) -> tuple[list[str], dict[str, list[str]]]:
-    try:
+    with reading(path, DatasetError, 'expected {"order": [codes], "sequences": {name: [codes]}}'):
         content = json.loads(path.read_text(encoding="utf-8-sig"))
-        table = {key: list(codes) for key, codes in content.get("sequences", content).items()}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise DatasetError(
-            f'cannot read {path}: {error}; expected {{"sequences": {{name: [codes]}}}}'
-        ) from error
-    used = {code for codes in table.values() for code in codes}
-    order = content["order"] if "sequences" in content and "order" in content else sorted(used)
-    return list(order), table
+        named = content.get("sequences", content)
+        table = {name: [_code(code) for code in codes] for name, codes in named.items()}
+        used = {code for codes in table.values() for code in codes}
+        listed = content["order"] if "sequences" in content and "order" in content else sorted(used)
+        return [_code(code) for code in listed], table
+
+
+def _code(value: object) -> str:
+    if not isinstance(value, str):
+        raise DatasetError(f"attribute code {value!r} is no text such as 'OCC'")
+    return value
 
 
 def _as_published(folder: Path, found: SequenceList) -> tuple[list[str], dict[str, list[str]]]:

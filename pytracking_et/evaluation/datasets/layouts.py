@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DatasetError
+from ...files import reading
 from ..sequence import Sequence, SequenceList
 from . import nfs
 from .annotations import read_text
@@ -18,6 +19,8 @@ from .folder import folder_sequences
 from .ondisk import BoxFile, CoverLabels, ListedFrames, NumberedFrames, VisibleFlags
 from .spec import Spec
 
+# Longest number in the name of a frame; what fills a name would fill the memory too.
+MOST_DIGITS = 20
 REQUIRED = ("name", "path", "anno_path", "startFrame", "endFrame", "nz", "ext")
 TABLE_FILE = "sequences.json"
 
@@ -55,13 +58,18 @@ def _from_row(root: Path, dataset: str, row: Mapping[str, Any], source: object) 
     lacking = [key for key in REQUIRED if key not in row]
     if lacking:
         raise DatasetError(f"{source}: {dict(row)} lacks {', '.join(lacking)}")
-    omit = int(row.get("initOmit", 0))
-    first, last = int(row["startFrame"]) + omit, int(row["endFrame"])
+    with reading(
+        str(source), DatasetError, f"startFrame, endFrame, nz of {row['name']!r} are counts"
+    ):
+        omit = int(row.get("initOmit", 0))
+        first, last, digits = int(row["startFrame"]) + omit, int(row["endFrame"]), int(row["nz"])
+    if not 0 <= digits <= MOST_DIGITS:
+        raise DatasetError(f"{source}: {row['name']!r} has nz {digits}; digits of a frame's name")
     if last < first:
         raise DatasetError(f"{source}: {row['name']} has no frames ({first} to {last})")
     # A table written on Windows may hold backslashes; forward slashes work on every system.
     folder, file = (root / str(row[key]).replace("\\", "/") for key in ("path", "anno_path"))
-    frames = NumberedFrames(str(folder), first, last, int(row["nz"]), str(row["ext"]))
+    frames = NumberedFrames(str(folder), first, last, digits, str(row["ext"]))
     boxes = BoxFile(str(file), omit)
     kind = row.get("object_class")
     return Sequence(str(row["name"]), frames, dataset, boxes, object_class=kind)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DatasetError
+from ...files import reading
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,8 @@ class Spec:
         Raises:
             DatasetError: it is not a JSON list of objects.
         """
-        try:
+        with reading(path, DatasetError, "correct it, or remove it to take the folder as it is"):
             rows = json.loads(path.read_text(encoding="utf-8-sig"))
-        except (OSError, ValueError) as error:
-            raise DatasetError(f"cannot read {path}: {error}") from error
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise DatasetError(f"{path} must hold a list of objects, one for each sequence")
         return rows

@@ -96,15 +96,16 @@ class Server:
 
         async def fill(session: Session) -> None:
             path = session.folder / "upload.bin"  # never the user's name
-            await uploads.receive(request, path, self.limits.upload_bytes)
+            await uploads.receive(request, path, self.limits)
             session.clip = await run_in_threadpool(probe, path, name, self.limits)
             session.path = path
 
         try:
             return await self._create(name, fill)
-        except RefusedError:
-            # A browser that is still sending takes an early answer for a broken connection.
-            await uploads.discard_rest(request, self.limits.upload_bytes)
+        except RefusedError as error:
+            if error.status != 408:  # who stalls is not waited for again
+                # A browser that is still sending takes an early answer for a broken connection.
+                await uploads.discard_rest(request, self.limits)
             raise
 
     async def create_demo(self, request: Request) -> Response:

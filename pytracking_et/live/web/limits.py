@@ -13,6 +13,8 @@ class Limits:
 
     Attributes:
         upload_bytes: largest video, and largest camera recording kept for the annotated video.
+        upload_stall_seconds: an upload that brings nothing for so long is ended, and one that falls
+            so far behind `upload_rate`, bytes a second: it holds a session meanwhile.
         frame_bytes: largest single camera frame (JPEG) on the WebSocket.
         sessions: videos and cameras open at once; each holds a tracker and a temporary folder.
         idle_seconds: a session nobody asked about for so long is removed with its files. Hidden
@@ -23,6 +25,8 @@ class Limits:
     """
 
     upload_bytes: int = 512 * MEGABYTE
+    upload_stall_seconds: float = 30.0
+    upload_rate: float = 16 * 1024
     frame_bytes: int = 4 * MEGABYTE
     sessions: int = 10
     idle_seconds: float = 300.0

@@ -6,7 +6,6 @@ it, because FFmpeg also opens play lists that point to other files and hosts.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ImageError, SourceError
+from ...tracking.image import jpeg_size
 from .limits import Limits
 
 Image = NDArray[np.uint8]
@@ -104,6 +104,13 @@ class VideoReader:
         self._capture.release()
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Width and height that the header announces, in pixels; 0 where it does not."""
+        sides = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        width, height = (int(self._capture.get(side)) for side in sides)
+        return width, height
+
+    @property
     def fps(self) -> float:
         """Frames per second of the header, or DEFAULT_FPS where that is not plausible."""
         fps = float(self._capture.get(cv2.CAP_PROP_FPS))
@@ -123,6 +130,10 @@ def probe(path: Path, name: str, limits: Limits) -> ClipInfo:
         SourceError: it does not decode, or its frames are too small or too large.
     """
     with VideoReader(path) as reader:
+        # What the header says, before a frame of that size is allocated; then what is there.
+        width, height = reader.size
+        if width * height > limits.max_pixels:
+            check_size(width, height, limits)
         image = reader.read()
         if image is None:
             raise SourceError(f"{name!r} holds no frame that decodes; is the file complete?")
@@ -140,31 +151,6 @@ def check_size(width: int, height: int, limits: Limits) -> None:
         )
 
 
-def jpeg_size(data: bytes) -> tuple[int, int]:
-    """(width, height) from a JPEG's header, without decoding it (ITU T.81, section B.2.2).
-
-    A few bytes can announce 65535x65535 pixels; they must not be allocated first.
-
-    Raises:
-        ImageError: not a JPEG, or one without a frame header.
-    """
-    if data[:2] != b"\xff\xd8":
-        raise ImageError("the frame is not a JPEG; send image/jpeg")
-    place = 2
-    while place + 9 <= len(data):
-        if data[place] != 0xFF:
-            break
-        marker = data[place + 1]
-        if marker == 0xFF:  # fill byte
-            place += 1
-            continue
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack(">HH", data[place + 5 : place + 9])
-            return width, height
-        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
-    raise ImageError("the frame is not a complete JPEG")
-
-
 def decode_jpeg(data: bytes, limits: Limits) -> Image:
     """Decode one camera frame to BGR HxWx3 uint8.
 
@@ -172,7 +158,10 @@ def decode_jpeg(data: bytes, limits: Limits) -> Image:
         ImageError: not a JPEG, or damaged.
         SourceError: a frame size that is not supported.
     """
-    check_size(*jpeg_size(data), limits)
+    size = jpeg_size(data) if data.startswith(b"\xff\xd8") else None
+    if size is None:
+        raise ImageError("the frame is not a complete JPEG; send image/jpeg")
+    check_size(*size, limits)
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise ImageError("the JPEG frame is damaged and does not decode")

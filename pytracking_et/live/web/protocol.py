@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import struct
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,9 +55,11 @@ def _object(text: str | bytes) -> dict[str, Any]:
 
 
 def _number(value: object, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ProtocolError(f"{name} {value!r} is not a finite number")
-    return float(value)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    # Whole numbers of JSON have any length, and beyond this they are no floats.
+    if not number or not abs(value) <= sys.float_info.max:  # type: ignore[arg-type]
+        raise ProtocolError(f"{name} {str(value)[:40]} is not a finite number")
+    return float(value)  # type: ignore[arg-type]
 
 
 def _box(value: object) -> BoxValues:

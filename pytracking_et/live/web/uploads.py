@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
+import anyio
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
 from ...errors import SourceError
-from .limits import MEGABYTE
+from .limits import MEGABYTE, Limits
 from .media import ACCEPTED, HEAD_BYTES, looks_like_video
 
 MAX_NAME = 200
@@ -54,7 +57,7 @@ def check_announced_size(request: Request, limit: int) -> None:
     announced = request.headers.get("content-length")
     if announced is None:  # chunked; counted while it comes
         return
-    if not announced.isdecimal():
+    if not announced.isdecimal() or len(announced) > 20:
         raise RefusedError(f"Content-Length {announced!r} is not a number", 400)
     check_size(int(announced), limit)
 
@@ -71,17 +74,38 @@ def check_size(size: int, limit: int) -> None:
         )
 
 
-async def receive(request: Request, path: Path, limit: int) -> None:
-    """Write the request's body to `path`, within `limit` bytes and only if it may be a video.
+async def _chunks(request: Request, limits: Limits) -> AsyncIterator[bytes]:
+    """The request's body as it comes; RefusedError where it comes too slowly."""
+    stream, size, start = request.stream(), 0, time.monotonic()
+    while True:
+        behind = time.monotonic() - start - size / limits.upload_rate
+        patience = limits.upload_stall_seconds - max(behind, 0.0)
+        try:
+            with anyio.fail_after(max(patience, 0.0)):
+                chunk = await anext(stream)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as error:
+            raise RefusedError(
+                f"the upload stalled after {size} bytes; send it again over a faster connection",
+                408,
+            ) from error
+        size += len(chunk)
+        yield chunk
+
+
+async def receive(request: Request, path: Path, limits: Limits) -> None:
+    """Write the request's body to `path`, within the limits and only if it may be a video.
 
     Raises:
-        RefusedError: empty, too large, or not a video by its first bytes.
+        RefusedError: empty, too large, too slow, or not a video by its first bytes.
         ClientDisconnect: the client went away (starlette); the caller removes what came.
     """
+    limit = limits.upload_bytes
     check_announced_size(request, limit)
     size, head, checked = 0, b"", False
     with path.open("xb") as stream:
-        async for chunk in request.stream():
+        async for chunk in _chunks(request, limits):
             size += len(chunk)
             if size > limit:
                 check_size(size, limit)
@@ -96,13 +120,14 @@ async def receive(request: Request, path: Path, limit: int) -> None:
         check_head(head)
 
 
-async def discard_rest(request: Request, limit: int) -> None:
-    """Read what the client still sends, up to `limit` bytes, and forget it."""
+async def discard_rest(request: Request, limits: Limits) -> None:
+    """Read what the client still sends, within the limits, and forget it."""
     size = 0
-    with suppress(ClientDisconnect, RuntimeError):  # RuntimeError: it was read to the end before
-        async for chunk in request.stream():
+    # RuntimeError: it was read to the end before. RefusedError: it is told of another already.
+    with suppress(ClientDisconnect, RuntimeError, RefusedError):
+        async for chunk in _chunks(request, limits):
             size += len(chunk)
-            if size > limit:
+            if size > limits.upload_bytes:
                 return
 
 

@@ -8,10 +8,10 @@ from pytracking_et.live.web.media import (
     VideoReader,
     decode_jpeg,
     encode_preview,
-    jpeg_size,
     looks_like_video,
     probe,
 )
+from pytracking_et.tracking.image import jpeg_size
 
 from . import fakes
 
@@ -66,3 +66,9 @@ def test_reader_reads_all_frames_in_order(clip):
 def test_probe_of_a_missing_file(tmp_path):
     with pytest.raises(SourceError):
         probe(tmp_path / "absent.mp4", "absent.mp4", Limits())
+
+
+def test_a_video_too_large_is_refused_before_a_frame_is_decoded(clip, monkeypatch):
+    monkeypatch.setattr(VideoReader, "read", None)
+    with pytest.raises(SourceError, match="160x120"):
+        probe(clip, "a.mp4", Limits(max_pixels=160 * 120 - 1))

@@ -1,6 +1,7 @@
 import asyncio
 import errno
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -78,7 +79,7 @@ def test_chunked_upload_is_counted_while_it_comes(client, left):
     assert left() == []
 
 
-@pytest.mark.parametrize("announced", ["-1", "many", "1e9"])
+@pytest.mark.parametrize("announced", ["-1", "many", "1e9", "9" * 5000])
 def test_false_content_length_is_refused(client, left, announced):
     answer = client.post(
         "/api/videos?name=a.mp4", content=b"abc", headers={"content-length": announced}
@@ -130,6 +131,39 @@ def test_full_disk_is_told(client, clip, left, monkeypatch):
     assert left() == []
 
 
+SCOPE = {
+    "type": "http",
+    "method": "POST",
+    "path": "/api/videos",
+    "raw_path": b"/api/videos",
+    "query_string": b"name=a.mp4",
+    "headers": [(b"host", b"127.0.0.1")],
+}
+
+
+@pytest.mark.parametrize("seconds", [60, 0.02], ids=["silent", "a byte now and then"])
+@pytest.mark.parametrize("head", [b"", b"\x00\x00\x00\x18ftypmp42", b"no video"])
+def test_an_upload_that_is_held_open_ends(folder, left, seconds, head):
+    first, answers = [head], []
+
+    async def receive():
+        if not first:
+            await asyncio.sleep(seconds)
+        return {"type": "http.request", "body": first.pop() if first else b"x", "more_body": True}
+
+    async def send(message):
+        answers.append(message)
+
+    limits = replace(fakes.SMALL, upload_stall_seconds=0.3)
+    app = create_app(fakes.MatchTracker, "fake", limits, folder)
+    asyncio.run(asyncio.wait_for(app(SCOPE, receive, send), 30))
+    assert answers[0]["status"] == 408
+    assert b"stalled after" in answers[1]["body"]
+    assert left() == []
+    assert len(app.state.server.store) == 0
+    app.state.server.store.shut_down()
+
+
 def test_client_that_closes_in_the_middle_leaves_nothing(folder, left, clip):
     """The ASGI messages of a browser that goes away during an upload."""
     messages = [
@@ -145,16 +179,8 @@ def test_client_that_closes_in_the_middle_leaves_nothing(folder, left, clip):
     async def send(message):
         pass
 
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": "/api/videos",
-        "raw_path": b"/api/videos",
-        "query_string": b"name=a.mp4",
-        "headers": [(b"host", b"127.0.0.1")],
-    }
     app = create_app(fakes.MatchTracker, "fake", fakes.SMALL, folder)
-    asyncio.run(app(scope, receive, send))
+    asyncio.run(app(SCOPE, receive, send))
     assert seen[-1] == ["upload.bin"]  # it was there before the client left
     assert left() == []
     assert len(app.state.server.store) == 0

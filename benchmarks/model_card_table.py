@@ -18,9 +18,9 @@ import numpy as np
 
 from pytracking_et.analysis import score
 from pytracking_et.evaluation import get_dataset
-from pytracking_et.evaluation.frames import read_image
 from pytracking_et.evaluation.results import Result, load_boxes, save
 from pytracking_et.evaluation.sequence import Sequence
+from pytracking_et.frames import read_image
 
 ROOT = Path(__file__).resolve().parents[1]
 COLUMNS = {

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, content hashes, and the cache folder."""
+"""Files written whole or not at all, content hashes, names of images, and the cache folder."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
+
+# What frames of a sequence end in; compared without regard to case.
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 
 
 @contextmanager
@@ -59,6 +62,11 @@ def sha256(path: str | os.PathLike[str]) -> str:
         for block in iter(lambda: stream.read(1 << 20), b""):
             digest.update(block)
     return digest.hexdigest()
+
+
+def is_image(name: str) -> bool:
+    """Whether a file name has the extension of an image, in any case; hidden files are none."""
+    return not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES)
 
 
 def cache_folder() -> Path:

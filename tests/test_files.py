@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytracking_et.files import atomic_open, atomic_path, cache_folder, sha256
+from pytracking_et.files import atomic_open, atomic_path, cache_folder, is_image, sha256
 
 
 def test_the_new_file_replaces_the_old_one(tmp_path):
@@ -52,3 +52,12 @@ def test_cache_folder_by_name(monkeypatch):
     assert cache_folder() == Path("somewhere")
     monkeypatch.delenv("PYTRACKING_ET_CACHE")
     assert cache_folder().name == "pytracking_et"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("1.jpg", True), ("1.JPG", True), ("1.Jpeg", True), ("1.TIFF", True), ("1.pgm", True),
+     (".1.jpg", False), ("jpg", False), ("1xjpg", False), ("1.txt", False)],
+)  # fmt: skip
+def test_what_is_an_image(name, expected):
+    assert is_image(name) is expected

@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from pytracking_et.errors import DatasetError, ImageError
+from pytracking_et.errors import DatasetError
+from pytracking_et.frames import Image, read_image
 
-Image = NDArray[np.uint8]
 Boxes = NDArray[np.float32]
 
 # A target thinner than this carries no appearance: it is a few blurred pixels after compression.
@@ -149,28 +148,6 @@ def sequence_info(bbox: NDArray, visible: NDArray | None = None) -> SequenceInfo
         valid &= (boxes[:, 2:] >= MINIMUM_SIDE).all(1)
     seen = valid.copy() if visible is None else valid & np.asarray(visible, bool)
     return {"bbox": boxes, "valid": valid, "visible": seen}
-
-
-def read_image(path: str | Path) -> Image:
-    """Image file as HxWx3 uint8 RGB.
-
-    Raises:
-        ImageError: the file is missing or cannot be decoded.
-    """
-    # imdecode, not imread: OpenCV's imread cannot open non-ASCII paths on Windows.
-    try:
-        data = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise ImageError(f"cannot read image {path}: {error.strerror or error}") from error
-    return decode_image(data, str(path))
-
-
-def decode_image(data: NDArray[np.uint8], name: str) -> Image:
-    """Encoded image (any format of OpenCV) as HxWx3 uint8 RGB; `name` is for the error."""
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if image is None:
-        raise ImageError(f"image {name} ({data.size} bytes) cannot be decoded; is it truncated?")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def read_numbers(path: str | Path, columns: int | None = None) -> NDArray[np.float64]:

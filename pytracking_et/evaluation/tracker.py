@@ -200,7 +200,7 @@ class Tracker:
         visualization: bool,
         progress: Callable[[int], None] | None,
     ) -> Output:
-        from . import frames  # OpenCV: not before a sequence is really run
+        from .. import frames  # OpenCV: not before a sequence is really run
 
         output: Output = {"target_bbox": [], "time": [], "object_presence_score": []}
         previous: OrderedDict[str, Any] = OrderedDict()

@@ -55,7 +55,7 @@ class GOT10kTracker:
         import time
 
         from ..errors import ParameterError
-        from ..evaluation.frames import read_image
+        from ..frames import read_image
 
         if visualize:
             raise ParameterError(

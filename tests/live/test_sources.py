@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from pytracking_et.errors import ImageError, SourceError
-from pytracking_et.live.sources import open_source, read_image
+from pytracking_et.frames import read_image
+from pytracking_et.live.sources import open_source
 
 from .fakes import BLUE, GREEN, RED, picture, write_video
 

@@ -1,5 +1,8 @@
 """The one reader of image files, and a thread that reads ahead of the tracker.
 
+Pixels are those of `cv2.imread`, for evaluation, live modes, training and calibration alike: an
+EXIF orientation is applied, alpha dropped, 16 bit made 8, and RGB instead of BGR.
+
 OpenCV decodes. jpeg4py (libturbojpeg) does where PYTRACKING_ET_READER=jpeg4py asks for it and it
 loads. OpenCV is the default because it brings libjpeg-turbo with it: on the UAV123 frames
 (1280 x 720) jpeg4py was 1.00 to 1.03 times as fast, with the same pixels, so results do not depend
@@ -22,7 +25,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ImageError, ParameterError
+from .errors import ImageError, ParameterError
 
 Image = NDArray[np.uint8]
 Reader = Callable[[str | os.PathLike[str]], Image]
@@ -31,11 +34,23 @@ READERS = ("opencv", "jpeg4py")
 JPEG = b"\xff\xd8\xff"
 # Decoding to RGB outright saves a pass over the image; older OpenCV (< 4.11) cannot.
 DECODES_RGB = hasattr(cv2, "IMREAD_COLOR_RGB")
-# An EXIF rotation is not applied: jpeg4py does not, and boxes refer to the stored pixels.
-FLAGS = (cv2.IMREAD_COLOR_RGB if DECODES_RGB else cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
+FLAGS = cv2.IMREAD_COLOR_RGB if DECODES_RGB else cv2.IMREAD_COLOR
 # Frames decoded ahead. Tracking needs tens of milliseconds a frame and decoding a few, so a short
 # queue is enough; a long one only takes memory (2.8 MB a frame at 1280x720).
 AHEAD = 4
+# Frames per second where a camera, a folder or a header does not tell: the rate of OTB's videos.
+DEFAULT_FPS = 30.0
+# EXIF (CIPA DC-008, section 4.6.4): the tag, and its values that exchange width and height.
+_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
+
+
+def frame_rate(announced: float | None) -> float:
+    """Frames per second as a header or driver announces it, or DEFAULT_FPS where it tells none.
+
+    OpenCV passes on a time base for a rate it does not know: 1000 for a browser's recording
+    (Matroska counts milliseconds), 90000 for a transport stream, 0 or NaN for others.
+    """
+    return float(announced) if announced and 1.0 <= announced <= 240.0 else DEFAULT_FPS
 
 
 def read_image(path: str | os.PathLike[str]) -> Image:
@@ -72,9 +87,10 @@ def reader(name: str) -> Reader:
 
     def read_jpeg4py(path: str | os.PathLike[str]) -> Image:
         data = read_bytes(path)
+        # libturbojpeg leaves an EXIF orientation to its caller.
+        if not data.startswith(JPEG) or b"Exif\0\0" in data[: 1 << 16]:
+            return decode_image(data, path)
         require_complete(data, path)
-        if not data.startswith(JPEG):
-            return _decode_opencv(data, path)
         try:
             return jpeg4py.JPEG(np.frombuffer(data, np.uint8)).decode()
         except jpeg4py.JPEGRuntimeError:
@@ -85,9 +101,19 @@ def reader(name: str) -> Reader:
 
 
 def _read_opencv(path: str | os.PathLike[str]) -> Image:
-    data = read_bytes(path)
-    require_complete(data, path)
-    return _decode_opencv(data, path)
+    return decode_image(read_bytes(path), path)
+
+
+def decode_image(data: bytes, name: str | os.PathLike[str]) -> Image:
+    """`read_image` of a file's content, H x W x 3 uint8 RGB; `name` is for the error.
+
+    Raises:
+        ImageError: empty, truncated or no image.
+    """
+    if not data:
+        raise ImageError(f"frame '{os.fspath(name)}' is empty (0 bytes)")
+    require_complete(data, name)
+    return _decode_opencv(data, name)
 
 
 def _decode_opencv(data: bytes, path: str | os.PathLike[str]) -> Image:
@@ -101,7 +127,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """Content of a file; opened by Python because cv2.imread knows only ASCII names on Windows.
 
     Raises:
-        ImageError: missing, unreadable or empty; names the file.
+        ImageError: missing or unreadable; names the file.
     """
     try:
         data = Path(path).read_bytes()
@@ -109,8 +135,6 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
         raise ImageError(f"frame '{os.fspath(path)}' does not exist") from error
     except OSError as error:
         raise ImageError(f"frame '{os.fspath(path)}' cannot be read: {error}") from error
-    if not data:
-        raise ImageError(f"frame '{os.fspath(path)}' is an empty file")
     return data
 
 
@@ -197,12 +221,19 @@ def _prefetch(paths: Iterable[str], ahead: int, read: Reader) -> Iterator[Image]
                 thread.join(timeout=0.05)
 
 
-def read_size(path: str | Path) -> tuple[int, int]:
-    """Width and height of an image from its header alone."""
+def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Width and height of the image that `read_image` gives, from the file's header where it can.
+
+    Raises:
+        ImageError: see read_image.
+    """
     from PIL import Image as pillow
 
     try:
         with pillow.open(path) as image:
-            return image.size
-    except OSError as error:
-        raise ImageError(f"frame '{os.fspath(path)}' is not a readable image: {error}") from error
+            turned = image.getexif().get(_ORIENTATION) in _TURNED
+            return image.size[::-1] if turned else image.size
+    except (OSError, SyntaxError, ValueError):
+        # A kind of file that Pillow does not know, or none at all: OpenCV decides.
+        height, width = read_image(path).shape[:2]
+        return width, height

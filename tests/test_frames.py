@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pytracking_et import frames
 from pytracking_et.errors import ImageError, ParameterError
-from pytracking_et.evaluation import frames
-from pytracking_et.evaluation.frames import prefetch, read_image, reader
+from pytracking_et.frames import frame_rate, prefetch, read_image, read_size, reader
 
 RED = (255, 0, 0)
 
@@ -83,11 +83,39 @@ def test_without_the_rgb_flag_of_new_opencv(tmp_path, monkeypatch):
     np.testing.assert_array_equal(read_image(path), expected)
 
 
-def test_rotation_tags_are_not_applied(tmp_path):
+@pytest.mark.parametrize("name", frames.READERS)
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied_as_imread_does(tmp_path, name, orientation):
     exif = Image.Exif()
-    exif[0x0112] = 6  # turn by 90 degrees
-    (tmp_path / "frame.jpg").write_bytes(encoded("jpeg", exif=exif))
-    assert read_image(tmp_path / "frame.jpg").shape == (40, 56, 3)
+    exif[0x0112] = orientation
+    path = tmp_path / "frame.jpg"
+    path.write_bytes(encoded("jpeg", exif=exif))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # jpeg4py may be absent here
+        read = reader(name)(path)
+    np.testing.assert_array_equal(read, cv2.imread(str(path))[..., ::-1])
+    assert read.shape == ((40, 56, 3) if orientation < 5 else (56, 40, 3))
+    assert read_size(path) == read.shape[1::-1]
+
+
+def test_size_of_what_only_opencv_reads(tmp_path, monkeypatch):
+    path = tmp_path / "frame.png"
+    path.write_bytes(encoded("png"))
+    monkeypatch.setattr(Image, "open", lambda path: (_ for _ in ()).throw(OSError("unknown")))
+    assert read_size(path) == (56, 40)
+    with pytest.raises(ImageError, match="does not exist"):
+        read_size(tmp_path / "gone.png")
+
+
+@pytest.mark.parametrize(
+    ("announced", "rate"),
+    [
+        *((value, value) for value in (1.0, 12.5, 29.97, 240.0)),
+        *((value, 30.0) for value in (None, 0.0, -1.0, 0.5, 1000.0, 90000.0, float("nan"))),
+    ],
+)
+def test_unknown_rates_count_as_30(announced, rate):
+    assert frame_rate(announced) == rate
 
 
 COMPLETE = [
@@ -140,7 +168,7 @@ def test_a_thumbnail_does_not_hide_a_truncated_image(tmp_path):
     ("content", "message"),
     [
         (None, "does not exist"),
-        (b"", "is an empty file"),
+        (b"", "is empty"),
         (b"not an image", "is not an image that can be decoded"),
         (b"\xff\xd8\xff" + b"junk" * 30, "truncated"),
     ],

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from pytracking_et.boxtables import read_table
 from pytracking_et.errors import DatasetError
 from pytracking_et.frames import Image, read_image
 
@@ -151,32 +152,14 @@ def sequence_info(bbox: NDArray, visible: NDArray | None = None) -> SequenceInfo
 
 
 def read_numbers(path: str | Path, columns: int | None = None) -> NDArray[np.float64]:
-    """Rows of numbers separated by commas, tabs or blanks.
+    """Rows of numbers, in the dialect of `pytracking_et.boxtables`.
 
     Args:
         path: text file.
         columns: expected numbers per row; None flattens the file to one vector.
 
     Raises:
-        DatasetError: missing file, a word that is no number, or rows of another length.
+        DatasetError: missing or empty file, a word that is no number, or rows of another length.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise DatasetError(f"cannot read annotation {path}: {error.strerror or error}") from error
-    rows = []
-    for number, line in enumerate(lines, 1):
-        words = line.replace(",", " ").split()
-        if not words:
-            continue
-        try:
-            rows.append([float(word) for word in words])
-        except ValueError as error:
-            raise DatasetError(f"{path} line {number}: {line!r} is not a row of numbers") from error
-        if columns is not None and len(words) != columns:
-            raise DatasetError(
-                f"{path} line {number}: {len(words)} numbers in {line!r}, expected {columns}"
-            )
-    if columns is None:
-        return np.array([value for row in rows for value in row], np.float64)
-    return np.array(rows, np.float64).reshape(-1, columns)
+    rows = read_table(path, columns, DatasetError)
+    return rows.reshape(-1) if columns is None else rows

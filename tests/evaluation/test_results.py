@@ -130,12 +130,12 @@ def test_load_prefers_subpixel_boxes(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "no result file"),
+        (None, "cannot read"),
         (b"", "is empty"),
-        (b"1\t2\t3\n", "3 numbers a line"),
-        (b"1\t2\t3\t4\n1\t2\n", "malformed"),
-        (b"a\tb\tc\td\n", "malformed"),
-        (b"\xff\xfe\x00", "cannot read"),
+        (b"1\t2\t3\n", "line 1: 3 number"),
+        (b"1\t2\t3\t4\n1\t2\n", "line 2: 2 number"),
+        (b"a\tb\tc\td\n", "line 1"),
+        (b"\xff\xfe\x00", "zero bytes"),
     ],
 )
 def test_bad_files_are_named(tmp_path, content, message):

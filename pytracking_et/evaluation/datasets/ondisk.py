@@ -16,10 +16,11 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from ...boxtables import read_flags, read_table
 from ...errors import DatasetError
 from ...files import IMAGE_SUFFIXES, is_image
 from ..sequence import Listing, absent, cached_listing
-from .annotations import Boxes, read_boxes, read_flags, read_table
+from .annotations import Boxes, read_boxes
 
 
 class _Frames(collections.abc.Sequence[str]):
@@ -175,7 +176,7 @@ class VisibleFlags:
 
     def __call__(self) -> NDArray[np.bool_]:
         """Read the files; visible is what none of them hides."""
-        flags = [read_flags(path) for path in self.paths]
+        flags = [read_flags(path, DatasetError) for path in self.paths]
         if len({len(one) for one in flags}) > 1:
             raise DatasetError(f"{' and '.join(self.paths)} differ in length")
         return ~np.logical_or.reduce(flags)
@@ -197,4 +198,4 @@ class CoverLabels:
 
     def __call__(self) -> NDArray[np.bool_] | None:
         """Read the file."""
-        return read_table(self.path).reshape(-1) > 0 if self.paths else None
+        return read_table(self.path, None, DatasetError).reshape(-1) > 0 if self.paths else None

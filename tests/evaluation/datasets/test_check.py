@@ -48,7 +48,7 @@ def test_absent_targets_are_counted_and_no_problem(tmp_path):
     [
         (trees.rows(5), MISMATCHED, "5 rows in .* for 6 frames"),
         (trees.rows(7), MISMATCHED, "7 rows in .* for 6 frames"),
-        ("1,2,3\n" * 6, UNREADABLE, "rows of 3 numbers"),
+        ("1,2,3\n" * 6, UNREADABLE, "line 1: 3 number"),
         ("", UNREADABLE, "is empty"),
         ("0,0,0,0\n" + trees.rows(5), MISMATCHED, r"the first box \[0.0, 0.0, 0.0, 0.0\]"),
         ("nan,1,2,3\n" + trees.rows(5), MISMATCHED, "cannot be tracked"),

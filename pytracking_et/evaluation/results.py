@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..boxes import unusable
 from ..boxtables import read_table
 from ..errors import ResultsError
 from ..files import atomic_open
@@ -86,9 +87,10 @@ def save(folder: Path, sequence: str, result: Result) -> None:
             f"{len(result.scores)} scores; give one of each a frame"
         )
     for index, box in enumerate(result.boxes):
-        if len(box) != 4 or not all(math.isfinite(value) for value in box):
+        if len(box) != 4 or unusable(box)[0]:
             raise ResultsError(
-                f"sequence {sequence!r}, frame {index}: box {list(box)} is not four finite numbers"
+                f"sequence {sequence!r}, frame {index}: box {list(box)} is not four finite numbers "
+                "x, y, w, h with w, h >= 0"
             )
     paths = result_paths(folder, sequence)
     texts = {

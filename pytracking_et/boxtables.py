@@ -184,16 +184,17 @@ def _located(path: PathArgument, text: bytes, allowed: Sequence[int]) -> str:
         count = row.count(b",") + 1
         if count in allowed and row and _parse(row + b"\n", count) is not None:
             continue
-        place = f"{path}, line {number}"
         shown = lines[number - 1].strip()[:80].decode("utf-8", "replace")
         if not row:
-            return f"{place} is blank; a line is a frame, so that none may be left out"
+            return (
+                f"{path}, line {number} is blank; a line is a frame, so that none may be left out"
+            )
         if b";" in row:
             return (
-                f"{place}: {shown!r} mixes separators, as decimal commas do; write decimal points "
-                "and separate the numbers by commas or tabs alone"
+                f"{path}, line {number}: {shown!r} mixes separators, as decimal commas do; write "
+                "decimal points and separate the numbers by commas or tabs alone"
             )
         if count in allowed or _parse(row + b"\n", count) is None:
-            return f"{place}: {shown!r} is not a row of {expected} number(s)"
-        return f"{place}: {count} number(s) in {shown!r}, expected {expected}"
+            return f"{path}, line {number}: {shown!r} is not a row of {expected} number(s)"
+        return f"{path}, line {number}: {count} number(s) in {shown!r}, expected {expected}"
     return f"{path} is not a table of {expected} number(s) a line"

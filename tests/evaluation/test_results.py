@@ -97,6 +97,7 @@ def test_a_box_file_never_stands_beside_files_of_another_run(tmp_path, monkeypat
         (Result([[1, 2, 3, 4]] * 2, [0.1, 0.2], [1.0]), "and 1 scores"),
         (Result([[1, 2, float("nan"), 4]], [0.1]), "frame 0.*nan"),
         (Result([[1, 2, 3]], [0.1]), "not four finite numbers"),
+        (Result([[1, 2, 3, -4]], [0.1]), "w, h >= 0"),
     ],
 )
 def test_bad_results_are_refused(tmp_path, result, message):

@@ -1,4 +1,5 @@
 import struct
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,13 @@ def test_jpeg_size_needs_no_decoding():
 def test_what_is_no_jpeg(data):
     with pytest.raises(ImageError):
         decode_jpeg(data, Limits())
+
+
+def test_frames_that_an_edit_list_leaves_out_are_not_promised():
+    path = Path(__file__).parents[1] / "edit_list_trimmed.mp4"
+    with VideoReader(path) as reader:
+        assert reader.frames is not None
+        assert abs(reader.frames - sum(1 for _ in reader)) <= 1
 
 
 def test_damaged_jpeg_is_an_error():

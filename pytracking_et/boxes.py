@@ -79,7 +79,7 @@ def unusable(boxes: ArrayLike) -> NDArray[np.bool_]:
     the other can score. A size of 0 is a tracker's "not found".
     """
     rows = np.asarray(boxes, np.float64).reshape(-1, 4)
-    return ~np.isfinite(rows).all(axis=1) | (rows[:, 2:] < 0).any(axis=1)
+    return np.asarray(~np.isfinite(rows).all(axis=1) | (rows[:, 2:] < 0).any(axis=1), bool)
 
 
 def iou(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:

@@ -98,6 +98,29 @@ def test_exif_orientation_is_applied_as_imread_does(tmp_path, name, orientation)
     assert read_size(path) == read.shape[1::-1]
 
 
+def test_every_mode_sees_the_turned_picture(tmp_path):
+    from ltr_et.dataset import FolderDataset
+    from pytracking_et.analysis.overlay import read_frame
+    from pytracking_et.engines.calibration import read_image as calibration
+    from pytracking_et.live.sources import open_source
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "set" / "a" / "1.jpg"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(encoded("jpeg", exif=exif))
+    (path.parent / "groundtruth.txt").write_text("1,2,10,12\n")
+    expected = cv2.imread(str(path))[..., ::-1]
+    for image in (
+        read_image(path),
+        next(iter(open_source(path.parent))).image,
+        FolderDataset(tmp_path / "set").read_frame(0, 0),
+        read_frame(path)[..., ::-1],
+        calibration(path),
+    ):
+        np.testing.assert_array_equal(image, expected)
+
+
 def test_size_of_what_only_opencv_reads(tmp_path, monkeypatch):
     path = tmp_path / "frame.png"
     path.write_bytes(encoded("png"))

@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pytracking_et.evaluation import frames
+from pytracking_et import frames
 
 
 def bgr_then_swap(path: str) -> np.ndarray:

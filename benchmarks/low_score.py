@@ -33,8 +33,8 @@ from numpy.typing import NDArray
 from pytracking_et import ETTracker
 from pytracking_et.boxes import iou
 from pytracking_et.evaluation import get_dataset
+from pytracking_et.frames import read_image
 from pytracking_et.live.clip import render
-from pytracking_et.live.sources import read_image
 
 TRACKED, LOST, PARTLY = 0.5, 0.1, 0.4
 RUN = 5  # frames in a row with nothing to find

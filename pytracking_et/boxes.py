@@ -72,6 +72,16 @@ def _check_inside(box: Box, height: int, width: int) -> None:
         )
 
 
+def unusable(boxes: ArrayLike) -> NDArray[np.bool_]:
+    """Which of the boxes (N, 4) no result may hold: NaN, infinite, or of negative size.
+
+    The runner fails a sequence on them and the analysis refuses them, so that what one calls done
+    the other can score. A size of 0 is a tracker's "not found".
+    """
+    rows = np.asarray(boxes, np.float64).reshape(-1, 4)
+    return np.asarray(~np.isfinite(rows).all(axis=1) | (rows[:, 2:] < 0).any(axis=1), bool)
+
+
 def iou(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     """Intersection over union of boxes (..., 4), broadcast; 0 where a box has no area."""
     a, b = np.broadcast_arrays(np.asarray(first, np.float64), np.asarray(second, np.float64))

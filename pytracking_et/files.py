@@ -16,6 +16,8 @@ from .errors import PytrackingETError
 
 # Longest text of another program's exception that is quoted.
 _QUOTED = 300
+# What frames of a sequence end in; compared without regard to case.
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 
 
 @contextmanager
@@ -91,6 +93,8 @@ def _count_frames(path: Path) -> int:
         found += 1
     capture.release()
     return found
+
+
 @contextmanager
 def reading(
     path: str | os.PathLike[str], error: type[PytrackingETError], advice: str
@@ -135,6 +139,11 @@ def sha256(path: str | os.PathLike[str]) -> str:
         for block in iter(lambda: stream.read(1 << 20), b""):
             digest.update(block)
     return digest.hexdigest()
+
+
+def is_image(name: str) -> bool:
+    """Whether a file name has the extension of an image, in any case; hidden files are none."""
+    return not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES)
 
 
 def cache_folder() -> Path:

@@ -12,6 +12,7 @@ from pytracking_et.files import (
     atomic_open,
     atomic_path,
     cache_folder,
+    is_image,
     read_json,
     reading,
     sha256,
@@ -103,3 +104,12 @@ def test_reading_bounds_what_it_quotes_and_lets_errors_of_ours_pass():
     assert len(str(caught.value)) < 400
     with pytest.raises(PytrackingETError, match="mine"), reading("a", ResultsError, "look"):
         raise PytrackingETError("mine")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("1.jpg", True), ("1.JPG", True), ("1.Jpeg", True), ("1.TIFF", True), ("1.pgm", True),
+     (".1.jpg", False), ("jpg", False), ("1xjpg", False), ("1.txt", False)],
+)  # fmt: skip
+def test_what_is_an_image(name, expected):
+    assert is_image(name) is expected

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from pytracking_et.errors import DatasetError
 from pytracking_et.files import atomic_path, reading
+from pytracking_et.frames import decode_image
 
-from ..dataset.base import Boxes, Image, decode_image
+from ..dataset.base import Boxes, Image
 
 TEMPLATE = 128
 # The recipe's store is 416 wide; 480 keeps corners of far-shifted, zoomed-out views inside it.
@@ -273,7 +274,7 @@ class CropStore:
             ImageError: the stored bytes do not decode.
         """
         data = self._read(index, "offset", "size")
-        return decode_image(data, f"{self.sources[self.source[index]]}.bin, crop {index}")
+        return decode_image(data.tobytes(), f"{self.sources[self.source[index]]}.bin, crop {index}")
 
     def mask(self, index: int) -> NDArray[np.uint8] | None:
         """Mask of the object (width x width uint8, 0..255), or None."""

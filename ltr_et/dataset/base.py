@@ -11,15 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from pytracking_et.errors import DatasetError, ImageError
-from pytracking_et.tracking.image import check_encoded
+from pytracking_et.boxtables import read_table
+from pytracking_et.errors import DatasetError
+from pytracking_et.frames import Image, read_image
 
-Image = NDArray[np.uint8]
 Boxes = NDArray[np.float32]
 
 # A target thinner than this carries no appearance: it is a few blurred pixels after compression.
@@ -152,56 +151,15 @@ def sequence_info(bbox: NDArray, visible: NDArray | None = None) -> SequenceInfo
     return {"bbox": boxes, "valid": valid, "visible": seen}
 
 
-def read_image(path: str | Path) -> Image:
-    """Image file as HxWx3 uint8 RGB.
-
-    Raises:
-        ImageError: the file is missing or cannot be decoded.
-    """
-    # imdecode, not imread: OpenCV's imread cannot open non-ASCII paths on Windows.
-    try:
-        data = np.fromfile(path, np.uint8)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise ImageError(f"cannot read image {path}: {error}") from error
-    return decode_image(data, str(path))
-
-
-def decode_image(data: NDArray[np.uint8], name: str) -> Image:
-    """Encoded image (any format of OpenCV) as HxWx3 uint8 RGB; `name` is for the error."""
-    check_encoded(data, f"image {name}")
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if image is None:
-        raise ImageError(f"image {name} ({data.size} bytes) cannot be decoded; is it truncated?")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-
-
 def read_numbers(path: str | Path, columns: int | None = None) -> NDArray[np.float64]:
-    """Rows of numbers separated by commas, tabs or blanks.
+    """Rows of numbers, in the dialect of `pytracking_et.boxtables`.
 
     Args:
         path: text file.
         columns: expected numbers per row; None flattens the file to one vector.
 
     Raises:
-        DatasetError: missing file, a word that is no number, or rows of another length.
+        DatasetError: missing or empty file, a word that is no number, or rows of another length.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a NUL in the name
-        raise DatasetError(f"cannot read annotation {path}: {error}") from error
-    rows = []
-    for number, line in enumerate(lines, 1):
-        words = line.replace(",", " ").split()
-        if not words:
-            continue
-        try:
-            rows.append([float(word) for word in words])
-        except ValueError as error:
-            raise DatasetError(f"{path} line {number}: {line!r} is not a row of numbers") from error
-        if columns is not None and len(words) != columns:
-            raise DatasetError(
-                f"{path} line {number}: {len(words)} numbers in {line!r}, expected {columns}"
-            )
-    if columns is None:
-        return np.array([value for row in rows for value in row], np.float64)
-    return np.array(rows, np.float64).reshape(-1, columns)
+    rows = read_table(path, columns, DatasetError)
+    return rows.reshape(-1) if columns is None else rows

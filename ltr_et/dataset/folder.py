@@ -18,18 +18,18 @@ import numpy as np
 from typing_extensions import override
 
 from pytracking_et.errors import DatasetError, ImageError
-from pytracking_et.tracking.image import check_pixels
+from pytracking_et.files import is_image
+from pytracking_et.frames import check_pixels
 
 from .base import BaseDataset, Image, SequenceInfo, read_image, read_numbers, sequence_info
 
-IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 VIDEOS = {".mp4", ".avi", ".mov", ".mkv", ".webm"}
 ANNOTATIONS = ("groundtruth.txt", "groundtruth_rect.txt")
 
 
 @lru_cache(maxsize=256)
 def _frames(folder: Path) -> list[Path]:
-    images = [path for path in folder.iterdir() if path.suffix.lower() in IMAGES]
+    images = [path for path in folder.iterdir() if is_image(path.name)]
     return sorted(images, key=lambda path: ([int(n) for n in re.findall(r"\d+", path.stem)], path))
 
 

@@ -23,6 +23,7 @@ from typing_extensions import override
 
 from pytracking_et.errors import DatasetError
 from pytracking_et.files import reading
+from pytracking_et.frames import decode_image
 
 from .base import (
     BaseDataset,
@@ -30,7 +31,6 @@ from .base import (
     Image,
     SequenceInfo,
     StillDataset,
-    decode_image,
     sequence_info,
 )
 
@@ -199,7 +199,7 @@ class TinyImageNet(StillDataset):
     @override
     def read_frame(self, seq_id: int, frame_id: int) -> Image:
         data = self._webp[self._offset[seq_id] : self._offset[seq_id + 1]]
-        return decode_image(data, str(self.frame_path(seq_id, frame_id)))
+        return decode_image(data.tobytes(), str(self.frame_path(seq_id, frame_id)))
 
 
 def open_pack(root: str | Path) -> list[BaseDataset]:

@@ -1,31 +1,14 @@
-"""Boxes in text files: all files of a data set parsed in one pass, one row a frame.
-
-A row is x, y, w, h in pixels, separated by comma, tab, semicolon or spaces. Every file goes into
-one buffer and through pandas' C parser once: on LaSOT (280 files, 685,360 rows) the setting up of
-280 parsers, not the digits, is what takes the time.
-"""
+"""Boxes of many sequences in one array, and the reading of their files."""
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from os import PathLike
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from ..boxtables import Array, PathArgument, read_tables
 from ..errors import ResultsError
-
-Array = NDArray[np.float64]
-PathArgument = str | PathLike[str]
-
-_SEPARATORS = bytes.maketrans(b"\t;", b",,")
-_COMMA, _NEWLINE = ord(","), ord("\n")
-# pandas 3 rounds exactly by default and warns when asked to; pandas 2 rounds only when asked.
-_EXACT = {} if int(pd.__version__.split(".")[0]) >= 3 else {"float_precision": "round_trip"}
 
 
 class BoxSet(Mapping[str, Array]):
@@ -86,89 +69,19 @@ def read_boxes(paths: Mapping[str, PathArgument]) -> BoxSet:
     """Read one box file per sequence.
 
     Args:
-        paths: sequence name -> text file; rows x, y, w, h, NaN allowed (target absent).
+        paths: sequence name -> text file (`boxtables`); rows x, y, w, h, NaN where the target is
+            absent.
 
     Raises:
         ResultsError: a file is missing, empty or has a row that is not four numbers; the message
-            names file and row.
+            names file and line.
     """
-    values, offsets = _read_columns(list(paths.values()), 4)
+    values, offsets = read_tables(list(paths.values()), 4, ResultsError)
     return BoxSet(tuple(paths), values, offsets)
 
 
 def read_numbers(paths: Mapping[str, PathArgument]) -> dict[str, Array]:
     """Read files with one number a row (`_time.txt`, scores): sequence -> (frames,) float64."""
-    values, offsets = _read_columns(list(paths.values()), 1)
+    values, offsets = read_tables(list(paths.values()), 1, ResultsError)
     flat = values[:, 0]
     return {name: flat[offsets[i] : offsets[i + 1]] for i, name in enumerate(paths)}
-
-
-def read_flags(path: PathArgument) -> NDArray[np.bool_]:
-    """Read 0/1 flags, one a frame, in one line or one a line (LaSOT full_occlusion.txt)."""
-    digits = np.frombuffer(_bytes(Path(path)).translate(None, b", \t\r\n;"), np.uint8) - ord("0")
-    if digits.size == 0 or (digits > 1).any():
-        raise ResultsError(f"{path} holds no plain list of 0 and 1; expected one flag per frame")
-    return digits == 1
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ResultsError(f"cannot read {path}: {error.strerror or error}") from error
-
-
-def _clean(data: bytes) -> bytes:
-    """Bring a file to comma separators, "\\n" line ends, no blank lines, one final "\\n"."""
-    data = data.removeprefix(b"\xef\xbb\xbf").translate(_SEPARATORS, b"\r")
-    if b" " in data:
-        data = re.sub(rb" *, *| +", b",", re.sub(rb"(?m)^ +| +$", b"", data))
-    if b"\n\n" in data:
-        data = re.sub(rb"\n\n+", b"\n", data)
-    return data.strip(b"\n") + b"\n"
-
-
-def _read_columns(paths: Sequence[PathArgument], columns: int) -> tuple[Array, NDArray[np.int64]]:
-    """Rows of all files (rows, columns) and where each file starts."""
-    if not paths:
-        return np.zeros((0, columns)), np.zeros(1, np.int64)
-    texts = [_clean(_bytes(Path(path))) for path in paths]
-    for path, text in zip(paths, texts, strict=True):
-        if text == b"\n":
-            raise ResultsError(f"{path} is empty; expected {columns} number(s) per frame")
-    offsets = np.cumsum([0, *(text.count(b"\n") for text in texts)], dtype=np.int64)
-    values = _parse(b"".join(texts), columns)
-    if values is None:
-        raise ResultsError(_locate(paths, texts, columns))
-    return values, offsets
-
-
-def _parse(text: bytes, columns: int) -> Array | None:
-    """Numbers (rows, columns), or None where a row has not exactly `columns` numbers.
-
-    pandas alone would fill short rows with NaN, which in an annotation means "absent".
-    """
-    characters = np.frombuffer(text, np.uint8)
-    ends = np.flatnonzero((characters == _COMMA) | (characters == _NEWLINE))
-    if ends.size % columns or ends[0] == 0 or (np.diff(ends) == 1).any():
-        return None
-    newline = (characters[ends] == _NEWLINE).reshape(-1, columns)
-    if newline[:, :-1].any() or not newline[:, -1].all():
-        return None
-    try:
-        frame = pd.read_csv(io.BytesIO(text), header=None, dtype=np.float64, **_EXACT)
-    except ValueError:
-        return None
-    return frame.to_numpy()
-
-
-def _locate(paths: Sequence[PathArgument], texts: Sequence[bytes], columns: int) -> str:
-    """Say which row of which file is wrong; called only when something is."""
-    for path, text in zip(paths, texts, strict=True):
-        if _parse(text, columns) is not None:
-            continue
-        for number, row in enumerate(text.splitlines(), 1):
-            if _parse(row + b"\n", columns) is None:
-                shown = row[:80].decode("utf-8", "replace")
-                return f"{path}, row {number}: {shown!r} is not {columns} number(s)"
-    return f"cannot parse {paths[0]} and {len(paths) - 1} further file(s) as rows of {columns}"

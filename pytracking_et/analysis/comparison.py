@@ -350,6 +350,9 @@ def _stack(
         return np.stack([getattr(one.curves, name) for one in scores], axis=1)
 
     note = first.note
+    for tracker, one in zip(trackers, scores, strict=True):
+        if one.rows_note:
+            note += f"; {tracker['label']}: {one.rows_note}"
     if skipped:
         note += f"; {len(skipped)} sequence(s) skipped for missing results: {', '.join(skipped)}"
     return Comparison(

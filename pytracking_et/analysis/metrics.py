@@ -6,12 +6,14 @@ numpy calls however many sequences there are. Definitions: `rules`.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..boxes import unusable
 from ..errors import DatasetError, ParameterError, ResultsError
 from .boxfiles import BoxSet
 from .names import Matcher
@@ -22,6 +24,8 @@ Flags = NDArray[np.bool_]
 
 CENTER_THRESHOLDS: Array = np.arange(51, dtype=np.float64)
 NORM_THRESHOLDS: Array = np.arange(51, dtype=np.float64) / 100
+# Sequences named in one warning.
+_NAMED = 8
 
 
 def overlap_thresholds(gap: float = 0.05) -> Array:
@@ -151,11 +155,14 @@ class Aligned:
 
 
 def align(predictions: Mapping[str, ArrayLike], annotation: Annotation) -> Aligned:
-    """Cut, pad with zeros, replace first frames, let zero-size boxes repeat the one before.
+    """Cut, pad with zeros, let zero-size boxes repeat the one before, replace first frames.
+
+    A zero-size box stays where the annotation is NaN: there the tracker was right to find nothing.
+    Another number of rows than the annotation has is warned of; on LaSOT a short result is refused.
 
     Raises:
-        ResultsError: a sequence is missing; a box is NaN, infinite or has negative size (the
-            message names sequence and row).
+        ResultsError: a sequence is missing, or short on LaSOT; a box is NaN, infinite or has
+            negative size (the message names sequence and row).
     """
     truth = annotation.truth
     given = BoxSet.of(predictions)
@@ -165,16 +172,48 @@ def align(predictions: Mapping[str, ArrayLike], annotation: Annotation) -> Align
         padded = np.zeros(0, np.int64)
     else:
         boxes, rows, padded = _fit(given, truth)
+        _check_rows(rows, annotation)
     first = truth.offsets[:-1]
-    boxes[first] = truth.boxes[first]
     repeat = (boxes[:, 2] == 0) | (boxes[:, 3] == 0)
+    repeat &= ~np.isnan(truth.boxes).any(axis=1)
     repeat[first] = False
     repeat[padded] = False
     if repeat.any():
         source = np.arange(len(boxes))
         source[repeat] = 0
         boxes[repeat] = boxes[np.maximum.accumulate(source)[repeat]]
+    # Last, as pytracking does: what repeats the first box repeats the tracker's own.
+    boxes[first] = truth.boxes[first]
     return Aligned(boxes, rows)
+
+
+def rows_that_differ(names: Iterable[str], given: ArrayLike, frames: ArrayLike) -> str:
+    """Sequences whose result has another number of rows than their annotation; "" where none has.
+
+    Args:
+        names: of the sequences. given, frames: (sequences,) rows of each.
+    """
+    counts = zip(names, np.asarray(given).tolist(), np.asarray(frames).tolist(), strict=True)
+    found = [f"{name!r} has {a} boxes for {b} annotated frames" for name, a, b in counts if a != b]
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return ", ".join(found[:_NAMED]) + more
+
+
+def _check_rows(rows: NDArray[np.int64], annotation: Annotation) -> None:
+    frames = annotation.lengths
+    short = rows < frames if family(annotation.dataset) == "lasot" else np.zeros(len(rows), bool)
+    if short.any():
+        names = np.array(annotation.truth.names, object)[short]
+        raise ResultsError(
+            f"incomplete results on {annotation.dataset}: "
+            f"{rows_that_differ(names, rows[short], frames[short])}; run them again"
+        )
+    text = rows_that_differ(annotation.truth.names, rows, frames)
+    if text:
+        warnings.warn(
+            f"sequence {text}; missing boxes count as lost, surplus ones are left out",
+            stacklevel=3,
+        )
 
 
 def _fit(given: BoxSet, truth: BoxSet) -> tuple[Array, NDArray[np.int64], NDArray[np.int64]]:
@@ -200,7 +239,7 @@ def _fit(given: BoxSet, truth: BoxSet) -> tuple[Array, NDArray[np.int64], NDArra
 
 
 def _refuse_invalid(given: BoxSet) -> None:
-    bad = ~np.isfinite(given.boxes).all(axis=1) | (given.boxes[:, 2] < 0) | (given.boxes[:, 3] < 0)
+    bad = unusable(given.boxes)
     if not bad.any():
         return
     where = int(np.flatnonzero(bad)[0])
@@ -216,7 +255,8 @@ def overlap(first: Array, second: Array) -> Array:
     """IoU of boxes (N, 4) by inclusive pixels: a box covers x ... x + w - 1.
 
     In exact arithmetic that is the plain IoU. The order of the operations is kept because
-    sub-pixel boxes round differently in another; what rounds to above 1 is 1.
+    sub-pixel boxes round differently in another; what rounds to above 1 is 1. NaN, where sizes
+    overflow or an annotation is NaN, is 0: never a hit.
     """
     width, height = (
         np.minimum(first[:, i] + first[:, i + 2] - 1, second[:, i] + second[:, i + 2] - 1)
@@ -224,10 +264,11 @@ def overlap(first: Array, second: Array) -> Array:
         + 1
         for i in (0, 1)
     )
-    shared = np.maximum(width, 0) * np.maximum(height, 0)
-    union = first[:, 2] * first[:, 3] + second[:, 2] * second[:, 3] - shared
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.minimum(shared / union, 1.0)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        shared = np.maximum(width, 0) * np.maximum(height, 0)
+        union = first[:, 2] * first[:, 3] + second[:, 2] * second[:, 3] - shared
+        quotient = shared / union
+    return np.where(np.isfinite(quotient), np.minimum(quotient, 1.0), 0.0)
 
 
 def _length(vectors: Array) -> Array:

@@ -9,27 +9,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ImageError
+from ..frames import read_image
 from .boxfiles import Array
 
 Image = NDArray[np.uint8]
 
 
 def read_frame(path: str | PathLike[str]) -> Image:
-    """Read a frame as H x W x 3 uint8 BGR.
+    """Read a frame as H x W x 3 uint8 BGR, as OpenCV draws and writes.
 
     Raises:
-        ImageError: missing or not an image; names the file.
+        ImageError: see `frames.read_image`.
     """
-    try:
-        data = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise ImageError(f"frame {path} cannot be read: {error.strerror or error}") from error
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    image = cv2.imdecode(data, flags) if data.size else None
-    if image is None:
-        raise ImageError(f"frame {path} is not an image that can be decoded")
-    return np.asarray(image, dtype=np.uint8)
+    return np.asarray(cv2.cvtColor(read_image(path), cv2.COLOR_RGB2BGR), dtype=np.uint8)
 
 
 def draw_boxes(

@@ -52,6 +52,12 @@ def caveat(column: str, sequences: int) -> str:
     return f"NOT COMPARABLE: this run is on {sequences} sequences, published figures on {whole}; "
 
 
+def column_for(dataset: str, sequences: int, anyway: bool = False) -> str | None:
+    """`column_of` where a run of so many sequences is on the whole data set, or asked `anyway`."""
+    column = column_of(dataset)
+    return column if column and (anyway or not caveat(column, sequences)) else None
+
+
 def column_of(dataset: str) -> str | None:
     """Column of the twelve-tracker table that belongs to a data set, or None.
 

@@ -18,9 +18,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..boxtables import read_flags
 from ..errors import DatasetError, ResultsError
 from ..files import read_json, reading
-from .boxfiles import Array, BoxSet, PathArgument, read_boxes, read_flags, read_numbers
+from .boxfiles import Array, BoxSet, PathArgument, read_boxes, read_numbers
 from .names import Matcher, other_dataset
 from .rules import refuse_hidden
 
@@ -61,8 +62,8 @@ class ResultFolder:
                 "with one <sequence>.txt per sequence"
             )
         files: dict[str, dict[str, Path]] = {kind: {} for kind in ("", *_SUFFIXES)}
-        for file in sorted(folder.glob("*.txt")):
-            if file.name.startswith("."):
+        for file in sorted(folder.iterdir()):
+            if file.name.startswith(".") or file.suffix.lower() != ".txt":
                 continue
             kind = next((suffix for suffix in _SUFFIXES if file.stem.endswith(suffix)), "")
             files[kind][file.stem.removesuffix(kind)] = file
@@ -208,7 +209,8 @@ def read_results(
 def read_ground_truth(folder: PathArgument) -> BoxSet:
     """Read a folder of `<sequence>.txt` annotations."""
     root = Path(folder)
-    files = {file.stem: file for file in sorted(root.glob("*.txt"))} if root.is_dir() else {}
+    listed = sorted(root.iterdir()) if root.is_dir() else []
+    files = {file.stem: file for file in listed if file.suffix.lower() == ".txt"}
     if not files:
         raise DatasetError(f"no annotations at {root}; expected a folder of <sequence>.txt files")
     return read_boxes(files)
@@ -242,8 +244,11 @@ def read_visibility(path: PathArgument) -> dict[str, NDArray[np.bool_]]:
 def read_lasot_visibility(folder: PathArgument) -> NDArray[np.bool_]:
     """Flags of one LaSOT sequence folder: neither fully occluded nor out of view."""
     root = Path(folder)
-    hidden = read_flags(root / "full_occlusion.txt") | read_flags(root / "out_of_view.txt")
-    return ~hidden
+    names = ("full_occlusion.txt", "out_of_view.txt")
+    occluded, outside = (read_flags(root / name, DatasetError) for name in names)
+    if len(occluded) != len(outside):
+        raise DatasetError(f"{' and '.join(names)} in {root}: {len(occluded)} and {len(outside)}")
+    return ~(occluded | outside)
 
 
 def gather(dataset: Iterable[Any]) -> tuple[str, BoxSet, dict[str, NDArray[np.bool_]] | None]:

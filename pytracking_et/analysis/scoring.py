@@ -44,6 +44,13 @@ class Score:
     rule: str
     note: str
 
+    @property
+    def rows_note(self) -> str:
+        """What to say of results with more or fewer rows than their annotation; mostly nothing."""
+        table = self.per_sequence
+        text = metrics.rows_that_differ(map(str, table.index), table["predicted"], table["frames"])
+        return f"ROWS DIFFER: {text}" if text else ""
+
     def as_dict(self) -> dict[str, float]:
         """The five figures by name, in the order of tables."""
         return {name: getattr(self, name) for name in FIGURES}
@@ -60,8 +67,9 @@ def score(
 
     Args:
         predictions: sequence -> (frames, 4) boxes x, y, w, h in pixels. The first row is replaced
-            by the ground truth; a box with w or h = 0 repeats the one before; missing rows at the
-            end count as zeros, surplus rows are cut. Names may be spelled Jogging-1, Jogging.1 or
+            by the ground truth; a box with w or h = 0 repeats the one before where the ground
+            truth is no NaN; missing rows at the end count as zeros (an error on LaSOT), surplus
+            rows are cut, and both are warned of. Names may be spelled Jogging-1, Jogging.1 or
             Jogging_1, with or without pytracking's prefix (`uav_`). Sequences that are not in
             `ground_truth` are ignored.
         ground_truth: sequence -> (frames, 4); NaN or non-positive = target absent.
@@ -72,8 +80,8 @@ def score(
         visible: sequence -> (frames,) flags; LaSOT's figures need them.
 
     Raises:
-        ResultsError: a sequence has no predictions, or a box is NaN, infinite or of negative
-            size (sequence and row are named).
+        ResultsError: a sequence has no predictions, or too few on LaSOT, or a box is NaN, infinite
+            or of negative size (sequence and row are named).
         DatasetError: empty or hidden ground truth, or flags that do not fit.
         ParameterError: unknown rule.
     """

@@ -119,9 +119,14 @@ def published_table(data: Comparison, speed: pd.DataFrame | None = None) -> Tabl
     return Table(both, f"{column}: published trackers and this run", note, digits=1, best=False)
 
 
-def speed_figure(data: Comparison, speed: pd.DataFrame) -> Any | None:
-    """Accuracy against speed among the published trackers; None where either is unknown."""
-    column = published.column_of(data.dataset)
+def speed_figure(data: Comparison, speed: pd.DataFrame, anyway: bool = False) -> Any | None:
+    """Accuracy against speed among the published trackers; None where either is unknown.
+
+    Args:
+        anyway: also where the run is on a part of the data set, which the note then says; a plot
+            of both looks like a comparison.
+    """
+    column = published.column_for(data.dataset, len(data.sequences), anyway)
     runs = {
         label: (float(speed["fps"].get(label, np.nan)), float(auc))
         for label, auc in data.figures()["auc"].items()

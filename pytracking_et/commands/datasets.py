@@ -27,7 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     check.add_argument("--dataset-root", metavar="PATH", help="folder of the data set named")
     check.add_argument(
-        "--deep", action="store_true", help="decode every image, not only the first of a sequence"
+        "--deep",
+        action="store_true",
+        help="decode every image; otherwise the first of a sequence, and all headers",
     )
     check.add_argument(
         "--limit", type=int, default=50, metavar="N", help="problems to print (50; 0 for all)"
@@ -112,7 +114,7 @@ def _lines(name: str, report: Report, limit: int, deep: bool) -> Sequence[str]:
     expected = ""
     if spec and spec.sequences != report.sequences:
         expected = f" (the full set has {spec.sequences:,})"
-    read = "every image decoded" if deep else "first images decoded"
+    read = "every image decoded" if deep else "first images decoded, headers of all read"
     lines = [
         f"{name}: {report.sequences:,} sequences{expected}, {report.frames:,} frames, "
         f"{report.absent:,} with the target absent; {read}"

@@ -21,6 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pictures", type=int, default=8, metavar="N", help="frames of each (default 8)"
     )
+    parser.add_argument(
+        "--published",
+        action="store_true",
+        help="show the published trackers of the paper also beside a part of a data set",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
         title=args.title,
         count=args.count,
         pictures=args.pictures,
+        published=args.published,
         **chosen.options,
     )
     print(path)

@@ -41,7 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "delta_ao:20 (trackers differ by more)",
     )
     parser.add_argument(
-        "--published", action="store_true", help="add the published trackers of the paper"
+        "--published",
+        action="store_true",
+        help="add the published trackers of the paper, and plot them also beside a part of a set",
     )
 
 
@@ -64,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(text, end="")
     if args.plots:
-        for path in _plots(Path(args.plots), chosen, data):
+        for path in _plots(Path(args.plots), chosen, data, args.published):
             print(path, file=sys.stderr)
     return 0
 
@@ -122,7 +124,7 @@ def _criteria(text: str | None) -> dict[str, object] | None:
         raise ParameterError(f"--filter {text!r}: expected MODE:PERCENT, e.g. ao_max:50") from error
 
 
-def _plots(folder: Path, chosen: Selection, data: Comparison) -> list[Path]:
+def _plots(folder: Path, chosen: Selection, data: Comparison, anyway: bool) -> list[Path]:
     from ..analysis import summary
     from ..analysis.attributes import by_attribute
     from ..analysis.eval_data import draw_comparison
@@ -132,7 +134,7 @@ def _plots(folder: Path, chosen: Selection, data: Comparison) -> list[Path]:
     if len(chosen.attributes) >= 3:
         frame = by_attribute(data, chosen.attributes).iloc[:-1]
         figures["radar_plot"] = draw_radar(frame, f"AUC per attribute, {data.dataset}", data.note)
-    figure = summary.speed_figure(data, _speeds(chosen, data))
+    figure = summary.speed_figure(data, _speeds(chosen, data), anyway)
     if figure is not None:
         figures["speed_plot"] = figure
     return [path for name, one in figures.items() for path in save_figure(one, folder / name)]

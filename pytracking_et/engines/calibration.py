@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DatasetError
 from ..files import reading
+from ..frames import read_image
 from ..tracking.crop import context_side, crop, mean_color, round_half_away, search_side
 from ..tracking.image import Image
 from ..tracking.parameters import Parameters
@@ -74,17 +74,10 @@ def _frame(folder: Path, row: Mapping[str, str]) -> _Frame | None:
     return _Frame(folder / name, (x, y, w, h))
 
 
-def _image(frame: _Frame) -> Image:
-    image = cv2.imread(str(frame.path))
-    if image is None:
-        raise DatasetError(f"calibration frame {frame.path} cannot be read; check the folder")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
-
-
 def _crop(
     frame: _Frame, size: int, settings: Parameters, shift: NDArray[np.float64], scale: float
 ) -> Image:
-    image = _image(frame)
+    image = read_image(frame.path)
     x, y, w, h = frame.box
     side = context_side(w, h, settings.context) * scale
     per_pixel = side / settings.template_size
@@ -106,7 +99,8 @@ def pairs(
         seed: of frames, shifts and scales.
 
     Raises:
-        DatasetError: no tracks, or a frame that cannot be read.
+        DatasetError: no tracks.
+        ImageError: a frame that cannot be read.
     """
     tracks = _tracks(Path(folder))
     if not tracks:

@@ -21,6 +21,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..boxes import unusable
+from ..boxtables import read_table
 from ..errors import ResultsError
 from ..files import atomic_open
 
@@ -85,9 +87,10 @@ def save(folder: Path, sequence: str, result: Result) -> None:
             f"{len(result.scores)} scores; give one of each a frame"
         )
     for index, box in enumerate(result.boxes):
-        if len(box) != 4 or not all(math.isfinite(value) for value in box):
+        if len(box) != 4 or unusable(box)[0]:
             raise ResultsError(
-                f"sequence {sequence!r}, frame {index}: box {list(box)} is not four finite numbers"
+                f"sequence {sequence!r}, frame {index}: box {list(box)} is not four finite numbers "
+                "x, y, w, h with w, h >= 0"
             )
     paths = result_paths(folder, sequence)
     texts = {
@@ -137,47 +140,21 @@ def remove_leftovers(folder: Path) -> None:
             path.unlink()
 
 
-def read_rows(path: Path) -> NDArray[np.float64]:
-    """Numbers of a result file (tab, comma or blanks), as N x columns float64.
-
-    Raises:
-        ResultsError: missing, empty, or with lines that are not rows of equal length.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise ResultsError(f"no result file {path}; run the tracker on this sequence") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ResultsError(f"cannot read result file {path}: {error}") from error
-    try:
-        rows = [
-            [float(v) for v in line.replace(",", " ").split()]
-            for line in text.splitlines()
-            if line.strip()
-        ]
-        table = np.array(rows, dtype=np.float64)
-    except ValueError as error:
-        raise ResultsError(f"malformed result file {path}: {error}; run it again") from error
-    if table.ndim != 2:
-        raise ResultsError(f"result file {path} is empty; run the tracker on this sequence again")
-    return table
-
-
 def load_boxes(folder: Path, sequence: str, subpixel: bool = True) -> NDArray[np.float64]:
     """Boxes of one sequence, N x 4, x, y, w, h in pixels.
 
     Args:
         subpixel: prefer `<sequence>_float.txt`; pytracking's own results have none, then and when
             False the integers are read.
+
+    Raises:
+        ResultsError: missing, empty or malformed (`boxtables`); names file and line.
     """
     paths = result_paths(folder, sequence)
     path = paths["float"] if subpixel and paths["float"].is_file() else paths["boxes"]
-    boxes = read_rows(path)
-    if boxes.shape[1] != 4:
-        raise ResultsError(f"{path} has {boxes.shape[1]} numbers a line; boxes have four")
-    return boxes
+    return read_table(path, 4, ResultsError)
 
 
 def load_values(folder: Path, sequence: str, kind: str) -> NDArray[np.float64]:
     """Times (kind `time`, seconds) or scores (kind `scores`) of one sequence, N values."""
-    return read_rows(result_paths(folder, sequence)[kind])[:, 0]
+    return read_table(result_paths(folder, sequence)[kind], 1, ResultsError)[:, 0]

@@ -56,7 +56,7 @@ def _table(tag: str, sequences: list[Any], tracker: Tracker) -> str:
             table.insert(place, column, fine.per_sequence[column])
             mean[column] = getattr(fine, column)
         notes.append(f"integer boxes: AUC {whole.auc:.2f}, precision {whole.precision:.2f}")
-        notes.append(fine.note)
+        notes += [note for note in (fine.note, whole.rows_note) if note]
     table.loc["mean"] = pd.Series(mean)
     table["frames"] = table["frames"].astype(int)
     engine = folder.engines(names)

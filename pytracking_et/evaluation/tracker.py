@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
@@ -16,6 +17,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from ..boxes import unusable
 from ..errors import ParameterError, ResultsError
 from ..tracker import plugins
 from .environment import env_settings
@@ -201,12 +203,21 @@ class Tracker:
         visualization: bool,
         progress: Callable[[int], None] | None,
     ) -> Output:
-        from . import frames  # OpenCV: not before a sequence is really run
+        from .. import frames  # OpenCV: not before a sequence is really run
 
         output: Output = {"target_bbox": [], "time": [], "object_presence_score": []}
         previous: OrderedDict[str, Any] = OrderedDict()
+        shape: tuple[int, ...] = ()
         with closing(frames.prefetch(seq.frames)) as images:  # type: ignore[type-var]
             for index, image in enumerate(images):
+                if image.shape != shape and index > 0:
+                    warnings.warn(
+                        f"sequence {seq.name!r}, frame {index}: {image.shape[1]}x{image.shape[0]} "
+                        f"pixels, the frame before {shape[1]}x{shape[0]}; the target is sought "
+                        "where it was in pixels",
+                        stacklevel=2,
+                    )
+                shape = image.shape
                 info = OrderedDict(seq.init_info() if index == 0 else seq.frame_info(index))
                 start = time.perf_counter()
                 if index == 0:
@@ -250,9 +261,10 @@ def _collect(output: Output, out: Mapping[str, Any], elapsed: float, where: str)
         numbers = [float(value) for value in box]  # type: ignore[union-attr]
     except (TypeError, ValueError):
         numbers = []
-    if len(numbers) != 4 or not all(map(math.isfinite, numbers)):
+    if len(numbers) != 4 or unusable(numbers)[0]:
         raise ResultsError(
-            f"{where}: target_bbox is {box!r}; a tracker must return four finite numbers x, y, w, h"
+            f"{where}: target_bbox is {box!r}; a tracker must return four finite numbers "
+            "x, y, w, h with w, h >= 0"
         )
     output["target_bbox"].append(numbers)
     output["time"].append(_finite(out.get("time", elapsed), "time", where))

@@ -65,7 +65,7 @@ class GOT10kTracker:
         import time
 
         from ..errors import ParameterError
-        from ..evaluation.frames import read_image
+        from ..frames import read_image
 
         if visualize:
             raise ParameterError(

@@ -78,7 +78,7 @@ def serve(tracker: SingleTracker, name: str = "pytracking_et") -> None:
         raise DependencyError(
             f"TraX cannot be loaded ({error}); install it with: pip install 'pytracking-et[vot]'"
         ) from error
-    from ..evaluation.frames import read_image
+    from ..frames import read_image
 
     regions = [trax.Region.RECTANGLE, trax.Region.POLYGON, trax.Region.MASK]
     session = Session(tracker)

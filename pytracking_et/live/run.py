@@ -22,7 +22,7 @@ from .player import Display, Player, Summary
 from .reader import Reader
 from .recording import Recording
 from .session import Session, SingleTracker
-from .sources import CaptureSource, ImageSource, open_source
+from .sources import CaptureSource, ImageSource, breaks_off, open_source
 from .visdom_display import VisdomDisplay
 from .visdom_server import ADDRESS, LocalServer
 from .window import HELP, Window, why_no_window
@@ -289,7 +289,7 @@ def _report(summary: Summary, source: CaptureSource | ImageSource, seconds: floa
         f"{summary.frames} frames in {seconds:.1f} s; {summary.tracked} with a target, "
         f"{summary.fps:.1f} fps of tracking alone"
     )
-    if source.length and summary.frames < source.length and summary.ended:
+    if breaks_off(summary.frames, source.length) and summary.ended:
         _say(
             f"notice: {source.name} ended after {summary.frames} of the {source.length} frames it "
             "announces; the file may be cut off"

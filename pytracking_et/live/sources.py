@@ -12,6 +12,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import struct
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,12 +25,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError, SourceError
-from ..tracking.image import check_encoded, check_pixels
+from ..files import IMAGE_SUFFIXES, is_image
+from ..frames import DEFAULT_FPS, check_pixels, frame_rate, read_image
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")
 # A network source that is silent this long is treated as gone rather than waited for.
 URL_TIMEOUT_MS = 10_000
+# The tables of an hour of video take a few hundred kB.
+_LARGEST_TABLES = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -46,30 +49,12 @@ class Source(Protocol):
 
     name: str  # for file names: the file's stem, "webcam", ...
     live: bool  # True: frames come whether or not somebody reads; late ones may be dropped
-    fps: float | None
+    fps: float  # DEFAULT_FPS where it is not known
     length: int | None  # frames announced, if known; files can hold fewer
 
     def __enter__(self) -> Source: ...
     def __exit__(self, *exception: object) -> None: ...
     def __iter__(self) -> Iterator[Frame]: ...
-
-
-def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
-    """Read an image file as RGB HxWx3 uint8 (grey, RGBA and 16 bit are converted).
-
-    Raises:
-        ImageError: absent, unreadable or not an image.
-    """
-    try:
-        # Not cv2.imread: on Windows it cannot open paths with non-ASCII characters.
-        data = np.fromfile(path, dtype=np.uint8)
-    except OSError as error:
-        raise ImageError(f"image {str(path)!r} cannot be read: {error.strerror}") from error
-    check_encoded(data, f"image {str(path)!r}")
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if image is None:
-        raise ImageError(f"image {str(path)!r} is empty, damaged or not an image")
-    return np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
 class CaptureSource:
@@ -80,11 +65,9 @@ class CaptureSource:
         self.capture = _open_capture(spec, live)
         if not self.capture.isOpened():
             raise SourceError(_cannot_open(spec))
-        self._check_size()
-        fps = self.capture.get(cv2.CAP_PROP_FPS)
-        self.fps = float(fps) if 0 < fps <= 1000 else None
+        self.fps = frame_rate(self.capture.get(cv2.CAP_PROP_FPS))
         count = 0 if live else int(self.capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        self.length = count if count > 0 else None
+        self.length = shown_frames(spec, count, self.fps) if count > 0 else None
 
     def _check_size(self) -> None:
         width = self.capture.get(cv2.CAP_PROP_FRAME_WIDTH)
@@ -131,7 +114,7 @@ class ImageSource:
     """Images in a folder or matching a pattern, in natural order (img2 before img10)."""
 
     live: bool = False
-    fps: float | None = None
+    fps: float = DEFAULT_FPS
 
     def __init__(self, spec: str, name: str, paths: list[Path]) -> None:
         self.spec, self.name, self.paths = spec, name, paths
@@ -174,7 +157,7 @@ def open_source(spec: str | int | os.PathLike[str]) -> CaptureSource | ImageSour
         return CaptureSource(text, path.stem if is_file else "stream", live=not is_file)
     path = Path(text)
     if path.is_dir():
-        found = [item for item in path.iterdir() if _is_image(item)]
+        found = [item for item in path.iterdir() if is_image(item.name)]
         return ImageSource(text, _folder_name(path), _ordered(found, text))
     if not path.exists() and ("%" in text or any(letter in text for letter in "*?[")):
         return ImageSource(text, _folder_name(path.parent), _ordered(_matching(text), text))
@@ -185,11 +168,74 @@ def open_source(spec: str | int | os.PathLike[str]) -> CaptureSource | ImageSour
             f"source {text!r} does not exist; give a camera index, a device path, a video file, "
             "a folder or pattern of images, or a URL"
         )
-    if _is_image(path):
+    if is_image(path.name):
         return ImageSource(text, path.stem, [path])
     if path.stat().st_size == 0:
         raise SourceError(f"video {text!r} is empty (0 bytes)")
     return CaptureSource(text, path.stem, live=False)
+
+
+def breaks_off(read: int, announced: int | None) -> bool:
+    """Whether a video of which `read` frames came out lacks a part of the `announced` ones.
+
+    Headers of intact files are off by a frame or two; a file that was cut lacks many.
+    """
+    return announced is not None and read < 0.98 * announced - 2
+
+
+def shown_frames(spec: str | int | os.PathLike[str], count: int, fps: float) -> int:
+    """Frames that a player shows of the `count` in a video file: an MP4's edit list may trim it.
+
+    The edit list (ISO 14496-12, section 8.6.6) says which stretches of a track are shown, in units
+    of the movie's time scale. Other files, and what is no valid MP4, show all they hold.
+    """
+    try:
+        seconds = _edited_seconds(_movie_box(Path(str(spec))))
+    except (OSError, struct.error):
+        return count
+    return min(count, round(seconds * fps)) if seconds > 0 else count
+
+
+def _movie_box(path: Path) -> bytes:
+    """Content of the box `moov`, which holds the tables; empty where there is none."""
+    with path.open("rb") as stream:
+        while len(head := stream.read(8)) == 8:
+            size, kind = struct.unpack(">I4s", head)
+            size, start = (struct.unpack(">Q", stream.read(8))[0], 16) if size == 1 else (size, 8)
+            if kind == b"moov":
+                return stream.read(min(size - start, _LARGEST_TABLES)) if size > start else b""
+            if size < start or not kind.isalnum():
+                break
+            stream.seek(size - start, os.SEEK_CUR)
+    return b""
+
+
+def _edited_seconds(movie: bytes) -> float:
+    """Seconds that the longest video track of a movie shows by its edit list; 0 without one."""
+    shown = [0]
+    for kind, track in _boxes(movie):
+        media = dict(_boxes(dict(_boxes(track)).get(b"mdia", b""))) if kind == b"trak" else {}
+        if media.get(b"hdlr", b"")[8:12] == b"vide":
+            edits = dict(_boxes(dict(_boxes(track)).get(b"edts", b""))).get(b"elst", b"")
+            form = ">Qq4x" if edits[:1] == b"\1" else ">Ii4x"
+            whole = len(edits[8:]) // struct.calcsize(form) * struct.calcsize(form)
+            entries = struct.iter_unpack(form, edits[8 : 8 + whole])
+            # -1 is a pause before the first picture.
+            shown.append(sum(duration for duration, start in entries if start != -1))
+    head = dict(_boxes(movie)).get(b"mvhd", b"")
+    scale = struct.unpack_from(">I", head, 20 if head[:1] == b"\1" else 12)[0]
+    return max(shown) / scale if scale else 0.0
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and content of the boxes that lie one after the other in another one."""
+    place = 0
+    while place + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, place)
+        if size < 8:
+            break
+        yield kind, data[place + 8 : place + size]
+        place += size
 
 
 def _open_capture(spec: str | int, live: bool) -> cv2.VideoCapture:
@@ -211,10 +257,6 @@ def _to_rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
     if image.ndim == 2 or image.shape[2] == 1:
         return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), dtype=np.uint8)
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
 
 
 def _folder_name(folder: Path) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import ResultsError
 from ..files import atomic_path, video_problem
+from ..frames import DEFAULT_FPS
 
 # Codecs that OpenCV's wheels can encode on Linux, Windows and macOS (tried in this order). H.264
 # is not among them for its licence: MP4 holds MPEG-4 part 2, which players open but browsers do
@@ -24,8 +25,6 @@ CODECS: dict[str, tuple[str, ...]] = {
     ".avi": ("MJPG", "XVID"),
     ".webm": ("VP80", "VP90"),
 }
-# A camera that does not tell its rate, and image folders, are written at the rate of OTB videos.
-DEFAULT_FPS = 30.0
 
 
 class VideoWriter:
@@ -44,9 +43,9 @@ class VideoWriter:
             all that were written can be read back (a full disk).
     """
 
-    def __init__(self, path: str | os.PathLike[str], fps: float | None = None) -> None:
+    def __init__(self, path: str | os.PathLike[str], fps: float = DEFAULT_FPS) -> None:
         self.path = Path(path)
-        self.fps = fps or DEFAULT_FPS
+        self.fps = fps
         self.frames = 0
         if self.path.suffix.lower() not in CODECS:
             raise ResultsError(f"output {str(path)!r}: video files end in {', '.join(CODECS)}")

@@ -15,14 +15,14 @@ def iou(a, b):
 
 
 def prepare(rows, truth):
-    """First frame from the truth, zero-size boxes repeat, short results padded, long ones cut."""
+    """Zero-size boxes repeat, first frame from the truth, short results padded, long ones cut."""
     rows = [list(row) for row in rows][: len(truth)]
     given = len(rows)
     rows += [[0.0] * 4 for _ in range(len(truth) - len(rows))]
-    rows[0] = list(truth[0])
     for i in range(1, given):
-        if rows[i][2] == 0 or rows[i][3] == 0:
+        if (rows[i][2] == 0 or rows[i][3] == 0) and not any(map(math.isnan, truth[i])):
             rows[i] = rows[i - 1]
+    rows[0] = list(truth[0])
     return rows
 
 

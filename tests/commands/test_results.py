@@ -118,9 +118,14 @@ def test_output_and_plots(place):
         "--attributes", str(attributes),
     ) == 0  # fmt: skip
     assert "AUC per attribute" in (place / "out" / "t.txt").read_text()
-    expected = {"success", "precision", "norm_precision", "radar", "speed"}
+    expected = {"success", "precision", "norm_precision", "radar"}
     written = {path.name for path in (place / "plots").iterdir()}
     assert written == {f"{n}_plot.{form}" for n in expected for form in ("pdf", "svg", "png")}
+
+
+def test_the_speed_plot_of_a_part_of_a_set_is_asked_for(place):
+    assert results(place, "--published", "--plots", str(place / "plots")) == 0
+    assert (place / "plots" / "speed_plot.png").is_file()
 
 
 def test_missing_sequence(place, capsys):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pytracking_et.engines.calibration import pairs
-from pytracking_et.errors import DatasetError
+from pytracking_et.errors import DatasetError, ImageError
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_a_folder_without_tracks(tmp_path):
 def test_a_missing_frame_is_named(tracks):
     for frame in range(3):
         (tracks / "plain" / "t" / f"{frame:05d}.jpg").unlink()
-    with pytest.raises(DatasetError, match="plain"):
+    with pytest.raises(ImageError, match="plain"):
         pairs(tracks, 4)
 
 

@@ -75,7 +75,7 @@ def test_got10k_single_run_of_a_deterministic_tracker(few, tmp_path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        ("missing", "no result file.*GOT-10k_Test_000007"),
+        ("missing", "cannot read .*GOT-10k_Test_000007"),
         ("shorter", "GOT-10k_Test_000007: runs differ in length"),
         ("times", "p_001/GOT-10k_Test_000007: 1 times for 2 boxes"),
         ("nan", r"p_001/GOT-10k_Test_000007, line 2: bad box .*nan"),
@@ -150,7 +150,7 @@ def test_trackingnet_golden(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("names", "frames", "message"),
-    [(["a", "b"], 2, "no result file.*c.txt"), (["a", "b", "c"], 3, "a: 2 boxes for 3 frames")],
+    [(["a", "b"], 2, "cannot read .*c.txt"), (["a", "b", "c"], 3, "a: 2 boxes for 3 frames")],
 )
 def test_trackingnet_refuses(tmp_path, monkeypatch, names, frames, message):
     monkeypatch.setattr(packers, "TRACKINGNET_COUNT", 3)

@@ -9,7 +9,7 @@ import pytest
 
 from pytracking_et import ETTracker
 from pytracking_et.evaluation import Tracker, get_dataset, results, run_dataset
-from pytracking_et.evaluation.frames import prefetch
+from pytracking_et.frames import prefetch
 
 
 @pytest.mark.slow

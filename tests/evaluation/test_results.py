@@ -97,6 +97,7 @@ def test_a_box_file_never_stands_beside_files_of_another_run(tmp_path, monkeypat
         (Result([[1, 2, 3, 4]] * 2, [0.1, 0.2], [1.0]), "and 1 scores"),
         (Result([[1, 2, float("nan"), 4]], [0.1]), "frame 0.*nan"),
         (Result([[1, 2, 3]], [0.1]), "not four finite numbers"),
+        (Result([[1, 2, 3, -4]], [0.1]), "w, h >= 0"),
     ],
 )
 def test_bad_results_are_refused(tmp_path, result, message):
@@ -130,12 +131,12 @@ def test_load_prefers_subpixel_boxes(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "no result file"),
+        (None, "cannot read"),
         (b"", "is empty"),
-        (b"1\t2\t3\n", "3 numbers a line"),
-        (b"1\t2\t3\t4\n1\t2\n", "malformed"),
-        (b"a\tb\tc\td\n", "malformed"),
-        (b"\xff\xfe\x00", "cannot read"),
+        (b"1\t2\t3\n", "line 1: 3 number"),
+        (b"1\t2\t3\t4\n1\t2\n", "line 2: 2 number"),
+        (b"a\tb\tc\td\n", "line 1"),
+        (b"\xff\xfe\x00", "zero bytes"),
     ],
 )
 def test_bad_files_are_named(tmp_path, content, message):

@@ -44,6 +44,15 @@ def test_scores_fps_and_means(tracker):
     assert "failed" not in table
 
 
+@pytest.mark.parametrize("rows", [3, 7])
+def test_rows_that_differ_from_the_annotation_are_named(tracker, rows):
+    truth = np.tile(TRUTH[0], (rows, 1))
+    text = f"'good' has 5 boxes for {rows} annotated frames"
+    with pytest.warns(UserWarning, match=text):
+        table = result_tables(sequences(truth=truth), tracker, ["good"])
+    assert f"ROWS DIFFER: {text}" in table
+
+
 def test_hidden_ground_truth_has_no_scores(tracker):
     text = result_tables(sequences("got10k_test", TRUTH[:1]), tracker, ["good", "lost"])
     assert rows(text)["good"] == ["5", "10.00"]

@@ -155,6 +155,23 @@ def test_bad_boxes_name_tracker_sequence_and_frame(fakelab, tmp_path, width, mes
         Tracker("fake", "plain").run_sequence(sequence)
 
 
+@pytest.mark.parametrize("box", [[1, 2, -3, 4], [1, 2, 3, float("inf")], [1, 2, 3], "box"])
+def test_boxes_that_the_analysis_refuses_fail_the_sequence(fakelab, tmp_path, monkeypatch, box):
+    tracker = Tracker("fake", "plain")
+    monkeypatch.setattr(tracker.tracker_class, "track", lambda *_: {"target_bbox": box})
+    with pytest.raises(ResultsError, match="w, h >= 0"):
+        tracker.run_sequence(make_sequence(tmp_path))
+
+
+def test_a_frame_of_another_size_is_told(fakelab, tmp_path):
+    sequence = make_sequence(tmp_path, frames=4)
+    small = make_sequence(tmp_path / "small", frames=4, size=(12, 16))
+    for number in (2, 3):
+        Path(sequence.frames[number]).write_bytes(Path(small.frames[number]).read_bytes())
+    with pytest.warns(UserWarning, match="'alpha', frame 2: 16x12 pixels, the frame before 32x24"):
+        Tracker("fake", "plain").run_sequence(sequence)
+
+
 def test_truncated_frame_is_named(fakelab, tmp_path):
     sequence = make_sequence(tmp_path)
     path = Path(sequence.frames[2])

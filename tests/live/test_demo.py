@@ -4,9 +4,10 @@ import pytest
 
 from pytracking_et.commands import main
 from pytracking_et.errors import ParameterError, ResultsError
+from pytracking_et.frames import read_image
 from pytracking_et.live.clip import render
 from pytracking_et.live.demo import contact_sheet, run_demo, write_png
-from pytracking_et.live.sources import open_source, read_image
+from pytracking_et.live.sources import open_source
 
 
 class Oracle:

@@ -1,4 +1,5 @@
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from pytracking_et.live.run import (
     parameter_for,
     run_live,
 )
-from pytracking_et.live.sources import open_source
+from pytracking_et.live.sources import breaks_off, open_source
 
 from .fakes import ColourTracker, write_video
 
@@ -94,7 +95,13 @@ def test_a_cut_off_video_is_noticed(tmp_path, capsys):
     printed = capsys.readouterr().err
     assert f"{read} frames" in printed
     announced = open_source(clip).length
-    assert ("may be cut off" in printed) == (announced is not None and announced > read)
+    assert ("may be cut off" in printed) == breaks_off(read, announced)
+
+
+def test_an_intact_video_with_an_edit_list_is_not_called_cut(capsys):
+    clip = Path(__file__).parent / "edit_list_trimmed.mp4"
+    assert main(["video", str(clip), "--optional_box", "120.5", "56.5", "37", "52.5"]) == 0
+    assert "cut off" not in capsys.readouterr().err
 
 
 def test_ctrl_c_keeps_results_and_output(tmp_path, monkeypatch, capsys):

@@ -1,12 +1,14 @@
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from pytracking_et import frames
 from pytracking_et.errors import ImageError, SourceError
-from pytracking_et.live.sources import open_source, read_image
-from pytracking_et.tracking import image as images
+from pytracking_et.frames import read_image
+from pytracking_et.live.sources import breaks_off, open_source, shown_frames
 
 from .fakes import BLUE, GREEN, RED, picture, write_video
 
@@ -125,6 +127,41 @@ def test_damaged_frame_in_a_folder_is_named(tmp_path):
         next(frames)
 
 
+def test_a_folder_and_a_file_without_a_rate_count_as_30_fps(tmp_path):
+    write_image(tmp_path / "1.JPG", picture())
+    assert (open_source(tmp_path).fps, open_source(tmp_path).length) == (30.0, 1)
+    assert open_source(write_video(tmp_path / "25.mp4", fps=25)).fps == 25.0
+
+
+def test_a_browser_recording_counts_as_30_fps(shared):
+    assert open_source(shared / "cases" / "mediarecorder_1000fps.webm").fps == 30.0
+
+
+EDITED = Path(__file__).parent / "edit_list_trimmed.mp4"
+
+
+def test_an_edit_list_says_what_is_shown():
+    source = open_source(EDITED)
+    shown = len(list(source))
+    assert source.length is not None and shown <= source.length <= shown + 1 < 40
+    assert not breaks_off(shown, source.length)
+
+
+@pytest.mark.parametrize("keep", [0, 6, 40, 200])
+def test_no_valid_mp4_shows_all_it_holds(tmp_path, keep):
+    path = _file(tmp_path / "odd.mp4", EDITED.read_bytes()[:keep])
+    assert shown_frames(path, 40, 25.0) == 40
+    assert shown_frames("rtsp://host/stream", 40, 25.0) == 40
+
+
+@pytest.mark.parametrize(
+    ("read", "announced", "expected"),
+    [(40, 40, False), (38, 40, False), (20, 40, True), (20, None, False), (980, 1000, False)],
+)
+def test_what_breaks_off(read, announced, expected):
+    assert breaks_off(read, announced) is expected
+
+
 @pytest.mark.parametrize(
     ("array", "expected"),
     [
@@ -165,7 +202,7 @@ def test_a_folder_with_a_number_for_a_name_is_no_camera(tmp_path, monkeypatch):
 def test_too_large_a_frame_is_refused_before_it_is_decoded(tmp_path, monkeypatch, kind):
     path = tmp_path / kind
     write_image(path, picture()) if path.suffix == ".png" else write_video(path)
-    monkeypatch.setattr(images, "MAX_PIXELS", 128 * 96 - 1)
+    monkeypatch.setattr(frames, "MAX_PIXELS", 128 * 96 - 1)
     monkeypatch.setattr(cv2, "imdecode", None)
     with pytest.raises(SourceError, match="128x96 pixels"):
         next(iter(open_source(path if path.suffix == ".mp4" else path.parent)))

@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-import struct
-import zlib
-
 import numpy as np
 import pytest
 
 from pytracking_et.errors import ImageError, ParameterError
-from pytracking_et.tracking.image import as_three_channels, check_color, check_encoded
+from pytracking_et.tracking.image import as_three_channels, check_color
 
 RGB = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
 
@@ -56,36 +53,3 @@ def test_color():
     assert check_color("bgr") == "bgr"
     with pytest.raises(ParameterError, match="'BGR'"):
         check_color("BGR")
-
-
-def png(width, height):
-    """A PNG of a few bytes that announces any size."""
-    head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
-
-
-def jpeg(width, height, before=b""):
-    """The same for a JPEG; `before` stands where a decoder looks for the next marker."""
-    frame = struct.pack(">HBHHB", 8, 8, height, width, 0)
-    return b"\xff\xd8\xff\xe0\x00\x04ab" + before + b"\xff\xc2" + frame
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        png(30000, 30000),
-        png(9000, 9000),
-        jpeg(30000, 30000),
-        jpeg(65535, 2000, before=b"junk\xff\x00\xff\xff"),
-        b"P6 30000 30000 255\n",
-        b"BM" + bytes(12) + struct.pack("<IiiHHIIIIII", 40, 30000, 30000, 1, 24, *bytes(6)),
-    ],
-)
-def test_more_pixels_than_are_read_are_refused_before_decoding(data):
-    with pytest.raises(ImageError, match="pixels"):
-        check_encoded(data, "frame 'a.png'")
-
-
-@pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"text", png(8192, 8192), jpeg(8192, 8192)])
-def test_the_rest_is_for_the_decoder(data):
-    check_encoded(data, "frame 'a.png'")

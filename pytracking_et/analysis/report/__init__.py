@@ -27,6 +27,7 @@ def write_report(
     title: str | None = None,
     count: int = 4,
     pictures: int = 8,
+    published: bool = False,
     **options: Any,
 ) -> Path:
     """Write the report.
@@ -39,6 +40,7 @@ def write_report(
             that holds sequence objects. Without frames there are timelines only.
         attributes: attribute -> names of sequences.
         count: best and worst sequences shown. pictures: frames in each strip.
+        published: show the published trackers also beside a run on a part of the data set.
         options: of `compare` (skip_missing_seq, merge_results, subpixel, ...).
 
     Raises:
@@ -49,7 +51,9 @@ def write_report(
     else:
         sequences = list(dataset)
         annotation = annotate(sequences, rule)
-    content = build(trackers, annotation, sequences, attributes or {}, options, count, pictures)
+    content = build(
+        trackers, annotation, sequences, attributes or {}, options, count, pictures, published
+    )
     target = Path(path)
     write_text(target, render(content, title))
     return target

@@ -64,9 +64,8 @@ def curve_plots(data: Comparison) -> list[dict[str, Any]]:
     ]
 
 
-def speed_plot(data: Comparison, speed: pd.DataFrame) -> dict[str, Any] | None:
+def speed_plot(data: Comparison, speed: pd.DataFrame, column: str | None) -> dict[str, Any] | None:
     """Published trackers and runs with a known speed; None where there is nothing to compare."""
-    column = published.column_of(data.dataset)
     if column is None:
         return None
     paper = published.published_figures()
@@ -149,8 +148,13 @@ def build(
     options: Mapping[str, Any],
     count: int,
     pictures: int,
+    anyway: bool = False,
 ) -> dict[str, Any]:
-    """Everything the page shows: tables (Table) and values for the scripts."""
+    """Everything the page shows: tables (Table) and values for the scripts.
+
+    Args:
+        anyway: published trackers also beside a run on a part of the data set.
+    """
     data = compare(trackers, annotation, **options)
     labels = labels_of(trackers)
     merged = bool(options.get("merge_results"))
@@ -168,7 +172,8 @@ def build(
         note = "seconds per frame as recorded by the runs; image decoding excluded"
         note += engines_note(trackers, data.sequences, data.dataset)
         tables["speed"] = Table(speed, "Speed", note, digits=1, best=False)
-    among = summary.published_table(data, speed)
+    column = published.column_for(data.dataset, len(data.sequences), anyway)
+    among = summary.published_table(data, speed) if column else None
     if among is not None:
         tables["published"] = among
     if attributes:
@@ -187,7 +192,7 @@ def build(
         "values": {
             "styles": series_styles(data.labels),
             "plots": curve_plots(data),
-            "speed": speed_plot(data, speed),
+            "speed": speed_plot(data, speed, column),
             "sequences": details,
             "drawn": series_styles(labels[:_DRAWN]),
             "first": first,

@@ -16,11 +16,12 @@ import json
 import os
 from pathlib import Path
 
+from ...boxtables import read_flags
 from ...errors import DatasetError
 from ...files import reading
 from ..environment import dataset_root
 from ..sequence import SequenceList
-from .annotations import read_flags, read_text
+from .annotations import read_text
 from .layouts import sequences
 from .registry import find_spec
 
@@ -134,7 +135,7 @@ def _as_published(folder: Path, found: SequenceList) -> tuple[list[str], dict[st
 
 
 def _codes_of_flags(path: Path) -> list[str]:
-    flags = read_flags(path)
+    flags = read_flags(path, DatasetError)
     if len(flags) != len(UAV123_ORDER):
         raise DatasetError(f"{path} has {len(flags)} flags; expected {len(UAV123_ORDER)}")
     return [code for code, flag in zip(UAV123_ORDER, flags, strict=True) if flag]

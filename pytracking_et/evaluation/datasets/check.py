@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...errors import DatasetError, ImageError
-from ..frames import read_image
+from ...frames import read_image, read_size
 from ..sequence import Listing, Sequence, absent, cached_listing
 
 MISSING, MISMATCHED, UNREADABLE = "missing", "mismatched", "unreadable"
@@ -56,7 +56,7 @@ def check(
 
     Args:
         sequences: a whole data set or a part.
-        deep: decode every image, not only the first of a sequence.
+        deep: decode every image; otherwise the first of a sequence, and the headers of all.
         progress: called after each sequence.
     """
     report, look = Report(), cached_listing()
@@ -89,7 +89,7 @@ def _problems(
     # Files that are missing have been named; reading them would say it a second time.
     if not any(source in missing for source in sequence.sources):
         yield from _annotation_problems(sequence, len(paths), report)
-    yield from _image_problems(there if deep else there[:1])
+    yield from _image_problems(there, deep)
 
 
 def _annotation_problems(
@@ -115,9 +115,23 @@ def _annotation_problems(
         report.absent += int((~sequence.present).sum())
 
 
-def _image_problems(paths: Iterable[str]) -> Iterable[tuple[str, str]]:
+def _image_problems(paths: Iterable[str], deep: bool) -> Iterable[tuple[str, str]]:
+    """Images that cannot be read, and where their size changes within the sequence."""
+    before: tuple[str, int, int] | None = None
     for path in paths:
         try:
-            read_image(path)
+            if deep or before is None:
+                height, width = read_image(path).shape[:2]
+            else:
+                width, height = read_size(path)
         except ImageError as error:
             yield UNREADABLE, str(error)
+            continue
+        if before is not None and before[1:] != (width, height):
+            yield (
+                MISMATCHED,
+                f"frame {path} has {width}x{height} pixels, those from {before[0]} on "
+                f"{before[1]}x{before[2]}; boxes are of the frame they belong to",
+            )
+        if before is None or before[1:] != (width, height):
+            before = path, width, height

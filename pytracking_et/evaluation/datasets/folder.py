@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...errors import DatasetError
+from ...files import is_image
 from ..sequence import Sequence, SequenceList
-from .ondisk import BoxFile, ListedFrames, is_image, natural_key
+from .ondisk import BoxFile, ListedFrames, natural_key
 
 IMAGE_FOLDERS = ("", "img", "imgs", "images", "frames", "color")
 BOX_FILES = ("groundtruth_rect.txt", "groundtruth.txt", "gt.txt", "boxes.txt", "init.txt")

@@ -99,9 +99,14 @@ def read_official(path: str) -> Boxes:
     Raises:
         DatasetError: missing file, or a line without five numbers at its start.
     """
-    lines = read_text(path).splitlines()[::EVERY]
+    lines = read_text(path).rstrip().splitlines()
     if not lines:
         raise DatasetError(f"{path} is empty")
+    blank = next((number for number, line in enumerate(lines, 1) if not line.strip()), None)
+    if blank is not None:
+        # All later rows would move up, and be of other frames.
+        raise DatasetError(f"{path}, line {blank} is blank; a line is a frame of the 240 Hz video")
+    lines = lines[::EVERY]
     rows = []
     for number, line in enumerate(lines):
         words = line.replace(",", " ").replace('"', " ").split()

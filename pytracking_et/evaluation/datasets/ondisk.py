@@ -16,11 +16,11 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from ...boxtables import read_flags, read_table
 from ...errors import DatasetError
-from ..sequence import Listing, absent
-from .annotations import Boxes, read_boxes, read_flags, read_table
-
-IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "bmp", "webp", "tif", "tiff")
+from ...files import IMAGE_SUFFIXES, is_image
+from ..sequence import Listing, absent, cached_listing
+from .annotations import Boxes, read_boxes
 
 
 class _Frames(collections.abc.Sequence[str]):
@@ -60,8 +60,8 @@ class _Frames(collections.abc.Sequence[str]):
 class NumberedFrames(_Frames):
     """Frames first .. last of a folder, e.g. 0001.jpg .. 0725.jpg.
 
-    Copies of a data set differ in the extension and, for OTB's KiteSurf, in the folder; where the
-    first frame is not at its place, these variants are tried before it counts as missing.
+    Copies of a data set differ in the extension, its case, and, for OTB's KiteSurf, in the folder:
+    the first frame says which variant it is.
     """
 
     folder: str
@@ -79,15 +79,23 @@ class NumberedFrames(_Frames):
         return os.path.join(self.folder, f"{number:0{self.digits}d}.{self.extension}")
 
     def _find(self) -> list[str]:
-        here = next((it for it in self._variants() if os.path.isfile(it.path(it.first))), self)
-        return [here.path(number) for number in range(self.first, self.last + 1)]
+        here, names = next(self._variants(), (self, {}))
+        found = []
+        for number in range(self.first, self.last + 1):
+            folder, name = os.path.split(here.path(number))
+            found.append(os.path.join(folder, names.get(name.lower(), name)))
+        return found
 
-    def _variants(self) -> Iterator[NumberedFrames]:
-        yield self
+    def _variants(self) -> Iterator[tuple[NumberedFrames, dict[str, str]]]:
+        """Variants whose first frame is there, with the folder's names by their lower case."""
         folders = (self.folder, os.path.join(os.path.dirname(self.folder), "img"))
         for folder in dict.fromkeys(folders):
-            for extension in (self.extension, "jpg", "png", "JPG", "jpeg", "bmp"):
-                yield replace(self, folder=folder, extension=extension)
+            # "0001.JPG" sorts before "0001.jpg", which so is kept where there are both.
+            names = {name.lower(): name for name in sorted(cached_listing()(folder))}
+            for suffix in dict.fromkeys((f".{self.extension.lower()}", *IMAGE_SUFFIXES)):
+                there = replace(self, folder=folder, extension=suffix[1:])
+                if os.path.basename(there.path(self.first)) in names:
+                    yield there, names
 
     def missing(self, listing: Listing) -> list[str]:
         """Missing frames; neighbours share a line: a whole folder gone is one line."""
@@ -121,11 +129,6 @@ class ListedFrames(_Frames):
         if any(is_image(name) for folder in self.folders for name in listing(folder)):
             return []
         return [f"{' or '.join(self.folders)} (no images)"]
-
-
-def is_image(name: str) -> bool:
-    """Whether a file name has the extension of an image; hidden files are none."""
-    return not name.startswith(".") and name.lower().endswith(IMAGE_EXTENSIONS)
 
 
 def list_images(folder: str) -> list[str]:
@@ -173,7 +176,7 @@ class VisibleFlags:
 
     def __call__(self) -> NDArray[np.bool_]:
         """Read the files; visible is what none of them hides."""
-        flags = [read_flags(path) for path in self.paths]
+        flags = [read_flags(path, DatasetError) for path in self.paths]
         if len({len(one) for one in flags}) > 1:
             raise DatasetError(f"{' and '.join(self.paths)} differ in length")
         return ~np.logical_or.reduce(flags)
@@ -195,4 +198,4 @@ class CoverLabels:
 
     def __call__(self) -> NDArray[np.bool_] | None:
         """Read the file."""
-        return read_table(self.path).reshape(-1) > 0 if self.paths else None
+        return read_table(self.path, None, DatasetError).reshape(-1) > 0 if self.paths else None

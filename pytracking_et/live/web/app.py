@@ -34,6 +34,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 from ...errors import SourceError
+from ...frames import DEFAULT_FPS
 from ...version import __version__
 from ..draw import LOW_SCORE
 from . import results, uploads
@@ -124,7 +125,7 @@ class Server:
         async def fill(session: Session) -> None:
             path = session.folder / "camera.mjpeg"
             session.recording = Recording(path, self.limits.upload_bytes)
-            session.clip = ClipInfo("camera", 0, 0, 0.0, None)
+            session.clip = ClipInfo("camera", 0, 0, DEFAULT_FPS, None)
 
         return await self._create("camera", fill)
 

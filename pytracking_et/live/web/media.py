@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ImageError, SourceError
-from ...tracking.image import jpeg_size
+from ...frames import frame_rate, jpeg_size
+from ..sources import shown_frames
 from .limits import Limits
 
 Image = NDArray[np.uint8]
@@ -39,9 +40,6 @@ SIGNATURES: tuple[tuple[int, bytes], ...] = (
 TRANSPORT_PACKET = 188  # MPEG-2 transport stream: every packet opens with 0x47
 HEAD_BYTES = 4 * TRANSPORT_PACKET
 ACCEPTED = "MP4, MOV, WebM, MKV, AVI, MPEG, TS, WMV, FLV or OGG"
-
-# MediaRecorder files and broken headers report 1000 fps or 0; then this is assumed.
-DEFAULT_FPS = 30.0
 
 
 @dataclass(frozen=True)
@@ -76,6 +74,7 @@ class VideoReader:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
         if not self._capture.isOpened():
             raise SourceError("the file does not decode as a video; is it complete?")
@@ -112,15 +111,14 @@ class VideoReader:
 
     @property
     def fps(self) -> float:
-        """Frames per second of the header, or DEFAULT_FPS where that is not plausible."""
-        fps = float(self._capture.get(cv2.CAP_PROP_FPS))
-        return fps if 1.0 <= fps <= 240.0 else DEFAULT_FPS
+        """Frames per second of the header, or DEFAULT_FPS where it does not tell."""
+        return frame_rate(self._capture.get(cv2.CAP_PROP_FPS))
 
     @property
     def frames(self) -> int | None:
-        """Frame count of the header; None where it is unknown."""
+        """Frames to be shown, by the header; None where it is unknown."""
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        return int(count) if 0 < count < 1e8 else None
+        return shown_frames(self._path, int(count), self.fps) if 0 < count < 1e8 else None
 
 
 def probe(path: Path, name: str, limits: Limits) -> ClipInfo:

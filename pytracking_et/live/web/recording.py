@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from ...frames import DEFAULT_FPS
+
 
 class Entry(NamedTuple):
     """Where one JPEG lies in the file, and which frame it is."""
@@ -50,11 +52,11 @@ class Recording:
 
     @property
     def fps(self) -> float:
-        """Mean rate of the frames, 1 to 60; 15 while there are fewer than two."""
+        """Mean rate of the frames, 1 to 60; DEFAULT_FPS while there are fewer than two."""
         with self._lock:
             entries = list(self._entries)
         if len(entries) < 2 or entries[-1].seconds <= entries[0].seconds:
-            return 15.0
+            return DEFAULT_FPS
         rate = (len(entries) - 1) / (entries[-1].seconds - entries[0].seconds)
         return min(max(rate, 1.0), 60.0)
 

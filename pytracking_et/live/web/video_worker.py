@@ -8,6 +8,7 @@ import threading
 import time
 
 from ...errors import BoxError
+from ..sources import breaks_off
 from .limits import Limits
 from .media import Image, VideoReader, encode_preview
 from .outbox import Outbox
@@ -169,8 +170,7 @@ class VideoWorker(threading.Thread):
         self._playing, self._ended = False, True
         self._target.stop()
         promised = self._clip.frames
-        # Headers of intact files are off by a frame or two; a cut-off file lacks many.
-        if promised is not None and self._frame + 1 < 0.98 * promised - 2:
+        if breaks_off(self._frame + 1, promised):
             text = f"The video breaks off after frame {self._frame + 1} of {promised}; "
             self._outbox.post({"type": "notice", "message": text + "results so far are kept."})
         self._show()

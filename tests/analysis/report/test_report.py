@@ -68,7 +68,26 @@ def test_figures_on_the_page_are_those_of_the_comparison(page, world):
         assert f"{value:.2f}" in cells
     text = page.read_text(encoding="utf-8")
     assert "rule pytracking" in text
+    # Four sequences are not OTB-100.
+    assert 'id="published"' not in text and embedded(text)["speed"] is None
+
+
+def test_published_trackers_beside_a_part_of_a_set_are_asked_for(world, tmp_path):
+    path = write_report(
+        world.trackers, world.sequences, tmp_path / "r.html", count=1, published=True
+    )
+    text = path.read_text(encoding="utf-8")
     assert "NOT COMPARABLE: this run is on 4 sequences" in text
+    assert len(embedded(text)["speed"]["published"]) == 12
+
+
+def test_rows_that_differ_stand_on_the_page(world, tmp_path):
+    result = Path(world.trackers[0].results_dir) / "Alpha.txt"
+    lines = result.read_text().splitlines(keepends=True)
+    result.write_text("".join(lines[:-2]))
+    with pytest.warns(UserWarning, match=f"'Alpha' has {len(lines) - 2} boxes for {len(lines)}"):
+        path = write_report(world.trackers, world.sequences, tmp_path / "r.html", count=1)
+    assert f"has {len(lines) - 2} boxes for {len(lines)} annotated" in path.read_text("utf-8")
 
 
 def test_failures_and_strips(page):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -47,7 +48,7 @@ def test_absent_targets_are_counted_and_no_problem(tmp_path):
     [
         (trees.rows(5), MISMATCHED, "5 rows in .* for 6 frames"),
         (trees.rows(7), MISMATCHED, "7 rows in .* for 6 frames"),
-        ("1,2,3\n" * 6, UNREADABLE, "rows of 3 numbers"),
+        ("1,2,3\n" * 6, UNREADABLE, "line 1: 3 number"),
         ("", UNREADABLE, "is empty"),
         ("0,0,0,0\n" + trees.rows(5), MISMATCHED, r"the first box \[0.0, 0.0, 0.0, 0.0\]"),
         ("nan,1,2,3\n" + trees.rows(5), MISMATCHED, "cannot be tracked"),
@@ -70,10 +71,34 @@ def test_one_row_is_a_hidden_ground_truth(tmp_path):
 @pytest.mark.parametrize(("number", "deep", "seen"), [(1, False, 1), (4, False, 0), (4, True, 1)])
 def test_unreadable_images(tmp_path, number, deep, seen):
     make(tmp_path)
-    path = trees.put(tmp_path / "a" / "img" / f"{number:04d}.jpg", trees.JPEG[:200])
+    path = trees.put(tmp_path / "a" / "img" / f"{number:04d}.jpg", trees.JPEG[:-20])
     report, problems = found(tmp_path, deep)
     assert problems == [("a", UNREADABLE)] * seen
     assert all(str(path) in item.text for item in report.problems)
+
+
+def test_frames_whose_size_changes_are_named(tmp_path):
+    make(tmp_path)
+    small = trees.cv2.imencode(".jpg", trees.np.zeros((12, 16, 3), trees.np.uint8))[1].tobytes()
+    for number in (4, 5):
+        trees.put(tmp_path / "b" / "img" / f"{number:04d}.jpg", small)
+    for deep in (False, True):
+        report, problems = found(tmp_path, deep)
+        assert problems == [("b", MISMATCHED)] * 2
+        first, second = (item.text for item in report.problems)
+        assert "0004.jpg has 16x12 pixels, those from" in first and "0001.jpg on 32x24" in first
+        assert "0006.jpg has 32x24 pixels" in second
+
+
+@pytest.mark.parametrize("names", [["0001.JPG", "0002.JPG"], ["0001.jpg", "0002.Jpg"]])
+def test_extensions_in_any_case(tmp_path, names):
+    trees.otb(tmp_path)
+    folder = tmp_path / "Skiing" / "img"
+    for name in names:
+        (folder / name.lower()).rename(folder / name)
+    sequences = get_dataset("otb", root=tmp_path)[["Skiing"]]
+    assert [Path(frame).name for frame in sequences[0].frames[:2]] == names
+    assert check(sequences, deep=True).problems == []
 
 
 def test_runs_of_missing_frames_share_a_line(tmp_path):

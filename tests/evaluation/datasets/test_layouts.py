@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -150,6 +151,16 @@ def test_official_nfs_lengths_that_do_not_fit(tmp_path):
     names = trees.nfs_official(tmp_path, annotated=480)
     with pytest.raises(DatasetError, match="60 boxes for 69 frames"):
         len(get_dataset("nfs", root=tmp_path)[names][0].frames)
+
+
+def test_official_nfs_with_a_blank_line(tmp_path):
+    names = trees.nfs_official(tmp_path)
+    sequence = get_dataset("nfs", root=tmp_path)[names][0]
+    path = Path(sequence.sources[0])
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([*lines[:3], "\n", *lines[3:]]))
+    with pytest.raises(DatasetError, match="line 4 is blank"):
+        len(sequence.ground_truth_rect)
 
 
 def test_vot_polygons_become_boxes_and_color_is_optional(tmp_path):

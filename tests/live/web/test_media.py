@@ -1,8 +1,10 @@
 import struct
+from pathlib import Path
 
 import pytest
 
 from pytracking_et.errors import ImageError, SourceError
+from pytracking_et.frames import jpeg_size
 from pytracking_et.live.web.limits import Limits
 from pytracking_et.live.web.media import (
     VideoReader,
@@ -11,7 +13,6 @@ from pytracking_et.live.web.media import (
     looks_like_video,
     probe,
 )
-from pytracking_et.tracking.image import jpeg_size
 
 from . import fakes
 
@@ -26,6 +27,13 @@ def test_jpeg_size_needs_no_decoding():
 def test_what_is_no_jpeg(data):
     with pytest.raises(ImageError):
         decode_jpeg(data, Limits())
+
+
+def test_frames_that_an_edit_list_leaves_out_are_not_promised():
+    path = Path(__file__).parents[1] / "edit_list_trimmed.mp4"
+    with VideoReader(path) as reader:
+        assert reader.frames is not None
+        assert abs(reader.frames - sum(1 for _ in reader)) <= 1
 
 
 def test_damaged_jpeg_is_an_error():

@@ -8,7 +8,7 @@ from ..tiny import scene, write_image
 
 
 @pytest.mark.parametrize(
-    "text", ["1,2,3,4\n5,6,7,8\n", "1\t2\t3\t4\n\n5 6  7 8", "1, 2, 3, 4\r\n5,6,7,8"]
+    "text", ["1,2,3,4\n5,6,7,8\n", "1\t2\t3\t4\n5 6  7 8\n\n", "1, 2, 3, 4\r\n5,6,7,8"]
 )
 def test_rows_in_any_separator(tmp_path, text):
     path = tmp_path / "groundtruth.txt"
@@ -19,7 +19,12 @@ def test_rows_in_any_separator(tmp_path, text):
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("1,2,3,4\n1,2,x,4\n", "line 2"), ("1,2,3\n", "3 numbers"), (None, "cannot read")],
+    [
+        ("1,2,3,4\n1,2,x,4\n", "line 2"),
+        ("1,2,3\n", "3 number"),
+        ("1,2,3,4\n\n1,2,3,4", "line 2 is blank"),
+        (None, "cannot read"),
+    ],
 )
 def test_bad_rows_are_quoted(tmp_path, text, words):
     path = tmp_path / "groundtruth.txt"

@@ -2,18 +2,20 @@ from __future__ import annotations
 
 import builtins
 import io
+import struct
 import threading
 import time
 import warnings
+import zlib
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
+from pytracking_et import frames
 from pytracking_et.errors import ImageError, ParameterError
-from pytracking_et.evaluation import frames
-from pytracking_et.evaluation.frames import prefetch, read_image, reader
+from pytracking_et.frames import check_encoded, frame_rate, prefetch, read_image, read_size, reader
 
 RED = (255, 0, 0)
 
@@ -83,11 +85,62 @@ def test_without_the_rgb_flag_of_new_opencv(tmp_path, monkeypatch):
     np.testing.assert_array_equal(read_image(path), expected)
 
 
-def test_rotation_tags_are_not_applied(tmp_path):
+@pytest.mark.parametrize("name", frames.READERS)
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied_as_imread_does(tmp_path, name, orientation):
     exif = Image.Exif()
-    exif[0x0112] = 6  # turn by 90 degrees
-    (tmp_path / "frame.jpg").write_bytes(encoded("jpeg", exif=exif))
-    assert read_image(tmp_path / "frame.jpg").shape == (40, 56, 3)
+    exif[0x0112] = orientation
+    path = tmp_path / "frame.jpg"
+    path.write_bytes(encoded("jpeg", exif=exif))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # jpeg4py may be absent here
+        read = reader(name)(path)
+    np.testing.assert_array_equal(read, cv2.imread(str(path))[..., ::-1])
+    assert read.shape == ((40, 56, 3) if orientation < 5 else (56, 40, 3))
+    assert read_size(path) == read.shape[1::-1]
+
+
+def test_every_mode_sees_the_turned_picture(tmp_path):
+    from ltr_et.dataset import FolderDataset
+    from pytracking_et.analysis.overlay import read_frame
+    from pytracking_et.engines.calibration import read_image as calibration
+    from pytracking_et.live.sources import open_source
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "set" / "a" / "1.jpg"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(encoded("jpeg", exif=exif))
+    (path.parent / "groundtruth.txt").write_text("1,2,10,12\n")
+    expected = cv2.imread(str(path))[..., ::-1]
+    for image in (
+        read_image(path),
+        next(iter(open_source(path.parent))).image,
+        FolderDataset(tmp_path / "set").read_frame(0, 0),
+        read_frame(path)[..., ::-1],
+        calibration(path),
+    ):
+        np.testing.assert_array_equal(image, expected)
+
+
+def test_size_of_what_only_opencv_reads(tmp_path, monkeypatch):
+    path = tmp_path / "frame.png"
+    path.write_bytes(encoded("png"))
+    monkeypatch.setattr(Image, "open", lambda path: (_ for _ in ()).throw(OSError("unknown")))
+    assert read_size(path) == (56, 40)
+    with pytest.raises(ImageError, match="does not exist"):
+        read_size(tmp_path / "gone.png")
+
+
+@pytest.mark.parametrize(
+    ("announced", "rate"),
+    [
+        *((value, value) for value in (1.0, 12.5, 29.97, 240.0)),
+        *((value, 30.0) for value in (None, 0.0, -1.0, 0.5, 1000.0, 90000.0, float("nan"))),
+    ],
+)
+def test_unknown_rates_count_as_30(announced, rate):
+    assert frame_rate(announced) == rate
 
 
 COMPLETE = [
@@ -140,7 +193,7 @@ def test_a_thumbnail_does_not_hide_a_truncated_image(tmp_path):
     ("content", "message"),
     [
         (None, "does not exist"),
-        (b"", "is an empty file"),
+        (b"", "is empty"),
         (b"not an image", "is not an image that can be decoded"),
         (b"\xff\xd8\xff" + b"junk" * 30, "truncated"),
     ],
@@ -281,3 +334,36 @@ def test_real_frames(shared):
     for path, image in zip(paths, prefetch(paths), strict=True):
         assert image.shape == (720, 1280, 3)
         np.testing.assert_array_equal(image, cv2.imread(path)[..., ::-1])
+
+
+def png(width, height):
+    """A PNG of a few bytes that announces any size."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
+
+
+def jpeg(width, height, before=b""):
+    """The same for a JPEG; `before` stands where a decoder looks for the next marker."""
+    frame = struct.pack(">HBHHB", 8, 8, height, width, 0)
+    return b"\xff\xd8\xff\xe0\x00\x04ab" + before + b"\xff\xc2" + frame
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        png(30000, 30000),
+        png(9000, 9000),
+        jpeg(30000, 30000),
+        jpeg(65535, 2000, before=b"junk\xff\x00\xff\xff"),
+        b"P6 30000 30000 255\n",
+        b"BM" + bytes(12) + struct.pack("<IiiHHIIIIII", 40, 30000, 30000, 1, 24, *bytes(6)),
+    ],
+)
+def test_more_pixels_than_are_read_are_refused_before_decoding(data):
+    with pytest.raises(ImageError, match="pixels"):
+        check_encoded(data, "frame 'a.png'")
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"text", png(8192, 8192), jpeg(8192, 8192)])
+def test_the_rest_is_for_the_decoder(data):
+    check_encoded(data, "frame 'a.png'")

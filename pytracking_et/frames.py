@@ -1,5 +1,8 @@
 """The one reader of image files, and a thread that reads ahead of the tracker.
 
+Pixels are those of `cv2.imread`, for evaluation, live modes, training and calibration alike: an
+EXIF orientation is applied, alpha dropped, 16 bit made 8, and RGB instead of BGR.
+
 OpenCV decodes. jpeg4py (libturbojpeg) does where PYTRACKING_ET_READER=jpeg4py asks for it and it
 loads. OpenCV is the default because it brings libjpeg-turbo with it: on the UAV123 frames
 (1280 x 720) jpeg4py was 1.00 to 1.03 times as fast, with the same pixels, so results do not depend
@@ -22,21 +25,98 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ImageError, ParameterError
-from ..tracking.image import check_encoded
+from .errors import ImageError, ParameterError
 
 Image = NDArray[np.uint8]
 Reader = Callable[[str | os.PathLike[str]], Image]
 
+# Twice the frame of an 8K video (7680 x 4320), 200 MB as RGB.
+MAX_PIXELS = 8192 * 8192
 READERS = ("opencv", "jpeg4py")
 JPEG = b"\xff\xd8\xff"
 # Decoding to RGB outright saves a pass over the image; older OpenCV (< 4.11) cannot.
 DECODES_RGB = hasattr(cv2, "IMREAD_COLOR_RGB")
-# An EXIF rotation is not applied: jpeg4py does not, and boxes refer to the stored pixels.
-FLAGS = (cv2.IMREAD_COLOR_RGB if DECODES_RGB else cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
+FLAGS = cv2.IMREAD_COLOR_RGB if DECODES_RGB else cv2.IMREAD_COLOR
 # Frames decoded ahead. Tracking needs tens of milliseconds a frame and decoding a few, so a short
 # queue is enough; a long one only takes memory (2.8 MB a frame at 1280x720).
 AHEAD = 4
+# Frames per second where a camera, a folder or a header does not tell: the rate of OTB's videos.
+DEFAULT_FPS = 30.0
+# EXIF (CIPA DC-008, section 4.6.4): the tag, and its values that exchange width and height.
+_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
+
+
+def check_pixels(width: float, height: float, name: str) -> None:
+    """Refuse a picture that would take too much memory; `name` says which it is.
+
+    Raises:
+        ImageError: more than MAX_PIXELS.
+    """
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f"{name} announces {width:g}x{height:g} pixels, more than the {MAX_PIXELS} that are "
+            "read; scale it down first"
+        )
+
+
+def check_encoded(data: bytes | NDArray[np.uint8], name: str) -> None:
+    """`check_pixels` for an image file's bytes; what has no readable header is for the decoder.
+
+    Raises:
+        ImageError: more than MAX_PIXELS.
+    """
+    head = bytes(data[:24])
+    if head.startswith(b"\xff\xd8"):
+        size = jpeg_size(data)
+    elif head.startswith(b"\x89PNG\r\n\x1a\n"):
+        size = int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+    else:
+        size = _pillow_size(data)
+    if size is not None:
+        check_pixels(*size, name)
+
+
+def jpeg_size(data: bytes | NDArray[np.uint8]) -> tuple[int, int] | None:
+    """(width, height) from a JPEG's frame header (ITU T.81, section B.2.2); None without one."""
+    place = 2
+    while place + 9 <= len(data):
+        # Decoders look for the next marker where there should be one; so may an attacker.
+        if data[place] != 0xFF or data[place + 1] in (0x00, 0xFF):
+            place += 1
+            continue
+        marker = data[place + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return (
+                int.from_bytes(bytes(data[place + 7 : place + 9]), "big"),
+                int.from_bytes(bytes(data[place + 5 : place + 7]), "big"),
+            )
+        if marker == 0x01 or 0xD0 <= marker <= 0xD9:  # these stand alone
+            place += 2
+        else:
+            place += 2 + int.from_bytes(bytes(data[place + 2 : place + 4]), "big")
+    return None
+
+
+def _pillow_size(data: bytes | NDArray[np.uint8]) -> tuple[int, int] | None:
+    from PIL import Image as pillow
+
+    try:
+        with pillow.open(io.BytesIO(data)) as image:  # type: ignore[arg-type]
+            return image.size
+    except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
+        raise ImageError(f"an image announces too many pixels: {error}") from error
+    except Exception:
+        # Pillow knows fewer formats than OpenCV, and its plug-ins fail in many ways: no header.
+        return None
+
+
+def frame_rate(announced: float | None) -> float:
+    """Frames per second as a header or driver announces it, or DEFAULT_FPS where it tells none.
+
+    OpenCV passes on a time base for a rate it does not know: 1000 for a browser's recording
+    (Matroska counts milliseconds), 90000 for a transport stream, 0 or NaN for others.
+    """
+    return float(announced) if announced and 1.0 <= announced <= 240.0 else DEFAULT_FPS
 
 
 def read_image(path: str | os.PathLike[str]) -> Image:
@@ -73,9 +153,10 @@ def reader(name: str) -> Reader:
 
     def read_jpeg4py(path: str | os.PathLike[str]) -> Image:
         data = read_bytes(path)
+        # libturbojpeg leaves an EXIF orientation to its caller.
+        if not data.startswith(JPEG) or b"Exif\0\0" in data[: 1 << 16]:
+            return decode_image(data, path)
         require_complete(data, path)
-        if not data.startswith(JPEG):
-            return _decode_opencv(data, path)
         try:
             return jpeg4py.JPEG(np.frombuffer(data, np.uint8)).decode()
         except jpeg4py.JPEGRuntimeError:
@@ -86,9 +167,19 @@ def reader(name: str) -> Reader:
 
 
 def _read_opencv(path: str | os.PathLike[str]) -> Image:
-    data = read_bytes(path)
-    require_complete(data, path)
-    return _decode_opencv(data, path)
+    return decode_image(read_bytes(path), path)
+
+
+def decode_image(data: bytes, name: str | os.PathLike[str]) -> Image:
+    """`read_image` of a file's content, H x W x 3 uint8 RGB; `name` is for the error.
+
+    Raises:
+        ImageError: empty, truncated or no image.
+    """
+    if not data:
+        raise ImageError(f"frame '{os.fspath(name)}' is empty (0 bytes)")
+    require_complete(data, name)
+    return _decode_opencv(data, name)
 
 
 def _decode_opencv(data: bytes, path: str | os.PathLike[str]) -> Image:
@@ -102,7 +193,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """Content of a file; opened by Python because cv2.imread knows only ASCII names on Windows.
 
     Raises:
-        ImageError: missing, unreadable or empty; names the file.
+        ImageError: missing or unreadable; names the file.
     """
     try:
         data = Path(path).read_bytes()
@@ -110,8 +201,6 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
         raise ImageError(f"frame '{os.fspath(path)}' does not exist") from error
     except OSError as error:
         raise ImageError(f"frame '{os.fspath(path)}' cannot be read: {error}") from error
-    if not data:
-        raise ImageError(f"frame '{os.fspath(path)}' is an empty file")
     return data
 
 
@@ -199,12 +288,19 @@ def _prefetch(paths: Iterable[str], ahead: int, read: Reader) -> Iterator[Image]
                 thread.join(timeout=0.05)
 
 
-def read_size(path: str | Path) -> tuple[int, int]:
-    """Width and height of an image from its header alone."""
+def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Width and height of the image that `read_image` gives, from the file's header where it can.
+
+    Raises:
+        ImageError: see read_image.
+    """
     from PIL import Image as pillow
 
     try:
         with pillow.open(path) as image:
-            return image.size
-    except OSError as error:
-        raise ImageError(f"frame '{os.fspath(path)}' is not a readable image: {error}") from error
+            turned = image.getexif().get(_ORIENTATION) in _TURNED
+            return image.size[::-1] if turned else image.size
+    except (OSError, SyntaxError, ValueError):
+        # A kind of file that Pillow does not know, or none at all: OpenCV decides.
+        height, width = read_image(path).shape[:2]
+        return width, height

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
+
+SCRATCH_LOCK = ".in-use"
 
 
 @contextmanager
@@ -50,6 +53,40 @@ def atomic_open(path: str | os.PathLike[str], mode: str = "w", **keywords: Any) 
         yield stream
         stream.flush()
         os.fsync(stream.fileno())
+
+
+@contextmanager
+def scratch_folder(kind: str) -> Iterator[Path]:
+    """A temporary folder for one block; those of processes that were killed are removed first.
+
+    Args:
+        kind: which folders are of one kind: they are called `ettrack-<kind>-...`.
+    """
+    from filelock import FileLock
+
+    prefix = f"ettrack-{kind}-"
+    _remove_scratch(prefix)
+    with (
+        tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder,
+        # The system lets go of it when its holder ends in whatever way.
+        FileLock(Path(folder, SCRATCH_LOCK)),
+    ):
+        yield Path(folder)
+
+
+def _remove_scratch(prefix: str) -> None:
+    from filelock import FileLock, Timeout
+
+    for folder in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        lock = folder / SCRATCH_LOCK
+        # Another user's, or one that is being made, is let alone, and so is one that has gone.
+        with suppress(OSError, Timeout):
+            if folder.is_symlink() or (os.name != "nt" and folder.stat().st_uid != os.getuid()):
+                continue
+            if lock.is_file():
+                with FileLock(lock, timeout=0):
+                    pass
+                shutil.rmtree(folder)
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

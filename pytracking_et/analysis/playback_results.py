@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from ..errors import ResultsError
+from ..names import native_path
 from .boxfiles import PathArgument
 from .comparison import describe, folder_of
 from .figures import get_plot_draw_styles
@@ -49,7 +50,7 @@ def playback_results(
     truth = np.asarray(sequence.ground_truth_rect, dtype=np.float64)
     paths = list(sequence.frames)
     height, width = read_frame(paths[0]).shape[:2]
-    with written(target) as temporary:
+    with written(target) as plain, native_path(plain) as temporary:
         fourcc = cv2.VideoWriter.fourcc(*"mp4v")
         writer = cv2.VideoWriter(str(temporary), fourcc, fps, (width, height))
         if not writer.isOpened():

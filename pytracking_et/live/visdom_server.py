@@ -25,6 +25,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from ..errors import DependencyError, PytrackingETError
+from ..files import scratch_folder
 
 HERE = Path(__file__).parent
 ADDRESS = "127.0.0.1"
@@ -167,7 +168,7 @@ def serve(port: int) -> None:
             text = (HERE / file).read_text("utf-8") if file else ""
             kind = "text/css" if name.endswith(".css") else "text/javascript"
             handlers.append((f"/static/{name}", StandIn, {"text": text, "kind": kind}))
-    with tempfile.TemporaryDirectory(prefix="ettrack-visdom-") as folder:
+    with scratch_folder("visdom") as folder:
         # In a folder of its own: panels of a past run must not come back, nor mix with the user's.
         app = Application(port=port, base_url="", env_path=f"{folder}{os.sep}")
         app.add_handlers(".*", handlers)

@@ -23,7 +23,7 @@ def book(tmp_path):
     results.save(tmp_path, "s", Result([BOX, BOX], [0.1, 0.2], [1.0, 0.5]))
     book = Manifest.open(tmp_path, "t", "p")
     book.begin("f", {"engine": "torch"})
-    book.record("s", "f", "otb", BOX, [0.1, 0.2])
+    book.record("s", "f", "otb", BOX, [0.1, 0.2], {})
     book.write()
     return Manifest.open(tmp_path, "t", "p")
 

@@ -69,7 +69,8 @@ class Pictures:
 
     def entry(self) -> dict[str, str | None]:
         """What the manifest keeps."""
-        named = {"root": self.root, "stat": self.stat}
+        # Its last folders, not the path: manifests are published with the results.
+        named = {"root": "/".join(Path(self.root).parts[-3:]), "stat": self.stat}
         return {**named, "contents": self.contents} if self.by_content else named
 
     def are(self, recorded: Any) -> bool:

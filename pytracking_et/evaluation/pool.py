@@ -241,8 +241,8 @@ class _Run:
         each.process.kill()
         index, each.job = each.job[0], None
         line = f"no result after {self.time_limit:g} s (--time-limit), {each.frames} frames done"
-        self._bury(each)
         stack = each.crash_file.read_text(encoding="utf-8", errors="replace")
+        self._bury(each)
         return index, Outcome(None, time.monotonic() - each.since, "failed", line, stack)
 
     def _is_late(self, each: _Worker) -> bool:

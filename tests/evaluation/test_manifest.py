@@ -133,7 +133,7 @@ def test_older_settings(tmp_path, runs, expected):
         book = Manifest.open(tmp_path, "t", "p")
         book.begin(fingerprint, {"started": "the same second"})
         for name in sequences:
-            book.record(name, fingerprint, "otb", BOX, [0.1])
+            book.record(name, fingerprint, "otb", BOX, [0.1], {})
         book.write()
     content = manifest.read_manifest(tmp_path / manifest.MANIFEST_FILE)
     assert manifest.older_settings(content, "abc") == expected
@@ -160,3 +160,35 @@ def test_fingerprints_of_plain_values_stay():
     assert text == (
         '{"a": 0.5, "b": [1, [2, 3]], "c": {"x": true, "y": null}, "d": [0.5, 1.0], "e": "t"}'
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[]", "holds a list"),
+        ("3", "holds a int"),
+        ("{}", "names no format"),
+        ('{"format": "1"}', "names no format"),
+        ('{"format": 1}', "'settings' is no object"),
+        ('{"format": 1, "settings": [], "sequences": {}}', "'settings' is no object"),
+        ('{"format": 1, "settings": {}, "sequences": 3}', "'sequences' is no object"),
+        ('{"format": 1, "settings": {}, "sequences": {"a": 3}}', "'a' is no object"),
+        ('{"format": 1, "settings": {"f": {"engine": 3}}, "sequences": {}}', "'engine' of 'f' is"),
+        ('{"format": 1, "settings": {"f": {"wall_seconds": "x"}}, "sequences": {}}', "'x'"),
+        ('{"format": 1, "settings": {}, "sequences": {"a": {"dataset": [1]}}}', "'dataset' of"),
+        ('{"format": 1, "settings": {}, "sequences": {"a": {"pictures": 1}}}', "'pictures' of"),
+        ("[" * 100_000, "cannot read"),
+        ('{"format": 2}', "has format 2"),
+    ],
+)
+def test_wrong_shapes_are_told_as_such(tmp_path, text, message):
+    (tmp_path / manifest.MANIFEST_FILE).write_text(text)
+    with pytest.raises(ResultsError, match=message):
+        Manifest.open(tmp_path, "t", "p")
+
+
+def test_paths_that_are_no_utf8_survive(tmp_path):
+    book = Manifest.open(tmp_path, "t", "p")
+    book.content["settings"]["f"] = {"failed": {"a": "frame '/\udcca\udcd3/1.jpg'"}}
+    book.write()
+    assert Manifest.open(tmp_path, "t", "p").content == book.content

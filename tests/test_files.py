@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from pytracking_et.files import atomic_open, atomic_path, cache_folder, sha256
+from pytracking_et.files import atomic_open, atomic_path, cache_folder, scratch_folder, sha256
 
 
 def test_the_new_file_replaces_the_old_one(tmp_path):
@@ -52,3 +55,41 @@ def test_cache_folder_by_name(monkeypatch):
     assert cache_folder() == Path("somewhere")
     monkeypatch.delenv("PYTRACKING_ET_CACHE")
     assert cache_folder().name == "pytracking_et"
+
+
+HOLD = """
+import sys
+from pytracking_et.files import scratch_folder
+with scratch_folder("test") as folder:
+    print(folder, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_scratch_folders_of_killed_processes_are_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "TEMP": str(tmp_path)}
+    holders = [
+        subprocess.Popen(
+            [sys.executable, "-c", HOLD],
+            cwd=Path(__file__).resolve().parents[1],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    dead, alive = (Path(each.stdout.readline().strip()) for each in holders)
+    holders[0].kill()
+    holders[0].communicate()
+    foreign = tmp_path / "ettrack-test-being-made"
+    foreign.mkdir()
+    assert dead.is_dir()
+    with scratch_folder("other"):
+        assert dead.is_dir()
+    with scratch_folder("test") as folder:
+        assert set(tmp_path.iterdir()) == {alive, foreign, folder}
+    assert set(tmp_path.iterdir()) == {alive, foreign}
+    holders[1].communicate("")
+    assert not alive.exists()

@@ -77,7 +77,9 @@ def code_digest(tracker: str) -> str | None:
         return None
     root = module.__name__.partition(".")[0]
     files = {Path(module.__file__)} if module.__file__ else set()
-    files.update(path for folder in module.__path__ for path in Path(folder).rglob("*.py"))
+    files.update(
+        path for folder in getattr(module, "__path__", ()) for path in Path(folder).rglob("*.py")
+    )
     for kind in tracker_class(tracker).__mro__:
         defined = sys.modules.get(kind.__module__)
         if kind.__module__.partition(".")[0] == root and getattr(defined, "__file__", None):

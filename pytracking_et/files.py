@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +23,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     Beside it, because os.replace is atomic only within one file system.
     """
     target = Path(path)
+    if target.is_dir():
+        # Now, not after the work whose outcome could not be put there.
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(
         prefix=f".{target.name}.", suffix=f".tmp{target.suffix}", dir=target.parent
@@ -72,6 +77,14 @@ def scratch_folder(kind: str) -> Iterator[Path]:
         FileLock(Path(folder, SCRATCH_LOCK)),
     ):
         yield Path(folder)
+
+
+def remove_old(folder: Path, pattern: str, seconds: float = 86400.0) -> None:
+    """Remove sub-folders that nothing has been put into for so long: of processes that died."""
+    for path in folder.glob(pattern):
+        with suppress(OSError):  # another process removes it too
+            if path.is_dir() and time.time() - path.stat().st_mtime > seconds:
+                shutil.rmtree(path)
 
 
 def _remove_scratch(prefix: str) -> None:

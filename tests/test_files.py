@@ -5,11 +5,19 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
-from pytracking_et.files import atomic_open, atomic_path, cache_folder, scratch_folder, sha256
+from pytracking_et.files import (
+    atomic_open,
+    atomic_path,
+    cache_folder,
+    remove_old,
+    scratch_folder,
+    sha256,
+)
 
 
 def test_the_new_file_replaces_the_old_one(tmp_path):
@@ -93,3 +101,19 @@ def test_scratch_folders_of_killed_processes_are_removed(tmp_path, monkeypatch):
     assert set(tmp_path.iterdir()) == {alive, foreign}
     holders[1].communicate("")
     assert not alive.exists()
+
+
+def test_a_folder_in_the_way_is_told_before_the_work(tmp_path):
+    (tmp_path / "a.txt").mkdir()
+    with pytest.raises(IsADirectoryError), atomic_path(tmp_path / "a.txt"):
+        raise AssertionError("too late")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_old_folders_are_removed(tmp_path):
+    for name, age in ((".a.x", 90_000), (".a.y", 10), ("kept", 90_000)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("")
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    remove_old(tmp_path, ".*")
+    assert {path.name for path in tmp_path.iterdir()} == {".a.y", "kept"}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +21,7 @@ from .errors import PytrackingETError
 _QUOTED = 300
 # What frames of a sequence end in; compared without regard to case.
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+SCRATCH_LOCK = ".in-use"
 
 
 @contextmanager
@@ -27,6 +31,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     Beside it, because os.replace is atomic only within one file system.
     """
     target = Path(path)
+    if target.is_dir():
+        # Now, not after the work whose outcome could not be put there.
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(
         prefix=f".{target.name}.", suffix=f".tmp{target.suffix}", dir=target.parent
@@ -130,6 +137,48 @@ def read_json(
             f"cannot read {os.fspath(path)} (it holds a {kind}, not an object {{...}}); {advice}"
         )
     return content
+
+
+@contextmanager
+def scratch_folder(kind: str) -> Iterator[Path]:
+    """A temporary folder for one block; those of processes that were killed are removed first.
+
+    Args:
+        kind: which folders are of one kind: they are called `ettrack-<kind>-...`.
+    """
+    from filelock import FileLock
+
+    prefix = f"ettrack-{kind}-"
+    _remove_scratch(prefix)
+    with (
+        tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder,
+        # The system lets go of it when its holder ends in whatever way.
+        FileLock(Path(folder, SCRATCH_LOCK)),
+    ):
+        yield Path(folder)
+
+
+def remove_old(folder: Path, pattern: str, seconds: float = 86400.0) -> None:
+    """Remove sub-folders that nothing has been put into for so long: of processes that died."""
+    for path in folder.glob(pattern):
+        with suppress(OSError):  # another process removes it too
+            if path.is_dir() and time.time() - path.stat().st_mtime > seconds:
+                shutil.rmtree(path)
+
+
+def _remove_scratch(prefix: str) -> None:
+    from filelock import FileLock, Timeout
+
+    for folder in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        lock = folder / SCRATCH_LOCK
+        # Another user's, or one that is being made, is let alone, and so is one that has gone.
+        with suppress(OSError, Timeout):
+            if folder.is_symlink() or (os.name != "nt" and folder.stat().st_uid != os.getuid()):
+                continue
+            if lock.is_file():
+                with FileLock(lock, timeout=0):
+                    pass
+                shutil.rmtree(folder)
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import sys
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +19,8 @@ from pytracking_et.files import (
     is_image,
     read_json,
     reading,
+    remove_old,
+    scratch_folder,
     sha256,
 )
 
@@ -113,3 +119,57 @@ def test_reading_bounds_what_it_quotes_and_lets_errors_of_ours_pass():
 )  # fmt: skip
 def test_what_is_an_image(name, expected):
     assert is_image(name) is expected
+
+
+HOLD = """
+import sys
+from pytracking_et.files import scratch_folder
+with scratch_folder("test") as folder:
+    print(folder, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_scratch_folders_of_killed_processes_are_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "TEMP": str(tmp_path)}
+    holders = [
+        subprocess.Popen(
+            [sys.executable, "-c", HOLD],
+            cwd=Path(__file__).resolve().parents[1],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    dead, alive = (Path(each.stdout.readline().strip()) for each in holders)
+    holders[0].kill()
+    holders[0].communicate()
+    foreign = tmp_path / "ettrack-test-being-made"
+    foreign.mkdir()
+    assert dead.is_dir()
+    with scratch_folder("other"):
+        assert dead.is_dir()
+    with scratch_folder("test") as folder:
+        assert set(tmp_path.iterdir()) == {alive, foreign, folder}
+    assert set(tmp_path.iterdir()) == {alive, foreign}
+    holders[1].communicate("")
+    assert not alive.exists()
+
+
+def test_a_folder_in_the_way_is_told_before_the_work(tmp_path):
+    (tmp_path / "a.txt").mkdir()
+    with pytest.raises(IsADirectoryError), atomic_path(tmp_path / "a.txt"):
+        raise AssertionError("too late")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_old_folders_are_removed(tmp_path):
+    for name, age in ((".a.x", 90_000), (".a.y", 10), ("kept", 90_000)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("")
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    remove_old(tmp_path, ".*")
+    assert {path.name for path in tmp_path.iterdir()} == {".a.y", "kept"}

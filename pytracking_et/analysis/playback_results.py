@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import ResultsError
 from ..files import video_problem
+from ..names import native_path
 from .boxfiles import PathArgument
 from .comparison import describe, folder_of
 from .figures import get_plot_draw_styles
@@ -51,7 +52,7 @@ def playback_results(
     truth = np.asarray(sequence.ground_truth_rect, dtype=np.float64)
     paths = list(sequence.frames)
     height, width = read_frame(paths[0]).shape[:2]
-    with written(target) as temporary:
+    with written(target) as plain, native_path(plain) as temporary:
         fourcc = cv2.VideoWriter.fourcc(*"mp4v")
         writer = cv2.VideoWriter(str(temporary), fourcc, fps, (width, height))
         if not writer.isOpened():

@@ -124,8 +124,10 @@ def _clip(args: argparse.Namespace) -> tuple:
     import cv2
 
     from ..errors import SourceError
+    from ..names import native_path
 
-    video = cv2.VideoCapture(str(args.video))
+    with native_path(args.video) as path:
+        video = cv2.VideoCapture(str(path))
     frames: list = []
     while len(frames) < args.frames and (read := video.read())[0]:
         frames.append(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB))

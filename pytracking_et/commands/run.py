@@ -44,6 +44,13 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="worker processes; 0 (default) tracks in this one",
     )
+    parser.add_argument(
+        "--time-limit",
+        type=float,
+        metavar="SECONDS",
+        help="end a sequence that takes longer, as failed (with --threads 1 or more; default: "
+        "none)",
+    )
     parser.add_argument("--cluster", metavar="ADDRESS", help="Dask scheduler to run on")
     parser.add_argument("--checkpoint", metavar="FILE", help="network weights")
     parser.add_argument("--engine", metavar="NAME", help="auto, torch, onnx, openvino, ...")
@@ -54,6 +61,12 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         dest="resume",
         action="store_false",
         help="run again what is finished with the same tracker, parameters and weights",
+    )
+    parser.add_argument(
+        "--by-content",
+        action="store_true",
+        help="tell by the contents of the frames, not by sizes and times, whether finished results "
+        "are of the same pictures (reads all of them)",
     )
 
 
@@ -119,6 +132,8 @@ def track_and_report(args: argparse.Namespace, dataset: Any, trackers: Any) -> i
             visdom_info=visdom_info(args),
             resume=args.resume,
             cluster=args.cluster,
+            time_limit=args.time_limit,
+            by_content=args.by_content,
         )
 
 

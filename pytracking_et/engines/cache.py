@@ -21,7 +21,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..errors import EngineError
-from ..files import cache_folder
+from ..files import cache_folder, remove_old
 from ..version import __version__
 from .exported import Metadata, check
 from .host import c_numbers
@@ -91,6 +91,7 @@ def ensure(folder: Path, build: Build, what: str) -> Metadata:
     notice(f"preparing {what} (once, kept in {folder})")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        remove_old(folder.parent, ".*")
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     except OSError as error:
         raise EngineError(

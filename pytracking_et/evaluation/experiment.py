@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import ParameterError, PytrackingETError
+from ..names import printable
 from .runner import run_dataset
 from .sequence import SequenceList
 from .table import result_tables
@@ -55,6 +56,10 @@ def load_experiment(module_name: str, name: str) -> tuple[list[Tracker], Sequenc
     return trackers, SequenceList(dataset)
 
 
+def _print(text: str) -> None:
+    print(printable(text, sys.stdout))
+
+
 def run_and_report(
     dataset: Iterable[Any],
     trackers: list[Tracker],
@@ -64,7 +69,9 @@ def run_and_report(
     visdom_info: Mapping[str, Any] | None = None,
     resume: bool = True,
     cluster: str | None = None,
-    show: Callable[[str], None] = print,
+    time_limit: float | None = None,
+    by_content: bool = False,
+    show: Callable[[str], None] = _print,
 ) -> int:
     """Run, then print the table of each tracker and the summary.
 
@@ -73,7 +80,15 @@ def run_and_report(
     """
     dataset = SequenceList(dataset)
     report = run_dataset(
-        dataset, trackers, debug, threads, visdom_info, resume=resume, cluster=cluster
+        dataset,
+        trackers,
+        debug,
+        threads,
+        visdom_info,
+        resume=resume,
+        cluster=cluster,
+        time_limit=time_limit,
+        by_content=by_content,
     )
     for tracker in trackers:
         finished = report.finished(tracker)

@@ -7,9 +7,11 @@ have that digest and the settings asked for have that fingerprint.
     format      1
     tracker, parameter, run_id
     settings    fingerprint -> asked (the same before "auto" was decided), parameters, engine,
-                precision, weights (file, sha256), versions, machine, git revision, processes,
-                started, wall_seconds (summed over resumes), failed
-    sequences   name -> dataset, frames, init_box, fingerprint, sha256, seconds
+                precision, weights (file, sha256), code (of a plug-in, sha256), versions,
+                machine, git revision, processes, started, wall_seconds (summed over resumes),
+                failed
+    sequences   name -> dataset, frames, init_box, pictures (root, digests: `pictures.py`),
+                fingerprint, sha256, seconds
 """
 
 from __future__ import annotations
@@ -28,6 +30,16 @@ from .results import result_paths, unwritable
 
 MANIFEST_FILE = "manifest.json"
 FORMAT = 1
+
+_TEXT = (str, type(None))
+_SETTINGS = {
+    "asked": _TEXT,
+    "engine": _TEXT,
+    "precision": _TEXT,
+    "started": (str,),
+    "wall_seconds": (int, float),
+}
+_SEQUENCES = {"dataset": (str,), "fingerprint": (str,), "sha256": _TEXT, "pictures": (dict,)}
 
 # Say how, not what, is computed: a change leaves finished sequences valid.
 _NOT_IN_FINGERPRINT = {"debug", "visualization", "device", "use_gpu", "threads", "checkpoint"}
@@ -50,7 +62,7 @@ class Manifest:
             ResultsError: not JSON, or of a format that this version does not know.
         """
         path = folder / MANIFEST_FILE
-        if not path.is_file():
+        if not path.exists():
             head = {"format": FORMAT, "tracker": tracker, "parameter": parameter, "run_id": run_id}
             return cls(folder, {**head, "settings": {}, "sequences": {}})
         return cls(folder, read_manifest(path))
@@ -58,7 +70,8 @@ class Manifest:
     def write(self) -> None:
         """Replace the file; ResultsError where the folder cannot be written."""
         try:
-            with atomic_open(self.folder / MANIFEST_FILE) as stream:
+            # A path that is no UTF-8 becomes an escape of JSON.
+            with atomic_open(self.folder / MANIFEST_FILE, errors="backslashreplace") as stream:
                 json.dump(self.content, stream, indent=1, ensure_ascii=False)
                 stream.write("\n")
         except OSError as error:
@@ -79,14 +92,14 @@ class Manifest:
     def end(self, fingerprint: str, wall_seconds: float, failed: Mapping[str, str]) -> None:
         """Add the wall time of a run (perf_counter: a clock set back does not matter)."""
         entry = self.content["settings"][fingerprint]
-        entry["wall_seconds"] = round(entry["wall_seconds"] + wall_seconds, 3)
+        entry["wall_seconds"] = round(entry.get("wall_seconds", 0.0) + wall_seconds, 3)
         entry["failed"] = dict(failed)
 
     def engine_of(self, asked: str) -> tuple[str | None, str | None] | None:
         """Engine and precision that an earlier run settled on for the same settings, or None."""
         for entry in self.content["settings"].values():
             if entry.get("asked") == asked:
-                return entry["engine"], entry["precision"]
+                return entry.get("engine"), entry.get("precision")
         return None
 
     def is_done(
@@ -97,7 +110,7 @@ class Manifest:
         frames: int,
         init_box: Sequence[float],
     ) -> bool:
-        """Whether the files of `sequence` are whole and of these very settings and frames."""
+        """Whether the files of `sequence` are whole and of these settings, length and first box."""
         entry = self.content["sequences"].get(sequence)
         if not entry:
             return False
@@ -118,12 +131,14 @@ class Manifest:
         dataset: str,
         init_box: Sequence[float],
         times: Sequence[float],
+        pictures: Mapping[str, Any],
     ) -> None:
-        """Enter a sequence whose files have just been written."""
+        """Enter a sequence whose files have just been written; `pictures`: of `Pictures`."""
         self.content["sequences"][sequence] = {
             "dataset": dataset,
             "frames": len(times),
             "init_box": [float(v) for v in init_box],
+            "pictures": dict(pictures),
             "seconds": round(sum(times), 6),
             "fingerprint": fingerprint,
             "sha256": digest(self.folder, sequence),
@@ -134,17 +149,43 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """Content of a manifest.json; ResultsError where it cannot be understood."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        known = content["format"] == FORMAT and content["sequences"] is not None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ResultsError(
             f"cannot read {path}: {error}; move it away to compute its sequences again"
         ) from error
-    if not known:
+    form = content.get("format") if isinstance(content, dict) else None
+    if type(form) is int and form != FORMAT:
         raise ResultsError(
-            f"{path} has format {content['format']!r}, this version knows {FORMAT}; update "
+            f"{path} has format {form!r}, this version knows {FORMAT}; update "
             "pytracking-et or name another folder with --results"
         )
+    problem = _misshapen(content)
+    if problem:
+        raise ResultsError(
+            f"{path} is no manifest of a run: {problem}; move it away to compute its sequences "
+            "again"
+        )
     return content
+
+
+def _misshapen(content: Any) -> str:
+    """What of the content has not the shape of a manifest; "" where all has."""
+    if not isinstance(content, dict):
+        return f"it holds a {type(content).__name__}, not an object"
+    if content.get("format") != FORMAT:
+        return "it names no format"
+    for part, fields in (("settings", _SETTINGS), ("sequences", _SEQUENCES)):
+        table = content.get(part)
+        if not isinstance(table, dict):
+            return f"{part!r} is no object"
+        for name, entry in table.items():
+            if not isinstance(entry, dict):
+                return f"{part!r}: {name!r} is no object"
+            for field, kinds in fields.items():
+                # Older versions wrote fewer fields.
+                if field in entry and not isinstance(entry[field], kinds):
+                    return f"{part!r}: {field!r} of {name!r} is {str(entry[field])[:50]!r}"
+    return ""
 
 
 def older_settings(content: Any, names: Iterable[str]) -> list[str]:
@@ -153,10 +194,10 @@ def older_settings(content: Any, names: Iterable[str]) -> list[str]:
     Args:
         content: of a manifest.json; one of somebody else knows nothing of the names.
     """
-    if not isinstance(content, Mapping) or content.get("format") != FORMAT:
+    if _misshapen(content):
         return []
-    entries, settings = content.get("sequences", {}), content.get("settings", {})
-    made = {name: entries[name]["fingerprint"] for name in names if name in entries}
+    entries, settings = content["sequences"], content["settings"]
+    made = {name: entries[name].get("fingerprint", "") for name in names if name in entries}
     started = {
         one: (entry.get("started", ""), place)
         for place, (one, entry) in enumerate(settings.items())
@@ -207,6 +248,8 @@ def digest(folder: Path, sequence: str) -> str | None:
         except FileNotFoundError:
             if kind != "scores":
                 return None
+        except OSError:  # a folder in its place, or not to be read
+            return None
     return total.hexdigest()
 
 
@@ -219,10 +262,21 @@ def describe_parameters(parameters: Any) -> dict[str, Any]:
     }
 
 
-def fingerprint(tracker: str, parameter: str, described: Mapping[str, Any], weights: str) -> str:
-    """Short hash of all that decides the boxes: names, parameter values, weights, our version."""
+def fingerprint(
+    tracker: str,
+    parameter: str,
+    described: Mapping[str, Any],
+    weights: str,
+    code: str | None = None,
+) -> str:
+    """Short hash of all that decides the boxes: names, parameter values, weights, our version.
+
+    Args:
+        code: digest of a plug-in's code; ours is of our version.
+    """
     from ..version import __version__
 
     deciding = {k: v for k, v in described.items() if k not in _NOT_IN_FINGERPRINT}
-    text = json.dumps([__version__, tracker, parameter, deciding, weights], sort_keys=True)
+    parts = [__version__, tracker, parameter, deciding, weights, *([code] if code else [])]
+    text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -25,14 +25,17 @@ from pathlib import Path
 from types import ModuleType
 
 from ..errors import ResultsError
+from ..files import scratch_folder
 from . import worker
 from .units import Outcome, Unit, thread_variables, threads_per_worker
 
 # WaitForMultipleObjects takes 64 handles, some of which multiprocessing needs itself.
 WINDOWS_LIMIT = 61
-# A dead worker's pipe ends with it, unless a process that it had forked holds the other end too:
-# so its sentinel is watched as well, except on Windows, which cannot fork and has too few handles.
-WATCH_SENTINELS = os.name != "nt"
+# A dead worker's pipe and sentinel end with it, unless a process that it had forked holds their
+# other ends too: so the system is asked as well.
+POLL_SECONDS = 0.5
+# A worker that hangs has this long to write down where it does, before it is killed.
+STACK_SECONDS = 0.5
 ATTEMPTS = 2
 STARTS_IN_VAIN = 3
 
@@ -64,6 +67,7 @@ class _Worker:
     crash_file: Path
     ready: bool = False  # has loaded and waits for units, or has one
     job: tuple[int, int] | None = None  # (index of the unit, attempt)
+    since: float = 0.0  # when it got the job, time.monotonic()
     frames: int = 0
 
 
@@ -72,6 +76,7 @@ def run_in_processes(
     workers: int,
     on_progress: Callable[[int, int], None] = lambda index, frames: None,
     on_note: Callable[[str], None] = lambda text: None,
+    time_limit: float | None = None,
 ) -> Generator[tuple[int, Outcome], None, None]:
     """Run units, given order first to last, yielding (index of the unit, outcome) as they end.
 
@@ -84,12 +89,13 @@ def run_in_processes(
         workers: processes asked for; see `worker_count`.
         on_progress: called with (index of the unit, frames done); 0 frames when it starts again.
         on_note: called with a line of text on each death of a worker.
+        time_limit: seconds after which a unit is ended as failed, its worker with it; None: never.
 
     Raises:
         ResultsError: workers die before they can take any work.
     """
-    with tempfile.TemporaryDirectory(prefix="ettrack-", ignore_cleanup_errors=True) as folder:
-        run = _Run(units, Path(folder), on_progress, on_note)
+    with scratch_folder("run") as folder:
+        run = _Run(units, folder, on_progress, on_note, time_limit)
         try:
             run.start(worker_count(workers, len(units)))
             yield from run.outcomes()
@@ -106,11 +112,13 @@ class _Run:
         folder: Path,
         on_progress: Callable[[int, int], None],
         on_note: Callable[[str], None],
+        time_limit: float | None,
     ):
         self.units = units
         self.folder = folder
         self.on_progress = on_progress
         self.on_note = on_note
+        self.time_limit = time_limit
         self.queue = deque((index, 1) for index in range(len(units)))
         self.workers: list[_Worker] = []
         self.devices = device_names()
@@ -127,16 +135,17 @@ class _Run:
         while missing:
             self._feed()
             by_pipe = {each.pipe: each for each in self.workers}
-            sentinels = [each.process.sentinel for each in self.workers if WATCH_SENTINELS]
-            signalled = connection.wait([*by_pipe, *sentinels])
             # What a worker said before its death comes before its death.
-            for pipe in [each for each in signalled if each in by_pipe]:
-                ended = self._hear(by_pipe.pop(pipe))
+            for pipe in connection.wait(list(by_pipe), POLL_SECONDS):
+                ended = self._hear(by_pipe.pop(pipe))  # type: ignore[call-overload]
                 if ended is not None:
                     missing -= 1
                     yield ended
-            for each in by_pipe.values():
-                if each.process.sentinel in signalled and (ended := self._bury(each)) is not None:
+            for pipe, each in by_pipe.items():
+                if pipe.poll():
+                    continue
+                ended = self._bury(each) if each.process.exitcode is not None else self._end(each)
+                if ended is not None:
                     missing -= 1
                     yield ended
 
@@ -172,7 +181,7 @@ class _Run:
     def _feed(self) -> None:
         for each in self.workers:
             if each.ready and each.job is None and self.queue:
-                each.job, each.frames = self.queue.popleft(), 0
+                each.job, each.frames, each.since = self.queue.popleft(), 0, time.monotonic()
                 # A worker that has just died cannot take it; its end is seen at the next wait.
                 with suppress(BrokenPipeError, ConnectionResetError):
                     each.pipe.send(self.units[each.job[0]])
@@ -196,7 +205,8 @@ class _Run:
 
     def _bury(self, dead: _Worker) -> tuple[int, Outcome] | None:
         """Replace a dead worker; its unit is queued again, or ends as `died` the second time."""
-        dead.process.join(5)
+        if dead.process.exitcode is None:
+            dead.process.join(5)
         dead.pipe.close()
         code = dead.process.exitcode
         if not dead.ready:
@@ -219,6 +229,24 @@ class _Run:
             return None
         text = stack or f"{cause}; no stack: the system ended it from outside\n"
         return index, Outcome(None, 0.0, "died", f"{cause}, {attempt} times", text)
+
+    def _end(self, each: _Worker) -> tuple[int, Outcome] | None:
+        """Kill and replace a worker that is over the time limit; its unit is not tried again."""
+        if each.job is None or not self._is_late(each):
+            return None
+        if hasattr(signal, "SIGUSR1") and each.process.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(each.process.pid, signal.SIGUSR1)
+            each.process.join(STACK_SECONDS)
+        each.process.kill()
+        index, each.job = each.job[0], None
+        line = f"no result after {self.time_limit:g} s (--time-limit), {each.frames} frames done"
+        stack = each.crash_file.read_text(encoding="utf-8", errors="replace")
+        self._bury(each)
+        return index, Outcome(None, time.monotonic() - each.since, "failed", line, stack)
+
+    def _is_late(self, each: _Worker) -> bool:
+        return self.time_limit is not None and time.monotonic() - each.since > self.time_limit
 
 
 def _cause(code: int | None) -> str:

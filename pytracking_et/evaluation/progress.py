@@ -7,6 +7,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
+from ..names import printable
 from .units import Outcome, Unit
 
 _FORMAT = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {rate_noinv_fmt}, {remaining} left"
@@ -62,7 +63,8 @@ class Progress:
             self.note(f"[{count}] {unit}: {len(unit.frames)} frames, {fps}")
 
     def note(self, text: str) -> None:
-        """A line of text, above the bar if there is one."""
+        """A line of text, above the bar if there is one; a terminal's encoding may lack letters."""
+        text = printable(text, self.stream)
         if self._bar is not None:
             self._bar.write(text, file=self.stream)
         else:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,10 +25,12 @@ from ..boxes import unusable
 from ..boxtables import read_table
 from ..errors import ResultsError
 from ..files import atomic_open
+from ..names import check_name
 
 FLOAT_SUFFIX = "_float.txt"
 TIME_SUFFIX = "_time.txt"
 SCORE_SUFFIX = "_object_presence_scores.txt"
+SUFFIXES = (".txt", FLOAT_SUFFIX, TIME_SUFFIX, SCORE_SUFFIX)
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,12 @@ def format_values(values: Iterable[float]) -> str:
 
 
 def result_paths(folder: Path, sequence: str) -> dict[str, Path]:
-    """Paths of a sequence's files by kind: scores, time, float, boxes (the order of writing)."""
+    """Paths of a sequence's files by kind: scores, time, float, boxes (the order of writing).
+
+    Raises:
+        ResultsError: no files can be called so (`names.check_name`).
+    """
+    check_name(sequence, "sequence name", ResultsError)
     return {
         "scores": folder / f"{sequence}{SCORE_SUFFIX}",
         "time": folder / f"{sequence}{TIME_SUFFIX}",
@@ -136,8 +143,10 @@ def unwritable(folder: Path, error: OSError) -> ResultsError:
 def remove_leftovers(folder: Path) -> None:
     """Delete temporary files that a killed run left; call only while holding the folder's lock."""
     for path in folder.glob(".*.tmp*"):
-        with suppress(FileNotFoundError):
-            path.unlink()
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise unwritable(folder, error) from error
 
 
 def load_boxes(folder: Path, sequence: str, subpixel: bool = True) -> NDArray[np.float64]:

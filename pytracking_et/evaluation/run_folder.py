@@ -5,19 +5,22 @@ from __future__ import annotations
 import copy
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ..errors import DatasetError
+from ..errors import DatasetError, ResultsError
 from ..files import sha256
+from ..names import clash, is_case_blind
+from ..tracker import plugins
 from . import results
 from .lock import run_lock
 from .machine import describe_machine
 from .manifest import Manifest, describe_parameters, fingerprint
+from .pictures import Pictures
 from .sequence import cached_listing
 from .tracker import Tracker
 from .units import Outcome, Unit
@@ -71,6 +74,7 @@ class RunFolder:
         self.resume = resume
         self.start = time.perf_counter()
         self.failed: dict[str, str] = {}
+        self.pictures: Mapping[str, Pictures] = {}
         self.manifest = self._open_manifest(tracker)
         self.tracker, self.settings, self.fingerprint = settle(
             tracker, threads, self.manifest if resume else None
@@ -96,9 +100,35 @@ class RunFolder:
             raise
         return self
 
-    def plan(self, sequences: list[Any], debug: int, processes: int | str) -> list[Unit]:
+    def refuse_clashes(self, names: Iterable[str]) -> None:
+        """Before anything is written: no two of the sequences may share a file.
+
+        Nor may one of them and one of an earlier run: `a_time` would replace the times of `a`.
+
+        Raises:
+            ResultsError: names both.
+        """
+        new = list(names)
+        spelt = {name.casefold() for name in new}
+        # The same sequence of another data set is only warned of, in `plan`.
+        old = [name for name in self.manifest.content["sequences"] if name.casefold() not in spelt]
+        both = clash(new, old, results.SUFFIXES, is_case_blind(self.folder))
+        if both:
+            raise ResultsError(
+                f"sequences {both[0]!r} and {both[1]!r} would write the same files in "
+                f"{self.folder}; rename one, or run it alone with --results or --runid"
+            )
+
+    def plan(
+        self,
+        sequences: list[Any],
+        pictures: Mapping[str, Pictures],
+        debug: int,
+        processes: int | str,
+    ) -> list[Unit]:
         """Units still to run. Writes the manifest, so a full disk is found before hours of work."""
-        units = []
+        units, others = [], []
+        self.pictures = pictures
         for sequence in sequences:
             unit = self._unit(sequence, debug)
             if unit is None:
@@ -106,12 +136,16 @@ class RunFolder:
             done = self.resume and self.manifest.is_done(
                 unit.sequence, self.fingerprint, unit.dataset, len(unit.frames), unit.init_box
             )
+            if done and not self._shows(unit.sequence):
+                done = False
+                others.append(unit.sequence)
             if done:
                 self.report.kept.append(str(unit))
                 self._complete(unit)
             elif not self._has_missing_files(sequence, unit):
                 units.append(unit)
         self._warn_of_namesakes(units)
+        self._warn_of_others(others)
         settings = {**self.settings, "processes": processes}
         self.manifest.begin(self.fingerprint, settings, tracking=bool(units))
         self.manifest.write()
@@ -133,6 +167,27 @@ class RunFolder:
                 f"{self.folder}: {len(replaced)} results of other data sets are replaced by "
                 f"sequences of the same name ({name!r} of {dataset!r} by {first.sequence!r} of "
                 f"{first.dataset!r}); use --results or --runid to keep both",
+                stacklevel=4,
+            )
+
+    def _shows(self, name: str) -> bool:
+        """Whether finished results are of the pictures there are now."""
+        entry, pictures = self.manifest.content["sequences"][name], self.pictures[name]
+        if not pictures.are(entry.get("pictures")):
+            return False
+        if pictures.by_content and pictures.stat is not None:
+            entry["pictures"] = pictures.entry()
+        return True
+
+    def _warn_of_others(self, names: list[str]) -> None:
+        if names:
+            entry = self.manifest.content["sequences"][names[0]].get("pictures")
+            then = f"those of {entry.get('root')}" if entry else "not known"
+            warnings.warn(
+                f"{self.folder}: the pictures of {len(names)} finished sequences are others than "
+                f"the results', or were touched since, so they are tracked again: {names[0]!r}, "
+                f"now in {self.pictures[names[0]].root}, then {then}. --by-content records and "
+                "compares what is in the frames",
                 stacklevel=4,
             )
 
@@ -190,7 +245,12 @@ class RunFolder:
             return
         results.save(self.folder, unit.sequence, outcome.result)
         self.manifest.record(
-            unit.sequence, self.fingerprint, unit.dataset, unit.init_box, outcome.result.times
+            unit.sequence,
+            self.fingerprint,
+            unit.dataset,
+            unit.init_box,
+            outcome.result.times,
+            self.pictures[unit.sequence].entry(),
         )
         self.manifest.write()
         self.report.done.append(str(unit))
@@ -202,7 +262,7 @@ class RunFolder:
         log = self.folder / LOG_FILE
         when = datetime.now(timezone.utc).isoformat(timespec="seconds")
         try:
-            with log.open("a", encoding="utf-8", newline="\n") as stream:
+            with log.open("a", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
                 stream.write(f"=== {when} {name}: {line}\n{traceback.rstrip()}\n\n")
         except OSError as error:
             raise results.unwritable(self.folder, error) from error
@@ -238,7 +298,8 @@ def settle(
     weights = settled.weights_file(params)
     digest = sha256(weights) if weights is not None else str(tracker.checkpoint or "")
     names = (tracker.name, tracker.parameter_name)
-    asked = fingerprint(*names, describe_parameters(params), digest)
+    code = plugins.code_digest(tracker.name)
+    asked = fingerprint(*names, describe_parameters(params), digest, code)
     kept = earlier.engine_of(asked) if earlier is not None else None
     settled.engine, settled.precision = kept or settled.chosen_engine(params)
     described = describe_parameters(settled.get_parameters())
@@ -250,6 +311,7 @@ def settle(
         "precision": settled.precision,
         # Names, not paths: manifests are published with the results.
         "weights": None if weights is None else {"file": weights.name, "sha256": digest},
+        "code": code,
         **describe_machine(),
     }
-    return settled, settings, fingerprint(*names, described, digest)
+    return settled, settings, fingerprint(*names, described, digest, code)

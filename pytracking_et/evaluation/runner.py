@@ -15,7 +15,8 @@ from contextlib import ExitStack, closing
 from functools import partial
 from typing import Any
 
-from ..errors import ResultsError
+from ..errors import ParameterError, ResultsError
+from .pictures import Pictures
 from .progress import Progress
 from .run_folder import Report, RunFolder
 from .tracker import Tracker
@@ -32,6 +33,8 @@ def run_dataset(
     resume: bool = True,
     cluster: str | None = None,
     bar: bool | None = None,
+    time_limit: float | None = None,
+    by_content: bool = False,
 ) -> Report:
     """Run every tracker on every sequence and write the results (pytracking's signature).
 
@@ -44,32 +47,41 @@ def run_dataset(
         resume: keep sequences that are finished with the same tracker, parameters and weights.
         cluster: address of a Dask scheduler; takes the place of `threads`.
         bar: progress bar; None: where stderr is a terminal.
+        time_limit: seconds after which a sequence is ended as failed; None: never. Only with
+            threads > 0, as only a process of its own can be ended.
+        by_content: whether finished results are of the same pictures is told by the contents of
+            the frames, not by their sizes and times.
 
     Returns:
         What was done, kept and failed. A failed sequence does not stop the run.
 
     Raises:
         ResultsError: the results folder cannot be written, another run holds it, or two of the
-            trackers or sequences share a name.
+            trackers or sequences would write the same file.
+        ParameterError: a time limit that cannot be kept.
         ParameterError, CheckpointError: the tracker cannot be built; nothing has been run then.
     """
     sequences = list(dataset)
     _refuse_namesakes(sequences, trackers)
+    _check_limit(time_limit, threads, cluster)
     report = Report()
     start = time.perf_counter()
     share = _processor_threads(threads, cluster)
     with ExitStack() as stack:
         opened = [RunFolder(each, report, share, resume) for each in trackers]
+        pictures = {each.name: Pictures(each.frames, by_content) for each in sequences}
+        for folder in opened:
+            folder.refuse_clashes(pictures)
         held = [stack.enter_context(closing(each.lock())) for each in opened]
         work = [
             (unit, folder)
             for folder in held
-            for unit in folder.plan(sequences, debug, cluster or threads)
+            for unit in folder.plan(sequences, pictures, debug, cluster or threads)
         ]
         units = [unit for unit, _ in work]
         progress = stack.enter_context(closing(Progress(units, bar)))
         outcomes = stack.enter_context(
-            closing(_outcomes(work, threads, cluster, visdom_info, progress))
+            closing(_outcomes(work, threads, cluster, visdom_info, progress, time_limit))
         )
         try:
             for index, outcome in outcomes:
@@ -94,6 +106,18 @@ def _refuse_namesakes(sequences: Sequence[Any], trackers: Sequence[Tracker]) -> 
             raise ResultsError(f"two sequences are named {name!r} and would write the same files")
 
 
+def _check_limit(limit: float | None, threads: int, cluster: str | None) -> None:
+    if limit is None:
+        return
+    if not limit > 0:
+        raise ParameterError(f"--time-limit {limit:g} is not a positive number of seconds")
+    if cluster is not None or threads <= 0:
+        raise ParameterError(
+            f"--time-limit {limit:g} needs --threads 1 or more: only a process of its own can be "
+            "ended"
+        )
+
+
 def _processor_threads(processes: int, cluster: str | None) -> int | None:
     """Threads a tracker gets; None, its own default, where it has the machine to itself.
 
@@ -110,6 +134,7 @@ def _outcomes(
     cluster: str | None,
     visdom_info: Mapping[str, Any] | None,
     progress: Progress,
+    time_limit: float | None,
 ) -> Generator[tuple[int, Outcome], None, None]:
     """Outcomes with the index into `work`, in the order they end."""
     if not work:
@@ -132,7 +157,11 @@ def _outcomes(
         from .pool import run_in_processes
 
         ended = run_in_processes(
-            units, threads, lambda place, n: progress.frames(order[place], n), progress.note
+            units,
+            threads,
+            lambda place, n: progress.frames(order[place], n),
+            progress.note,
+            time_limit,
         )
     with closing(ended):
         for place, outcome in ended:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DatasetError
+from ..names import check_name
 
 Boxes = NDArray[np.float64]
 Loader = Callable[[], Any]
@@ -36,7 +37,8 @@ class Sequence:
     """A sequence of frames with the ground truth of one target, or of several.
 
     Args:
-        name: unique within the data set; result files are named after it.
+        name: unique within the data set; result files are named after it (DatasetError where they
+            cannot be: `names.check_name`).
         frames: paths of the images, first to last.
         dataset: name of the data set; the analysis picks its rules by it.
         ground_truth_rect: N x 4 (x, y, w, h in pixels, stored as in the annotation, so 1-based
@@ -67,7 +69,7 @@ class Sequence:
         multiobj_mode: bool = False,
     ) -> None:
         start = min(init_data) if init_data else 0
-        self.name = name
+        self.name = check_name(name, "sequence name", DatasetError)
         self.frames = frames[start:] if start else frames
         self.dataset = dataset
         self.object_class = object_class

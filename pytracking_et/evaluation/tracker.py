@@ -19,6 +19,7 @@ from typing import Any
 
 from ..boxes import unusable
 from ..errors import ParameterError, ResultsError
+from ..names import check_name
 from ..tracker import plugins
 from .environment import env_settings
 
@@ -88,8 +89,8 @@ class Tracker:
     ):
         if run_id is not None and (type(run_id) is not int or run_id < 0):
             raise ParameterError(f"run_id {run_id!r} must be None or an integer from 0 on")
-        self.name = name
-        self.parameter_name = parameter_name
+        self.name = check_name(name, "tracker name", ParameterError)
+        self.parameter_name = check_name(parameter_name, "parameter name", ParameterError)
         self.run_id = run_id
         self.display_name = display_name
         self.checkpoint = None if checkpoint is None else str(checkpoint)

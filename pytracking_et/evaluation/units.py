@@ -18,6 +18,10 @@ from typing import Any, Literal
 from .machine import cores
 from .results import Result
 
+# Some exceptions carry the tensors or the text they are about.
+LONGEST_LINE = 500
+LONGEST_TRACEBACK = 20_000
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -93,12 +97,31 @@ def run_unit(
             output = tracker.run_sequence(
                 sequence, debug=unit.debug, visdom_info=shown, progress=progress
             )
-    except Exception as error:  # everything a tracker may raise: the run goes on and reports it
-        line = f"{type(error).__name__}: {error}"
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a tracker raises, sys.exit too: the run goes on
         seconds = time.perf_counter() - start
-        return Outcome(None, seconds, "failed", line, traceback.format_exc())
+        text = _bounded(traceback.format_exc(), LONGEST_TRACEBACK)
+        return Outcome(None, seconds, "failed", error_line(error), text)
     result = Result(output["target_bbox"], output["time"], output["object_presence_score"])
     return Outcome(result, time.perf_counter() - start)
+
+
+def error_line(error: BaseException) -> str:
+    """An exception in one line, of a length that a terminal and a manifest can bear."""
+    name = type(error).__name__
+    try:
+        text = " ".join(str(error).split())
+    except Exception as second:
+        text = f"(its text cannot be had: {type(second).__name__})"
+    return _bounded(f"{name}: {text}", LONGEST_LINE)
+
+
+def _bounded(text: str, length: int) -> str:
+    """The text, without its middle where it is longer."""
+    if len(text) <= length:
+        return text
+    return f"{text[: length // 2]} [... {len(text) - length} letters ...] {text[-length // 2 :]}"
 
 
 def threads_per_worker(workers: int) -> int:

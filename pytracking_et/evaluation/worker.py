@@ -30,6 +30,11 @@ def main(pipe: Connection, threads: int, crash_file: str) -> None:
     # A segmentation fault has no Python traceback; this file is where its stack goes instead.
     with open(crash_file, "w", encoding="utf-8") as crash:  # noqa: PTH123
         faulthandler.enable(crash)
+        if hasattr(signal, "SIGUSR1"):
+            faulthandler.register(signal.SIGUSR1, crash)  # asked for where it hangs
+        if hasattr(os, "register_at_fork"):
+            # A process that the tracker forks must not hold our end open when we are gone.
+            os.register_at_fork(after_in_child=pipe.close)
         limit_threads(threads)
         try:
             pipe.send(("ready", None))

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from ..errors import ImageError, SourceError
 from ..files import IMAGE_SUFFIXES, is_image
 from ..frames import DEFAULT_FPS, check_pixels, frame_rate, read_image
+from ..names import file_stem, native_path
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")
 # A network source that is silent this long is treated as gone rather than waited for.
@@ -154,7 +155,8 @@ def open_source(spec: str | int | os.PathLike[str]) -> CaptureSource | ImageSour
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", text):
         path = Path(urlparse(text).path)
         is_file = path.suffix.lower() in VIDEO_SUFFIXES
-        return CaptureSource(text, path.stem if is_file else "stream", live=not is_file)
+        name = file_stem(path.stem) if is_file else "stream"
+        return CaptureSource(text, name, live=not is_file)
     path = Path(text)
     if path.is_dir():
         found = [item for item in path.iterdir() if is_image(item.name)]
@@ -169,10 +171,10 @@ def open_source(spec: str | int | os.PathLike[str]) -> CaptureSource | ImageSour
             "a folder or pattern of images, or a URL"
         )
     if is_image(path.name):
-        return ImageSource(text, path.stem, [path])
+        return ImageSource(text, file_stem(path.stem), [path])
     if path.stat().st_size == 0:
         raise SourceError(f"video {text!r} is empty (0 bytes)")
-    return CaptureSource(text, path.stem, live=False)
+    return CaptureSource(text, file_stem(path.stem), live=False)
 
 
 def breaks_off(read: int, announced: int | None) -> bool:
@@ -245,6 +247,9 @@ def _open_capture(spec: str | int, live: bool) -> cv2.VideoCapture:
             *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, URL_TIMEOUT_MS),
         ]
         capture = cv2.VideoCapture(spec, cv2.CAP_FFMPEG, timeouts)
+    elif isinstance(spec, str):
+        with native_path(spec) as path:
+            capture = cv2.VideoCapture(str(path))
     else:
         capture = cv2.VideoCapture(spec)
     if live:
@@ -262,7 +267,8 @@ def _to_rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
 def _folder_name(folder: Path) -> str:
     """OTB and LaSOT keep frames in <sequence>/img: the sequence's name tells more than "img"."""
     folder = folder.resolve()
-    return folder.parent.name if folder.name in ("img", "color", "frames") else folder.name
+    above = folder.name in ("img", "color", "frames")
+    return file_stem(folder.parent.name if above else folder.name)
 
 
 def _matching(pattern: str) -> list[Path]:

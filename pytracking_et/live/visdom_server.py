@@ -33,7 +33,7 @@ from urllib.request import Request, urlopen
 
 from .. import process
 from ..errors import DependencyError, PytrackingETError
-from ..files import cache_folder
+from ..files import cache_folder, scratch_folder
 from .guard import SECURITY_HEADERS, refusal
 
 HERE = Path(__file__).parent
@@ -273,7 +273,7 @@ def serve(port: int, until_eof: bool = False) -> None:
             text = (HERE / file).read_text("utf-8") if file else ""
             kind = "text/css" if name.endswith(".css") else "text/javascript"
             handlers.append((f"/static/{name}", StandIn, {"text": text, "kind": kind}))
-    with tempfile.TemporaryDirectory(prefix="ettrack-visdom-") as folder:
+    with scratch_folder("visdom") as folder:
         # In a folder of its own: panels of a past run must not come back, nor mix with the user's.
         app = Guarded(port=port, base_url="", env_path=f"{folder}{os.sep}")
         app.add_handlers(".*", handlers)

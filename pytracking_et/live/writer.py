@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..errors import ResultsError
 from ..files import atomic_path, video_problem
 from ..frames import DEFAULT_FPS
+from ..names import native_path
 
 # Codecs that OpenCV's wheels can encode on Linux, Windows and macOS (tried in this order). H.264
 # is not among them for its licence: MP4 holds MPEG-4 part 2, which players open but browsers do
@@ -56,7 +57,8 @@ class VideoWriter:
 
     def __enter__(self) -> VideoWriter:
         try:
-            self._temporary = self._stack.enter_context(atomic_path(self.path))
+            temporary = self._stack.enter_context(atomic_path(self.path))
+            self._temporary = self._stack.enter_context(native_path(temporary))
         except OSError as error:
             raise ResultsError(f"output {str(self.path)!r} cannot be written: {error}") from error
         return self

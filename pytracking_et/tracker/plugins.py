@@ -9,11 +9,15 @@ variable, because worker processes inherit it.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 import os
 import pkgutil
-from collections.abc import Callable
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -40,7 +44,7 @@ def tracker_class(name: str) -> type:
             f"unknown tracker {name!r}; there are: {_listing(trackers())} (other packages with "
             f"tracker/ and parameter/ folders are named in {VARIABLE})"
         )
-    return _function(module, "get_tracker_class")()
+    return _call(module, "get_tracker_class")
 
 
 def parameters(tracker: str, parameter: str) -> Any:
@@ -59,7 +63,31 @@ def parameters(tracker: str, parameter: str) -> Any:
             f"unknown parameter file {parameter!r} of tracker {tracker!r}; there are: "
             f"{_listing(known)}"
         )
-    return _function(module, "parameters")()
+    return _call(module, "parameters")
+
+
+def code_digest(tracker: str) -> str | None:
+    """sha256 of the code of a tracker that is not ours; None for ours, which our version names.
+
+    It covers the tracker's package, and the modules of its class and base classes that lie in the
+    same root: not all that these import.
+    """
+    module = _find(f"tracker.{tracker}")
+    if module is None or module.__name__.startswith(f"{roots()[0]}."):
+        return None
+    root = module.__name__.partition(".")[0]
+    files = {Path(module.__file__)} if module.__file__ else set()
+    files.update(
+        path for folder in getattr(module, "__path__", ()) for path in Path(folder).rglob("*.py")
+    )
+    for kind in tracker_class(tracker).__mro__:
+        defined = sys.modules.get(kind.__module__)
+        if kind.__module__.partition(".")[0] == root and getattr(defined, "__file__", None):
+            files.add(Path(str(defined.__file__)))  # type: ignore[union-attr]
+    total = hashlib.sha256()
+    for _, content in sorted((path.name, path.read_bytes()) for path in files):
+        total.update(hashlib.sha256(content).digest())
+    return total.hexdigest()
 
 
 def trackers() -> list[str]:
@@ -84,7 +112,8 @@ def _find(path: str) -> ModuleType | None:
                 raise
             found = None
         if found is not None:
-            return importlib.import_module(name)
+            with _no_exit(name):
+                return importlib.import_module(name)
     return None
 
 
@@ -102,11 +131,21 @@ def _children(path: str, packages: bool) -> list[str]:
     return sorted(names)
 
 
-def _function(module: ModuleType, name: str) -> Callable[[], Any]:
+def _call(module: ModuleType, name: str) -> Any:
     function = getattr(module, name, None)
     if not callable(function):
         raise ParameterError(f"{module.__name__} has no function {name}(); pytracking's rule")
-    return function
+    with _no_exit(f"{module.__name__}.{name}()"):
+        return function()
+
+
+@contextmanager
+def _no_exit(what: str) -> Iterator[None]:
+    """sys.exit of a plug-in would end the run, without a word and with its exit code."""
+    try:
+        yield
+    except SystemExit as error:
+        raise ParameterError(f"{what} ends the program (sys.exit({error.code!r}))") from error
 
 
 def _listing(names: list[str]) -> str:

@@ -23,7 +23,7 @@ def book(tmp_path):
     results.save(tmp_path, "s", Result([BOX, BOX], [0.1, 0.2], [1.0, 0.5]))
     book = Manifest.open(tmp_path, "t", "p")
     book.begin("f", {"engine": "torch"})
-    book.record("s", "f", "otb", BOX, [0.1, 0.2])
+    book.record("s", "f", "otb", BOX, [0.1, 0.2], {})
     book.write()
     return Manifest.open(tmp_path, "t", "p")
 
@@ -133,7 +133,7 @@ def test_older_settings(tmp_path, runs, expected):
         book = Manifest.open(tmp_path, "t", "p")
         book.begin(fingerprint, {"started": "the same second"})
         for name in sequences:
-            book.record(name, fingerprint, "otb", BOX, [0.1])
+            book.record(name, fingerprint, "otb", BOX, [0.1], {})
         book.write()
     content = manifest.read_manifest(tmp_path / manifest.MANIFEST_FILE)
     assert manifest.older_settings(content, "abc") == expected
@@ -186,3 +186,35 @@ def test_engines_of_sequences(names, expected):
     assert manifest.engines_text(content, names) == expected
     assert manifest.engines_text({**content, "format": 0}, names) == ""
     assert manifest.engines_text(None, names) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[]", "holds a list"),
+        ("3", "holds a int"),
+        ("{}", "names no format"),
+        ('{"format": "1"}', "names no format"),
+        ('{"format": 1}', "'settings' is no object"),
+        ('{"format": 1, "settings": [], "sequences": {}}', "'settings' is no object"),
+        ('{"format": 1, "settings": {}, "sequences": 3}', "'sequences' is no object"),
+        ('{"format": 1, "settings": {}, "sequences": {"a": 3}}', "'a' is no object"),
+        ('{"format": 1, "settings": {"f": {"engine": 3}}, "sequences": {}}', "'engine' of 'f' is"),
+        ('{"format": 1, "settings": {"f": {"wall_seconds": "x"}}, "sequences": {}}', "'x'"),
+        ('{"format": 1, "settings": {}, "sequences": {"a": {"dataset": [1]}}}', "'dataset' of"),
+        ('{"format": 1, "settings": {}, "sequences": {"a": {"pictures": 1}}}', "'pictures' of"),
+        ("[" * 100_000, "cannot read"),
+        ('{"format": 2}', "has format 2"),
+    ],
+)
+def test_wrong_shapes_are_told_as_such(tmp_path, text, message):
+    (tmp_path / manifest.MANIFEST_FILE).write_text(text)
+    with pytest.raises(ResultsError, match=message):
+        Manifest.open(tmp_path, "t", "p")
+
+
+def test_paths_that_are_no_utf8_survive(tmp_path):
+    book = Manifest.open(tmp_path, "t", "p")
+    book.content["settings"]["f"] = {"failed": {"a": "frame '/\udcca\udcd3/1.jpg'"}}
+    book.write()
+    assert Manifest.open(tmp_path, "t", "p").content == book.content

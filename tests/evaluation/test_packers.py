@@ -109,11 +109,11 @@ def test_sequences_of_older_settings_are_refused(few, tmp_path):
     for fingerprint, names in (("old", few), ("new", few[1:])):
         book.begin(fingerprint, {})
         for name in names:
-            book.record(name, fingerprint, "got10k_test", BOXES[0], [0.1, 0.2])
+            book.record(name, fingerprint, "got10k_test", BOXES[0], [0.1, 0.2], {})
     book.write()
     with pytest.raises(ResultsError, match=r"p: 1 of 8 sequences .*: GOT-10k_Test_000001; run"):
         packers.pack_got10k_results("t", "p", "out", runs=1)
-    book.record(few[0], "new", "got10k_test", BOXES[0], [0.1, 0.2])
+    book.record(few[0], "new", "got10k_test", BOXES[0], [0.1, 0.2], {})
     book.write()
     assert packers.pack_got10k_results("t", "p", "out", runs=1).is_file()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 
 import pytest
 
@@ -90,10 +91,9 @@ def test_failures_come_back_with_their_traceback(fakelab, tmp_path):
     assert "_obey" in outcomes[0].traceback
 
 
-@pytest.mark.parametrize("sentinels", [True, False], ids=["", "as on Windows"])
-def test_killed_worker_is_replaced_and_its_unit_retried(fakelab, tmp_path, monkeypatch, sentinels):
-    monkeypatch.setattr(pool, "WATCH_SENTINELS", sentinels)
-    work = [make_unit(tmp_path, "a", width=103.0), make_unit(tmp_path, "b")]
+@pytest.mark.parametrize("order", [103.0, 111.0], ids=["", "a child it forked lives on"])
+def test_killed_worker_is_replaced_and_its_unit_retried(fakelab, tmp_path, order):
+    work = [make_unit(tmp_path, "a", width=order), make_unit(tmp_path, "b")]
     notes, progress = [], []
     outcomes = dict(
         pool.run_in_processes(work, 1, lambda *each: progress.append(each), notes.append)
@@ -103,6 +103,40 @@ def test_killed_worker_is_replaced_and_its_unit_retried(fakelab, tmp_path, monke
     assert len(notes) == 1
     assert "trying it once more" in notes[0]
     assert (0, 0) in progress
+
+
+@pytest.mark.parametrize("width", [107.0, 108.0], ids=["sys.exit(0)", "GeneratorExit"])
+def test_exits_fail_their_unit_alone(fakelab, tmp_path, width):
+    work = [make_unit(tmp_path, "bad", width=width), make_unit(tmp_path, "good")]
+    outcomes = dict(pool.run_in_processes(work, 1))
+    assert [outcomes[index].status for index in (0, 1)] == ["failed", "done"]
+
+
+def test_a_unit_over_the_time_limit_is_ended(fakelab, tmp_path):
+    work = [make_unit(tmp_path, "stuck", width=109.0), make_unit(tmp_path, "good")]
+    outcomes = dict(pool.run_in_processes(work, 1, time_limit=4.0))
+    assert [outcomes[index].status for index in (0, 1)] == ["failed", "done"]
+    assert outcomes[0].message.startswith("no result after 4 s (--time-limit), ")
+    assert not multiprocessing.active_children()
+    if hasattr(signal, "SIGUSR1"):
+        assert "in _obey" in outcomes[0].traceback
+
+
+def test_no_text_of_an_exception_is_endless(fakelab, tmp_path):
+    outcome = run_unit(make_unit(tmp_path, width=110.0))
+    assert len(outcome.message) < 600
+    assert len(outcome.traceback) < 21_000
+    assert outcome.message.startswith("ValueError: xxx")
+    assert "letters" in outcome.message
+
+
+def test_exceptions_without_a_text():
+    class Mute(Exception):
+        def __str__(self):
+            raise RuntimeError("no")
+
+    assert units.error_line(Mute()) == "Mute: (its text cannot be had: RuntimeError)"
+    assert units.error_line(ValueError("two\n  lines")) == "ValueError: two lines"
 
 
 @pytest.mark.parametrize(

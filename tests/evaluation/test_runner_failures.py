@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from pytracking_et.errors import ResultsError
+from pytracking_et.errors import ParameterError, ResultsError
 from pytracking_et.evaluation import Sequence, Tracker, results
+from pytracking_et.evaluation.experiment import run_and_report
 from pytracking_et.evaluation.runner import run_dataset
 
 from .fakes import files_of, make_list
@@ -71,6 +74,57 @@ def test_worker_death_is_reported_in_the_log(fakelab, tmp_path):
     report = run(make_list(tmp_path, ("good", 5, 20.0), ("bad", 5, 102.0)), threads=1)
     assert report.done == ["good (fake/plain)"]
     assert "worker died" in report.failed["bad (fake/plain)"]
+
+
+@pytest.mark.parametrize("width", [107.0, 108.0], ids=["sys.exit(0)", "GeneratorExit"])
+def test_an_exit_of_a_tracker_is_no_end_of_the_run(fakelab, tmp_path, width):
+    report = run(make_list(tmp_path, ("bad", 5, width), ("good", 5, 20.0)), threads=0)
+    assert report.done == ["good (fake/plain)"]
+    assert list(report.failed) == ["bad (fake/plain)"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "keywords", "message"),
+    [
+        (0.0, {"threads": 1}, "not a positive"),
+        (float("nan"), {"threads": 1}, "not a positive"),
+        (5.0, {"threads": 0}, "needs --threads 1"),
+        (5.0, {"threads": 1, "cluster": "tcp://x:1"}, "needs --threads 1"),
+    ],
+)
+def test_time_limits_that_cannot_be_kept(fakelab, tmp_path, limit, keywords, message):
+    with pytest.raises(ParameterError, match=message):
+        run(make_list(tmp_path, *SPECS), time_limit=limit, **keywords)
+    assert not fakelab.exists()
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "gbk", "ascii"])
+def test_a_terminal_that_lacks_letters(fakelab, tmp_path, monkeypatch, encoding):
+    sequences = make_list(tmp_path, ("视频 é \U0001f600", 5, 20.0), ("bad ü", 5, 101.0))
+    for name in ("stdout", "stderr"):
+        stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        monkeypatch.setattr(sys, name, stream)
+    assert run_and_report(sequences, [Tracker("fake", "plain")]) == 1
+    sys.stderr.flush()
+    assert b"\\U0001f600" in sys.stderr.buffer.getvalue()
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names there are always UTF-8")
+def test_frames_in_a_folder_that_is_no_utf8(fakelab, tmp_path):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xca\xd3"))
+    sequences = make_list(folder, ("a", 5, 20.0), ("bad", 5, 20.0))
+    Path(sequences[1].frames[2]).write_bytes(b"no image")
+    report = run(sequences)
+    assert report.done == ["a (fake/plain)"]
+    assert list(report.failed) == ["bad (fake/plain)"]
+    assert len(run(sequences).kept) == 1
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "a.txt", "a_time.txt", ".a.txt.x.tmp.txt"])
+def test_a_folder_where_a_file_is_expected(fakelab, tmp_path, name):
+    (fakelab / "fake" / "plain" / name / "inside").mkdir(parents=True)
+    with pytest.raises(ResultsError, match="Is a directory|Permission|not permitted"):
+        run(make_list(tmp_path, *SPECS))
 
 
 @pytest.mark.parametrize("threads", [0, 2])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from pytracking_et.errors import ParameterError
@@ -56,3 +58,55 @@ def test_plugin_without_the_function_is_explained(tmp_path, monkeypatch):
     monkeypatch.setenv(plugins.VARIABLE, "emptylab, ")
     with pytest.raises(ParameterError, match=r"emptylab.tracker.empty has no function"):
         plugins.tracker_class("empty")
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("tracker/quits/__init__.py", "import sys\nsys.exit(0)\n"),
+        ("tracker/quits/__init__.py", "import sys\ndef get_tracker_class(): sys.exit(0)\n"),
+    ],
+)
+def test_a_plugin_that_ends_the_program_is_told(tmp_path, monkeypatch, file, text):
+    (tmp_path / "quitlab" / file).parent.mkdir(parents=True)
+    (tmp_path / "quitlab" / file).write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.startswith("quitlab")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setenv(plugins.VARIABLE, "quitlab")
+    with pytest.raises(ParameterError, match=r"quitlab.*ends the program \(sys.exit\(0\)\)"):
+        plugins.tracker_class("quits")
+
+
+class TestCode:
+    @pytest.fixture
+    def lab(self, tmp_path, monkeypatch):
+        """A plug-in whose class lies in a package and its base class beside it."""
+        tracker = tmp_path / "codelab" / "tracker" / "mine"
+        tracker.mkdir(parents=True)
+        (tmp_path / "codelab" / "base.py").write_text("class Base: pass\n")
+        text = "from codelab.base import Base\nclass Own(Base): pass\n"
+        (tracker / "own.py").write_text(f"{text}def get(): return Own\n")
+        (tracker / "__init__.py").write_text("from .own import get as get_tracker_class\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        for name in [name for name in sys.modules if name.startswith("codelab")]:
+            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.setenv(plugins.VARIABLE, "codelab")
+        return tmp_path / "codelab"
+
+    @pytest.mark.parametrize("file", ["tracker/mine/own.py", "tracker/mine/__init__.py", "base.py"])
+    def test_a_change_shows(self, lab, file):
+        before = plugins.code_digest("mine")
+        assert before is not None and plugins.code_digest("mine") == before
+        with (lab / file).open("a") as stream:
+            stream.write("# changed\n")
+        assert plugins.code_digest("mine") != before
+
+    def test_other_files_do_not_count(self, lab):
+        before = plugins.code_digest("mine")
+        (lab / "other.py").write_text("")
+        (lab / "tracker" / "mine" / "notes.txt").write_text("")
+        assert plugins.code_digest("mine") == before
+
+    def test_ours_is_of_our_version(self):
+        assert plugins.code_digest("et_tracker") is None

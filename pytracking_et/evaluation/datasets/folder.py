@@ -26,7 +26,8 @@ def folder_sequences(root: Path) -> SequenceList:
     images = _image_folder(root)
     if images is not None and (images == root or _box_files(root)):
         return SequenceList([_one(root, images, name)])
-    folders = sorted((item for item in root.iterdir() if item.is_dir()), key=_order)
+    inside = (item for item in root.iterdir() if item.is_dir() and item.name[0] != ".")
+    folders = sorted(inside, key=_order)
     found = [(folder, _image_folder(folder)) for folder in folders]
     sequences = [
         _one(folder, images, name)

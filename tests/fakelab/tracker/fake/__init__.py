@@ -5,6 +5,7 @@ number of frames seen, so that a skipped, repeated or swapped frame shows in the
 """
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -17,6 +18,11 @@ ORDERS = {
     104.0: "nan",
     105.0: "no box",
     106.0: "segfault",
+    107.0: "exit",
+    108.0: "generator exit",
+    109.0: "hang",
+    110.0: "long text",
+    111.0: "fork and die once",
 }
 
 
@@ -75,10 +81,22 @@ class Fake:
             import ctypes
 
             ctypes.string_at(0)
+        if self.order == "exit":
+            sys.exit(0)
+        if self.order == "generator exit":
+            raise GeneratorExit
+        if self.order == "hang":
+            time.sleep(600)
+        if self.order == "long text":
+            raise ValueError("x" * 1_000_000)
         marker = Path(os.environ.get("FAKE_MARKER", "/nonexistent"))
-        if self.order == "die" or (self.order == "die once" and not marker.exists()):
-            if self.order == "die once":
+        once = self.order in ("die once", "fork and die once")
+        if self.order == "die" or (once and not marker.exists()):
+            if once:
                 marker.write_text("died", encoding="utf-8")
+            if self.order.startswith("fork") and hasattr(os, "fork") and os.fork() == 0:
+                time.sleep(30)
+                os._exit(0)
             os.kill(os.getpid(), 9)
 
     def visdom_draw_tracking(self, image, box, segmentation=None):

@@ -224,9 +224,9 @@ def engines_text(content: Any, names: Iterable[str]) -> str:
     Returns:
         "openvino f32", or "MIXED, by sequences: openvino f32 (10), torch f32 (2)".
     """
-    if not isinstance(content, Mapping) or content.get("format") != FORMAT:
+    if _misshapen(content):
         return ""
-    entries, settings = content.get("sequences", {}), content.get("settings", {})
+    entries, settings = content["sequences"], content["settings"]
     made = [settings.get(entries[name].get("fingerprint"), {}) for name in names if name in entries]
     counts = Counter(
         f"{entry['engine']} {entry.get('precision') or ''}".strip()

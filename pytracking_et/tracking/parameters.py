@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
@@ -71,7 +71,7 @@ class Parameters:
             value = getattr(self, field.name)
             # Annotations are text here; only the two checked above are no numbers.
             number = isinstance(value, Real) and not isinstance(value, bool)
-            if field.type != "str" and not (number and math.isfinite(value)):
+            if field.type != "str" and not (number and abs(value) <= sys.float_info.max):
                 raise ParameterError(f"{field.name} is {value!r}; it must be a finite number")
         for name in ("search_size", "small_search_size"):
             value = getattr(self, name)

@@ -65,7 +65,7 @@ def _from_row(root: Path, dataset: str, row: Mapping[str, Any], source: object) 
         first, last, digits = int(row["startFrame"]) + omit, int(row["endFrame"]), int(row["nz"])
     if not 0 <= digits <= MOST_DIGITS:
         raise DatasetError(f"{source}: {row['name']!r} has nz {digits}; digits of a frame's name")
-    if last < first:
+    if not 0 <= first <= last < 2**31:
         raise DatasetError(f"{source}: {row['name']} has no frames ({first} to {last})")
     # A table written on Windows may hold backslashes; forward slashes work on every system.
     folder, file = (root / str(row[key]).replace("\\", "/") for key in ("path", "anno_path"))

@@ -30,7 +30,7 @@ from ltr_et.dataset.got10k import Got10k
 from ltr_et.dataset.pack import open_pack
 from ltr_et.search.__main__ import Overlaps
 from ltr_et.settings import Settings, override
-from ltr_et.tracking_validation import parse_grid
+from ltr_et.tracking_validation.__main__ import parse_grid
 from ltr_et.training import checkpoint
 from ltr_et.training.log import read_log
 from pytracking_et.analysis import attributes, plot_results, readers, vot

@@ -34,8 +34,8 @@ def test_masked_video(tmp_path):
 
 
 def test_tracks_of_a_clip_see_each_other(tmp_path):
-    write_crowd(tmp_path)
-    dataset = PackVideo(tmp_path / "video" / "mot")
+    write_crowd(tmp_path, "mot_dense")
+    dataset = PackVideo(tmp_path / "video" / "mot_dense")
     assert {dataset.clip_name(i) for i in range(4)} == {"A", "B"}
     assert dataset.others(0, 1).tolist() == [[58, 32, 16, 40]]
     assert dataset.mask_path(0, 1) is None

@@ -312,6 +312,7 @@ def read_answer(path: Path) -> None:
 
 
 def record(folder: Path) -> Path:
+    folder = folder / "pytracking"
     for name in pytracking_checkout._NEEDED:
         text(name, "run_sequence")(folder)
     pytracking_checkout.install(folder)

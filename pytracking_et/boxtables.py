@@ -106,8 +106,9 @@ def _raw(path: PathArgument, kind: Kind) -> bytes:
     """Content with "\\n" line ends and plain blanks, without a byte order mark."""
     try:
         data = Path(path).read_bytes()
-    except OSError as error:
-        raise kind(f"cannot read {path}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+        shown = repr(str(path)) if "\0" in str(path) else path
+        raise kind(f"cannot read {shown}: {getattr(error, 'strerror', None) or error}") from error
     if b"\0" in data:
         raise kind(f"{path} holds zero bytes: no text, or UTF-16; save it as UTF-8")
     data = data.removeprefix(b"\xef\xbb\xbf").replace(b"\xc2\xa0", b" ")

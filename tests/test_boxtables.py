@@ -122,6 +122,12 @@ def test_flags(tmp_path, text):
     assert read_flags(path, DatasetError).tolist() == [False, True, False]
 
 
+def test_a_path_that_no_file_has():
+    """A table of sequences may hold one."""
+    with pytest.raises(DatasetError, match=r"cannot read 'a\\x00b'"):
+        read_table("a\0b", (4,), DatasetError)
+
+
 @pytest.mark.parametrize(
     ("text", "message"), [("0,2,0", "found '2'"), ("", "empty"), ("0\n\n1", "found ''")]
 )

@@ -63,7 +63,7 @@ def _values(assignment: str) -> tuple[str, list[Any]]:
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 

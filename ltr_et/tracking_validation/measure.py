@@ -93,10 +93,11 @@ class Memory:
         self.path = path
         self._known: dict[tuple[str, str], tuple[float, bool]] = {}
         if path is not None and path.is_file():
-            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            text = path.read_text(encoding="utf-8", errors="replace")
+            for number, line in enumerate(text.splitlines(), 1):
                 try:
                     self._take(json.loads(line))
-                except (ValueError, KeyError, TypeError):
+                except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                     # The last line of a run that was killed.
                     print(f"{path} line {number} is damaged and left out", file=sys.stderr)
 

@@ -15,6 +15,7 @@ import torch
 
 from pytracking_et.errors import CheckpointError
 from pytracking_et.files import atomic_path
+from pytracking_et.network.weights import load_tensors
 from pytracking_et.version import __version__
 
 FORMAT = 1
@@ -33,7 +34,7 @@ def load(path: Path) -> dict[str, Any]:
         CheckpointError: unreadable or of another format.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = load_tensors(path)
     except Exception as error:
         raise CheckpointError(
             f"training checkpoint {path} cannot be read ({error}); delete it or start with --fresh"

@@ -115,8 +115,10 @@ class Meter:
 
 def progress_bar(stage: str, total: int, done: int, show: bool) -> Any:
     """A bar in samples (rate and time left); on a pipe or file one line a minute at most."""
-    interval = 1.0 if sys.stderr.isatty() else 60.0
+    terminal = sys.stderr is not None and sys.stderr.isatty()  # None under pythonw
+    interval = 1.0 if terminal else 60.0
     return tqdm(
-        total=total, initial=done, desc=stage, unit="sample", disable=not show,
-        mininterval=interval, smoothing=0.05, dynamic_ncols=sys.stderr.isatty(),
+        total=total, initial=done, desc=stage, unit="sample",
+        disable=not show or sys.stderr is None, mininterval=interval, smoothing=0.05,
+        dynamic_ncols=terminal,
     )  # fmt: skip

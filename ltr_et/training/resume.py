@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pytracking_et.errors import PytrackingETError
+from pytracking_et.errors import CheckpointError, PytrackingETError
+from pytracking_et.files import reading
 from pytracking_et.network.weights import fingerprint
 
 from ..settings import Settings
@@ -43,7 +44,8 @@ def check(state: Mapping[str, Any], settings: Settings, path: Path) -> None:
     """
     if "settings" not in state:
         return
-    stored = json.loads(state["settings"])
+    with reading(path, CheckpointError, "delete it or start with --fresh"):
+        stored = dict(json.loads(state["settings"]).items())
     now = json.loads(settings.to_json())
     changes = [
         *_differing(stored, now, ("seed", "network")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write trackers.ini for the interpreter that runs this."""
-    from ..integrations.vot_registry import make_entry, tracker_words, write_entry
+    from ..integrations.vot_registry import make_entry, toolkit_notice, tracker_words, write_entry
     from ..live.run import parameter_for
     from ..network import weights
     from ..tracker import plugins
@@ -34,4 +35,6 @@ def run(args: argparse.Namespace) -> int:
     print(
         f"\nnow, in {path.parent.resolve()}:\n  vot test {entry.name}\n  vot evaluate {entry.name}"
     )
+    if notice := toolkit_notice():
+        print(notice, file=sys.stderr)
     return 0

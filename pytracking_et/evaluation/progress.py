@@ -19,7 +19,8 @@ class Progress:
     Args:
         units: what is to be run.
         bar: a bar; default: where `stream` is a terminal. Otherwise one line a finished sequence.
-        stream: default stderr, so that a table on stdout can be piped.
+        stream: default stderr, so that a table on stdout can be piped; under pythonw there is
+            none, and nothing is shown.
     """
 
     def __init__(self, units: list[Unit], bar: bool | None = None, stream: TextIO | None = None):
@@ -27,9 +28,8 @@ class Progress:
         self.stream = stream or sys.stderr
         self.finished = 0
         self._frames = [0] * len(units)
-        show = self.stream.isatty() if bar is None else bar
         self._bar = None
-        if show:
+        if self.stream is not None and (self.stream.isatty() if bar is None else bar):
             self._bar = tqdm(
                 total=sum(len(unit.frames) for unit in units),
                 unit=" frames",
@@ -64,6 +64,8 @@ class Progress:
 
     def note(self, text: str) -> None:
         """A line of text, above the bar if there is one; a terminal's encoding may lack letters."""
+        if self.stream is None:
+            return
         text = printable(text, self.stream)
         if self._bar is not None:
             self._bar.write(text, file=self.stream)

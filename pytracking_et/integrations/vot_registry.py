@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ..errors import ParameterError, PytrackingETError
@@ -107,6 +108,21 @@ def make_entry(name: str, arguments: Sequence[str], python: str = sys.executable
         )
     path = None if _importable(python) else str(Path(__file__).resolve().parents[2])
     return Entry(name, command_line([python, "-m", MODULE, *arguments]), path)
+
+
+def toolkit_notice() -> str | None:
+    """What does not work in the vot-toolkit that is installed beside us; None: everything does."""
+    try:
+        found = version("vot-toolkit")
+    except PackageNotFoundError:
+        return None
+    numbers = [int(word) for word in re.findall(r"\d+", found)[:2]]
+    if numbers < [0, 8]:
+        return None
+    return (
+        f"notice: vot-toolkit {found} is installed, in which multistart, supervised and real-time "
+        "experiments fail with any tracker; for those: pip install 'pytracking-et[vot]'"
+    )
 
 
 def _importable(python: str) -> bool:

@@ -268,8 +268,11 @@ def _has_window(displays: Sequence[Display]) -> bool:
 def _progress(
     source: CaptureSource | ImageSource, displays: Sequence[Display], stack: ExitStack
 ) -> Any:
-    """Progress bar with the time left for files; nothing where a window shows the video."""
-    if source.live or _has_window(displays):
+    """Progress bar with the time left for files; nothing where a window shows the video.
+
+    Under pythonw there is no stderr to show it on.
+    """
+    if source.live or _has_window(displays) or sys.stderr is None:
         return None
     from tqdm import tqdm
 

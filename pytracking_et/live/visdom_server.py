@@ -75,7 +75,7 @@ def answers(server: str, port: int, timeout: float = 1.0) -> bool:
     try:
         with urlopen(request, timeout=timeout) as response:
             return isinstance(json.loads(response.read()), list)
-    except (URLError, OSError, ValueError, HTTPException):
+    except (URLError, OSError, ValueError, RecursionError, HTTPException):
         return False
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -101,6 +102,7 @@ def _fetch(item: Published, part: Path) -> None:
                     unit="B",
                     unit_scale=True,
                     desc=item.file,
+                    disable=sys.stderr is None,  # under pythonw
                 ) as bar,
             ):
                 for block in iter(lambda: answer.read(_BLOCK), b""):

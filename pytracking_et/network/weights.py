@@ -11,8 +11,10 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import pickletools
 import re
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,9 @@ PACKAGE_WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
 SUFFIXES = (".safetensors", ".npz", ".pth", ".pt", ".tar")
 # Where a state dict may lie inside a PyTorch checkpoint; "net" is pytracking's ltr.
 _STATE_KEYS = ("state_dict", "net", "model")
+# Files of PyTorch before 1.6: magic number, protocol, system, content, keys of the storages.
+_PICKLES_BEFORE_1_6 = 5
+_LONGEST_WORD = 10_000
 # How many names an error lists before it counts the rest.
 _LISTED = 8
 
@@ -192,11 +197,47 @@ def _read_npz(path: Path) -> Mapping[str, Any]:
         raise _unreadable(path, error) from error
 
 
-def _read_torch(path: Path) -> Mapping[str, Any]:
+def load_tensors(path: Path) -> Any:
+    """Content of a PyTorch file: tensors, numbers and text, on the CPU.
+
+    Raises whatever zipfile, pickletools and torch do with a damaged file.
+    """
     import torch
 
+    # torch searches its own error text, which holds the names it refused, in time that grows with
+    # their length squared: in a damaged file, where a name may run on for megabytes, hours.
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        words = (word for operand in _texts(path) for word in operand.split())
+        if any(len(word) > _LONGEST_WORD for word in words):
+            raise pickle.UnpicklingError("not a PyTorch file")
+    except ValueError as error:
+        raise pickle.UnpicklingError("not a PyTorch file") from error
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _texts(path: Path) -> Iterator[str]:
+    """Names and texts in the instructions of a PyTorch file's pickles; nothing is executed."""
+    with path.open("rb") as stream:
+        zipped = stream.read(2) == b"PK"
+        stream.seek(0)
+        if not zipped:
+            for _ in range(_PICKLES_BEFORE_1_6):
+                yield from (
+                    text for _, text, _ in pickletools.genops(stream) if isinstance(text, str)
+                )
+            return
+        with zipfile.ZipFile(stream) as archive:
+            for name in archive.namelist():
+                if name.endswith("data.pkl"):
+                    content = archive.read(name)
+                    yield from (
+                        text for _, text, _ in pickletools.genops(content) if isinstance(text, str)
+                    )
+
+
+def _read_torch(path: Path) -> Mapping[str, Any]:
+    try:
+        return load_tensors(path)
     except pickle.UnpicklingError as error:
         # torch's own text advises weights_only=False, which would run whatever the file holds.
         foreign = re.search(r"GLOBAL ([\w.]+)", str(error))

@@ -38,6 +38,17 @@ def test_lines_in_a_log():
     ]
 
 
+@pytest.mark.parametrize("bar", [None, True, False])
+def test_nothing_without_a_stream(monkeypatch, bar):
+    """Under pythonw there is no stderr."""
+    monkeypatch.setattr("sys.stderr", None)
+    progress = Progress(UNITS, bar)
+    progress.outcome(0, done(10))
+    progress.outcome(1, Outcome(None, 1.0, "failed", "ImageError: broken"))
+    progress.close()
+    assert progress.finished == 2
+
+
 def test_times_of_zero_are_no_division():
     stream = io.StringIO()
     Progress(UNITS, stream=stream).outcome(0, done(10, 0.0))

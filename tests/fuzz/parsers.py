@@ -31,6 +31,7 @@ from ltr_et.dataset.pack import open_pack
 from ltr_et.search.__main__ import Overlaps
 from ltr_et.settings import Settings, override
 from ltr_et.tracking_validation.__main__ import parse_grid
+from ltr_et.tracking_validation.measure import Memory
 from ltr_et.training import checkpoint
 from ltr_et.training.log import read_log
 from pytracking_et.analysis import attributes, plot_results, readers, vot
@@ -312,6 +313,7 @@ def read_answer(path: Path) -> None:
 
 
 def record(folder: Path) -> Path:
+    folder = folder / "pytracking"
     for name in pytracking_checkout._NEEDED:
         text(name, "run_sequence")(folder)
     pytracking_checkout.install(folder)
@@ -481,6 +483,9 @@ PARSERS = [
     Parser("grid", text(
         "g", "lr=0.5,0.6"
     ), lambda path: list(parse_grid([path.read_bytes().decode("utf-8", "replace")]))),
+    Parser("validation runs", text(
+        "runs.jsonl", '{"subject": "s", "label": "l", "clip": "c", "runs": {"k": [0.5, false]}}\n'
+    ), Memory),
     Parser("architecture", text(
         "a", LT_MOBILE
     ), lambda path: Architecture.parse(path.read_bytes().decode("utf-8", "replace"))),

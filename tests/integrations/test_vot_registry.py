@@ -5,6 +5,7 @@ import configparser
 import shlex
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,23 @@ class TestCommand:
         expected = [sys.executable, "-m", vot_registry.MODULE, *words]
         assert section["command"] == command_line(expected)
         assert "vot evaluate pytracking_et_lt_mobile" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        ("version", "told"),
+        [("0.7.4", False), ("0.8.0", True), ("0.9.0", True), ("1.0", True), (None, False)],
+    )
+    def test_a_toolkit_that_fails_is_told(
+        self, tmp_path, checkpoint, capsys, monkeypatch, version, told
+    ):
+        def installed(name):
+            if version is None:
+                raise PackageNotFoundError(name)
+            return version
+
+        monkeypatch.setattr(vot_registry, "version", installed)
+        assert main(["vot-init", str(tmp_path), "--checkpoint", str(checkpoint)]) == 0
+        error = capsys.readouterr().err
+        assert (f"vot-toolkit {version}" in error and "multistart" in error) == told
 
     def test_missing_weights_are_told_at_once(self, tmp_path, capsys):
         assert main(["vot-init", str(tmp_path), "--checkpoint", "gone.npz"]) == 2

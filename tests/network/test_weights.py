@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -131,9 +133,27 @@ def truncated_safetensors(path):
     path.write_bytes(path.read_bytes()[:-4])
 
 
+def long_name(zipped):
+    """A file whose damage makes one name of megabytes, which torch would search for hours."""
+
+    def write(path):
+        torch.save({"net": state_of(Small())}, path, _use_new_zipfile_serialization=zipped)
+        whole, name = path.read_bytes(), b"torch._utils\n"
+        if not zipped:
+            path.write_bytes(whole.replace(name, b"x" * 3_000_000 + b"\n"))
+            return
+        with zipfile.ZipFile(io.BytesIO(whole)) as old, zipfile.ZipFile(path, "w") as new:
+            for record in old.namelist():
+                new.writestr(record, old.read(record).replace(name, b"x" * 3_000_000 + b"\n"))
+
+    return write
+
+
 @pytest.mark.parametrize(
     ("name", "write", "words"),
     [
+        ("long.pth", long_name(True), "not a PyTorch file"),
+        ("long_old.pth", long_name(False), "not a PyTorch file"),
         ("gone.pth", lambda path: None, "do not exist"),
         ("code.pth", lambda p: torch.save({"state_dict": Foreign()}, p), "print.*never done"),
         ("old.pth", lambda p: p.write_bytes(pickle.dumps({"a": 1}, 4)), "not a PyTorch file"),

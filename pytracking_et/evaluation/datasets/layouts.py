@@ -67,6 +67,8 @@ def _from_row(root: Path, dataset: str, row: Mapping[str, Any], source: object) 
         raise DatasetError(f"{source}: {row['name']!r} has nz {digits}; digits of a frame's name")
     if not 0 <= first <= last < 2**31:
         raise DatasetError(f"{source}: {row['name']} has no frames ({first} to {last})")
+    if any("\0" in str(row[key]) for key in ("path", "anno_path", "ext")):
+        raise DatasetError(f"{source}: {row['name']!r} has a zero byte in its path")
     # A table written on Windows may hold backslashes; forward slashes work on every system.
     folder, file = (root / str(row[key]).replace("\\", "/") for key in ("path", "anno_path"))
     frames = NumberedFrames(str(folder), first, last, digits, str(row["ext"]))

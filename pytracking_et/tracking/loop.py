@@ -14,13 +14,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..boxes import Box, Prediction, as_box
 from ..errors import BoxError, ParameterError
+from .association import Association, Candidates
 from .crop import context_side, crop, crop_origin, mean_color, round_half_away, search_side
-from .decode import Choice, decode
+from .decode import Cells, Choice, decode, peaks
 from .image import Color, Image, as_three_channels
 from .parameters import Parameters
 
 # Largest factor between the given box and the network's, per side, that still calibrates.
 CALIBRATION_LIMIT = 1.5
+# `lost` turns on below the one and off above the other, in either case after so many frames.
+LOST_BELOW, FOUND_ABOVE, TURN_AFTER = 0.4, 0.6, 3
 
 
 class Engine(Protocol):
@@ -39,6 +42,8 @@ class Loop:
     Attributes:
         score_map: (S, S) float32 of the last step, 0..1, for display; None before.
         search_crop: (S', S', 3) uint8 RGB that the last step looked at; None before.
+        candidates: what looked like the target in the last step; None before.
+        lost: whether the target is gone, as far as score and association tell.
     """
 
     def __init__(self, engine: Engine, parameters: Parameters | None = None) -> None:
@@ -46,6 +51,8 @@ class Loop:
         self.parameters = parameters or Parameters()
         self.score_map: NDArray[np.float32] | None = None
         self.search_crop: Image | None = None
+        self.candidates: Candidates | None = None
+        self.lost = False
         self._center: NDArray[np.float64] | None = None
 
     def start(self, image: Image, box: ArrayLike, color: Color = "rgb") -> None:
@@ -74,10 +81,13 @@ class Loop:
         self._ratio, self._shift = np.ones(2), np.zeros(2)
         if settings.calibrate > 0:
             self._calibrate(image, color)
-        self.score_map = self.search_crop = None
+        self.score_map = self.search_crop = self.candidates = None
+        self.lost, self._turns = False, 0
+        self._association = Association(center, self._size)
 
     def _calibrate(self, image: Image, color: Color) -> None:
-        choice, middle, scale = self._look(image, color)
+        cells, middle, scale = self._look(image, color)
+        choice = cells.choice(cells.best())
         found = choice.size / scale
         # An answer that misses the given box by more says nothing about how boxes are drawn.
         limits = 1 / CALIBRATION_LIMIT, CALIBRATION_LIMIT
@@ -121,13 +131,33 @@ class Loop:
             ParameterError: `start` has not been called.
         """
         image = as_three_channels(image)
-        choice, middle, scale = self._look(image, color)
-        if choice.score >= self.parameters.hold_below:
+        cells, middle, scale = self._look(image, color)
+        best = cells.best()
+        found = peaks(cells, best)
+        boxes = cells.boxes(found, middle, scale)
+        scores = np.array([cells.score[cell] for cell in found], np.float64)
+        target: int | None = found.index(best)
+        if self.parameters.association:
+            target = self._association.choose(boxes, scores, found.index(best))
+        self.candidates = Candidates(boxes, scores, target)
+        choice = cells.choice(best if target is None else found[target])
+        if target is None:
+            limits = np.array([image.shape[1], image.shape[0]], np.float64)
+            self._center = np.clip(self._require_center() + self._association.shift, 0, limits)
+        elif choice.score >= self.parameters.hold_below:
             self._move(choice, middle, scale, image.shape[1], image.shape[0])
+        self._judge(0.0 if target is None else choice.score)
         return Prediction(self.box, choice.score)
 
-    def _look(self, image: Image, color: Color) -> tuple[Choice, NDArray[np.float64], float]:
-        """Best cell, the place in the frame of the crop's middle, search pixels per frame pixel."""
+    def _judge(self, score: float) -> None:
+        """Turn `lost` over only where several frames in a row say so."""
+        against = score > FOUND_ABOVE if self.lost else score < LOST_BELOW
+        self._turns = self._turns + 1 if against else 0
+        if self._turns == TURN_AFTER:
+            self.lost, self._turns = not self.lost, 0
+
+    def _look(self, image: Image, color: Color) -> tuple[Cells, NDArray[np.float64], float]:
+        """Cells, the place in the frame of the crop's middle, search pixels per frame pixel."""
         center, settings = self._require_center(), self.parameters
         side = context_side(self._size[0], self._size[1], settings.context)
         scale = settings.template_size / side
@@ -140,8 +170,8 @@ class Loop:
             scale = self._search_size / region
         score, distances = self.engine.track(patch)
         self.score_map, self.search_crop = score, patch
-        choice = decode(score, distances, self._size * scale, self._search_size, settings)
-        return choice, center, scale
+        cells = decode(score, distances, self._size * scale, self._search_size, settings)
+        return cells, center, scale
 
     def _move(
         self, choice: Choice, middle: NDArray[np.float64], scale: float, width: int, height: int

@@ -35,6 +35,8 @@ class Parameters:
             one, 0 (published: not at all) .. 1: the network is asked for the box it was just given,
             and what it gets wrong there in size and place is taken off later boxes.
         hold_below: where the best score is lower, the box stays as it was; 0 never holds.
+        association: whether several peaks of the score map are told apart by what was where in
+            the frames before (see `association`); without, the best-ranked cell is always taken.
     """
 
     template_size: int = 127
@@ -50,6 +52,7 @@ class Parameters:
     minimum_size: float = 10.0
     calibrate: float = 0.0
     hold_below: float = 0.0
+    association: bool = False
 
     def __post_init__(self) -> None:
         """Check ranges.
@@ -61,6 +64,8 @@ class Parameters:
             raise ParameterError(f"size_smoothing is {self.size_smoothing!r}; use once or twice")
         if self.anchor not in ("state", "crop"):
             raise ParameterError(f"anchor is {self.anchor!r}; use state or crop")
+        if not isinstance(self.association, bool):
+            raise ParameterError(f"association is {self.association!r}; use True or False")
         if self.template_size not in (127, 128):
             raise ParameterError(
                 f"template_size is {self.template_size}; the networks take 127 or 128"

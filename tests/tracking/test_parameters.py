@@ -20,6 +20,7 @@ def test_defaults_are_the_published_constants():
         anchor="state",
         minimum_size=10,
         hold_below=0,
+        association=False,
     )
 
 
@@ -32,6 +33,7 @@ def test_defaults_are_the_published_constants():
         ({"search_size": 250}, "search_size is 250"),
         ({"window_influence": 1.5}, "window_influence is 1.5"),
         ({"lr": float("nan")}, "lr is nan"),
+        ({"association": "yes"}, "association is 'yes'; use True or False"),
         ({"penalty_k": -1}, "penalty_k is -1"),
         ({"window_influense": 0.2}, "did you mean 'window_influence'"),
         ({"zzz": 0.2}, "unknown tracking parameter 'zzz'; one of"),

@@ -35,6 +35,9 @@ Array = NDArray[np.float64]
 
 # Rate at which the remembered size of a track follows what is seen.
 SIZE_RATE = 0.3
+# The same for its colours, where they differ by less than the gate: what passes before the target
+# is not to be learnt.
+LOOK_RATE, LOOK_GATE = 0.1, 0.5
 # A peak this near the target (share of the target's width and height) is a part of it, not another.
 PART_OF_TARGET = 0.5
 
@@ -66,6 +69,7 @@ class Odds:
         gone, other_gone: cost of a track that is not seen.
         new: cost of a peak that belongs to no track.
         score: weight of the log-odds of the score for the target's peak.
+        look: weight of the difference in colours, 0 (the same) .. 1.
         doubt: odds that another decision than the published one needs.
         memory: frames for which a look-alike that is not seen is remembered.
         patience: frames for which the box rests at most.
@@ -80,6 +84,7 @@ class Odds:
     other_gone: float = 1.5
     new: float = 1.5
     score: float = 1.0
+    look: float = 15.0
     doubt: float = 0.6
     memory: int = 10
     patience: int = 15
@@ -103,27 +108,33 @@ class Association:
         shift: (2,) common motion of the last frame in pixels, for a target that is not seen.
     """
 
-    def __init__(self, center: Array, size: Array, odds: Odds | None = None) -> None:
+    def __init__(
+        self, center: Array, size: Array, look: NDArray[np.float32], odds: Odds | None = None
+    ) -> None:
         self.odds = odds or Odds()
         self.shift = np.zeros(2)
         self._places = center[None].copy()
         self._sizes = np.log(size)[None].copy()
+        self._looks = look[None].copy()
         self._unseen = np.zeros(1)
 
-    def choose(self, boxes: Box, scores: Array, published: int) -> int | None:
+    def choose(
+        self, boxes: Box, scores: Array, looks: NDArray[np.float32], published: int
+    ) -> int | None:
         """Row of the target's peak; None where none of them is the target.
 
         Args:
             boxes: (N, 4) x, y, w, h in pixels of the frame, at most five.
             scores: (N,).
+            looks: (N, D) of `appearance.looks`.
             published: row that the published ranking takes.
         """
         count = len(boxes)
         centers, sizes = boxes[:, :2] + boxes[:, 2:] / 2, np.log(boxes[:, 2:])
         if count == 1 and len(self._places) == 1:
-            self._see(0, centers[0], sizes[0])
+            self._see(0, centers[0], sizes[0], looks[0])
             return 0
-        options, costs, motions = self._weigh(centers, sizes, scores)
+        options, costs, motions = self._weigh(centers, sizes, scores, looks)
         odds = np.bincount(options[:, 0], np.exp(costs.min() - costs), count + 1)
         best = int(odds.argmax())
         clear = odds[best] >= self.odds.doubt * odds.sum()
@@ -132,11 +143,11 @@ class Association:
             best = published
         agree = np.flatnonzero(options[:, 0] == best)
         row = agree[costs[agree].argmin()]
-        self._follow(options[row], motions[row], centers, sizes)
+        self._follow(options[row], motions[row], centers, sizes, looks)
         return None if best == count else best
 
     def _weigh(
-        self, centers: Array, sizes: Array, scores: Array
+        self, centers: Array, sizes: Array, scores: Array, looks: NDArray[np.float32]
     ) -> tuple[NDArray[np.intp], Array, Array]:
         """Matchings (H, K), their costs (H,) and common motions (H, 2) in pixels."""
         odds, tracks, count = self.odds, len(self._places), len(centers)
@@ -151,6 +162,7 @@ class Association:
         costs[:, :count] = (steps**2).sum(-1) / (2 * place[:, None])
         costs[:, :count] += (changes**2).sum(-1) / (2 * shape[:, None])
         costs[:, :count] += np.log(place * shape)[:, None]
+        costs[:, :count] += odds.look * (1 - self._looks @ looks.T)
         sure = np.clip(scores, 1e-3, 1 - 1e-3)
         costs[0, :count] -= odds.score * np.log(sure / (1 - sure))
         costs[:, count] = np.where(target, odds.gone, odds.other_gone)
@@ -166,12 +178,19 @@ class Association:
         total += np.log(stiffness) + odds.new * (count - matched.sum(1))
         return options, total, pull / stiffness[:, None] * scale
 
-    def _follow(self, option: NDArray[np.intp], shift: Array, centers: Array, sizes: Array) -> None:
+    def _follow(
+        self,
+        option: NDArray[np.intp],
+        shift: Array,
+        centers: Array,
+        sizes: Array,
+        looks: NDArray[np.float32],
+    ) -> None:
         count = len(centers)
         self.shift = shift
         for track, peak in enumerate(option):
             if peak < count:
-                self._see(track, centers[peak], sizes[peak])
+                self._see(track, centers[peak], sizes[peak], looks[peak])
             else:
                 self._places[track] += shift
                 self._unseen[track] += 1
@@ -184,9 +203,13 @@ class Association:
         kept = [0, *known[: MOST_PEAKS - 1 - len(new)]]
         self._places = np.concatenate([self._places[kept], centers[new]])
         self._sizes = np.concatenate([self._sizes[kept], sizes[new]])
+        self._looks = np.concatenate([self._looks[kept], looks[new]])
         self._unseen = np.concatenate([self._unseen[kept], np.zeros(len(new))])
 
-    def _see(self, track: int, center: Array, size: Array) -> None:
+    def _see(self, track: int, center: Array, size: Array, look: NDArray[np.float32]) -> None:
         self._places[track] = center
         self._sizes[track] += SIZE_RATE * (size - self._sizes[track])
         self._unseen[track] = 0
+        if 1 - float(self._looks[track] @ look) < LOOK_GATE:
+            mixed = (1 - LOOK_RATE) * self._looks[track] + LOOK_RATE * look
+            self._looks[track] = mixed / max(float(np.linalg.norm(mixed)), 1e-6)

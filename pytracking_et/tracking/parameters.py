@@ -20,6 +20,8 @@ class Parameters:
         search_size: side of the search crop in pixels.
         small_search_size: the same for targets that cover less than `small_target` of the first
             frame, which move by more than their own size.
+        sure_shrink: by how many pixels the search crop is smaller after a frame in which the target
+            was sure, alone and slow; a multiple of 32.
         small_target: that share, 0..1; 0 turns the larger crop off.
         context: margin around the target, as a share of width plus height, in both crops.
         penalty_k: how strongly a change of size or shape lowers a cell's score.
@@ -42,6 +44,7 @@ class Parameters:
     template_size: int = 127
     search_size: int = 256
     small_search_size: int = 288
+    sure_shrink: int = 0
     small_target: float = 0.004
     context: float = 0.5
     penalty_k: float = 0.007
@@ -74,6 +77,12 @@ class Parameters:
             value = getattr(self, name)
             if value < 128 or value % 32:
                 raise ParameterError(f"{name} is {value}; use a multiple of 32, at least 128")
+        smallest = min(self.search_size, self.small_search_size) - self.sure_shrink
+        if self.sure_shrink < 0 or self.sure_shrink % 32 or smallest < 128:
+            raise ParameterError(
+                f"sure_shrink is {self.sure_shrink}; use a multiple of 32 that leaves 128 of "
+                "search_size and small_search_size"
+            )
         for name in ("small_target", "window_influence", "lr", "calibrate", "hold_below"):
             value = getattr(self, name)
             if not 0 <= value <= 1:

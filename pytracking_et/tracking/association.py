@@ -6,17 +6,17 @@ look-alikes alike, and every peak is given to the track whose place and size it 
 
 Each frame, all one-to-one matchings of tracks with peaks are weighed (at most 5 with 5, 1546 of
 them): how far each track moved beside a motion common to all, which is the camera's and is taken
-out in closed form, how its size changed, which tracks end and which peaks begin. Their weights,
-summed over the matchings that give the target the same peak, are the odds of that peak. Other than
-the published choice is taken only where the odds are clear; where they say that none of the peaks
-is the target, the box rests, for a while. Where there is one peak and never was another, nothing is
-weighed: the published decision stays as it is.
+out in closed form, how its size and its colours changed, which tracks end and which peaks begin.
+Their weights, summed over the matchings that give the target the same peak, are the odds of that
+peak. Other than the published choice is taken only where the odds are clear; where they say that
+none of the peaks is the target, the box rests, for a while. Where there is one peak and no
+look-alike is remembered, nothing is weighed: the published decision stays as it is.
 
 After KeepTrack (Mayer, Danelljan, Paudel and Van Gool, "Learning Target Candidate Association to
 Keep Track of What Not to Track", ICCV 2021), which matches candidates of two frames by a learnt
-graph network on appearance features. Here nothing is learnt and no feature is asked of the
-network: tracks outlive frames in which they are hidden, the matching is exact and its doubt known,
-and camera motion is a term of its own.
+graph network on appearance features. Here nothing is learnt, and colours of the crop stand for
+appearance (`appearance`), so that every engine will do; tracks outlive frames in which they are
+hidden, the matching is exact and its doubt known, and camera motion is a term of its own.
 """
 
 from __future__ import annotations
@@ -84,10 +84,10 @@ class Odds:
     other_gone: float = 1.5
     new: float = 1.5
     score: float = 1.0
-    look: float = 15.0
+    look: float = 30.0
     doubt: float = 0.6
     memory: int = 10
-    patience: int = 15
+    patience: int = 5
 
 
 @lru_cache(maxsize=64)

@@ -14,6 +14,7 @@ from .engines import create
 from .network import weights
 from .tracker import plugins
 from .tracker.params import loop_parameters
+from .tracking.association import Candidates
 from .tracking.image import Color, check_color
 from .tracking.loop import Loop
 
@@ -93,6 +94,16 @@ class ETTracker:
     def box(self) -> NDArray[np.float64]:
         """Where the target is believed to be: (4,) x, y, w, h in pixels."""
         return self._loop.box
+
+    @property
+    def candidates(self) -> Candidates | None:
+        """What looked like the target in the last update: boxes, scores, and which it is."""
+        return self._loop.candidates
+
+    @property
+    def lost(self) -> bool:
+        """Whether the target is gone: it turns after some frames in a row that say so."""
+        return self._loop.lost
 
     @property
     def score_map(self) -> NDArray[np.float32] | None:

@@ -116,6 +116,7 @@ class TestParameterFiles:
             ("anchor", "crop"),
             ("minimum_size", 60),
             ("hold_below", 1.0),
+            # `association` and `sure_shrink` need scenes: tests/tracking/test_association.py.
             # `calibrate` needs a network that finds the target: tests/tracking/test_loop.py.
         ],
     )

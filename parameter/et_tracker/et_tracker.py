@@ -8,6 +8,10 @@ def parameters() -> TrackerParams:
     params = TrackerParams()
     params.network = "et_tracker"
     params.use_checkpoint_parameters = True
+    # Less to see is fewer look-alikes to take, and three quarters of the work.
+    params.search_size = 224
+    params.small_search_size = 256
+    params.association = True
     # Which weights are sure of themselves is theirs alone: benchmarks/low_score.py measures it.
     params.object_presence_score_threshold = 0.99
     return params

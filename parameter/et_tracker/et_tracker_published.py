@@ -18,4 +18,5 @@ def parameters() -> TrackerParams:
     params.size_smoothing = "twice"
     params.anchor = "state"
     params.minimum_size = 10
+    params.association = False
     return params

@@ -26,7 +26,7 @@ from .host import package_version
 # LayerNormalization is one operator from here on; both runtimes know it well.
 OPSET = 17
 TEMPLATES = (127, 128)
-SEARCHES = (256, 288)
+SEARCHES = (224, 256, 288)
 
 Progress = Callable[[str], None]
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..boxes import iou
 from ..network.constants import STRIDE
 from .parameters import Parameters
 
 # Keeps ratios finite where a cell predicts a box without width or height.
 TINY = 1e-6
+# A local maximum below this share of the best score is no peak (0.3 or 0.4: the same boxes).
+LEAST_SHARE = 0.3
+# Of peaks whose boxes overlap by more, one stays: they are one object.
+SAME_OBJECT = 0.5
+# Peaks kept, best first.
+MOST_PEAKS = 5
 
 Map = NDArray[np.float32]
 
@@ -76,14 +84,89 @@ def penalties(
     return np.exp(-(size * shape - 1) * penalty_k)
 
 
+@dataclass(frozen=True)
+class Cells:
+    """Every cell of a search crop as a possible answer.
+
+    Attributes:
+        score: (S, S), 0..1.
+        offset: (S, S, 2) x, y from the crop's centre to the middle of the cell's box, in search
+            pixels.
+        size: (S, S, 2) width and height of the box in search pixels.
+        penalty: (S, S) factor 0..1 for the box's change of size and shape.
+        ranking: (S, S) penalised, windowed score.
+    """
+
+    score: Map
+    offset: NDArray[np.float64]
+    size: NDArray[np.float64]
+    penalty: NDArray[np.float64]
+    ranking: NDArray[np.float64]
+
+    def best(self) -> tuple[int, int]:
+        """Row and column of the cell that ranks highest."""
+        row, column = np.unravel_index(int(np.argmax(self.ranking)), self.ranking.shape)
+        return int(row), int(column)
+
+    def boxes(
+        self, cells: Sequence[tuple[int, int]], middle: NDArray[np.float64], scale: float
+    ) -> NDArray[np.float64]:
+        """Boxes (N, 4) x, y, w, h of cells in pixels of the frame.
+
+        Args:
+            cells: row and column of each.
+            middle: x, y of the crop's centre in the frame.
+            scale: search pixels per frame pixel.
+        """
+        at = tuple(np.array(cells).T)
+        size = self.size[at] / scale
+        corner = middle + self.offset[at] / scale - size / 2
+        return np.concatenate([corner, size], axis=1)
+
+    def choice(self, cell: tuple[int, int]) -> Choice:
+        """One cell."""
+        score, penalty = float(self.score[cell]), float(self.penalty[cell])
+        return Choice(self.offset[cell], self.size[cell], score, penalty, cell)
+
+
+def local_maxima(score: Map) -> NDArray[np.bool_]:
+    """Cells (S, S) that none of their eight neighbours exceeds."""
+    padded = np.pad(score, 1, constant_values=-np.inf)
+    rows = np.maximum(np.maximum(padded[:-2], padded[1:-1]), padded[2:])
+    return np.greater_equal(score, np.maximum(np.maximum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:]))
+
+
+def peaks(cells: Cells, best: tuple[int, int]) -> list[tuple[int, int]]:
+    """One cell for each thing in the crop that looks like the target, best score first.
+
+    Args:
+        cells: of the crop.
+        best: the cell that ranks highest; it stands for its object, though a neighbour may score
+            more.
+    """
+    score = cells.score
+    rows, columns = np.nonzero(local_maxima(score) & (score >= LEAST_SHARE * score.max()))
+    order = np.argsort(-score[rows, columns], kind="stable")
+    found = [best, *((int(rows[i]), int(columns[i])) for i in order)]
+    if len(found) == 2 and found[1] == best:
+        return [best]
+    boxes = cells.boxes(found, np.zeros(2), 1.0)
+    overlaps = iou(boxes[:, None], boxes[None])
+    kept = [0]
+    for row in range(1, len(found)):
+        if len(kept) < MOST_PEAKS and not (overlaps[row, kept] > SAME_OBJECT).any():
+            kept.append(row)
+    return sorted((found[row] for row in kept), key=lambda cell: -score[cell])
+
+
 def decode(
     score: Map,
     distances: Map,
     target: NDArray[np.float64],
     search_size: int,
     parameters: Parameters,
-) -> Choice:
-    """Choose the cell with the best penalised, windowed score.
+) -> Cells:
+    """Boxes of all cells, and how the cells rank.
 
     Args:
         score: (S, S), 0..1.
@@ -100,14 +183,6 @@ def decode(
     penalty = penalties(width, height, target, parameters.penalty_k)
     influence = parameters.window_influence
     ranking = penalty * score * (1 - influence) + cosine_window(score.shape[-1]) * influence
-    row, column = np.unravel_index(int(np.argmax(ranking)), ranking.shape)
-    at = (int(row), int(column))
     middle = search_size // 2
-    center = np.array([(x0[at] + x1[at]) / 2, (y0[at] + y1[at]) / 2])
-    return Choice(
-        center - middle,
-        np.array([width[at], height[at]]),
-        float(score[at]),
-        float(penalty[at]),
-        at,
-    )
+    offset = np.stack([(x0 + x1) / 2 - middle, (y0 + y1) / 2 - middle], axis=-1)
+    return Cells(score, offset, np.stack([width, height], axis=-1), penalty, ranking)

@@ -14,13 +14,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..boxes import Box, Prediction, as_box
 from ..errors import BoxError, EngineError, ParameterError
+from .appearance import looks
+from .association import Association, Candidates
 from .crop import context_side, crop, crop_origin, mean_color, round_half_away, search_side
-from .decode import Choice, decode
+from .decode import Cells, Choice, decode, peaks
 from .image import Color, Image, as_three_channels
 from .parameters import Parameters
 
 # Largest factor between the given box and the network's, per side, that still calibrates.
 CALIBRATION_LIMIT = 1.5
+# `lost` turns on below the one and off above the other, in either case after so many frames.
+LOST_BELOW, FOUND_ABOVE, TURN_AFTER = 0.4, 0.6, 3
+# A smaller crop is enough after a frame with at least this score, a step of at most this share of
+# the target's size, and a box of at most this share of that crop. Score and step: measured on the
+# shared sequences and WTRACK (0.9 looks too small too often, and 14 % of the frames cost little).
+SURE_SCORE, SURE_STEP, SURE_SHARE = 0.95, 0.3, 0.8
 
 
 class Engine(Protocol):
@@ -39,6 +47,8 @@ class Loop:
     Attributes:
         score_map: (S, S) float32 of the last step, 0..1, for display; None before.
         search_crop: (S', S', 3) uint8 RGB that the last step looked at; None before.
+        candidates: what looked like the target in the last step; None before.
+        lost: whether the target is gone, as far as score and association tell.
     """
 
     def __init__(self, engine: Engine, parameters: Parameters | None = None) -> None:
@@ -46,6 +56,8 @@ class Loop:
         self.parameters = parameters or Parameters()
         self.score_map: NDArray[np.float32] | None = None
         self.search_crop: Image | None = None
+        self.candidates: Candidates | None = None
+        self.lost = False
         self._center: NDArray[np.float64] | None = None
 
     def start(self, image: Image, box: ArrayLike, color: Color = "rgb") -> None:
@@ -71,13 +83,20 @@ class Loop:
         self.engine.template(_rgb(patch, color))
         self._center, self._size, self._fill = center, target[2:].copy(), fill
         self._search_size = settings.small_search_size if small else settings.search_size
+        self._sure = False
         self._ratio, self._shift = np.ones(2), np.zeros(2)
         if settings.calibrate > 0:
             self._calibrate(image, color)
-        self.score_map = self.search_crop = None
+        self.score_map = self.search_crop = self.candidates = None
+        self.lost, self._turns = False, 0
+        middle = settings.template_size / 2
+        given = target[2:] * settings.template_size / max(side, 1)
+        here = np.concatenate([middle - given / 2, given])[None]
+        self._association = Association(center, self._size, looks(_rgb(patch, color), here)[0])
 
     def _calibrate(self, image: Image, color: Color) -> None:
-        choice, middle, scale = self._look(image, color)
+        cells, middle, scale = self._look(image, color)
+        choice = cells.choice(cells.best())
         found = choice.size / scale
         # An answer that misses the given box by more says nothing about how boxes are drawn.
         limits = 1 / CALIBRATION_LIMIT, CALIBRATION_LIMIT
@@ -122,33 +141,66 @@ class Loop:
             ParameterError: `start` has not been called.
         """
         image = as_three_channels(image)
-        choice, middle, scale = self._look(image, color)
-        if choice.score >= self.parameters.hold_below:
+        cells, middle, scale = self._look(image, color)
+        best = cells.best()
+        found = peaks(cells, best)
+        boxes = cells.boxes(found, middle, scale)
+        scores = np.array([cells.score[cell] for cell in found], np.float64)
+        target: int | None = found.index(best)
+        if self.parameters.association:
+            seen = self._looks(cells, found)
+            target = self._association.choose(boxes, scores, seen, found.index(best))
+        self.candidates = Candidates(boxes, scores, target)
+        choice = cells.choice(best if target is None else found[target])
+        self._sure = len(found) == 1 and target == 0 and self._is_sure(choice, scale)
+        if target is None:
+            limits = np.array([image.shape[1], image.shape[0]], np.float64)
+            self._center = np.clip(self._require_center() + self._association.shift, 0, limits)
+        elif choice.score >= self.parameters.hold_below:
             self._move(choice, middle, scale, image.shape[1], image.shape[0])
+        self._judge(0.0 if target is None else choice.score)
         return Prediction(self.box, choice.score)
 
-    def _look(self, image: Image, color: Color) -> tuple[Choice, NDArray[np.float64], float]:
-        """Best cell, the place in the frame of the crop's middle, search pixels per frame pixel."""
+    def _looks(self, cells: Cells, found: list[tuple[int, int]]) -> NDArray[np.float32]:
+        crop = self.search_crop
+        assert crop is not None
+        return looks(crop, cells.boxes(found, np.full(2, crop.shape[0] / 2), 1.0))
+
+    def _is_sure(self, choice: Choice, scale: float) -> bool:
+        """Whether the target is clear, slow and small enough for a smaller crop to hold it."""
+        step = np.linalg.norm(choice.offset) / np.sqrt(np.prod(self._size * scale))
+        inside = choice.size.max() < SURE_SHARE * (self._search_size - self.parameters.sure_shrink)
+        return bool(choice.score >= SURE_SCORE and step <= SURE_STEP and inside)
+
+    def _judge(self, score: float) -> None:
+        """Turn `lost` over only where several frames in a row say so."""
+        against = score > FOUND_ABOVE if self.lost else score < LOST_BELOW
+        self._turns = self._turns + 1 if against else 0
+        if self._turns == TURN_AFTER:
+            self.lost, self._turns = not self.lost, 0
+
+    def _look(self, image: Image, color: Color) -> tuple[Cells, NDArray[np.float64], float]:
+        """Cells, the place in the frame of the crop's middle, search pixels per frame pixel."""
         center, settings = self._require_center(), self.parameters
         side = context_side(self._size[0], self._size[1], settings.context)
         scale = settings.template_size / side
-        region = round_half_away(search_side(side, settings.template_size, self._search_size))
-        region = max(region, 1)
-        patch = _rgb(crop(image, center, region, self._search_size, self._fill), color)
+        output = self._search_size - (settings.sure_shrink if self._sure else 0)
+        region = max(round_half_away(search_side(side, settings.template_size, output)), 1)
+        patch = _rgb(crop(image, center, region, output, self._fill), color)
         if settings.anchor == "crop":
             # From whole pixels, so that no rounding of former frames is left in the state.
             center = np.array(crop_origin(center, region)) + region / 2
-            scale = self._search_size / region
+            scale = output / region
         score, distances = self.engine.track(patch)
         self.score_map, self.search_crop = score, patch
-        choice = decode(score, distances, self._size * scale, self._search_size, settings)
-        # Any NaN in the maps wins there; held or moved to, the box would never say so.
-        if not np.isfinite([choice.score, *choice.offset, *choice.size]).all():
+        cells = decode(score, distances, self._size * scale, output, settings)
+        # Any NaN in the maps ranks highest; held or moved to, the box would never say so.
+        if not (np.isfinite(cells.ranking).all() and np.isfinite(cells.size).all()):
             raise EngineError(
-                f"the network's answer is not finite (score {choice.score}); the weights or the "
-                "engine are broken: ettrack weights check FILE, or another --engine"
+                f"the network's answer is not finite (score {cells.score[cells.best()]}); the "
+                "weights or the engine are broken: ettrack weights check FILE, or another --engine"
             )
-        return choice, center, scale
+        return cells, center, scale
 
     def _move(
         self, choice: Choice, middle: NDArray[np.float64], scale: float, width: int, height: int

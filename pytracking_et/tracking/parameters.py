@@ -22,6 +22,8 @@ class Parameters:
         search_size: side of the search crop in pixels.
         small_search_size: the same for targets that cover less than `small_target` of the first
             frame, which move by more than their own size.
+        sure_shrink: by how many pixels the search crop is smaller after a frame in which the target
+            was sure, alone and slow; a multiple of 32.
         small_target: that share, 0..1; 0 turns the larger crop off.
         context: margin around the target, as a share of width plus height, in both crops.
         penalty_k: how strongly a change of size or shape lowers a cell's score.
@@ -37,11 +39,14 @@ class Parameters:
             one, 0 (published: not at all) .. 1: the network is asked for the box it was just given,
             and what it gets wrong there in size and place is taken off later boxes.
         hold_below: where the best score is lower, the box stays as it was; 0 never holds.
+        association: whether several peaks of the score map are told apart by what was where in
+            the frames before (see `association`); without, the best-ranked cell is always taken.
     """
 
     template_size: int = 127
     search_size: int = 256
     small_search_size: int = 288
+    sure_shrink: int = 0
     small_target: float = 0.004
     context: float = 0.5
     penalty_k: float = 0.007
@@ -52,6 +57,7 @@ class Parameters:
     minimum_size: float = 10.0
     calibrate: float = 0.0
     hold_below: float = 0.0
+    association: bool = False
 
     def __post_init__(self) -> None:
         """Check ranges.
@@ -63,6 +69,8 @@ class Parameters:
             raise ParameterError(f"size_smoothing is {self.size_smoothing!r}; use once or twice")
         if self.anchor not in ("state", "crop"):
             raise ParameterError(f"anchor is {self.anchor!r}; use state or crop")
+        if not isinstance(self.association, bool):
+            raise ParameterError(f"association is {self.association!r}; use True or False")
         if self.template_size not in (127, 128):
             raise ParameterError(
                 f"template_size is {self.template_size}; the networks take 127 or 128"
@@ -77,6 +85,12 @@ class Parameters:
             value = getattr(self, name)
             if value < 128 or value % 32:
                 raise ParameterError(f"{name} is {value}; use a multiple of 32, at least 128")
+        smallest = min(self.search_size, self.small_search_size) - self.sure_shrink
+        if self.sure_shrink < 0 or self.sure_shrink % 32 or smallest < 128:
+            raise ParameterError(
+                f"sure_shrink is {self.sure_shrink}; use a multiple of 32 that leaves 128 of "
+                "search_size and small_search_size"
+            )
         for name in ("small_target", "window_influence", "lr", "calibrate", "hold_below"):
             value = getattr(self, name)
             if not 0 <= value <= 1:

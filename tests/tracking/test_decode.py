@@ -11,6 +11,11 @@ from pytracking_et.tracking.parameters import Parameters
 FLAT = Parameters(penalty_k=0.0, window_influence=0.0)
 
 
+def best(score, distances, target, side, settings):
+    cells = decode(score, distances, target, side, settings)
+    return cells.choice(cells.best())
+
+
 def maps(cells=16, size=(40.0, 20.0)):
     score = np.zeros((cells, cells), np.float32)
     distances = np.empty((4, cells, cells), np.float32)
@@ -32,7 +37,7 @@ def test_grid_has_the_crop_centre_at_half(cells, search, first, middle):
 def test_best_cell_gives_offset_and_size(row, column):
     score, distances = maps()
     score[row, column] = 0.9
-    choice = decode(score, distances, np.array([40.0, 20.0]), 256, FLAT)
+    choice = best(score, distances, np.array([40.0, 20.0]), 256, FLAT)
     assert choice.cell == (row, column)
     assert choice.offset.tolist() == [(column - 8) * 16, (row - 8) * 16]
     assert choice.size.tolist() == [40, 20]
@@ -44,7 +49,7 @@ def test_asymmetric_distances_move_the_centre():
     score, distances = maps()
     score[8, 8] = 1
     distances[:, 8, 8] = (10, 4, 30, 8)
-    choice = decode(score, distances, np.array([40.0, 12.0]), 256, FLAT)
+    choice = best(score, distances, np.array([40.0, 12.0]), 256, FLAT)
     assert choice.offset.tolist() == [10, 2]
     assert choice.size.tolist() == [40, 12]
 
@@ -52,7 +57,7 @@ def test_asymmetric_distances_move_the_centre():
 def test_window_decides_between_equals_and_keeps_the_score_raw():
     score, distances = maps()
     score[8, 8] = score[2, 2] = 0.7
-    choice = decode(score, distances, np.array([40.0, 20.0]), 256, Parameters(penalty_k=0))
+    choice = best(score, distances, np.array([40.0, 20.0]), 256, Parameters(penalty_k=0))
     assert choice.cell == (8, 8)
     assert choice.score == pytest.approx(0.7)
 
@@ -62,8 +67,8 @@ def test_penalty_prefers_the_known_shape():
     score[8, 7], score[8, 9] = 0.80, 0.78
     distances[:, 8, 7] = (80, 10, 80, 10)
     settings = Parameters(penalty_k=0.1, window_influence=0)
-    assert decode(score, distances, np.array([40.0, 20.0]), 256, settings).cell == (8, 9)
-    assert decode(score, distances, np.array([40.0, 20.0]), 256, FLAT).cell == (8, 7)
+    assert best(score, distances, np.array([40.0, 20.0]), 256, settings).cell == (8, 9)
+    assert best(score, distances, np.array([40.0, 20.0]), 256, FLAT).cell == (8, 7)
 
 
 def test_penalty_against_the_formula():
@@ -83,7 +88,7 @@ def test_a_box_without_area_is_never_chosen_over_one_with():
     score[4, 4], score[8, 8] = 0.9, 0.5
     distances[:, 4, 4] = 0
     with np.errstate(over="raise", invalid="raise", divide="raise"):
-        choice = decode(score, distances, np.array([40.0, 20.0]), 256, Parameters())
+        choice = best(score, distances, np.array([40.0, 20.0]), 256, Parameters())
     assert choice.cell == (8, 8)
 
 

@@ -11,6 +11,7 @@ def test_defaults_are_the_published_constants():
         template_size=127,
         search_size=256,
         small_search_size=288,
+        sure_shrink=0,
         small_target=0.004,
         context=0.5,
         penalty_k=0.007,
@@ -20,6 +21,7 @@ def test_defaults_are_the_published_constants():
         anchor="state",
         minimum_size=10,
         hold_below=0,
+        association=False,
     )
 
 
@@ -36,6 +38,9 @@ def test_defaults_are_the_published_constants():
         ({"context": None}, "context is None"),
         ({"minimum_size": float("inf")}, "minimum_size is inf"),
         ({"search_size": [256]}, "search_size is"),
+        ({"sure_shrink": 16}, "sure_shrink is 16; use a multiple of 32"),
+        ({"sure_shrink": 160}, "leaves 128"),
+        ({"association": "yes"}, "association is 'yes'; use True or False"),
         ({"penalty_k": -1}, "penalty_k is -1"),
         ({"window_influense": 0.2}, "did you mean 'window_influence'"),
         ({"zzz": 0.2}, "unknown tracking parameter 'zzz'; one of"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,10 @@ import pytest
 from pytracking_et.tracker.plugins import VARIABLE
 
 ROOT = Path(__file__).resolve().parents[1]
+
+if hasattr(signal, "SIGHUP"):
+    # Under nohup it is ignored, which children inherit and our commands respect.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -66,6 +66,7 @@ class CaptureSource:
         self.capture = _open_capture(spec, live)
         if not self.capture.isOpened():
             raise SourceError(_cannot_open(spec))
+        self._check_size()
         self.fps = frame_rate(self.capture.get(cv2.CAP_PROP_FPS))
         count = 0 if live else int(self.capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.length = shown_frames(spec, count, self.fps) if count > 0 else None

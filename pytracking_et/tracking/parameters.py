@@ -77,9 +77,11 @@ class Parameters:
             )
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            # Annotations are text here; only the two checked above are no numbers.
+            # Annotations are text here; the three checked above are no numbers.
             number = isinstance(value, Real) and not isinstance(value, bool)
-            if field.type != "str" and not (number and abs(value) <= sys.float_info.max):
+            if field.type not in ("str", "bool") and not (
+                number and abs(value) <= sys.float_info.max
+            ):
                 raise ParameterError(f"{field.name} is {value!r}; it must be a finite number")
         for name in ("search_size", "small_search_size"):
             value = getattr(self, name)

@@ -72,7 +72,7 @@ def test_engine_and_precision_stand_below(tracker):
     assert "engine:" not in result_tables(sequences(), tracker, wanted)
     manifest = Manifest.open(Path(tracker.results_dir), "t", "p")
     for name, fingerprint in zip(wanted, "12", strict=True):
-        manifest.record(name, fingerprint, "otb", TRUTH[0], [1.0] * 5)
+        manifest.record(name, fingerprint, "otb", TRUTH[0], [1.0] * 5, {})
         precision = {"1": "f32", "2": "bf16"}[fingerprint]
         manifest.begin(fingerprint, {"engine": "openvino", "precision": precision})
     manifest.write()

@@ -50,7 +50,7 @@ def test_override_of_what_is_not_there(assignment, message):
     ("assignment", "message"),
     [
         ("precision=bf16", "precision=bf16: one of float32, bfloat16, float16"),
-        ("stages.0.source=images", "one of features, crops, datasets"),
+        ("stages.0.source=images", "one of features, crops, frames, datasets"),
         ("stages.0.lr=fast", "stages.0.lr=fast: give a number"),
         ("stages.0.lr=true", "give a number"),
         ("stages.0.rates.neck=much", "give a number"),

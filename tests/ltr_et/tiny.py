@@ -52,7 +52,7 @@ def write_masked_video(root: Path, source="davis2016", tracks=("dog", "cows"), f
     write_rows(table, ["track", "frame", "x", "y", "w", "h"], rows)
 
 
-def write_crowd(root: Path, source="mot", clips=("A", "B"), frames=3) -> None:
+def write_crowd(root: Path, source="mot_dense", clips=("A", "B"), frames=3) -> None:
     """A video source whose tracks share a clip's frames (column `image`)."""
     rows = []
     for number, clip in enumerate(clips):

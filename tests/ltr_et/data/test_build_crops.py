@@ -19,7 +19,7 @@ def test_share_of_clips_held_out():
 
 def test_clips_are_held_out_whole(tmp_path):
     write_crowd(tmp_path, clips=[f"clip{number}" for number in range(12)], frames=1)
-    dataset = PackVideo(tmp_path / "video" / "mot")
+    dataset = PackVideo(tmp_path / "video" / "mot_dense")
     held = held_out_clips(dataset, 0.3)
     assert 0 < len(held) < 12
     build([dataset], tmp_path / "crops", share=0.3, width=320)
@@ -67,5 +67,5 @@ def test_a_second_run_builds_only_what_is_missing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(build_crops, "build_source", watched)
     assert main(arguments) == 0
-    assert built == ["mot"]
-    assert CropStore(tmp_path / "crops", held_out=None).sources == ["coco", "mot"]
+    assert built == ["mot_dense"]
+    assert CropStore(tmp_path / "crops", held_out=None).sources == ["coco", "mot_dense"]

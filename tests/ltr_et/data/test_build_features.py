@@ -38,7 +38,7 @@ def test_a_chunk_holds_what_its_index_says(tmp_path, store):
     field = cache.field
     assert field["x_box"].shape == (80, 4)
     assert field["x_distractors"].shape == (80, 8, 4)
-    assert set(field["x_source"]) == {"coco", "davis2016", "mot", "tiny-imagenet"}
+    assert set(field["x_source"]) == {"coco", "davis2016", "mot_dense", "tiny-imagenet"}
 
     # Every search view can be paired: a template of its track and flavour was made with it.
     def keys(kind):
@@ -90,7 +90,7 @@ def test_pairs_share_track_and_flavour(tmp_path, store):
 def test_a_gap_that_no_view_meets_is_an_error(tmp_path, store):
     cache = FeatureCache(fill(tmp_path / "cache", store, 1))
     settings = PairSettings(max_gap={"davis2016": -1}, weights={
-        "davis2016": 1, "coco": 0, "mot": 0, "tiny-imagenet": 0}, negative=0)  # fmt: skip
+        "davis2016": 1, "coco": 0, "mot_dense": 0, "tiny-imagenet": 0}, negative=0)  # fmt: skip
     with pytest.raises(DatasetError, match="max_gap"):
         FeaturePairs(cache, settings)[0, 0]
 

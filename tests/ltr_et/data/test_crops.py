@@ -46,11 +46,11 @@ def test_outside_lies_the_mean(store):
 
 
 def test_records(store):
-    assert store.sources == ["coco", "davis2016", "mot", "tiny-imagenet"]
+    assert store.sources == ["coco", "davis2016", "mot_dense", "tiny-imagenet"]
     assert len(store) == 12 + 8 + 12 + 3
     records = [store.record(index) for index in range(len(store))]
     assert {r.source for r in records if r.has_mask} == {"davis2016"}
-    crowd = [r for r in records if r.source == "mot"]
+    crowd = [r for r in records if r.source == "mot_dense"]
     assert {len(r.others) for r in crowd} == {1}
     assert {r.category for r in crowd} == {"person"}
     assert sorted(r.frame for r in records if r.track == "dog") == [0, 2, 4, 6]
@@ -68,7 +68,7 @@ def test_masks_fill_their_boxes(store):
 
 
 def test_others_are_where_the_other_colour_is(store):
-    for index in np.flatnonzero(store.source == store.sources.index("mot")):
+    for index in np.flatnonzero(store.source == store.sources.index("mot_dense")):
         record = store.record(index)
         x, y = (record.others[0][:2] + record.others[0][2:] / 2).astype(int)
         colour = store.image(index)[y, x]
@@ -94,6 +94,6 @@ def test_an_unfinished_source_is_not_there(tmp_path):
 
 
 def test_a_missing_source_is_named(store_folder):
-    assert CropStore(store_folder, ["mot"]).sources == ["mot"]
+    assert CropStore(store_folder, ["mot_dense"]).sources == ["mot_dense"]
     with pytest.raises(DatasetError, match="no source lasot"):
-        CropStore(store_folder, ["mot", "lasot"])
+        CropStore(store_folder, ["mot_dense", "lasot"])

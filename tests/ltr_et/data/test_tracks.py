@@ -9,7 +9,7 @@ def test_generators_depend_on_the_whole_key():
     draws = [generator(*key).random() for key in ((0, 1, 2), (0, 2, 1), (1, 1, 2), (1, 2, 0))]
     assert len(set(draws)) == 4
     assert generator(0, 1, 2).random() == draws[0]
-    assert generator("mot", 3).random() == generator("mot", 3).random()
+    assert generator("mot_dense", 3).random() == generator("mot_dense", 3).random()
 
 
 NAMES = ["coco", "mot_dense", "new"]
@@ -19,13 +19,13 @@ def test_weights_come_from_the_pack_and_may_be_replaced():
     weights = dict(zip(NAMES, source_weights(NAMES), strict=True))
     assert weights["coco"] == pytest.approx(2 * weights["mot_dense"])
     assert 0 < weights["new"] < weights["mot_dense"]
-    assert source_weights(["coco", "mot"], {"coco": 0, "other": 5}).tolist() == [0, 1]
+    assert source_weights(["coco", "mot_dense"], {"coco": 0, "other": 5}).tolist() == [0, 1]
 
 
-@pytest.mark.parametrize("weights", [{"coco": -1}, {"coco": 0, "mot": 0}])
+@pytest.mark.parametrize("weights", [{"coco": -1}, {"coco": 0, "mot_dense": 0}])
 def test_bad_weights(weights):
     with pytest.raises(ParameterError, match="coco"):
-        source_weights(["coco", "mot"], weights)
+        source_weights(["coco", "mot_dense"], weights)
 
 
 def test_sources_by_weight_and_tracks_by_the_root_of_their_length():

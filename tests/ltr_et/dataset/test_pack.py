@@ -12,7 +12,7 @@ from ..tiny import write_crowd, write_image, write_pack, write_rows
 def test_every_source_is_found(tmp_path):
     sets = {dataset.name: dataset for dataset in open_pack(write_pack(tmp_path))}
     assert {name: len(dataset) for name, dataset in sets.items()} == {
-        "coco": 12, "davis2016": 2, "mot": 4, "tiny-imagenet": 3
+        "coco": 12, "davis2016": 2, "mot_dense": 4, "tiny-imagenet": 3
     }  # fmt: skip
     assert [sets[name].is_video_sequence() for name in sorted(sets)] == [False, True, True, False]
 

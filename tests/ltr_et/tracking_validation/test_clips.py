@@ -23,7 +23,7 @@ def test_tracks_are_long_enough_and_split_by_part(pack):
     held_out = every - train
     assert held_out == {one.name for one in _or_none(pack, "held_out")}
     with pytest.raises(DatasetError, match="8 frames"):
-        clips.tracks(pack, "all", sources=["mot"])
+        clips.tracks(pack, "all", sources=["mot_dense"])
 
 
 def _or_none(pack, part):

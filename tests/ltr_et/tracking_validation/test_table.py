@@ -40,11 +40,11 @@ def test_every_start_counts_alike_and_every_column(make):
 
 
 def test_every_source_of_tracks_counts_once(make):
-    values = {("tracks", f"mot/{i}", "mot", "whole", 0, 0): 40 for i in range(9)}
+    values = {("tracks", f"mot/{i}", "mot_dense", "whole", 0, 0): 40 for i in range(9)}
     values["tracks", "davis/a", "davis", "whole", 0, 0] = 80
     runs = make({(p, n.replace("/", "-"), *rest): v for (p, n, *rest), v in values.items()})
     assert table.summary(runs)["tracks whole"].mean == 60
-    assert table.sources(runs) == {"davis": 80, "mot": 40}
+    assert table.sources(runs) == {"davis": 80, "mot_dense": 40}
 
 
 def test_interval_is_that_of_sequences(make):

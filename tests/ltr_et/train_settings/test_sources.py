@@ -19,7 +19,7 @@ from pytracking_et.errors import DatasetError
 
 from ..tiny import write_pack, write_stills
 
-ALL = {"coco", "davis2016", "mot", "tiny-imagenet"}
+ALL = {"coco", "davis2016", "mot_dense", "tiny-imagenet"}
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +62,8 @@ def sources(folder):
 def test_leftovers_of_a_smaller_run_are_completed(tmp_path, pack, teacher):
     """As after Ctrl-C in the first build: some sources, the next one half written."""
     made = settings(tmp_path, pack, teacher, "crops")
-    prepare(made, sources=["mot"])
-    assert sources(made.crops) == {"mot"}
+    prepare(made, sources=["mot_dense"])
+    assert sources(made.crops) == {"mot_dense"}
     stamp = (made.crops / "mot.npz").stat().st_mtime_ns
     (made.crops / ".coco.bin.partial").write_bytes(b"half")
     made = settings(tmp_path, pack, teacher)
@@ -102,10 +102,10 @@ def test_several_processes_do_not_build(tmp_path, pack, teacher, monkeypatch):
 
 def test_named_folders_are_taken_as_they_are(tmp_path, pack, teacher):
     made = settings(tmp_path, pack, teacher)
-    prepare(made, views=8, sources=["mot"])
+    prepare(made, views=8, sources=["mot_dense"])
     given = settings(tmp_path, pack, teacher, crops=made.crops, features=made.features)
     prepare(given, views=5 * build_features.CHUNK)
-    assert sources(given.crops) == {"mot"}
+    assert sources(given.crops) == {"mot_dense"}
     assert FeatureCache(given.features).chunks == 1
 
 

@@ -15,6 +15,9 @@ ROOT = Path(__file__).resolve().parents[1]
 if hasattr(signal, "SIGHUP"):
     # Under nohup it is ignored, which children inherit and our commands respect.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # So is Ctrl-C in a shell's background job.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,7 @@ def test_a_second_run_builds_only_what_is_missing(tmp_path, monkeypatch):
     write_crowd(tmp_path)
     arguments = ["--source", str(tmp_path), "--output", str(tmp_path / "crops"), "--width", "64"]
     assert main(arguments) == 0
-    (tmp_path / "crops" / "mot.npz").unlink()
+    (tmp_path / "crops" / "mot_dense.npz").unlink()
     built = []
     once = build_crops.build_source
 

@@ -61,7 +61,7 @@ def test_the_gap_of_a_source_is_kept(store):
     frames = np.array([0, 2, 4, 6])
     assert {tracks.partner(rng, dog, 2, frames) for _ in range(40)} == {0, 2}
     assert tracks.partner(rng, dog, 20, frames) is None
-    person = tracks.table.names.tolist().index("mot/A_0")
+    person = tracks.table.names.tolist().index("mot_dense/A_0")
     assert {tracks.partner(rng, person, 0, np.array([0, 50])) for _ in range(10)} == {1}
     assert tracks.partner(rng, person, 0, np.array([0])) == 0
 

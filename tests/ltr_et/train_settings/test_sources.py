@@ -64,12 +64,12 @@ def test_leftovers_of_a_smaller_run_are_completed(tmp_path, pack, teacher):
     made = settings(tmp_path, pack, teacher, "crops")
     prepare(made, sources=["mot_dense"])
     assert sources(made.crops) == {"mot_dense"}
-    stamp = (made.crops / "mot.npz").stat().st_mtime_ns
+    stamp = (made.crops / "mot_dense.npz").stat().st_mtime_ns
     (made.crops / ".coco.bin.partial").write_bytes(b"half")
     made = settings(tmp_path, pack, teacher)
     prepare(made, views=2 * build_features.CHUNK)
     assert sources(made.crops) == ALL
-    assert (made.crops / "mot.npz").stat().st_mtime_ns == stamp
+    assert (made.crops / "mot_dense.npz").stat().st_mtime_ns == stamp
     shutil.rmtree(made.features / "chunk-00001")
     prepare(settings(tmp_path, pack, teacher), views=2 * build_features.CHUNK)
     assert FeatureCache(made.features).chunks == 2
@@ -95,7 +95,7 @@ def test_several_processes_do_not_build(tmp_path, pack, teacher, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(DatasetError, match="feature cache .* not complete.* without torchrun"):
         prepare(settings(tmp_path, pack, teacher), views=2 * build_features.CHUNK)
-    (made.crops / "mot.npz").unlink()
+    (made.crops / "mot_dense.npz").unlink()
     with pytest.raises(DatasetError, match="crop store .* not complete.* without torchrun"):
         prepare(settings(tmp_path, pack, teacher), views=8)
 

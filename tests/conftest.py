@@ -73,7 +73,7 @@ def checkpoint(tmp_path_factory) -> Path:
             made *= 0.002
         if "bbox_pred." in name:
             # 2 strides to each side: about the size of the target in the search region.
-            made = 0.002 * made + (2.0 if name.endswith("bias") else 0.0)
+            made = 0.0003 * made + (2.0 if name.endswith("bias") else 0.0)
         state[name] = made.to(value.dtype)
     path = tmp_path_factory.mktemp("weights") / "lt_mobile.safetensors"
     weights.save(path, state)

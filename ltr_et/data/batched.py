@@ -12,7 +12,7 @@ batched tensor operations; JPEG artefacts are left out. What goes beyond it:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .augment import TEMPLATE_APPEARANCE, Appearance
+from .augment import Appearance
 from .bank import FrameBank, move_boxes
 from .crops import CONTEXT
 from .pairs import PairSettings
@@ -499,11 +499,3 @@ class _Index:
             elif len(self.masked):
                 result[place] = int(rng.choice(self.masked))
         return result
-
-
-def settings_of(weights: Mapping[str, float] | None, seed: int, **changes: Any) -> BatchedSettings:
-    """Settings with their own source weights and seed."""
-    return BatchedSettings(pairs=PairSettings(seed=seed, weights=weights), **changes)
-
-
-__all__ = ["TEMPLATE_APPEARANCE", "BatchedSettings", "DevicePairs", "settings_of"]

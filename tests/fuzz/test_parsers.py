@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("hypothesis")
+pytest.importorskip("starlette", reason="the parsers of the page need the extra web")
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 

@@ -8,6 +8,6 @@ def parameters() -> TrackerParams:
     params = TrackerParams()
     params.network = "et_tracker"
     params.use_checkpoint_parameters = True
-    # Which weights are sure of themselves is theirs alone: benchmarks/low_score.py measures it.
+    # Which weights are sure of themselves is theirs alone: docs/make/low_score.py measures it.
     params.object_presence_score_threshold = 0.99
     return params

@@ -1,6 +1,6 @@
 """The model card's table: success AUC per sequence, E.T.Track beside two small trackers.
 
-    python benchmarks/model_card_table.py --sequences ../shared/sequences
+    python docs/make/model_card_table.py --sequences ../shared/sequences
 
 Reads the result files (both data sets, sub-pixel boxes) of `ettrack run et_tracker et_tracker`,
 `... lt_mobile` and `ettrack run peers nanotrack_v2` (`benchmarks/peers`), and prints Markdown.
@@ -17,7 +17,7 @@ from pytracking_et.analysis import score
 from pytracking_et.evaluation import get_dataset
 from pytracking_et.evaluation.results import load_boxes
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 COLUMNS = {
     "E.T.Track, ours": "et_tracker/et_tracker",
     "LightTrack-Mobile": "et_tracker/lt_mobile",

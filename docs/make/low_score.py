@@ -1,6 +1,6 @@
 """Which score says that the target is hidden or gone?
 
-    python benchmarks/low_score.py --videos ../shared/train/video --sequences ../shared/sequences \
+    python docs/make/low_score.py --videos ../shared/train/video --sequences ../shared/sequences \
         --checkpoint weights.safetensors --engine openvino
 
 Tracks with the live loop's tracker and sorts the scores by what is known of the frame:

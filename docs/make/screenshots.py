@@ -1,7 +1,7 @@
 """Take the pictures of the live part again, with the rendered clip and the real tracker.
 
-    python benchmarks/screenshots.py --output docs/images
-    python benchmarks/screenshots.py --output /tmp/pictures --only window web_phone
+    python docs/make/screenshots.py --output docs/images
+    python docs/make/screenshots.py --output /tmp/pictures --only window web_phone
 
 window.png (the OpenCV window on a virtual screen, boxes drawn with the mouse), visdom.png (a
 network camera, `--debug 3`), web_start.png, web_video.png, web_camera.png and web_phone.png

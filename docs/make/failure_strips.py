@@ -1,7 +1,7 @@
 """The model card's failure cases: IoU over time, and film strips of the frames that matter.
 
-    python benchmarks/failure_strips.py --sequences ../shared/sequences --output failures.png
-    python benchmarks/failure_strips.py --sequences ../shared/sequences --no-pictures \
+    python docs/make/failure_strips.py --sequences ../shared/sequences --output failures.png
+    python docs/make/failure_strips.py --sequences ../shared/sequences --no-pictures \
         --output docs/images/failures.png
 
 Reads the result files of the trackers, chooses the sequences on which the first one scores worst,
@@ -27,7 +27,7 @@ from pytracking_et.evaluation.results import load_boxes
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 TRACKERS = {
     "E.T.Track, ours": ("et_tracker/et_tracker", "#d62728"),
     "LightTrack-Mobile": ("et_tracker/lt_mobile", "#1f77b4"),

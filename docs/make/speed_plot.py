@@ -1,7 +1,7 @@
 """Accuracy against speed, and the speed table, from figures that were measured before.
 
     ettrack benchmark ... --json evaluation_results/speed/engines.json
-    python benchmarks/speed_plot.py --sequences ../shared/sequences/OTB100
+    python docs/make/speed_plot.py --sequences ../shared/sequences/OTB100
 
 Speed from the JSON of `ettrack benchmark`; accuracy (mean success AUC of the sequences) from the
 result files in `evaluation_results`, where float32 engines stand at one height: their boxes are the
@@ -22,7 +22,7 @@ from pytracking_et.engines.benchmark.report import plot
 from pytracking_et.evaluation import load_dataset
 from pytracking_et.evaluation.results import load_boxes
 
-ROOT = Path(__file__).resolve().parents[1] / "evaluation_results"
+ROOT = Path(__file__).resolve().parents[2] / "evaluation_results"
 # Label in the benchmark: results.
 RESULTS = {"f32": "et_tracker/et_tracker", "Nano": "opencv/nano"}
 SUBJECT = ("kind", "name", "precision", "threads", "targets")

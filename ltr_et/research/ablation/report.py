@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from pytracking_et.analysis.published import caveat, source
 from pytracking_et.analysis.tables import Table
-from pytracking_et.files import atomic_open
+from pytracking_et.files import atomic_open, atomic_path
 
-from .drawing import new_figure, save
 from .rows import Row
 
 _MEANINGS = {
@@ -241,3 +241,15 @@ def _bars(
     panel.barh([place + offset for place in range(len(labels))], values, 0.38, label=legend)
     panel.set_yticks(range(len(labels)), labels)
     panel.set_ylim(len(labels) - 0.5, -0.5)
+
+
+def new_figure(panels: int, height: float = 4.0) -> tuple[Figure, list[Any]]:
+    """A figure with panels side by side."""
+    figure = Figure(figsize=(1.0 + 5.5 * panels, height), layout="constrained")
+    return figure, list(figure.subplots(1, panels, squeeze=False)[0])
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a PNG, whole or not at all."""
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=150)

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Plan:
-    """One call of `ettrack ablate`.
+    """One call of `python -m ltr_et.research.ablation`.
 
     Attributes:
         tables: names. only: rows to run (labels or configurations); empty: all.

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from ltr_et.ablation.rows import Budget, rows, tables
+from ltr_et.research.ablation.__main__ import TABLES
+from ltr_et.research.ablation.rows import Budget, rows, tables
 from pytracking_et import network
-from pytracking_et.commands.ablate import TABLES
 from pytracking_et.errors import ParameterError
 
 

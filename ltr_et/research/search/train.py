@@ -15,9 +15,9 @@ from torch import nn
 
 from pytracking_et.errors import CheckpointError
 
-from ..actors import Batch, ETActor
-from ..training import checkpoint
-from ..training.validation import PairValidation
+from ...actors import Batch, ETActor
+from ...training import checkpoint
+from ...training.validation import PairValidation
 from .space import Genes, sample
 from .supernet import Supernet, recalibrate
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from ltr_et.ablation import scaling
-from ltr_et.ablation.scaling import Curve, exponent, measure
+from ltr_et.research.ablation import scaling
+from ltr_et.research.ablation.scaling import Curve, exponent, measure
 from pytracking_et.errors import ParameterError
 
 

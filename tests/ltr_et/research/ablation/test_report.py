@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from ltr_et.ablation.report import Context, Result, frame, write
-from ltr_et.ablation.rows import rows
+from ltr_et.research.ablation.report import Context, Result, frame, write
+from ltr_et.research.ablation.rows import rows
 
 CONTEXT = Context(
     "60s of training", (0, 1), {"otb": ("OTB-100", 3), "uav": (None, 2)}, "ettrack ablate modules",

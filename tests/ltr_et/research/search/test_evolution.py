@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from ltr_et.search.evolution import Evolution
-from ltr_et.search.macs import macs
-from ltr_et.search.space import Genes
+from ltr_et.research.search.evolution import Evolution
+from ltr_et.research.search.space import Genes, macs
 from pytracking_et.errors import ParameterError
 
 

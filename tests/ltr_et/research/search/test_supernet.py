@@ -9,10 +9,10 @@ from torch import nn
 
 from ltr_et.data.build_crops import build
 from ltr_et.dataset.pack import open_pack
-from ltr_et.search.__main__ import Overlaps, main
-from ltr_et.search.space import sample
-from ltr_et.search.supernet import Supernet, recalibrate
-from ltr_et.search.train import TrainSettings, path_of, train
+from ltr_et.research.search.__main__ import Overlaps, main
+from ltr_et.research.search.space import sample
+from ltr_et.research.search.supernet import Supernet, recalibrate
+from ltr_et.research.search.train import TrainSettings, path_of, train
 from pytracking_et import network
 from pytracking_et.errors import CheckpointError
 from tests.ltr_et.tiny import write_pack

@@ -9,12 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from ltr_et.ablation import run
-from ltr_et.ablation.rows import Budget
-from ltr_et.ablation.run import shortened
-from ltr_et.ablation.training import Recipe, Trained, copy_given, load_classifier, train_row
 from ltr_et.data.build_crops import build
 from ltr_et.dataset.pack import open_pack
+from ltr_et.research.ablation import run
+from ltr_et.research.ablation.rows import Budget
+from ltr_et.research.ablation.run import shortened
+from ltr_et.research.ablation.training import (
+    Recipe,
+    Trained,
+    copy_given,
+    load_classifier,
+    train_row,
+)
 from pytracking_et import network
 from pytracking_et.commands import main
 from pytracking_et.errors import CheckpointError, ParameterError

@@ -1,7 +1,7 @@
 """What a network costs: parameters, multiply-adds, time of a frame, memory of a process.
 
-`python -m ltr_et.ablation.costs NETWORK WEIGHTS` measures time and memory in a process of its own
-and prints JSON.
+`python -m ltr_et.research.ablation.costs NETWORK WEIGHTS` measures time and memory in a
+process of its own and prints JSON.
 """
 
 from __future__ import annotations

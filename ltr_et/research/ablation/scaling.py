@@ -30,7 +30,7 @@ from pytracking_et.files import atomic_open
 from pytracking_et.network.layers import build_layer
 
 from .costs import count
-from .drawing import new_figure, save
+from .report import new_figure, save
 
 CHANNELS, KERNEL = 256, 3
 WARM_UP = 1

@@ -1,7 +1,7 @@
-"""Architecture search: `python -m ltr_et.search`.
+"""Architecture search: `python -m ltr_et.research.search`.
 
-    python -m ltr_et.search sample --count 5
-    python -m ltr_et.search run --crops CROPS --steps 200 --max-macs 400 --output search
+    python -m ltr_et.research.search sample --count 5
+    python -m ltr_et.research.search run --crops CROPS --steps 200 --max-macs 400 --output search
 
 `sample` prints random architectures with their cost. `run` trains the supernet, evolves under the
 limit, and writes the best architecture; run it again to go on where it was stopped.
@@ -25,15 +25,14 @@ from pytracking_et.errors import PytrackingETError
 from pytracking_et.files import atomic_open
 
 from .evolution import Candidate, Evolution
-from .macs import macs
-from .space import Genes, sample
+from .space import Genes, macs, sample
 
 log = logging.getLogger(__name__)
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m ltr_et.search", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m ltr_et.research.search", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("sample", help="random architectures, multiply-adds and latency")
@@ -86,10 +85,10 @@ def print_samples(options: argparse.Namespace) -> int:
 
 def _data(options: argparse.Namespace) -> tuple[Any, Any, list[Any]]:
     """Batches from a step on, validation, batches for statistics."""
-    from ..data.crops import CropStore
-    from ..data.loader import collate
-    from ..data.pairs import CropPairs, PairSettings
-    from ..training.validation import PairValidation
+    from ...data.crops import CropStore
+    from ...data.loader import collate
+    from ...data.pairs import CropPairs, PairSettings
+    from ...training.validation import PairValidation
     from .train import RECALIBRATION_BATCHES
 
     pairs = CropPairs(CropStore(options.crops, held_out=False), PairSettings(seed=options.seed))

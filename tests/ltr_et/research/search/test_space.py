@@ -4,9 +4,8 @@ import random
 
 import pytest
 
-from ltr_et.ablation.costs import macs as counted
-from ltr_et.search.macs import macs
-from ltr_et.search.space import Genes, built_blocks, cross, mutate, sample
+from ltr_et.research.ablation.costs import macs as counted
+from ltr_et.research.search.space import Genes, built_blocks, cross, macs, mutate, sample
 from pytracking_et.network.architecture import LT_MOBILE, Architecture
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ltr_et.ablation import costs
+from ltr_et.research.ablation import costs
 from pytracking_et.network.layers import build_layer
 
 

@@ -22,13 +22,13 @@ from pytracking_et import network
 from pytracking_et.errors import CheckpointError, ParameterError
 from pytracking_et.files import atomic_open
 
-from ..actors import LossWeights
-from ..settings import PARTS, Settings, Stage
-from ..training.distributed import group
-from ..training.launch import Launch
-from ..training.optimizer import build_optimizer, set_modes
-from ..training.trainer import to_device
-from ..warm_start import student_name
+from ...actors import LossWeights
+from ...settings import PARTS, Settings, Stage
+from ...training.distributed import group
+from ...training.launch import Launch
+from ...training.optimizer import build_optimizer, set_modes
+from ...training.trainer import to_device
+from ...warm_start import student_name
 from .rows import Budget
 
 log = logging.getLogger(__name__)

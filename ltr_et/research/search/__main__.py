@@ -88,7 +88,7 @@ def _data(options: argparse.Namespace) -> tuple[Any, Any, list[Any]]:
     from ...data.crops import CropStore
     from ...data.loader import collate
     from ...data.pairs import CropPairs, PairSettings
-    from ...training.validation import PairValidation
+    from ...training.data import PairValidation
     from .train import RECALIBRATION_BATCHES
 
     pairs = CropPairs(CropStore(options.crops, held_out=False), PairSettings(seed=options.seed))

@@ -17,7 +17,7 @@ from pytracking_et.errors import CheckpointError
 
 from ...actors import Batch, ETActor
 from ...training import checkpoint
-from ...training.validation import PairValidation
+from ...training.data import PairValidation
 from .space import Genes, sample
 from .supernet import Supernet, recalibrate
 

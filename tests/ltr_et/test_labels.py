@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ltr_et.actors.labels import grid, make_labels, side_distances
+from ltr_et.losses import grid, make_labels, side_distances
 
 
 def test_grid_is_the_tracking_loops():

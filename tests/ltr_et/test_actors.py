@@ -3,7 +3,7 @@ import torch
 
 from ltr_et.actors import ETActor, LossWeights
 
-from ..networks import feature_pairs, randomised
+from .networks import feature_pairs, randomised
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,7 @@
-"""E.T.Track's actor: ground truth, and what LT-Mobile (the teacher) makes of the same pair."""
+"""Actors: what is computed on a batch and which loss it gives (the contract of pytracking's ltr).
+
+E.T.Track's learns from ground truth, and from what LT-Mobile (the teacher) makes of the same pair.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,36 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from pytracking_et.network import MEAN, STD
+from pytracking_et.network.normalisation import normalise
 
-from .. import fast_heads, losses
-from .base import BaseActor, Batch
-from .labels import Labels, make_labels
+from . import fast_heads, losses
+from .losses import Labels, make_labels
+
+Batch = dict[str, Any]
+
+
+class BaseActor(nn.Module):
+    """Computes the loss of a batch.
+
+    A module, so that DistributedDataParallel can wrap it: its parameters are the network's.
+
+    Args:
+        net: network under training, at `self.net`.
+    """
+
+    net: nn.Module
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, data: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss to minimise (a scalar) and named values to log, 'Loss/total' first.
+
+        Args:
+            data: one batch; the trainer adds 'progress', the share of the stage that is done.
+        """
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -139,8 +167,8 @@ class ETActor(BaseActor):
         """Raw backbone features (z, x) of a batch, from its cache or through the backbone."""
         if "z" in data:
             return data["z"].float(), data["x"].float()
-        return net.backbone_net(normalised(data["template"])), net.backbone_net(
-            normalised(data["search"])
+        return net.backbone_net(normalise(data["template"])), net.backbone_net(
+            normalise(data["search"])
         )
 
     def heads(self, zf: Tensor, xf: Tensor) -> Outputs:
@@ -225,13 +253,6 @@ def _same_frozen_backbone(net: Any, teacher: Any) -> bool:
     return frozen and own.keys() == theirs.keys() and all(
         torch.equal(value, theirs[name]) for name, value in own.items()
     )  # fmt: skip
-
-
-def normalised(images: Tensor) -> Tensor:
-    """B x 3 x H x W uint8 RGB -> float32 as the networks expect it."""
-    mean = torch.tensor(MEAN, device=images.device).view(1, 3, 1, 1)
-    std = torch.tensor(STD, device=images.device).view(1, 3, 1, 1)
-    return (images.float() / 255 - mean) / std
 
 
 def teacher_outputs(teacher: Any, zf: Tensor, xf: Tensor) -> Outputs:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ltr_et.settings import Settings, Stage
-from ltr_et.training import resume
-from ltr_et.training.resume import TrainingError, check
+from ltr_et.training import checkpoint
+from ltr_et.training.checkpoint import TrainingError, check
 
 PATH = Path("latest.pth")
 
@@ -29,7 +29,7 @@ def settings(files, **values):
 
 
 def state(made, stage=0):
-    return {"stage": stage, "settings": made.to_json(), "digests": resume.digests(made)}
+    return {"stage": stage, "settings": made.to_json(), "digests": checkpoint.digests(made)}
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def state(made, stage=0):
     ],
 )
 def test_another_run_is_refused(files, change, stage, message):
-    paths = {n: files / v for n, v in change.items() if n in resume.FILES and v is not None}
+    paths = {n: files / v for n, v in change.items() if n in checkpoint.FILES and v is not None}
     with pytest.raises(TrainingError, match=f"{message}.*--fresh.*--workspace"):
         check(state(settings(files), stage), settings(files, **change | paths), PATH)
 
@@ -67,7 +67,7 @@ def test_another_run_is_refused(files, change, stage, message):
     ],
 )
 def test_the_same_run_goes_on(files, change, stage):
-    paths = {n: files / v for n, v in change.items() if n in resume.FILES}
+    paths = {n: files / v for n, v in change.items() if n in checkpoint.FILES}
     check(state(settings(files), stage), settings(files, **change | paths), PATH)
 
 

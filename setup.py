@@ -1,18 +1,6 @@
 """Package layout: `parameter/` at the top level installs as `pytracking_et.parameter`."""
 
-from pathlib import Path
-
 from setuptools import find_packages, setup
-
-ROOT = Path(__file__).resolve().parent
-
-
-def version() -> str:
-    """Read the version from pytracking_et/version.py without importing the package."""
-    namespace: dict[str, str] = {}
-    exec((ROOT / "pytracking_et" / "version.py").read_text(encoding="utf-8"), namespace)
-    return namespace["__version__"]
-
 
 # Only what lies inside parameter/ is mapped: `parameter` itself must not become a top-level name
 # in site-packages, and pytracking_et/parameter/__init__.py finds the checkout's folder by itself.
@@ -34,7 +22,6 @@ data = [
 ]
 
 setup(
-    version=version(),
     packages=[*packages, *(f"pytracking_et.parameter.{name}" for name in parameters)],
     package_dir={
         f"pytracking_et.parameter.{name}": f"parameter/{name.replace('.', '/')}"

@@ -20,8 +20,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ltr_et import fast_heads
-from ltr_et.actors import ETActor
-from ltr_et.actors.et_tracker import teacher_outputs
+from ltr_et.actors import ETActor, teacher_outputs
 from ltr_et.data.bank import FrameBank
 from ltr_et.data.batched import BatchedSettings, DevicePairs
 from ltr_et.dataset.pack import open_pack

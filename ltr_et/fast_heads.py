@@ -24,7 +24,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+
+from pytracking_et.network.normalisation import affine
 
 from .narrow import active_units
 
@@ -193,10 +194,7 @@ def folded(norm: nn.Module) -> tuple[Tensor, Tensor]:
             "fast_heads folds BatchNorm and needs it in eval mode; "
             "use the network's own forward to train with batch statistics"
         )
-    assert isinstance(norm, _BatchNorm)
-    assert norm.running_mean is not None and norm.running_var is not None
-    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-    return scale, norm.bias - norm.running_mean * scale
+    return affine(norm, torch.float32)
 
 
 def exemplar_layer(layer: Any, x: Tensor, *, keep: float = 1.0, dropout: float = 0.0) -> Tensor:
@@ -208,12 +206,9 @@ def exemplar_layer(layer: Any, x: Tensor, *, keep: float = 1.0, dropout: float =
         dropout: probability after linear2.
     """
     batch, positions, channels = x.shape
-    query = F.relu(
-        F.linear(x.mean(1), layer.average_pooler.fc1.weight, layer.average_pooler.fc1.bias)
-    )
-    mix = F.softmax(query @ layer.K.t() / (layer.K.shape[1] ** 0.5 * 2.0), dim=1)
+    mix = layer.mixture(F.relu(layer.average_pooler.fc1(x.mean(1))))
 
-    size = int((layer.V_dw.shape[1] // channels) ** 0.5)
+    size = layer.kernel
     scale, shift = folded(layer.dw_bn)
     exemplars = layer.V_dw.view(-1, channels, size * size) * scale[:, None]
     kernels = (mix @ exemplars.flatten(1)).view(batch, channels, size, size)

@@ -147,30 +147,15 @@ def _fit_layer(
     target = F.relu_(target)
 
     mixes = _map(layer.attention, ours)
-    y = torch.cat([_depthwise(layer, a, m) for a, m in zip(*_split(ours, mixes), strict=True)])
+    y = torch.cat([layer.depthwise(a, m) for a, m in zip(*_split(ours, mixes), strict=True)])
     mean, var = _moments(y)
     _set_norm(layer.dw_bn, mean, var, var.sqrt(), LIFT * var.sqrt())
     y = _map(lambda part: layer.se(F.relu(layer.dw_bn(part))), y)
-    y = torch.cat([_pointwise(layer, a, m) for a, m in zip(*_split(y, mixes), strict=True)])
+    y = torch.cat([layer.pointwise(a, m) for a, m in zip(*_split(y, mixes), strict=True)])
     mean, var = _moments(y)
     _set_norm(layer.pw_bn, mean, var, OUTWEIGH * wanted_var.sqrt(), OUTWEIGH * wanted_mean)
     y = _map(lambda part: F.relu(layer.pw_bn(part)), y) + ours
     return _fit_output(layer, y, target), target
-
-
-def _depthwise(layer: Any, x: Tensor, mix: Tensor) -> Tensor:
-    batch, channels, height, width = x.shape
-    size = layer.kernel
-    kernels = (mix @ layer.V_dw).reshape(batch * channels, 1, size, size)
-    x = x.reshape(1, -1, height, width)
-    return F.conv2d(x, kernels, padding=size // 2, groups=len(kernels)).view(
-        batch, channels, height, width
-    )
-
-
-def _pointwise(layer: Any, x: Tensor, mix: Tensor) -> Tensor:
-    matrix = (mix @ layer.V_pw).view(len(x), x.shape[1], x.shape[1])
-    return torch.bmm(matrix, x.flatten(2)).view(x.shape)
 
 
 def _fit_output(layer: Any, y: Tensor, target: Tensor) -> Tensor:

@@ -192,24 +192,19 @@ def openvino_extractor(network: str, weights: Path, threads: int) -> Extractor:
 def _backbone(network: str, weights: Path) -> Any:
     import torch
 
-    from pytracking_et.network import MEAN, STD, build
+    from pytracking_et.network import build
+    from pytracking_et.network.normalisation import normalise
     from pytracking_et.network.weights import load
 
     class Normalised(torch.nn.Module):
-        mean: torch.Tensor
-        std: torch.Tensor
-
         def __init__(self) -> None:
             super().__init__()
             whole = build(network)
             load(whole, weights)
             self.net = whole.backbone_net
-            self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
-            self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1))
 
         def forward(self, images: torch.Tensor) -> torch.Tensor:
-            x = images.permute(0, 3, 1, 2).float() / 255
-            return self.net((x - self.mean) / self.std)
+            return self.net(normalise(images.permute(0, 3, 1, 2)))
 
     return Normalised().eval()
 

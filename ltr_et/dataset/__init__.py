@@ -1,12 +1,9 @@
 """Training data sets in their official layouts, and the training pack's."""
 
 from .base import BaseDataset, SequenceInfo
-from .coco import Coco
 from .folder import FolderDataset
-from .got10k import Got10k
-from .lasot import Lasot
+from .official import Coco, Got10k, Lasot, TrackingNet
 from .pack import PackStill, PackVideo, TinyImageNet, open_pack
-from .trackingnet import TrackingNet
 
 __all__ = [
     "BaseDataset",

@@ -1,4 +1,7 @@
-"""Where a settings script finds its data and teacher, and how it makes what is missing."""
+"""Where a settings script finds its data and teacher, and how it makes what is missing.
+
+Where there is no data at all, clips are rendered in the training pack's layout.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
+import pandas as pd
+
 from pytracking_et import network
-from pytracking_et.errors import CheckpointError, DatasetError
-from pytracking_et.files import read_json
+from pytracking_et.errors import CheckpointError, DatasetError, ResultsError
+from pytracking_et.files import atomic_open, read_json
+from pytracking_et.live.clip import render
 
 from ..settings import Settings, apply_overrides
 
@@ -172,3 +179,44 @@ def _check_backbone(settings: Settings, features: Path) -> None:
             f"the feature cache {features} was made with {was}, not {now}; give the --teacher it "
             "was made with, or another --features folder (one that is missing is built)"
         )
+
+
+SOURCE = "rendered"
+# The demo shows seed 0; training on it would make the demo prove nothing.
+FIRST_SEED = 1000
+# So many that some of their names are drawn for validation (`build_crops.is_held_out`).
+CLIPS = 40
+
+
+def write_clips(root: Path, clips: int = CLIPS, frames: int = 15, every: int = 2) -> Path:
+    """Render clips into `root/video/rendered` unless they are there; returns `root`.
+
+    Args:
+        clips: number of clips, one target each.
+        frames: frames kept of each clip, every `every`-th one.
+
+    Raises:
+        ResultsError: an image cannot be written.
+    """
+    folder = Path(root) / "video" / SOURCE
+    table = folder / "annotations.csv"
+    if table.is_file():
+        return Path(root)
+    rows = []
+    for clip in range(clips):
+        track = f"clip{clip:03d}"
+        (folder / track).mkdir(parents=True, exist_ok=True)
+        for number, frame in enumerate(render(frames * every, FIRST_SEED + clip)):
+            if number % every:
+                continue
+            path = folder / track / f"{number:05d}.jpg"
+            done, data = cv2.imencode(".jpg", cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR))
+            if not done:
+                raise ResultsError(f"OpenCV cannot encode {path} as JPEG")
+            data.tofile(path)
+            rows.append([track, f"{number:05d}", *(round(float(v), 2) for v in frame.box)])
+    columns = ["track", "frame", "x", "y", "w", "h"]
+    # Last of all: the table's presence says that the clips are complete.
+    with atomic_open(table) as stream:
+        pd.DataFrame(rows, columns=columns).to_csv(stream, index=False)
+    return Path(root)

@@ -28,10 +28,9 @@ from ..narrow import narrow
 from ..settings import Settings, Stage, apply_overrides
 from ..warm_start import warm_start
 from .checkpoint import revision
-from .data import PairData, hash_name, open_pairs
+from .data import PairData, PairValidation, hash_name, open_pairs
 from .distributed import Group, group
 from .trainer import Data, Trainer, to_device
-from .validation import PairValidation
 
 log = logging.getLogger(__name__)
 
@@ -238,8 +237,6 @@ class Launch:
         }  # fmt: skip
         path.parent.mkdir(parents=True, exist_ok=True)
         network.weights.save(path, state, texts)
-        if path.stat().st_size > 20 * 2**20 and settings.network == "et_tracker":
-            raise CheckpointError(f"{path} has {path.stat().st_size} bytes; at most 20 MB may ship")
 
 
 def _listing(errors: Mapping[str, float]) -> str:

@@ -20,14 +20,13 @@ from torch.nn.parallel import DistributedDataParallel
 from pytracking_et.process import Stop, deferred_stop
 
 from ..actors import BaseActor, Batch
-from ..ema import EMA
+from ..average import EMA
 from ..settings import Settings, Stage
-from . import checkpoint, resume
-from .curves import plot
+from . import checkpoint
+from .checkpoint import TrainingError
 from .distributed import Group
-from .log import Meter, TrainingLog, progress_bar
+from .log import Meter, TrainingLog, plot, progress_bar
 from .optimizer import backbone_frozen, build_optimizer, set_modes, set_rates
-from .resume import TrainingError
 
 LONGEST_STEP = 120.0
 
@@ -95,7 +94,7 @@ class Trainer:
         self._resumed: dict[str, Any] = {}
         if self.latest.is_file() and not settings.fresh:
             self._resumed = checkpoint.load(self.latest)
-            resume.check(self._resumed, settings, self.latest)
+            checkpoint.check(self._resumed, settings, self.latest)
             self.stage_number, self.step = self._resumed["stage"], self._resumed["step"]
             self.samples, self.seconds = self._resumed["samples"], self._resumed["seconds"]
             self.net.load_state_dict(self._resumed["net"])
@@ -326,7 +325,7 @@ class Trainer:
             "seconds": self.seconds, "net": self.net.state_dict(), "ema": self.ema.state_dict(),
             "optimizer": optimizer.state_dict(), "random": checkpoint.random_state(),
             "data": data.state(), "settings": self.settings.to_json(),
-            "revision": checkpoint.revision(), "digests": resume.digests(self.settings),
+            "revision": checkpoint.revision(), "digests": checkpoint.digests(self.settings),
         }  # fmt: skip
         checkpoint.save(self.latest, state)
 

@@ -1,146 +1,20 @@
-"""`ettrack ablate`: train and measure the rows of the paper's tables, or cost against size."""
+"""`ettrack ablate`: another spelling of `python -m ltr_et.research.ablation`."""
 
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
-from pathlib import Path
-
-from ..errors import CheckpointError, DatasetError, ParameterError
-
-TABLES = ("components", "modules", "backbones", "exemplars", "queries")
-SCALING = "scaling"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the tables and of `scaling`."""
-    parser.add_argument(
-        "tables",
-        nargs="+",
-        metavar="TABLE",
-        choices=[*TABLES, SCALING],
-        help=f"{', '.join(TABLES)} (several at once); or {SCALING}: cost of each module against "
-        "the size of its input, nothing is trained",
-    )
-    parser.add_argument(
-        "--budget", default="30m", metavar="TIME|PAIRS", help="of each row and seed: 90s, 30m, 2h "
-        "of training, or a number of pairs (default: 30m)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--batch", type=int, default=16, metavar="N", help="pairs of a training step (default: 16)"
-    )
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="N")
-    parser.add_argument("--rows", nargs="+", default=[], metavar="NAME", help="only these rows")
-    parser.add_argument(
-        "--dataset-root",
-        action="append",
-        default=[],
-        metavar="NAME=FOLDER",
-        help="sequences to evaluate on, e.g. otb=OTB100 (repeatable)",
-    )
-    parser.add_argument("--sequences", type=int, metavar="N", help="only the first N of each set")
-    parser.add_argument(
-        "--frames", type=int, metavar="N", help="track only the first N frames of each sequence"
-    )
-    parser.add_argument("--data", type=Path, metavar="DIR", help="training pack (video/, still/)")
-    parser.add_argument(
-        "--crops", type=Path, metavar="DIR", help="crop store (default: OUTPUT/crops, built once)"
-    )
-    parser.add_argument(
-        "--features", type=Path, metavar="DIR",
-        help="cache of LT-Mobile's features: several times faster for rows with its backbone",
-    )  # fmt: skip
-    parser.add_argument("--teacher", type=Path, metavar="FILE", help="LT-Mobile's weights")
-    parser.add_argument(
-        "--backbone", action="append", default=[], metavar="NAME=FILE",
-        help="weights that a backbone starts from, e.g. resnet18=resnet18-f37072fd.pth",
-    )  # fmt: skip
-    parser.add_argument(
-        "--measure", choices=["now", "later", "again"], default="now",
-        help="latency and memory: now, with each row; later, not in this call; again, of all "
-        "finished rows and nothing else (on a quiet machine)",
-    )  # fmt: skip
-    parser.add_argument("--engine", default="auto", help="for evaluation and latency")
-    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads")
-    parser.add_argument(
-        "--output", type=Path, default=Path("evaluation_results/ablation"), metavar="DIR"
-    )
-    scaling = parser.add_argument_group("scaling")
-    scaling.add_argument("--sides", type=int, nargs="+", default=[16, 24, 32, 48, 64])
-    scaling.add_argument("--repeats", type=int, default=7)
+    """Arguments of the study."""
+    from ltr_et.research.ablation.__main__ import add_arguments as add
+
+    add(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run rows and write tables; 1 where a row failed or is left to another process."""
-    import logging
+    """Hand over; 1 where a row failed or is left to another process."""
+    from ltr_et.research.ablation.__main__ import run as ablate
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    command = "ettrack " + shlex.join(sys.argv[1:])
-    if SCALING in args.tables:
-        if len(args.tables) > 1:
-            raise ParameterError(f"{SCALING!r} is measured alone; ask for the tables in a second")
-        from ltr_et.ablation.scaling import run as run_scaling
-
-        return run_scaling(args.sides, args.repeats, args.threads or 1, args.output, command)
-    from ltr_et.ablation.rows import Budget
-    from ltr_et.ablation.run import Plan
-    from ltr_et.ablation.run import run as run_tables
-    from ltr_et.ablation.training import Recipe
-
-    # What a mistyped argument would cost is a night: everything is looked at first.
-    budget = Budget.parse(args.budget)
-    for option in ("batch", "frames", "sequences"):
-        value = getattr(args, option)
-        if value is not None and value < 1:
-            raise ParameterError(f"--{option} {value}: give 1 or more")
-    datasets = {name: _existing(path) for name, path in _pairs(args.dataset_root).items()}
-    backbones = {name: _existing(path) for name, path in _pairs(args.backbone).items()}
-    crops, teacher = _inputs(args)
-    recipe = Recipe(
-        budget, args.output, crops, teacher, args.features, backbones, args.threads or 0,
-        args.batch,
-    )  # fmt: skip
-    plan = Plan(
-        args.tables, recipe, datasets, args.rows, tuple(args.seeds), args.sequences,
-        args.frames, command, args.engine, args.threads, args.measure,
-    )  # fmt: skip
-    return run_tables(plan)
-
-
-def _pairs(assignments: list[str]) -> dict[str, str]:
-    found = {}
-    for assignment in assignments:
-        name, equals, path = assignment.partition("=")
-        if not equals or not name or not path:
-            raise ParameterError(f"{assignment!r} is not of the form NAME=PATH")
-        found[name] = path
-    return found
-
-
-def _existing(text: str) -> Path:
-    path = Path(text).expanduser()
-    if not path.exists():
-        raise DatasetError(f"{text!r} does not exist")
-    return path
-
-
-def _inputs(args: argparse.Namespace) -> tuple[Path, Path]:
-    """Crop store and LT-Mobile's weights; the store is built where it is missing."""
-    from ltr_et.settings import Settings
-    from ltr_et.train_settings.sources import find_teacher, prepare
-
-    settings = Settings(
-        workspace=args.output, data=args.data, crops=args.crops, teacher=args.teacher
-    )
-    teacher = find_teacher(settings)
-    if teacher is None or not teacher.is_file():
-        raise CheckpointError(
-            f"no LT-Mobile weights at {teacher}; give them with --teacher (rows with its backbone "
-            "start from them)"
-        )
-    if args.features is not None:
-        _existing(str(args.features))
-    prepare(settings, teacher=False)
-    assert settings.crops is not None
-    return settings.crops, teacher
+    return ablate(args, sys.argv[2:])

@@ -14,17 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-
-def affine(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """Scale and shift (C,) that a BatchNorm in eval mode applies."""
-    assert norm.running_var is not None and norm.running_mean is not None
-    scale = torch.rsqrt(norm.running_var.double() + norm.eps)
-    if norm.weight is not None:
-        scale = scale * norm.weight.double()
-    shift = -norm.running_mean.double() * scale
-    if norm.bias is not None:
-        shift = shift + norm.bias.double()
-    return scale.float(), shift.float()
+from ..network.normalisation import affine
 
 
 def scale_outputs(convolution: nn.Conv2d, scale: Tensor, shift: Tensor) -> None:

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from ..network.correlation import FeatureFusor
 from ..network.layers.exemplar import QUERY_CHANNELS, TEMPERATURE, ExemplarLayer
-from .folding import affine
+from ..network.normalisation import affine
 
 
 class LoweredExemplar(nn.Module):

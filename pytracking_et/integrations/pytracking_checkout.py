@@ -2,17 +2,20 @@
 
 pytracking only sees trackers that lie as directories inside its own tree, so an installed package
 is not enough. Of the tracker goes there the one file that imports the installed package; the
-parameter files are read where they lie and may be changed. A record of what was written lies beside
+parameter files are read where they lie and may be changed: those that lie in the networks' table
+alone are written as files. A record of what was written lies beside
 them, so that `undo` removes exactly that.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import shutil
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from .. import parameter as parameter_package
@@ -160,22 +163,29 @@ def _python_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.py"))
 
 
-def _to_copy(source: Path) -> list[Path]:
-    """Of the tracker only what finds the installed package; a copy of its code is never read."""
-    thin = source.parent.name == "tracker"
-    return [source / "__init__.py"] if thin else _python_files(source)
+def _to_copy(source: Path) -> dict[str, bytes]:
+    """Name -> content of the files that go into a checkout.
+
+    Of the tracker only what finds the installed package; a copy of its code is never read.
+    """
+    if source.parent.name == "tracker":
+        return {"__init__.py": (source / "__init__.py").read_bytes()}
+    files = {path.name: path.read_bytes() for path in _python_files(source)}
+    made = import_module(f"{parameter_package.__name__}.{TRACKER}").made_files()
+    return files | {f"{name}.py": text.encode() for name, text in made.items()}
 
 
 def _copy(source: Path, target: Path) -> list[Path]:
     files = _to_copy(source)
-    record = {"version": __version__, "files": {path.name: sha256(path) for path in files}}
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    record = {"version": __version__, "files": digests}
     # First of all: what is written before an interruption is known to be ours then.
     with atomic_open(target / RECORD) as stream:
         json.dump(record, stream, indent=1)
-    for path in files:
-        with atomic_open(target / path.name, "wb") as stream:
-            stream.write(path.read_bytes())
-    return [target / path.name for path in files]
+    for name, content in files.items():
+        with atomic_open(target / name, "wb") as stream:
+            stream.write(content)
+    return [target / name for name in files]
 
 
 def _link(source: Path, target: Path) -> None:
@@ -209,7 +219,7 @@ def _replaceable(folder: Path, source: Path, link: bool) -> bool:
     recorded = _recorded(folder)
     there = _python_files(folder)
     added = {path.name for path in there if path.name not in recorded}
-    if added and (link or added & {path.name for path in _to_copy(source)}):
+    if added and (link or added & _to_copy(source).keys()):
         return False
     return all(sha256(path) == recorded[path.name] for path in there if path.name in recorded)
 

@@ -128,6 +128,7 @@ def _children(path: str, packages: bool) -> list[str]:
             continue
         found = pkgutil.iter_modules(parent.__path__)
         names.update(item.name for item in found if item.ispkg == packages)
+        names.update(getattr(parent, "made_files", dict)())
     return sorted(names)
 
 

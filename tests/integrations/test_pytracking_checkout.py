@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from pytracking_et import network
 from pytracking_et.commands import main
 from pytracking_et.errors import PytrackingETError
-from pytracking_et.files import sha256
+from pytracking_et.files import atomic_open, sha256
+from pytracking_et.integrations import pytracking_checkout
 from pytracking_et.integrations.pytracking_checkout import RECORD, find_package, install, undo
 
 
@@ -80,15 +82,14 @@ def test_an_update_removes_what_former_versions_copied(checkout):
 
 def test_an_interrupted_install_is_finished_by_the_next(checkout, monkeypatch):
     before = tree(checkout)
-    read_bytes = Path.read_bytes
 
-    def stop_at_the_tenth(path):
+    def stop_at_one(path, mode="w"):
         if path.name == "et_e16.py":
             raise KeyboardInterrupt
-        return read_bytes(path)
+        return atomic_open(path, mode)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Path, "read_bytes", stop_at_the_tenth)
+        patch.setattr(pytracking_checkout, "atomic_open", stop_at_one)
         install(checkout)
     assert len(tree(checkout)) > len(before)
     install(checkout)
@@ -200,6 +201,26 @@ def test_torch_six_for_old_torch_only_is_no_hindrance(checkout):
     text = "if old:\n    from torch._six import int_classes\nelse:\n    int_classes = int\n"
     (checkout / "ltr" / "data" / "loader.py").write_text(text)
     assert install(checkout).files
+
+
+def test_every_parameter_file_is_a_file_that_one_may_change(checkout):
+    install(checkout)
+    folder = checkout / "pytracking" / "parameter" / "et_tracker"
+    assert {path.stem for path in folder.glob("*.py")} == {
+        "__init__", "et_tracker_published", *network.configurations()
+    }  # fmt: skip
+    (folder / "et_e16.py").write_text("def parameters(): return 'changed'\n")
+    code = (
+        "import importlib;"
+        "name = 'pytracking.parameter.et_tracker.';"
+        "print(importlib.import_module(name + 'et_e16').parameters());"
+        "print(importlib.import_module(name + 'et_s2').parameters().network)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(checkout)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.stdout.split() == ["changed", "et_s2"], done.stderr
 
 
 def test_copied_folders_work_under_pytrackings_names(checkout):

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from ltr_et.ema import EMA
+from ltr_et.average import EMA
 
 
 def test_average_follows_slowly_and_the_start_is_forgotten():

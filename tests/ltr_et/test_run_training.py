@@ -14,8 +14,7 @@ from ltr_et.data.build_crops import HELD_OUT, is_held_out
 from ltr_et.narrow import active_units
 from ltr_et.settings import Settings
 from ltr_et.train_settings.et_tracker import distill, narrow, paper, refine, smoke
-from ltr_et.train_settings.rendered import CLIPS, SOURCE, write_clips
-from ltr_et.train_settings.sources import prepare
+from ltr_et.train_settings.sources import CLIPS, SOURCE, prepare, write_clips
 from ltr_et.training import launch
 from ltr_et.training.log import read_log
 from ltr_et.training.optimizer import rate_at

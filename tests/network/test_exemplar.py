@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ltr_et import fast_heads
+from pytracking_et.engines.lowering import LoweredExemplar
 from pytracking_et.network.layers.exemplar import ExemplarLayer
 
 from .layers import (
@@ -57,6 +59,23 @@ def test_exemplar_follows_the_equations(variant, kernel):
             reference_exemplar_cell(layer, x[b], z[b] if conditioned else None) for b in range(2)
         ]
         assert_close(layer(x, z), reference_transform(layer, torch.stack(cells)))
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("variant", ["exemplar", "exemplar_e16"])
+def test_all_forms_of_the_layer_are_one(variant, kernel):
+    """The module, the form of the engines, the form of training, the steps of the warm start."""
+    layer, x = build(variant, kernel=kernel), maps(2, 6, 6)
+    with torch.no_grad():
+        expected = layer(x)
+        lowered = LoweredExemplar(layer)
+        assert_close(torch.cat([lowered(x[:1]), lowered(x[1:])]), expected)
+        tokens = fast_heads.exemplar_layer(layer, fast_heads.to_tokens(x))
+        assert_close(fast_heads.to_map(tokens), expected)
+        weights = layer.attention(x)
+        y = layer.se(F.relu(layer.dw_bn(layer.depthwise(x, weights))))
+        y = F.relu(layer.pw_bn(layer.pointwise(y, weights))) + x
+        assert_close(layer.transform(y), expected)
 
 
 @pytest.mark.parametrize(

@@ -249,3 +249,8 @@ def test_fingerprint_follows_the_content(tmp_path):
 )
 def test_recognised(names, kind):
     assert weights.recognised(names) == kind
+
+
+def test_the_weights_in_the_package_may_ship():
+    """A wheel stays small: 20 MB at most for E.T.Track's weights."""
+    assert weights.find("et_tracker").stat().st_size <= 20 * 2**20

@@ -11,8 +11,7 @@ from __future__ import annotations
 from ...actors import LossWeights
 from ...settings import Settings, Stage
 from ...training.launch import train
-from ..rendered import write_clips
-from ..sources import find_teacher, prepare, shared_folder
+from ..sources import find_teacher, prepare, shared_folder, write_clips
 from .distill import ALL, HEADS, UNITS
 
 # A few varied sources; the whole pack would take most of the ten minutes to cut.

@@ -112,7 +112,10 @@ class ExemplarLayer(FeedForwardMixin):
             if template is None:
                 raise ValueError("this layer is conditioned on the template feature; pass it")
             context = template.mean((2, 3))
-        query = self.average_pooler(x, context)
+        return self.mixture(self.average_pooler(x, context))
+
+    def mixture(self, query: Tensor) -> Tensor:
+        """Weights of the exemplars, (B, E), for queries (B, 256)."""
         return torch.softmax(query @ self.K.t() / (math.sqrt(QUERY_CHANNELS) * TEMPERATURE), 1)
 
     def cells(self, x: Tensor) -> list[list[Tensor]]:

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from ltr_et.data import augment, batched, paste, views
+from ltr_et.data import augment, batched_views, paste, views
 from ltr_et.data.bank import FrameBank, move_boxes, packed
-from ltr_et.data.batched import BatchedSettings, DevicePairs, Draws
+from ltr_et.data.batched import BatchedSettings, DevicePairs
+from ltr_et.data.batched_views import Draws
 from ltr_et.data.pairs import PairSettings
 from ltr_et.dataset.pack import open_pack
 from pytracking_et.errors import DatasetError
@@ -66,13 +67,13 @@ def tensor(image: np.ndarray) -> torch.Tensor:
 
 
 def array(images: torch.Tensor) -> np.ndarray:
-    return batched.to_bytes(images)[0].permute(1, 2, 0).numpy()
+    return batched_views.to_bytes(images)[0].permute(1, 2, 0).numpy()
 
 
 @pytest.mark.parametrize("sigma", [0.6, 1.4, 2.5])
 def test_blur_is_opencvs(image: np.ndarray, sigma: float) -> None:
     expected = cv2.GaussianBlur(image, (0, 0), sigma)
-    made = array(batched.gaussian(tensor(image), torch.tensor([sigma])))
+    made = array(batched_views.gaussian(tensor(image), torch.tensor([sigma])))
     assert np.abs(made.astype(int) - expected).max() <= 2
 
 
@@ -83,13 +84,13 @@ def test_motion_blur_is_that_of_the_per_sample_path(image: np.ndarray, length: i
             return length
 
     expected = augment.motion_blur(Fixed(), image, angle=0.7)  # type: ignore[arg-type]
-    kernels = torch.from_numpy(batched.motion_kernels(np.array([length]), np.array([0.7])))
-    made = array(batched._filtered(tensor(image), kernels))
+    kernels = torch.from_numpy(batched_views.motion_kernels(np.array([length]), np.array([0.7])))
+    made = array(batched_views._filtered(tensor(image), kernels))
     assert np.abs(made.astype(int) - expected).max() <= 1
 
 
 def test_grey_is_opencvs(image: np.ndarray) -> None:
-    made = array(batched.as_grey(tensor(image), torch.tensor([True])))
+    made = array(batched_views.as_grey(tensor(image), torch.tensor([True])))
     assert np.abs(made.astype(int) - augment.grey(image)).max() <= 1
 
 
@@ -97,7 +98,7 @@ def test_colour_is_that_of_the_per_sample_path(image: np.ndarray) -> None:
     expected = augment.colour(np.random.default_rng(5), image, 0.25)
     rng = np.random.default_rng(5)
     matrix = Draws(rng, 1, torch.device("cpu")).colours(0.25)
-    made = array(batched.colour(matrix, tensor(image)))
+    made = array(batched_views.colour(matrix, tensor(image)))
     assert np.abs(made.astype(int) - expected).max() <= 1
 
 
@@ -106,7 +107,7 @@ def test_a_mask_is_softened_as_in_the_per_sample_path() -> None:
     mask[10:30, 15:25] = 255
     over = np.full((40, 40, 3), 200, np.uint8)
     expected = paste._blend(np.zeros((40, 40, 3), np.uint8), over, mask)
-    share = batched.soft(torch.from_numpy(mask)[None].float() / 255)[0].numpy()
+    share = batched_views.soft(torch.from_numpy(mask)[None].float() / 255)[0].numpy()
     assert np.abs(share * 200 - expected[:, :, 0]).max() <= 3
 
 

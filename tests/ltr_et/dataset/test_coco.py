@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from ltr_et.dataset.coco import Coco
+from ltr_et.dataset.official import Coco
 from pytracking_et.errors import DatasetError
 
 from ..tiny import scene, write_image

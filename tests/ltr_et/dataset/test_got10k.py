@@ -1,6 +1,6 @@
 import pytest
 
-from ltr_et.dataset.got10k import SEQUENCES, Got10k, split_indices
+from ltr_et.dataset.official import SEQUENCES, Got10k, split_indices
 from pytracking_et.errors import DatasetError
 
 from ..tiny import scene, write_image

@@ -1,6 +1,6 @@
 import pytest
 
-from ltr_et.dataset.lasot import Lasot, train_names
+from ltr_et.dataset.official import Lasot, train_names
 from pytracking_et.errors import DatasetError
 
 from ..tiny import scene, write_image

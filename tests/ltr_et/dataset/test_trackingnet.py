@@ -1,6 +1,6 @@
 import pytest
 
-from ltr_et.dataset.trackingnet import TrackingNet
+from ltr_et.dataset.official import TrackingNet
 from pytracking_et.errors import DatasetError
 
 from ..tiny import scene, write_image

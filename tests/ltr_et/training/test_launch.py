@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from ltr_et import narrow
-from ltr_et.ablation.rows import Budget
-from ltr_et.ablation.training import Recipe, RowLaunch
 from ltr_et.actors import ETActor, LossWeights
+from ltr_et.research.ablation.rows import Budget
+from ltr_et.research.ablation.training import Recipe, RowLaunch
 from ltr_et.settings import Settings, Stage
 from ltr_et.training import launch
 from ltr_et.training.data import PairData

@@ -2,8 +2,7 @@ import json
 
 import pytest
 
-from ltr_et.training.curves import plot, series
-from ltr_et.training.log import Meter, TrainingLog, read_log
+from ltr_et.training.log import Meter, TrainingLog, plot, read_log, series
 
 
 def test_records_beyond_the_resumption_are_dropped(tmp_path):

@@ -1,0 +1,132 @@
+"""What a network costs: parameters, multiply-adds, time of a frame, memory of a process.
+
+`python -m ltr_et.research.ablation.costs NETWORK WEIGHTS` measures time and memory in a
+process of its own and prints JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from pytracking_et.errors import EngineError
+
+WARM_UP, RUNS = 5, 30
+
+
+def macs(configuration: str, search: int = 256) -> int:
+    """Multiply-adds of one search crop (E.T.Track at 256 px: 1,656 M), counted by PyTorch."""
+    import torch
+
+    from pytracking_et import network
+
+    net = network.build(configuration).eval()
+    image = torch.zeros(1, 3, search, search)
+    with torch.no_grad():
+        zf = net.template(torch.zeros(1, 3, 128, 128))
+        return count(net, lambda: net.track(zf, image))
+
+
+def count(module: Any, call: Any) -> int:
+    """Multiply-adds of `call()`, which runs `module`: convolutions and matrix products.
+
+    PyTorch's counter does not see the fused attention of a CPU, hence the plain one here. Call it
+    under `no_grad`: before torch 2.6 it misses most products under `inference_mode`.
+    """
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        call()
+    # The counter reports two operations per multiply-add.
+    return counter.get_total_flops() // 2
+
+
+def parameters(configuration: str) -> int:
+    """Number of learned values."""
+    from pytracking_et import network
+
+    return sum(parameter.numel() for parameter in network.build(configuration).parameters())
+
+
+def measured(
+    configuration: str, weights: Path, engine: str = "auto", threads: int | None = None
+) -> dict[str, Any]:
+    """Latency and memory of a configuration at float32, in a fresh process.
+
+    Args:
+        engine: a name, or "auto" for the fastest installed here.
+
+    Returns:
+        `engine`, `latency_ms` (median of a search crop of 256 px), `memory_mb` (largest resident
+        size of the process; None where the system does not tell).
+
+    Raises:
+        EngineError: the process failed; quotes its last line.
+    """
+    from pytracking_et.engines import create
+
+    # Exports and choices are made here, so that the process measures tracking alone.
+    chosen = create(engine, configuration, weights, threads, "f32").name.split()[0]
+    command = [sys.executable, "-m", __name__, configuration, str(weights), "--engine", chosen]
+    if threads:
+        command += ["--threads", str(threads)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise EngineError(f"measuring {configuration} with {chosen} failed: {last}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def peak_memory_mb() -> float | None:
+    """Largest resident size of this process so far, in MB (10^6 bytes); None where unknown."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        # Not getrusage: on Linux a child inherits its parent's peak there.
+        for line in status.read_text("ascii", "replace").splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) * 1024 / 1e6
+    if sys.platform == "darwin":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    return None
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure in this process and print JSON."""
+    parser = argparse.ArgumentParser(prog=f"python -m {__name__}")
+    parser.add_argument("configuration")
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("--engine", default="auto")
+    parser.add_argument("--threads", type=int)
+    options = parser.parse_args(arguments)
+
+    from pytracking_et.engines import create
+    from pytracking_et.engines.exported import sample_crop
+
+    engine = create(options.engine, options.configuration, options.weights, options.threads, "f32")
+    engine.template(sample_crop(127, seed=1))
+    crop = sample_crop(256, seed=2)
+    times = []
+    for _ in range(WARM_UP + RUNS):
+        began = time.perf_counter()
+        engine.track(crop)
+        times.append(time.perf_counter() - began)
+    result = {
+        "engine": engine.name,
+        "latency_ms": 1000 * statistics.median(times[WARM_UP:]),
+        "memory_mb": peak_memory_mb(),
+    }
+    print(json.dumps(result))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

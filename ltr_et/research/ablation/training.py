@@ -1,0 +1,268 @@
+"""Train one row of a table: the same data, schedule and loss for every configuration.
+
+Rows with LT-Mobile's backbone start with its trained backbone, neck and correlation, which stay as
+they are (the correlation learns slowly); their towers start from random weights, the convolutional
+ones too, since LT-Mobile's own have seen a thousand times any budget here. Other backbones start
+from given weights or from random ones, and learn. Ground truth only, no teacher's outputs.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from pytracking_et import network
+from pytracking_et.errors import CheckpointError, ParameterError
+from pytracking_et.files import atomic_open, read_json
+
+from ...actors import LossWeights
+from ...settings import PARTS, Settings, Stage
+from ...training.distributed import group
+from ...training.launch import Launch
+from ...training.optimizer import build_optimizer, set_modes
+from ...training.trainer import to_device
+from ...warm_start import student_name
+from .rows import Budget
+
+log = logging.getLogger(__name__)
+
+BATCH = 16
+LR = 1e-3
+# Half the side of a typical target in strides: 64 px of a search crop.
+BOX_BIAS = 2.0
+# Steps of the speed measurement that turns a time into a number of pairs.
+PROBE_WARM_UP, PROBE_STEPS = 1, 4
+# The parts that LT-Mobile gives to the rows with its backbone.
+_GIVEN = ("backbone_net.", "neck.", "feature_fusor.")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What all rows share.
+
+    Attributes:
+        budget: of each row.
+        output: checkpoints go to `output/training/ltr/ablation/`.
+        crops: crop store; features: cache of LT-Mobile's backbone features (optional, much
+            faster for rows with that backbone).
+        teacher: LT-Mobile's weights. backbones: backbone name -> weights it starts from.
+        batch: pairs of a step.
+    """
+
+    budget: Budget
+    output: Path
+    crops: Path
+    teacher: Path
+    features: Path | None = None
+    backbones: dict[str, Path] = field(default_factory=dict)
+    threads: int = 0
+    batch: int = BATCH
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A row after training: weights (averaged), pairs seen, minutes of training, its start."""
+
+    weights: Path
+    pairs: int
+    minutes: float
+    start: str
+
+
+def train_row(configuration: str, seed: int, recipe: Recipe) -> Trained:
+    """Train a configuration, or go on where it was stopped, or return what is finished.
+
+    Raises:
+        CheckpointError, DatasetError: weights or data that are missing.
+        ParameterError: the folder holds the same row trained with other inputs.
+    """
+    settings = _settings(configuration, seed, recipe)
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    with group(use_gpu=True) as processes:
+        settings.stages = [_stage(configuration, recipe, recipe.batch)]
+        launch = RowLaunch(settings, processes, recipe)
+        plan = _plan(settings, launch, recipe)
+        settings.stages = [_stage(configuration, recipe, plan["pairs"])]
+        weights = weights_of(configuration, seed, recipe)
+        trainer = launch.trainer()
+        if not (weights.is_file() and trainer.stage_number):
+            log.info("training %s, seed %d: %d pairs", configuration, seed, plan["pairs"])
+            trainer.run()
+    return Trained(weights, plan["pairs"], trainer.seconds / 60, plan["start"])
+
+
+def weights_of(configuration: str, seed: int, recipe: Recipe) -> Path:
+    """File of a finished row's averaged weights."""
+    return _settings(configuration, seed, recipe).folder / "final.safetensors"
+
+
+def is_given(configuration: str) -> bool:
+    """Whether a configuration has LT-Mobile's backbone."""
+    options = network.configuration(configuration).options
+    return options.get("backbone", "lt_mobile") == "lt_mobile"
+
+
+def _settings(configuration: str, seed: int, recipe: Recipe) -> Settings:
+    budget = recipe.budget.text if recipe.budget.pairs is None else f"{recipe.budget.pairs}pairs"
+    return Settings(
+        module_name="ablation",
+        script_name=f"{configuration}_{budget}_seed{seed}",
+        workspace=recipe.output / "training",
+        crops=recipe.crops,
+        features=recipe.features,
+        network=configuration,
+        seed=seed,
+        threads=recipe.threads,
+        save_minutes=1.0,
+        validate_minutes=0.0,
+        snapshot_minutes=0.0,
+        validation_pairs=0,
+        record_steps=10,
+        license_note="Row of an ablation, trained for minutes; not meant for use",
+    )
+
+
+def _stage(configuration: str, recipe: Recipe, pairs: int) -> Stage:
+    given = is_given(configuration)
+    rates = {"exemplar": 1.0, "separable": 1.0, "prediction": 1.0, "fusor": 0.1}
+    return Stage(
+        "ablation",
+        max(pairs, recipe.batch),
+        source="features" if given and recipe.features is not None else "crops",
+        rates=rates if given else dict.fromkeys(PARTS, 1.0),
+        lr=LR,
+        weight_decay=0.0,
+        warmup=min(100, pairs // recipe.batch // 10),
+        batch=recipe.batch,
+        micro_batch=0,
+        ema=0.998,
+        batch_norm="train",
+        fast=False,
+        losses=LossWeights(),
+    )
+
+
+def _plan(settings: Settings, launch: RowLaunch, recipe: Recipe) -> dict[str, Any]:
+    """Number of pairs and inputs of a row, decided once and kept beside its checkpoint."""
+    path = settings.folder / "plan.json"
+    inputs = {
+        "crops": str(recipe.crops),
+        "features": str(recipe.features),
+        "start": launch.described_start(),
+        "batch": recipe.batch,
+    }
+    if path.is_file():
+        plan = read_json(path, ParameterError, "delete the folder, or give another --output")
+        changed = [name for name, value in inputs.items() if plan.get(name) != value]
+        if changed:
+            raise ParameterError(
+                f"{settings.folder} holds this row with {changed[0]} {plan.get(changed[0])!r}, now "
+                f"it is {inputs[changed[0]]!r}; give another --output, or delete the folder"
+            )
+        return plan
+    pairs = recipe.budget.pairs
+    if pairs is None:
+        assert recipe.budget.seconds is not None
+        seconds = launch.seconds_per_step(settings.stages[0])
+        pairs = max(1, int(recipe.budget.seconds / seconds)) * recipe.batch
+    steps = max(1, pairs // recipe.batch)
+    plan = {"pairs": steps * recipe.batch, **inputs}
+    with atomic_open(path) as stream:
+        json.dump(plan, stream, indent=1)
+    return plan
+
+
+class RowLaunch(Launch):
+    """A launch whose network starts as the module's docstring says."""
+
+    def __init__(self, settings: Settings, processes: Any, recipe: Recipe) -> None:
+        super().__init__(settings, processes)
+        self.recipe = recipe
+        options = network.configuration(settings.network).options
+        self.backbone = options.get("backbone", "lt_mobile")
+
+    def described_start(self) -> str:
+        """Where the weights come from, for the table's note."""
+        if is_given(self.settings.network):
+            return "LT-Mobile's backbone and correlation, frozen backbone"
+        path = self.recipe.backbones.get(self.backbone)
+        return f"backbone from {path.name}" if path else "backbone from random weights"
+
+    def _start(self, net: Any) -> None:
+        # Near zero, as it would start, the ReLU behind it is dead for half of the cells.
+        nn.init.constant_(net.reg_pred_head.bbox_pred.bias, BOX_BIAS)
+        if is_given(self.settings.network):
+            copy_given(net, self.recipe.teacher)
+        elif self.backbone in self.recipe.backbones:
+            load_classifier(net.backbone_net, self.recipe.backbones[self.backbone])
+
+    def seconds_per_step(self, stage: Stage) -> float:
+        """Time of one training step here and now, on the training's device, data included."""
+        torch.manual_seed(self.settings.seed)
+        net = network.build(self.settings.network)
+        self._start(net)
+        device = self.group.device
+        net.to(device)
+        optimizer = build_optimizer(net, stage)
+        actor = self.actor_of(net)(stage)
+        set_modes(net, stage, 0)
+        batches = self._open(stage, {}).batches(0)
+        for step in range(PROBE_WARM_UP + PROBE_STEPS):
+            if step == PROBE_WARM_UP:
+                began = _now(device)
+            loss, _ = actor({**to_device(next(batches), device), "progress": 0.0})
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return (_now(device) - began) / PROBE_STEPS
+
+
+def _now(device: torch.device) -> float:
+    """Seconds, once the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def copy_given(net: nn.Module, teacher: Path) -> None:
+    """Copy backbone, neck and correlation from LT-Mobile's weights into a network.
+
+    Raises:
+        CheckpointError: a tensor of these parts is not in the file.
+    """
+    source = network.build("lt_mobile")
+    network.weights.load(source, teacher)
+    given = {student_name(name): value for name, value in source.state_dict().items()}
+    own = net.state_dict()
+    wanted = [name for name in own if name.startswith(_GIVEN)]
+    absent = [name for name in wanted if name not in given]
+    if absent:
+        raise CheckpointError(f"{teacher} has nothing for {absent[0]!r} ({len(absent)} in all)")
+    net.load_state_dict({name: given[name] for name in wanted}, strict=False)
+
+
+def load_classifier(backbone: nn.Module, path: Path) -> None:
+    """Start a backbone from a classifier's weights (torchvision's names); `adapt` stays random.
+
+    Raises:
+        CheckpointError: entries missing or of another shape.
+    """
+    state, _ = network.weights.read(path)
+    own = backbone.state_dict()
+    wanted = [n for n in own if not n.startswith("adapt.") and "num_batches" not in n]
+    wrong = [n for n in wanted if n not in state or state[n].shape != own[n].shape]
+    if wrong:
+        raise CheckpointError(
+            f"{path} does not fit: {len(wrong)} of {len(wanted)} entries are missing or of another "
+            f"shape, first {wrong[0]!r}; give a classifier with torchvision's names"
+        )
+    backbone.load_state_dict({name: state[name] for name in wanted}, strict=False)

@@ -1,0 +1,200 @@
+"""Architecture search: `python -m ltr_et.research.search`.
+
+    python -m ltr_et.research.search sample --count 5
+    python -m ltr_et.research.search run --crops CROPS --steps 200 --max-macs 400 --output search
+
+`sample` prints random architectures with their cost. `run` trains the supernet, evolves under the
+limit, and writes the best architecture; run it again to go on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pytracking_et import network, process
+from pytracking_et.errors import PytrackingETError
+from pytracking_et.files import atomic_open, read_json, reading
+
+from .evolution import Candidate, Evolution
+from .space import Genes, macs, sample
+
+log = logging.getLogger(__name__)
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m ltr_et.research.search", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    commands = parser.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("sample", help="random architectures, multiply-adds and latency")
+    one.add_argument("--count", type=int, default=5)
+    one.add_argument("--no-latency", action="store_true", help="only what takes no measuring")
+    two = commands.add_parser("run", help="supernet, evolution, best architecture")
+    two.add_argument("--crops", type=Path, required=True, help="crop store of the training pack")
+    two.add_argument("--output", type=Path, default=Path("training/search"))
+    two.add_argument("--steps", type=int, default=200, help="training steps of the supernet")
+    two.add_argument("--batch", type=int, default=16)
+    two.add_argument("--validation-pairs", type=int, default=64)
+    two.add_argument("--max-macs", type=float, default=500.0, help="limit in millions")
+    two.add_argument("--population", type=int, default=8)
+    two.add_argument("--parents", type=int, default=3)
+    two.add_argument("--generations", type=int, default=3)
+    for each in (one, two):
+        each.add_argument("--seed", type=int, default=0)
+        each.add_argument("--threads", type=int, default=0)
+    return parser.parse_args(arguments)
+
+
+def latency_ms(architecture: str, repeats: int = 7) -> float:
+    """Median time of a search crop of 256 px with the torch engine, in ms (random weights)."""
+    import statistics
+    import time
+
+    from pytracking_et.engines.exported import sample_crop
+    from pytracking_et.engines.torch_engine import engine_of
+
+    engine = engine_of(network.build(architecture))
+    engine.template(sample_crop(127, seed=1))
+    crop, times = sample_crop(256, seed=2), []
+    for _ in range(2 + repeats):
+        began = time.perf_counter()
+        engine.track(crop)
+        times.append(time.perf_counter() - began)
+    return 1000 * statistics.median(times[2:])
+
+
+def print_samples(options: argparse.Namespace) -> int:
+    """Random architectures, one a line."""
+    draw = random.Random(options.seed)
+    for _ in range(options.count):
+        genes = sample(draw)
+        parameters = sum(p.numel() for p in network.build(str(genes)).parameters())
+        line = f"{genes}  {macs(str(genes)) / 1e6:6.0f} M multiply-adds  {parameters / 1e6:.2f} M"
+        print(line if options.no_latency else f"{line}  {latency_ms(str(genes)):.1f} ms")
+    return 0
+
+
+def _data(options: argparse.Namespace) -> tuple[Any, Any, list[Any]]:
+    """Batches from a step on, validation, batches for statistics."""
+    from ...data.crops import CropStore
+    from ...data.loader import collate
+    from ...data.pairs import CropPairs, PairSettings
+    from ...training.data import PairValidation
+    from .train import RECALIBRATION_BATCHES
+
+    pairs = CropPairs(CropStore(options.crops, held_out=False), PairSettings(seed=options.seed))
+
+    def batches(step: int) -> Iterator[Any]:
+        while True:
+            first = step * options.batch
+            yield collate([pairs[0, first + item] for item in range(options.batch)])
+            step += 1
+
+    held = CropPairs(
+        CropStore(options.crops, held_out=True), PairSettings(seed=1, negative=0), paste=False
+    )
+    validation = PairValidation([held[0, item] for item in range(options.validation_pairs)])
+    count = RECALIBRATION_BATCHES * options.batch
+    samples = [pairs[1, item] for item in range(count)]
+    groups = [samples[i : i + options.batch] for i in range(0, count, options.batch)]
+    return batches, validation, [collate(group) for group in groups]
+
+
+class Overlaps:
+    """What has been measured of one supernet, kept in a file so that a stopped search goes on."""
+
+    def __init__(self, path: Path, supernet: str) -> None:
+        self.path, self.supernet = path, supernet
+        self.values: dict[str, float] = {}
+        if path.is_file():
+            advice = "delete it to measure all architectures again"
+            with reading(path, PytrackingETError, advice):
+                stored = read_json(path, PytrackingETError, advice)
+                if stored["supernet"] == supernet:
+                    self.values = {name: float(v) for name, v in stored["values"].items()}
+
+    def add(self, name: str, value: float) -> None:
+        """Note an architecture's overlap."""
+        self.values[name] = value
+        with atomic_open(self.path) as stream:
+            json.dump({"supernet": self.supernet, "values": self.values}, stream, indent=1)
+
+
+def search(options: argparse.Namespace) -> Candidate:
+    """Train the supernet, evolve, write `best.json` and `best.safetensors`."""
+    from .train import TrainSettings, judge, train
+
+    batches, validation, statistics = _data(options)
+    options.output.mkdir(parents=True, exist_ok=True)
+    net, _ = train(TrainSettings(options.steps, seed=options.seed), batches, options.output)
+
+    known = Overlaps(options.output / "overlaps.json", f"{options.steps} steps, {options.seed}")
+
+    def fitness(genes: Genes) -> float:
+        name = str(genes)
+        if name not in known.values:
+            with torch.no_grad():
+                known.add(name, judge(net, validation, statistics, genes))
+        log.info("%s  %.0f M  overlap %.3f", name, macs(name) / 1e6, known.values[name])
+        return known.values[name]
+
+    evolution = Evolution(
+        lambda genes: macs(str(genes)), fitness, int(options.max_macs * 1e6),
+        options.population, options.parents, seed=options.seed,
+    )  # fmt: skip
+    best = evolution.run(options.generations, _report)
+    name = str(best.genes)
+    network.weights.save(
+        options.output / "best.safetensors", net.extract(best.genes).state_dict(), {"network": name}
+    )
+    record = {
+        "architecture": name,
+        "macs": best.macs,
+        "overlap": best.fitness,
+        "limit": int(options.max_macs * 1e6),
+        "steps": options.steps,
+        "tried": {
+            key: {"macs": each.macs, "overlap": each.fitness}
+            for key, each in evolution.seen.items()
+        },
+    }
+    with atomic_open(options.output / "best.json") as stream:
+        json.dump(record, stream, indent=1)
+        stream.write("\n")
+    return best
+
+
+def _report(generation: int, best: Candidate) -> None:
+    log.info("generation %d: overlap %.3f at %.0f M", generation, best.fitness, best.macs / 1e6)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point; 2 for what the user can mend."""
+    options = parse(arguments)
+    return process.run(
+        "ltr_et.research.search", lambda: _work(options), lambda: "the same command goes on"
+    )
+
+
+def _work(options: argparse.Namespace) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    if options.command == "sample":
+        return print_samples(options)
+    best = search(options)
+    print(f"{best.genes}\n{best.macs / 1e6:.0f} M multiply-adds, overlap {best.fitness:.3f}")
+    print(f"train it: network={best.genes}; start: {options.output / 'best.safetensors'}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,164 @@
+"""The LightTrack search space as strings: random ones, mutation, crossover, cost.
+
+Paper: Yan et al., "LightTrack", CVPR 2021 (arXiv 2104.14545); strings: `network.architecture`. Six
+choices for each of 14 backbone blocks, the block that the feature is taken from, and for each head
+tower one of 3 widths and 8 layers of kernel 3, 5 or skipped. Here the feature comes from stage 4
+(96 channels at stride 16, `ops_30` to `ops_33`), and the first layer of a tower is never skipped,
+since it brings the width.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+
+from pytracking_et.network.architecture import (
+    BACKBONE_EXPANSIONS,
+    BACKBONE_KERNELS,
+    HEAD_KERNELS,
+    HEAD_LAYERS,
+    HEAD_WIDTHS,
+    STAGE_CHOICES,
+    Architecture,
+    TowerChoice,
+)
+from pytracking_et.network.backbones.lt_mobile import (
+    STAGE_CHANNELS,
+    STAGE_STRIDES,
+    STEM_CHANNELS,
+    round_channels,
+)
+from pytracking_et.network.constants import STRIDE, TEMPLATE_CELLS
+from pytracking_et.network.trackers import FUSED_CHANNELS
+
+BLOCK_CHOICES = len(BACKBONE_KERNELS) * len(BACKBONE_EXPANSIONS)
+# Stage that the feature is taken from, counted from 0.
+LAST_STAGE = 3
+_SKIP = HEAD_KERNELS.index(None)
+
+
+@dataclass(frozen=True)
+class Tower:
+    """Digits of a head tower: width, then one a layer."""
+
+    width: int
+    layers: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.width}{''.join(map(str, self.layers))}"
+
+
+@dataclass(frozen=True)
+class Genes:
+    """An architecture as digits; `str()` gives the string that `network.build` takes.
+
+    blocks: 18 digits; those behind the output are 0 and not built. output: block of LAST_STAGE.
+    """
+
+    blocks: tuple[int, ...]
+    cls: Tower
+    reg: Tower
+    output: int
+
+    def __str__(self) -> str:
+        digits = "".join(map(str, self.blocks))
+        return f"back_0{digits}0+cls_{self.cls}+reg_{self.reg}_ops_{LAST_STAGE}{self.output}"
+
+
+def built_blocks(output: int) -> int:
+    """Number of blocks up to and including the output."""
+    return sum(STAGE_CHOICES[:LAST_STAGE]) + output + 1
+
+
+def sample(draw: random.Random) -> Genes:
+    """A uniformly random architecture."""
+    output = draw.randrange(STAGE_CHOICES[LAST_STAGE])
+    blocks = tuple(draw.randrange(BLOCK_CHOICES) for _ in range(sum(STAGE_CHOICES)))
+    return _trimmed(Genes(blocks, _tower(draw), _tower(draw), output))
+
+
+def _tower(draw: random.Random) -> Tower:
+    layers = [draw.randrange(len(HEAD_KERNELS)) for _ in range(HEAD_LAYERS)]
+    layers[0] = draw.randrange(_SKIP)
+    return Tower(draw.randrange(len(HEAD_WIDTHS)), tuple(layers))
+
+
+def _trimmed(genes: Genes) -> Genes:
+    """Zeros behind the output, so that equal networks have equal strings."""
+    kept = built_blocks(genes.output)
+    return replace(genes, blocks=genes.blocks[:kept] + (0,) * (len(genes.blocks) - kept))
+
+
+def mutate(genes: Genes, draw: random.Random, chance: float = 0.1) -> Genes:
+    """Draw each digit anew with probability `chance`."""
+    other = sample(draw)
+
+    def pick(old: int, new: int) -> int:
+        return new if draw.random() < chance else old
+
+    def tower(old: Tower, new: Tower) -> Tower:
+        layers = tuple(pick(a, b) for a, b in zip(old.layers, new.layers, strict=True))
+        return Tower(pick(old.width, new.width), layers)
+
+    # `other` is trimmed: digits behind its output are drawn here instead.
+    fresh = tuple(draw.randrange(BLOCK_CHOICES) for _ in genes.blocks)
+    blocks = tuple(pick(a, b) for a, b in zip(genes.blocks, fresh, strict=True))
+    return _trimmed(
+        Genes(
+            blocks,
+            tower(genes.cls, other.cls),
+            tower(genes.reg, other.reg),
+            pick(genes.output, other.output),
+        )
+    )
+
+
+def cross(one: Genes, two: Genes, draw: random.Random) -> Genes:
+    """Each digit from one parent or the other; the output takes its blocks' parent's chance too."""
+
+    def pick(a: int, b: int) -> int:
+        return draw.choice((a, b))
+
+    def tower(a: Tower, b: Tower) -> Tower:
+        layers = tuple(pick(x, y) for x, y in zip(a.layers, b.layers, strict=True))
+        return Tower(pick(a.width, b.width), layers)
+
+    blocks = tuple(pick(a, b) for a, b in zip(one.blocks, two.blocks, strict=True))
+    output = pick(one.output, two.output)
+    return _trimmed(Genes(blocks, tower(one.cls, two.cls), tower(one.reg, two.reg), output))
+
+
+def macs(architecture: str, search: int = 256) -> int:
+    """Multiply-adds of one search crop of `search` px (a multiple of 32), by formula.
+
+    Thousands a second, where counting takes a forward. Convolutions and products only, as
+    `ltr_et.research.ablation.costs.count` counts them (a test compares).
+    """
+    parsed = Architecture.parse(architecture)
+    side = search // 2
+    total = 27 * STEM_CHANNELS * side**2
+    total += (9 + STEM_CHANNELS) * STEM_CHANNELS * side**2 + _gate_macs(STEM_CHANNELS)
+    inputs = STEM_CHANNELS
+    for stage, outputs, stride in zip(parsed.stages, STAGE_CHANNELS, STAGE_STRIDES, strict=False):
+        for place, block in enumerate(stage):
+            width = round_channels(inputs * block.expansion)
+            total += inputs * width * side**2
+            side //= stride if place == 0 else 1
+            total += (block.kernel**2 + outputs) * width * side**2 + _gate_macs(width)
+            inputs = outputs
+    cells = (search // STRIDE) ** 2
+    kernels = TEMPLATE_CELLS**2
+    total += kernels * inputs * cells + 2 * kernels**2 + kernels * FUSED_CHANNELS * cells
+    return total + _tower_macs(parsed.cls, cells, 1) + _tower_macs(parsed.reg, cells, 4)
+
+
+def _gate_macs(width: int) -> int:
+    return 2 * width * round_channels(width / 4)
+
+
+def _tower_macs(tower: TowerChoice, cells: int, outputs: int) -> int:
+    total, inputs = 0, FUSED_CHANNELS
+    for kernel in tower.kernels:
+        total += (kernel**2 + tower.width) * inputs * cells
+        inputs = tower.width
+    return total + 9 * tower.width * outputs * cells

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+import torch
+from torch import nn
+
+from ltr_et.data.build_crops import build
+from ltr_et.dataset.pack import open_pack
+from ltr_et.research.search.__main__ import Overlaps, main
+from ltr_et.research.search.space import sample
+from ltr_et.research.search.supernet import Supernet, recalibrate
+from ltr_et.research.search.train import TrainSettings, path_of, train
+from pytracking_et import network
+from pytracking_et.errors import CheckpointError
+from tests.ltr_et.tiny import write_pack
+
+
+@pytest.fixture(scope="module")
+def supernet() -> Supernet:
+    torch.manual_seed(0)
+    net = Supernet()
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_mean, -0.2, 0.2)
+            nn.init.uniform_(module.running_var, 0.5, 2)
+    return net.eval()
+
+
+def images(side: int) -> torch.Tensor:
+    return torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(side))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_extracted_network_is_the_path(supernet, seed):
+    genes = sample(random.Random(seed))
+    supernet.choose(genes)
+    with torch.inference_mode():
+        expected = supernet(images(128), images(64))
+        found = supernet.extract(genes).eval()(images(128), images(64))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_only_the_active_path_learns():
+    torch.manual_seed(0)
+    net = Supernet().train()
+    genes = sample(random.Random(5))
+    net.choose(genes)
+    cls, reg = net(images(128), images(64))
+    (cls.sum() + reg.sum()).backward()
+    for place, position in enumerate(net.backbone_net.positions):
+        for choice, block in enumerate(position):
+            active = place < len(net.backbone_net.path) and net.backbone_net.path[place] == choice
+            assert (block.conv_pw.weight.grad is not None) == active
+
+
+def test_no_path_no_answer():
+    with pytest.raises(RuntimeError, match="call choose"):
+        _ = Supernet().cls_tower
+
+
+def test_recalibration_gives_the_batches_statistics():
+    net = nn.Sequential(nn.BatchNorm2d(2))
+    batches = [torch.randn(8, 2, 4, 4) + 3, torch.randn(8, 2, 4, 4) + 5]
+    recalibrate(net, lambda module, batch: module(batch), batches)
+    expected = torch.stack([batch.mean((0, 2, 3)) for batch in batches]).mean(0)
+    torch.testing.assert_close(net[0].running_mean, expected)
+    assert net[0].momentum == 0.1
+    assert not net.training
+
+
+def batches(step: int):
+    while True:
+        generator = torch.Generator().manual_seed(step)
+        pixels = {"template": 128, "search": 64}
+        batch = {
+            name: torch.randint(0, 255, (2, 3, side, side), generator=generator).to(torch.uint8)
+            for name, side in pixels.items()
+        }
+        yield batch | {"box": torch.tensor([[16.0, 16, 30, 30], [20, 10, 24, 36]])}
+        step += 1
+
+
+@pytest.mark.slow
+def test_a_stopped_training_goes_on_as_if_it_had_not_been(tmp_path):
+    whole, losses = train(TrainSettings(3), batches, tmp_path / "whole")
+    calls = 0
+
+    def stopping(step: int):
+        nonlocal calls
+        for batch in batches(step):
+            if calls == 1:
+                raise KeyboardInterrupt
+            calls += 1
+            yield batch
+
+    with pytest.raises(KeyboardInterrupt):
+        train(TrainSettings(3, save=0), stopping, tmp_path / "parts")
+    resumed, rest = train(TrainSettings(3), batches, tmp_path / "parts")
+    assert rest == pytest.approx(losses[1:], rel=1e-4)
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(resumed.state_dict()[name], value, atol=1e-4, rtol=1e-3)
+    with pytest.raises(CheckpointError, match="steps 3, not 5"):
+        train(TrainSettings(5), batches, tmp_path / "parts")
+
+
+def test_paths_depend_on_seed_and_step():
+    assert path_of(0, 3) == path_of(0, 3)
+    assert len({str(path_of(0, step)) for step in range(20)}) == 20
+    assert path_of(0, 3) != path_of(1, 3)
+
+
+def test_measured_overlaps_outlive_a_stop(tmp_path):
+    path = tmp_path / "overlaps.json"
+    Overlaps(path, "3 steps").add("back_1", 0.25)
+    assert Overlaps(path, "3 steps").values == {"back_1": 0.25}
+    assert Overlaps(path, "4 steps").values == {}
+
+
+def test_sample_command(capsys):
+    assert main(["sample", "--count", "2", "--no-latency"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith("back_0") and "M multiply-adds" in line for line in lines)
+
+
+@pytest.mark.slow
+def test_search_from_crops_to_a_network(tmp_path, monkeypatch):
+    # The tiny pack has too few clips for the share that is normally held out.
+    crops = tmp_path / "crops"
+    build(open_pack(write_pack(tmp_path / "pack")), crops)
+    from ltr_et.data import crops as module
+
+    store = module.CropStore
+    monkeypatch.setattr(
+        "ltr_et.data.crops.CropStore", lambda folder, held_out: store(folder, held_out=False)
+    )
+    out = tmp_path / "search"
+    arguments = ["run", "--crops", str(crops), "--output", str(out), "--steps", "3"]
+    arguments += ["--batch", "2", "--validation-pairs", "4", "--population", "3", "--parents", "1"]
+    assert main([*arguments, "--generations", "2", "--max-macs", "450"]) == 0
+    best = json.loads((out / "best.json").read_text())
+    assert best["macs"] <= 450e6
+    assert len(best["tried"]) >= 3
+    assert max(each["overlap"] for each in best["tried"].values()) == best["overlap"]
+    net = network.build(best["architecture"])
+    network.weights.load(net, out / "best.safetensors")

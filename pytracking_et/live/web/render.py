@@ -17,10 +17,8 @@ import numpy as np
 from ...errors import ResultsError
 from ..draw import Mark, annotate
 from ..writer import VideoWriter
-from .limits import Limits
-from .media import Image, VideoReader, decode_jpeg
-from .results import Row
-from .session import Session
+from .media import Image, Limits, VideoReader, decode_jpeg
+from .visits import Row, Visit
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +118,7 @@ class Rendering(threading.Thread):
         path: the finished file, None before.
     """
 
-    def __init__(self, session: Session, limits: Limits, low_score: float) -> None:
+    def __init__(self, session: Visit, limits: Limits, low_score: float) -> None:
         super().__init__(name=f"render-{session.id[:6]}", daemon=True)
         self._session = session
         self._limits = limits

@@ -11,7 +11,7 @@ import pytest
 
 from pytracking_et.live.draw import LOW_SCORE
 from pytracking_et.live.web import render
-from pytracking_et.live.web.results import Row
+from pytracking_et.live.web.visits import Row
 
 from . import fakes
 from .test_channel import Talk, connect, offer

@@ -17,15 +17,14 @@ from numpy.typing import ArrayLike, NDArray
 from ..boxes import Box, as_box
 from ..errors import ParameterError
 from .controls import Controls, View
+from .displays import HELP, VisdomDisplay, Window, why_no_window
 from .draw import LOW_SCORE
 from .player import Display, Player, Summary
 from .reader import Reader
 from .recording import Recording
 from .session import Session, SingleTracker
 from .sources import CaptureSource, ImageSource, breaks_off, open_source
-from .visdom_display import VisdomDisplay
 from .visdom_server import ADDRESS, LocalServer
-from .window import HELP, Window, why_no_window
 from .writer import VideoWriter
 
 

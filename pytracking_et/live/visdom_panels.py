@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import ParameterError
-from .visdom_events import Once
 from .visdom_render import MODES, Panel
 from .visdom_server import ADDRESS, address, answers, is_ours
 
@@ -31,7 +30,7 @@ class Visdom:
     Args:
         debug: panels whose level is at most this are shown; others are listed, unticked.
         ui_info: `{"handler": function(event), "win_id": title}`: gets keys and clicks of a panel,
-            each once (the page repeats them; see `visdom_events`).
+            each once (the page repeats them; see `Once`).
         visdom_info: `use_visdom` (True), `server` ("127.0.0.1"), `port` (8097); `started` (False)
             where it is ours: then nothing is sent to another that took its port.
         notify: prints one line to the user.
@@ -257,3 +256,37 @@ def _client(server: str, port: int) -> Any:
     # Without Plotly on the server (never online) curves and maps are sent as pictures.
     client.has_plotly = found.status_code == 200
     return client
+
+
+# Repeats arrive within this time; nobody presses one key twice as fast.
+ECHO_SECONDS = 0.1
+
+
+class Once:
+    """Calls `handler(event)` once per key (at once) and click (when its repeats have come)."""
+
+    def __init__(self, handler: Callable[[dict[str, Any]], None]) -> None:
+        self._handler = handler
+        self._lock = threading.Lock()
+        self._key, self._time = "", float("-inf")
+        self._click: threading.Timer | None = None
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        """Take an event from the visdom client's thread."""
+        kind = event.get("event_type")
+        if kind == "Click":
+            with self._lock:
+                if self._click is not None:
+                    self._click.cancel()
+                self._click = threading.Timer(ECHO_SECONDS, self._handler, [event])
+                self._click.daemon = True
+                self._click.start()
+            return
+        if kind == "KeyPress":
+            key, now = str(event.get("key", "")), time.monotonic()
+            with self._lock:
+                repeated = key == self._key and now - self._time < ECHO_SECONDS
+                self._key, self._time = key, now
+            if repeated:
+                return
+        self._handler(event)

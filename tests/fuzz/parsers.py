@@ -45,8 +45,7 @@ from pytracking_et.evaluation.manifest import Manifest, older_settings
 from pytracking_et.integrations import pytracking_checkout, vot_registry
 from pytracking_et.live.sources import open_source
 from pytracking_et.live.web import protocol
-from pytracking_et.live.web.limits import Limits
-from pytracking_et.live.web.media import decode_jpeg
+from pytracking_et.live.web.media import Limits, decode_jpeg
 from pytracking_et.network import weights
 from pytracking_et.network.architecture import LT_MOBILE, Architecture
 from pytracking_et.network.download import Published, download

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pytracking_et.live.window import why_no_window
+from pytracking_et.live.displays import why_no_window
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow

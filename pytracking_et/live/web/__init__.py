@@ -20,8 +20,7 @@ except ImportError as error:
         'pip install "pytracking-et[web]"'
     ) from error
 
-from .app import create_app
-from .limits import Limits
-from .server import serve
+from .media import Limits
+from .server import create_app, serve
 
 __all__ = ["Limits", "create_app", "serve"]

@@ -17,46 +17,30 @@ Errors are JSON, {"error": what is wrong and what to do}.
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
-from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Mount, Route, WebSocketRoute
-from starlette.staticfiles import StaticFiles
 
-from ...errors import SourceError
 from ...frames import DEFAULT_FPS
 from ...version import __version__
-from ..draw import LOW_SCORE
-from . import results, uploads
+from . import uploads
 from .channel import Channel
-from .demo import DemoClip
-from .guard import Guard
-from .limits import Limits
-from .media import ACCEPTED, ClipInfo, probe
-from .recording import Recording
+from .media import ACCEPTED, ClipInfo, Limits, probe
 from .render import Rendering
-from .session import FullError, Session, SessionStore
-from .target import TrackerFactory
-from .uploads import RefusedError
-
-logger = logging.getLogger(__name__)
+from .uploads import DemoClip, RefusedError
+from .visits import CameraFrames, Visit, Visits, to_csv, to_json
+from .workers import TrackerFactory
 
 STATIC = Path(__file__).parent / "static"
-SWEEP_SECONDS = 5.0
 
 
 class Server:
-    """Handlers over one SessionStore."""
+    """Handlers over one Visits."""
 
     def __init__(
         self,
@@ -69,7 +53,7 @@ class Server:
         self.tracker = tracker
         self.low_score = low_score
         self.limits = limits
-        self.store = SessionStore(limits, parent)
+        self.store = Visits(limits, parent)
         self.demo_clip = DemoClip(self.store.folder)
         self.channel = Channel(self.store, make_tracker, limits)
 
@@ -95,7 +79,7 @@ class Server:
         name = uploads.checked_name(request.query_params.get("name", ""))
         uploads.check_announced_size(request, self.limits.upload_bytes)
 
-        async def fill(session: Session) -> None:
+        async def fill(session: Visit) -> None:
             path = session.folder / "upload.bin"  # never the user's name
             await uploads.receive(request, path, self.limits)
             session.clip = await run_in_threadpool(probe, path, name, self.limits)
@@ -112,7 +96,7 @@ class Server:
     async def create_demo(self, request: Request) -> Response:
         """Open the rendered demo clip; the answer suggests the box to draw."""
 
-        async def fill(session: Session) -> None:
+        async def fill(session: Visit) -> None:
             path, box = await run_in_threadpool(self.demo_clip.get)
             session.clip = await run_in_threadpool(probe, path, "demo clip", self.limits)
             session.path, session.suggestion = path, box
@@ -122,14 +106,14 @@ class Server:
     async def create_camera(self, request: Request) -> Response:
         """Open a session that gets its frames over the WebSocket."""
 
-        async def fill(session: Session) -> None:
+        async def fill(session: Visit) -> None:
             path = session.folder / "camera.mjpeg"
-            session.recording = Recording(path, self.limits.upload_bytes)
+            session.recording = CameraFrames(path, self.limits.upload_bytes)
             session.clip = ClipInfo("camera", 0, 0, DEFAULT_FPS, None)
 
         return await self._create("camera", fill)
 
-    async def _create(self, name: str, fill: Callable[[Session], Awaitable[None]]) -> Response:
+    async def _create(self, name: str, fill: Callable[[Visit], Awaitable[None]]) -> Response:
         """Open a session and fill it; whatever goes wrong leaves no trace."""
         session = self.store.open(name)
         try:
@@ -143,7 +127,7 @@ class Server:
         self.store.get(session.id)
         return JSONResponse(session.describe(), status_code=201)
 
-    def _session(self, request: Request) -> Session:
+    def _session(self, request: Request) -> Visit:
         session = self.store.get(request.path_params["session"])
         if session is None:
             raise HTTPException(404, "this session has ended and its files are removed")
@@ -168,14 +152,14 @@ class Server:
     async def csv(self, request: Request) -> Response:
         """Download the boxes as CSV."""
         session = self._session(request)
-        text = results.to_csv(session.rows.snapshot())
+        text = to_csv(session.rows.snapshot())
         return _download(text, "text/csv; charset=utf-8", session, "boxes.csv")
 
     async def json(self, request: Request) -> Response:
         """Download the boxes as JSON."""
         session = self._session(request)
         source = session.clip.as_json()
-        text = results.to_json(session.rows.snapshot(), source, self.tracker, self.low_score)
+        text = to_json(session.rows.snapshot(), source, self.tracker, self.low_score)
         return _download(text, "application/json", session, "boxes.json")
 
     async def render(self, request: Request) -> Response:
@@ -202,109 +186,11 @@ class Server:
         return FileResponse(path, filename=f"{_stem(session)}-tracked{path.suffix}")
 
 
-def _stem(session: Session) -> str:
+def _stem(session: Visit) -> str:
     return Path(session.clip.name).stem or "video"
 
 
-def _download(text: str, kind: str, session: Session, suffix: str) -> Response:
+def _download(text: str, kind: str, session: Visit, suffix: str) -> Response:
     name = quote(f"{_stem(session)}-{suffix}", safe="")
     disposition = f"attachment; filename*=utf-8''{name}"
     return Response(text, media_type=kind, headers={"content-disposition": disposition})
-
-
-def _refused(request: Request, error: Exception) -> Response:
-    if isinstance(error, FullError):
-        status = 503
-    else:
-        status = getattr(error, "status", 415)
-    return JSONResponse({"error": str(error)}, status_code=status)
-
-
-def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return JSONResponse({"error": error.detail}, status_code=error.status_code)
-
-
-def _not_stored(request: Request, error: Exception) -> Response:
-    logger.error("request failed", exc_info=error)
-    return JSONResponse({"error": f"the server could not store it: {error}"}, status_code=507)
-
-
-def _gone(request: Request, error: Exception) -> Response:
-    # Nobody reads this: the client closed in the middle of its upload. 499 as nginx logs it.
-    return Response(status_code=499)
-
-
-def create_app(
-    make_tracker: TrackerFactory,
-    tracker: str = "tracker",
-    limits: Limits | None = None,
-    parent: Path | None = None,
-    low_score: float = LOW_SCORE,
-) -> Starlette:
-    """Build the application.
-
-    Args:
-        make_tracker: called once per session, in the session's thread; gets BGR frames.
-        tracker: name shown on the page and written into the JSON download.
-        limits: bounds; the defaults of `Limits` if None.
-        parent: folder for the temporary folder; the system's if None.
-        low_score: below it a box is grey: the target may be hidden or gone.
-    """
-    server = Server(make_tracker, tracker, limits or Limits(), parent, low_score)
-
-    async def sweep() -> None:
-        while True:
-            await asyncio.sleep(min(SWEEP_SECONDS, server.limits.idle_seconds / 2))
-            try:
-                await run_in_threadpool(server.store.sweep)
-            except OSError:
-                # Must go on: it is what removes users' files.
-                logger.exception("temporary files could not be swept; trying again")
-
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        sweeper = asyncio.create_task(sweep())
-        try:
-            yield
-        finally:
-            sweeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await sweeper
-            await run_in_threadpool(server.channel.stop_all)
-            await run_in_threadpool(server.store.shut_down)
-
-    session = "/api/sessions/{session}"
-    app = Starlette(
-        routes=[
-            Route("/", server.page),
-            Route("/api/info", server.info),
-            Route("/api/videos", server.create_video, methods=["POST"]),
-            Route("/api/demo", server.create_demo, methods=["POST"]),
-            Route("/api/cameras", server.create_camera, methods=["POST"]),
-            Route(session, server.show, methods=["GET"]),
-            Route(session, server.remove, methods=["DELETE"]),
-            Route(f"{session}/leave", server.leave, methods=["POST"]),
-            Route(f"{session}/boxes.csv", server.csv),
-            Route(f"{session}/boxes.json", server.json),
-            Route(f"{session}/render", server.render, methods=["POST"]),
-            Route(f"{session}/annotated.{{suffix}}", server.annotated),
-            WebSocketRoute(f"{session}/socket", server.channel.endpoint),
-            Mount("/static", StaticFiles(directory=STATIC)),
-        ],
-        middleware=[Middleware(Guard)],
-        exception_handlers=_handlers(),
-        lifespan=lifespan,
-    )
-    app.state.server = server
-    return app
-
-
-def _handlers() -> dict[Any, Any]:
-    return {
-        FullError: _refused,
-        SourceError: _refused,
-        OSError: _not_stored,
-        ClientDisconnect: _gone,
-        HTTPException: _http_error,
-    }

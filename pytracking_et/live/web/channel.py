@@ -5,7 +5,7 @@ In, text: {"type": "play" | "pause" | "step" | "release"}, {"type": "seek", "fra
 In, binary (camera): see protocol.parse_frame.
 Out, text: "hello" (session), "rows" (rows, fps, ms), "cut" (rows from `frame` on are void),
     "state" (video), "skipped" (camera frame without target), "lost", "notice", "error".
-Out, binary (video): preview, header {"frame", "row"} and JPEG, packed as in outbox.pack.
+Out, binary (video): preview, header {"frame", "row"} and JPEG, packed as in protocol.pack.
 """
 
 from __future__ import annotations
@@ -17,20 +17,18 @@ import time
 from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from .camera_worker import CameraWorker
-from .limits import Limits
-from .outbox import Outbox
+from .media import Limits
 from .protocol import (
     CLOSE_BUSY,
     CLOSE_PROTOCOL,
     CLOSE_UNKNOWN,
+    Outbox,
     ProtocolError,
     parse_command,
     parse_frame,
 )
-from .session import Session, SessionStore
-from .target import TrackerFactory
-from .video_worker import VideoWorker
+from .visits import Visit, Visits
+from .workers import CameraWorker, TrackerFactory, VideoWorker
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +39,7 @@ TAKEOVER_SECONDS = 1.0
 class Channel:
     """Joins WebSockets to tracking threads, one of each per session."""
 
-    def __init__(self, store: SessionStore, make_tracker: TrackerFactory, limits: Limits) -> None:
+    def __init__(self, store: Visits, make_tracker: TrackerFactory, limits: Limits) -> None:
         self._store = store
         self._make_tracker = make_tracker
         self._limits = limits
@@ -82,7 +80,7 @@ class Channel:
                 session.connected = False
                 self._store.get(session.id)
 
-    async def _free(self, session: Session) -> bool:
+    async def _free(self, session: Visit) -> bool:
         """Wait until the session has no connection; False where it keeps one.
 
         A page that reloads connects again before its old connection has ended.
@@ -133,7 +131,7 @@ class Channel:
         else:
             raise ProtocolError("binary messages are for camera sessions")
 
-    def stop(self, session: Session) -> None:
+    def stop(self, session: Visit) -> None:
         """End the session's thread, and with it its WebSocket. Blocks until it has let go."""
         worker = self._workers.get(session.id)
         if worker is not None:

@@ -3,109 +3,20 @@
 from __future__ import annotations
 
 import logging
-import shutil
-import subprocess
 import threading
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
 
-from ...errors import ResultsError
 from ..draw import Mark, annotate
-from ..writer import VideoWriter
-from .limits import Limits
-from .media import Image, VideoReader, decode_jpeg
-from .results import Row
-from .session import Session
+from ..writer import open_writer
+from .media import Image, Limits, VideoReader, decode_jpeg
+from .visits import Row, Visit
 
 logger = logging.getLogger(__name__)
-
-
-class FrameWriter(Protocol):
-    """What `Rendering` writes to: `live.writer.VideoWriter` or `H264Writer`."""
-
-    def __enter__(self) -> FrameWriter: ...
-    def __exit__(self, *exception: Any) -> None: ...
-    def write(self, image: Image) -> None:
-        """Append one frame, RGB HxWx3 uint8."""
-
-
-class H264Writer:
-    """MP4 with H.264, through the `ffmpeg` program: plays in every browser and player.
-
-    OpenCV's wheels cannot encode H.264 for its licence. Frames are RGB HxWx3 uint8 of one size.
-
-    Raises:
-        ResultsError: ffmpeg gave up; the message holds its last words.
-    """
-
-    def __init__(self, program: str, path: Path, fps: float, size: tuple[int, int]) -> None:
-        width, height = size
-        arguments = [
-            *(program, "-nostdin", "-loglevel", "error", "-y"),
-            *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"),
-            *("-r", f"{fps:.4f}", "-i", "pipe:0"),
-            # Odd sizes: 4:2:0 needs even ones. yuv420p and faststart: what browsers play at once.
-            *("-vf", "crop=trunc(iw/2)*2:trunc(ih/2)*2"),
-            *("-c:v", "libx264", "-preset", "veryfast", "-crf", "21"),
-            *("-pix_fmt", "yuv420p", "-movflags", "+faststart", "-threads", "2", str(path)),
-        ]
-        self._log = path.with_suffix(".log")
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                arguments, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log
-            )
-
-    def __enter__(self) -> H264Writer:
-        return self
-
-    def write(self, image: Image) -> None:
-        """Append one frame, RGB HxWx3 uint8."""
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(np.ascontiguousarray(image).data)
-        except OSError as error:
-            raise ResultsError(f"ffmpeg stopped: {self._last_words()}") from error
-
-    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
-        assert self._process.stdin is not None
-        if kind is not None:
-            self._process.kill()
-            self._process.wait()
-            return
-        self._process.stdin.close()
-        if self._process.wait() != 0:
-            raise ResultsError(f"ffmpeg could not write the video: {self._last_words()}")
-
-    def _last_words(self) -> str:
-        text = self._log.read_text(encoding="utf-8", errors="replace").strip()
-        return text.splitlines()[-1] if text else "no message"
-
-
-@lru_cache(maxsize=1)
-def h264_program() -> str | None:
-    """Path of an ffmpeg that can encode H.264 (some distributions' cannot); None without."""
-    program = shutil.which("ffmpeg")
-    if program is None:
-        return None
-    listed = subprocess.run(
-        [program, "-hide_banner", "-encoders"], capture_output=True, text=True, check=False
-    )
-    return program if "libx264" in listed.stdout else None
-
-
-def open_writer(folder: Path, fps: float, size: tuple[int, int]) -> tuple[Path, FrameWriter]:
-    """MP4 with H.264 where ffmpeg is installed, else WebM (VP8): browsers play both."""
-    program = h264_program()
-    if program is not None:
-        path = folder / "annotated.mp4"
-        return path, H264Writer(program, path, fps, size)
-    path = folder / "annotated.webm"
-    return path, VideoWriter(path, fps)
 
 
 class _Cancelled(Exception):
@@ -120,7 +31,7 @@ class Rendering(threading.Thread):
         path: the finished file, None before.
     """
 
-    def __init__(self, session: Session, limits: Limits, low_score: float) -> None:
+    def __init__(self, session: Visit, limits: Limits, low_score: float) -> None:
         super().__init__(name=f"render-{session.id[:6]}", daemon=True)
         self._session = session
         self._limits = limits

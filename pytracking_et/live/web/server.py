@@ -1,19 +1,182 @@
-"""Runs the application on 127.0.0.1."""
+"""The application put together, guarded (the rule of `live.guard`) and run on 127.0.0.1."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import socket
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
-from ...errors import ParameterError
+from ...errors import ParameterError, SourceError
+from .. import guard
 from ..draw import LOW_SCORE
-from .app import create_app
-from .limits import Limits
-from .target import TrackerFactory
+from .app import STATIC, Server
+from .media import Limits
+from .visits import FullError
+from .workers import TrackerFactory
+
+# connect-src names the WebSocket schemes because Safari before 15.4 does not count them as 'self'.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "media-src 'self' blob:; connect-src 'self' ws://127.0.0.1:* ws://localhost:*; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+SECURITY_HEADERS = {
+    **guard.SECURITY_HEADERS,
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "permissions-policy": "camera=(self), microphone=()",
+}
+
+
+class Guard:
+    """ASGI middleware: refuse foreign hosts and origins, add security headers to every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 403."""
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        reason = guard.refusal(headers.get("host", ""), headers.get("origin"))
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        if reason is None:
+            await self.app(scope, receive, send_guarded)
+        elif scope["type"] == "websocket":
+            await WebSocket(scope, receive, send).close(code=1008, reason=reason)
+        else:
+            response = JSONResponse({"error": reason}, status_code=403)
+            await response(scope, receive, send_guarded)
+
+
+logger = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 5.0
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    if isinstance(error, FullError):
+        status = 503
+    else:
+        status = getattr(error, "status", 415)
+    return JSONResponse({"error": str(error)}, status_code=status)
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, status_code=error.status_code)
+
+
+def _not_stored(request: Request, error: Exception) -> Response:
+    logger.error("request failed", exc_info=error)
+    return JSONResponse({"error": f"the server could not store it: {error}"}, status_code=507)
+
+
+def _gone(request: Request, error: Exception) -> Response:
+    # Nobody reads this: the client closed in the middle of its upload. 499 as nginx logs it.
+    return Response(status_code=499)
+
+
+def create_app(
+    make_tracker: TrackerFactory,
+    tracker: str = "tracker",
+    limits: Limits | None = None,
+    parent: Path | None = None,
+    low_score: float = LOW_SCORE,
+) -> Starlette:
+    """Build the application.
+
+    Args:
+        make_tracker: called once per session, in the session's thread; gets BGR frames.
+        tracker: name shown on the page and written into the JSON download.
+        limits: bounds; the defaults of `Limits` if None.
+        parent: folder for the temporary folder; the system's if None.
+        low_score: below it a box is grey: the target may be hidden or gone.
+    """
+    server = Server(make_tracker, tracker, limits or Limits(), parent, low_score)
+
+    async def sweep() -> None:
+        while True:
+            await asyncio.sleep(min(SWEEP_SECONDS, server.limits.idle_seconds / 2))
+            try:
+                await run_in_threadpool(server.store.sweep)
+            except OSError:
+                # Must go on: it is what removes users' files.
+                logger.exception("temporary files could not be swept; trying again")
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        sweeper = asyncio.create_task(sweep())
+        try:
+            yield
+        finally:
+            sweeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await sweeper
+            await run_in_threadpool(server.channel.stop_all)
+            await run_in_threadpool(server.store.shut_down)
+
+    session = "/api/sessions/{session}"
+    app = Starlette(
+        routes=[
+            Route("/", server.page),
+            Route("/api/info", server.info),
+            Route("/api/videos", server.create_video, methods=["POST"]),
+            Route("/api/demo", server.create_demo, methods=["POST"]),
+            Route("/api/cameras", server.create_camera, methods=["POST"]),
+            Route(session, server.show, methods=["GET"]),
+            Route(session, server.remove, methods=["DELETE"]),
+            Route(f"{session}/leave", server.leave, methods=["POST"]),
+            Route(f"{session}/boxes.csv", server.csv),
+            Route(f"{session}/boxes.json", server.json),
+            Route(f"{session}/render", server.render, methods=["POST"]),
+            Route(f"{session}/annotated.{{suffix}}", server.annotated),
+            WebSocketRoute(f"{session}/socket", server.channel.endpoint),
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ],
+        middleware=[Middleware(Guard)],
+        exception_handlers=_handlers(),
+        lifespan=lifespan,
+    )
+    app.state.server = server
+    return app
+
+
+def _handlers() -> dict[Any, Any]:
+    return {
+        FullError: _refused,
+        SourceError: _refused,
+        OSError: _not_stored,
+        ClientDisconnect: _gone,
+        HTTPException: _http_error,
+    }
+
 
 ADDRESS = "127.0.0.1"
 

@@ -1,8 +1,9 @@
-"""Uploaded videos: received to disk within the limits, or refused without a trace."""
+"""Videos to be tracked: uploaded within the limits or refused without a trace; the demo clip."""
 
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -13,8 +14,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
 from ...errors import SourceError
-from .limits import MEGABYTE, Limits
-from .media import ACCEPTED, HEAD_BYTES, looks_like_video
+from ..clip import FPS, render
+from ..writer import VideoWriter
+from .media import ACCEPTED, HEAD_BYTES, MEGABYTE, Limits, looks_like_video
 
 MAX_NAME = 200
 # The name is only shown, and offered again as the name of downloads; no file is ever opened under
@@ -135,3 +137,28 @@ def check_head(head: bytes) -> None:
     """Raise RefusedError unless these are the first bytes of a video file."""
     if not looks_like_video(head[:HEAD_BYTES]):
         raise RefusedError(f"the file is not a video; choose {ACCEPTED}", 415)
+
+
+DEMO_FRAMES = 150
+
+
+class DemoClip:
+    """Writes the clip of `live.clip` into `folder`, once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "demo.mp4"
+        self._lock = threading.Lock()
+        self._box: tuple[float, ...] = ()
+
+    def get(self) -> tuple[Path, tuple[float, ...]]:
+        """(file, box x, y, w, h of the target in its first frame)."""
+        with self._lock:
+            if not self._box:
+                with VideoWriter(self._path, FPS) as writer:
+                    frames = render(DEMO_FRAMES)
+                    first = next(frames)
+                    writer.write(first.image)
+                    for frame in frames:
+                        writer.write(frame.image)
+                self._box = tuple(float(value) for value in first.box)
+            return self._path, self._box

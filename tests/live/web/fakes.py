@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pytracking_et.live.web.limits import Limits
+from pytracking_et.live.web.media import Limits
 
 WIDTH, HEIGHT = 160, 120
 SIDE = 24

@@ -11,7 +11,7 @@ import pytest
 from starlette.websockets import WebSocketDisconnect
 
 from pytracking_et.boxes import iou
-from pytracking_et.live.web.outbox import pack
+from pytracking_et.live.web.protocol import pack
 
 from . import fakes
 

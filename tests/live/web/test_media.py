@@ -5,8 +5,8 @@ import pytest
 
 from pytracking_et.errors import ImageError, SourceError
 from pytracking_et.frames import jpeg_size
-from pytracking_et.live.web.limits import Limits
 from pytracking_et.live.web.media import (
+    Limits,
     VideoReader,
     decode_jpeg,
     encode_preview,

@@ -3,11 +3,11 @@ import struct
 
 import pytest
 
-from pytracking_et.live.web.outbox import pack
 from pytracking_et.live.web.protocol import (
     CameraFrame,
     Command,
     ProtocolError,
+    pack,
     parse_command,
     parse_frame,
 )

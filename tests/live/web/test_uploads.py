@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import asyncio
 import errno
 import re
@@ -6,10 +8,11 @@ from dataclasses import replace
 import pytest
 
 from pytracking_et.live.web import uploads
-from pytracking_et.live.web.app import create_app
+from pytracking_et.live.web.server import create_app
 from pytracking_et.live.web.uploads import RefusedError, checked_name
 
 from . import fakes
+from .test_channel import Talk, connect
 
 
 @pytest.mark.parametrize(
@@ -185,3 +188,23 @@ def test_client_that_closes_in_the_middle_leaves_nothing(folder, left, clip):
     assert left() == []
     assert len(app.state.server.store) == 0
     app.state.server.store.shut_down()
+
+
+@pytest.fixture
+def short_demo(monkeypatch):
+    monkeypatch.setattr(uploads, "DEMO_FRAMES", 10)
+
+
+def test_demo_clip_suggests_its_target(client, left, short_demo):
+    first, second = client.post("/api/demo").json(), client.post("/api/demo").json()
+    assert left() == ["demo.mp4"]  # rendered once, for all
+    assert first["id"] != second["id"]
+    assert first["clip"]["frames"] == 10
+    with connect(client, first["id"]) as socket:
+        talk = Talk(socket)
+        talk.send("target", frame=0, box=first["suggestion"])
+        talk.until("state", ended=True)
+    assert len(talk.rows) == 10
+    client.delete(f"/api/sessions/{first['id']}")
+    assert left() == ["demo.mp4"]
+    assert client.get(f"/api/sessions/{second['id']}").status_code == 200

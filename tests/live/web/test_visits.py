@@ -1,20 +1,33 @@
+from __future__ import annotations
+
+import json
 import os
 import shutil
 import time
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
 from pytracking_et.live.web import create_app
-from pytracking_et.live.web.limits import Limits
-from pytracking_et.live.web.session import FOLDER_PREFIX, FullError, SessionStore
+from pytracking_et.live.web.media import Limits
+from pytracking_et.live.web.visits import (
+    FOLDER_PREFIX,
+    FullError,
+    Row,
+    Rows,
+    Visits,
+    to_csv,
+    to_json,
+)
+from pytracking_et.version import __version__
 
 from . import fakes
 
 
 @pytest.fixture
 def store(folder):
-    store = SessionStore(Limits(sessions=2, idle_seconds=0.05, leave_seconds=0.0), folder)
+    store = Visits(Limits(sessions=2, idle_seconds=0.05, leave_seconds=0.0), folder)
     yield store
     store.shut_down()
 
@@ -46,7 +59,7 @@ def test_idle_sessions_are_swept_but_not_connected_ones(store):
 
 
 def test_a_reload_keeps_the_session_of_a_page_that_left(folder):
-    store = SessionStore(Limits(idle_seconds=60.0, leave_seconds=0.0), folder)
+    store = Visits(Limits(idle_seconds=60.0, leave_seconds=0.0), folder)
     gone, reloaded = store.open("a"), store.open("b")
     store.leave(gone)
     store.leave(reloaded)
@@ -79,7 +92,7 @@ def test_folders_of_killed_servers_are_removed_at_the_next_start(folder):
         (path / "upload.bin").write_bytes(b"x")
     for path in (old, foreign):
         os.utime(path, (time.time() - 7200,) * 2)
-    SessionStore(Limits(), folder).shut_down()
+    Visits(Limits(), folder).shut_down()
     assert sorted(path.name for path in folder.iterdir()) == [fresh.name, "other"]
 
 
@@ -151,3 +164,43 @@ def test_the_threshold_of_grey_reaches_page_and_download(folder, clip):
         session = client.post("/api/videos?name=a.mp4", content=clip.read_bytes()).json()
         values = client.get(f"/api/sessions/{session['id']}/boxes.json").json()
         assert values["low_score"] == 0.3
+
+
+ROWS = [
+    Row.of(0, 0.0, np.array([10, 20, 30.5, 40]), None),
+    Row.of(1, 0.04, np.array([10.12345, 20, 30.5, 40]), 0.98765432),
+]
+
+
+def test_csv():
+    assert to_csv(ROWS) == (
+        "frame,time,x,y,w,h,score\n"
+        "0,0.0,10.0,20.0,30.5,40.0,\n"
+        "1,0.04,10.123,20.0,30.5,40.0,0.9877\n"
+    )
+
+
+def test_json():
+    assert json.loads(to_json(ROWS, {"name": "clip.mp4"}, "fake", 0.5)) == {
+        "format": "pytracking-et boxes 1",
+        "version": __version__,
+        "tracker": "fake",
+        "source": {"name": "clip.mp4"},
+        "convention": "x, y, w, h in pixels, 0-based, x y is the top-left corner",
+        "low_score": 0.5,
+        "boxes": [
+            {"frame": 0, "time": 0.0, "box": [10.0, 20.0, 30.5, 40.0], "score": None},
+            {"frame": 1, "time": 0.04, "box": [10.123, 20.0, 30.5, 40.0], "score": 0.9877},
+        ],
+    }
+
+
+def test_cut_forgets_what_follows():
+    rows = Rows()
+    for row in ROWS:
+        rows.add(row)
+    version = rows.version
+    rows.cut(1)
+    assert rows.snapshot() == ROWS[:1]
+    assert rows.get(1) is None
+    assert rows.version != version

@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
-    from ..engines.benchmark import measure
-    from ..engines.benchmark.report import machine, table, write_json
+    from ..benchmark import measure
+    from ..benchmark.report import machine, table, write_json
     from ..engines.cache import notice
     from ..errors import ParameterError
 
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         write_json(args.json, results, more)
     if args.plot:
-        from ..engines.benchmark.report import plot
+        from ..benchmark.report import plot
         from ..errors import ResultsError
         from ..files import read_json
 
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 def _rows(args: argparse.Namespace) -> list:
     from dataclasses import replace
 
-    from ..engines.benchmark import subjects
+    from ..benchmark import subjects
     from ..engines.select import ENGINES, check_names
     from ..network import weights
 
@@ -137,7 +137,7 @@ def _clip(args: argparse.Namespace) -> tuple:
 
 
 def _roofline(args: argparse.Namespace, results: list) -> dict:
-    from ..engines.benchmark import roofline
+    from ..benchmark import roofline
     from ..network import weights
 
     path = weights.find(args.network, args.checkpoint)

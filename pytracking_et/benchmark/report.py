@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...files import atomic_open, atomic_path
-from .. import host
-from ..export import versions
+from ..engines import host
+from ..engines.export import versions
+from ..files import atomic_open, atomic_path
 from .measure import Measurement
 
 # What decides how fast a precision is here, by Linux's names.

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import EngineError, PytrackingETError
+from ..errors import EngineError, PytrackingETError
 from .subjects import Step, Subject, open_subject
 
 # Frames per turn, and the pause in which threads of the last subject stop spinning.

@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import EngineError
-from ...tracking import Loop, Parameters
-from ..base import Crop, Maps
-from ..host import computes_in
-from ..select import ENGINES, installed
+from ..engines.base import Crop, Maps
+from ..engines.host import computes_in
+from ..engines.select import ENGINES, installed
+from ..errors import EngineError
+from ..tracking import Loop, Parameters
 
 PEERS = ("CSRT", "KCF", "MIL", "Nano")
 PLAIN = "plain"
@@ -85,7 +85,7 @@ def subjects(
         engines, precisions: to restrict to; all where empty.
         peers: folder with NanoTrack's ONNX files, for the Nano peer.
     """
-    from ..ranges import find
+    from ..engines.ranges import find
 
     rows: list[Subject] = []
     for count in threads:
@@ -128,7 +128,7 @@ def open_subject(subject: Subject) -> Running:
         return _Peer(subject)
     if subject.kind == PLAIN:
         return _Tracker([_PlainEngine(subject)])
-    from ..select import create
+    from ..engines.select import create
 
     first = create(
         subject.name, subject.network, subject.checkpoint, subject.threads, subject.precision
@@ -183,8 +183,8 @@ class _PlainEngine:
     def __init__(self, subject: Subject) -> None:
         import torch
 
-        from ...network.constants import MEAN, STD
-        from ..export import load_network
+        from ..engines.export import load_network
+        from ..network.constants import MEAN, STD
 
         torch.set_num_threads(subject.threads)
         assert subject.checkpoint is not None

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pytracking_et.engines.benchmark import Measurement, Subject, measure, subjects
-from pytracking_et.engines.benchmark.report import plot, table, write_json
+from pytracking_et.benchmark import Measurement, Subject, measure, subjects
+from pytracking_et.benchmark.report import plot, table, write_json
 from pytracking_et.engines.exported import sample_crop
 from pytracking_et.errors import EngineError
 from pytracking_et.network import weights
@@ -70,12 +70,12 @@ def test_subjects_that_can_run(weight_file):  # noqa: F811
     ],
 )
 def test_bf16_is_measured_where_the_cpu_has_it(flags, precisions, wanted, weight_file, monkeypatch):  # noqa: F811
+    from pytracking_et.benchmark import report
     from pytracking_et.engines import host
-    from pytracking_et.engines.benchmark import report
 
     monkeypatch.setattr(host, "cpu_flags", lambda: frozenset(flags))
     # The package has a function of the module's name.
-    module = sys.modules["pytracking_et.engines.benchmark.subjects"]
+    module = sys.modules["pytracking_et.benchmark.subjects"]
     monkeypatch.setattr(module, "installed", lambda name: True)
     digest = weights.fingerprint(weight_file)
     rows = subjects([1], NETWORK, weight_file, digest, ["openvino"], precisions)

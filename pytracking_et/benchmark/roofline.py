@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from .. import host
-from ..export import load_graphs, load_network
-from ..exported import sample_crop
+from ..engines import host
+from ..engines.export import load_graphs, load_network
+from ..engines.exported import sample_crop
 
 # Matrix sizes of the peak measurement: large enough to hide overhead, inside the caches.
 SIDE, RUNS = 1024, 15

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..engines import host
-from ..engines.export import versions
+from ..engines import system
+from ..engines.inference.tracing import versions
 from ..files import atomic_open, atomic_path
 from .measure import Measurement
 
 # What decides how fast a precision is here, by Linux's names.
-INSTRUCTIONS = frozenset({"avx2", "avx512f", "asimd"}).union(*host.INSTRUCTIONS.values())
+INSTRUCTIONS = frozenset({"avx2", "avx512f", "asimd"}).union(*system.INSTRUCTIONS.values())
 
 HEADER = (
     f"{'subject':<18}{'threads':>8}{'targets':>8}{'crop':>8}{'network':>9}{'decode':>8}"
@@ -42,9 +42,9 @@ def table(results: Sequence[Measurement]) -> str:
 def machine() -> dict[str, Any]:
     """What the figures were measured on."""
     return {
-        "cpu": host.cpu_name(),
-        "cpus": host.cpu_count(),
-        "instructions": sorted(host.cpu_flags() & INSTRUCTIONS),
+        "cpu": system.cpu_name(),
+        "cpus": system.cpu_count(),
+        "instructions": sorted(system.cpu_flags() & INSTRUCTIONS),
         "system": platform.platform(),
         "python": platform.python_version(),
         "versions": versions(),
@@ -111,7 +111,7 @@ def plot(
     axes.margins(x=0.2, y=0.35)
     axes.set_xlabel("frames per second, whole loop (threads in brackets)")
     axes.set_ylabel("AUC (%)")
-    axes.set_title(title or f"{host.cpu_name()}, {host.cpu_count()} CPUs", fontsize=10)
+    axes.set_title(title or f"{system.cpu_name()}, {system.cpu_count()} CPUs", fontsize=10)
     axes.grid(alpha=0.3)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=150)

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engines.base import Crop, Maps
-from ..engines.host import computes_in
-from ..engines.select import ENGINES, installed
+from ..engines.catalogue import ENGINES, installed
+from ..engines.system import computes_in
 from ..errors import EngineError
 from ..tracking import Loop, Parameters
 
@@ -85,20 +85,20 @@ def subjects(
         engines, precisions: to restrict to; all where empty.
         peers: folder with NanoTrack's ONNX files, for the Nano peer.
     """
-    from ..engines.ranges import find
+    from ..engines.int8.calibration import find_ranges
 
     rows: list[Subject] = []
     for count in threads:
         common: dict[str, Any] = {"threads": count, "network": network}
         common["checkpoint"] = str(checkpoint)
         rows.append(Subject(PLAIN, PLAIN, **common))
-        for name, (_, _, kinds) in ENGINES.items():
+        for name, row in ENGINES.items():
             if not installed(name) or (engines and name not in engines):
                 continue
-            for kind in kinds:
+            for kind in row.precisions:
                 # bf16 elsewhere is float32 by another name; asked for, it says so.
                 here = kind in precisions if precisions else kind != "bf16" or computes_in(kind)
-                if here and (kind != "int8" or find(checkpoint, digest) is not None):
+                if here and (kind != "int8" or find_ranges(checkpoint, digest) is not None):
                     rows.append(Subject("engine", name, kind, **common))
         rows += _peers(count, peers)
     return rows
@@ -183,7 +183,7 @@ class _PlainEngine:
     def __init__(self, subject: Subject) -> None:
         import torch
 
-        from ..engines.export import load_network
+        from ..engines.inference.graphs import load_network
         from ..network.constants import MEAN, STD
 
         torch.set_num_threads(subject.threads)

@@ -65,7 +65,7 @@ def _rows(args: argparse.Namespace) -> list:
     from dataclasses import replace
 
     from ..benchmark import subjects
-    from ..engines.select import ENGINES, check_names
+    from ..engines.catalogue import ENGINES, check_names
     from ..network import weights
 
     for name in args.engines:
@@ -85,7 +85,7 @@ def _rows(args: argparse.Namespace) -> list:
 
 def _auto(args: argparse.Namespace) -> list[str]:
     """What `auto` takes with each number of threads, and what it takes in evaluation."""
-    from ..engines.auto import candidates, choose
+    from ..engines.select import candidates, choose
     from ..errors import EngineError
     from ..network import weights
 

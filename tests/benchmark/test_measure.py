@@ -11,7 +11,7 @@ import pytest
 
 from pytracking_et.benchmark import Measurement, Subject, measure, subjects
 from pytracking_et.benchmark.report import plot, table, write_json
-from pytracking_et.engines.exported import sample_crop
+from pytracking_et.engines.package import sample_crop
 from pytracking_et.errors import EngineError
 from pytracking_et.network import weights
 from tests.engines.conftest import NETWORK, weight_file  # noqa: F401
@@ -71,9 +71,9 @@ def test_subjects_that_can_run(weight_file):  # noqa: F811
 )
 def test_bf16_is_measured_where_the_cpu_has_it(flags, precisions, wanted, weight_file, monkeypatch):  # noqa: F811
     from pytracking_et.benchmark import report
-    from pytracking_et.engines import host
+    from pytracking_et.engines import system
 
-    monkeypatch.setattr(host, "cpu_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(system, "cpu_flags", lambda: frozenset(flags))
     # The package has a function of the module's name.
     module = sys.modules["pytracking_et.benchmark.subjects"]
     monkeypatch.setattr(module, "installed", lambda name: True)
@@ -96,7 +96,7 @@ def test_bf16_is_measured_where_the_cpu_has_it(flags, precisions, wanted, weight
 )
 def test_what_auto_takes(flags, wanted, weight_file, monkeypatch):  # noqa: F811
     from pytracking_et.commands.benchmark import _auto
-    from pytracking_et.engines import auto, host
+    from pytracking_et.engines import select, system
 
     asked = []
 
@@ -104,9 +104,9 @@ def test_what_auto_takes(flags, wanted, weight_file, monkeypatch):  # noqa: F811
         asked.append((engine, threads, again))
         return SimpleNamespace(name=f"openvino {precision}")
 
-    monkeypatch.setattr(host, "cpu_flags", lambda: frozenset(flags))
-    monkeypatch.setattr(auto, "installed", lambda name: True)
-    monkeypatch.setattr(auto, "choose", choose)
+    monkeypatch.setattr(system, "cpu_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(select, "installed", lambda name: True)
+    monkeypatch.setattr(select, "choose", choose)
     named = {"network": NETWORK, "checkpoint": str(weight_file)}
     assert _auto(SimpleNamespace(threads=[2], again=True, **named)) == [wanted]
     assert set(asked) == {("auto", 2, True)}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pytracking_et.engines import select
-from pytracking_et.engines.exported import sample_crop
+from pytracking_et.engines.package import sample_crop
 
 # One small subnet of the LightTrack space: exports and compiles in a second or two.
 NETWORK = "back_00000000000000000000+cls_000222222+reg_000222222_ops_32"
@@ -56,7 +56,7 @@ def searches():
 def ready_cache(tmp_path_factory, weight_file):
     """A cache folder in which `NETWORK` has been exported."""
     pytest.importorskip("onnx")
-    from pytracking_et.engines.export import write
+    from pytracking_et.engines.inference.tracing import write
 
     folder = tmp_path_factory.mktemp("export")
     write(NETWORK, weight_file, folder)
@@ -68,10 +68,10 @@ def exported_here(ready_cache, weight_file):
     """The export, copied to where this test's cache has it; returns the folder."""
     import shutil
 
-    from pytracking_et.engines.prepare import folder_of
+    from pytracking_et.engines.cache import export_folder
     from pytracking_et.network import weights
 
-    target = folder_of(NETWORK, weights.fingerprint(weight_file), "f32")
+    target = export_folder(NETWORK, weights.fingerprint(weight_file), "f32")
     shutil.copytree(ready_cache, target)
     return target
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from pytracking_et.engines import create, select
-from pytracking_et.engines.torch_engine import TorchRuntime, exact_convolutions
+from pytracking_et.engines.runtimes.torch import TorchRuntime, exact_convolutions
 from pytracking_et.errors import EngineError
 from tests.engines.conftest import NETWORK, maps
 
@@ -37,8 +37,8 @@ FORKS = """
 import os, signal, sys
 import numpy as np, torch
 from pytracking_et import network
-from pytracking_et.engines.exported import sample_crop
-from pytracking_et.engines.torch_engine import engine_of
+from pytracking_et.engines.package import sample_crop
+from pytracking_et.engines.runtimes.torch import engine_of
 
 torch.set_num_threads(2)
 def track(engine):
@@ -120,8 +120,8 @@ def test_settings_of_the_process_do_not_matter_and_stay(weight_file, template, s
 
 def test_exports_are_the_same_under_other_settings(weight_file, tmp_path):
     pytest.importorskip("onnx")
-    from pytracking_et.engines.export import write
-    from pytracking_et.engines.exported import Reference
+    from pytracking_et.engines.inference.tracing import write
+    from pytracking_et.engines.package import Reference
 
     plain = write(NETWORK, weight_file, tmp_path / "plain")
     with everything_set():

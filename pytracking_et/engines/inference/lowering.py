@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..network.correlation import FeatureFusor
-from ..network.layers.exemplar import QUERY_CHANNELS, TEMPERATURE, ExemplarLayer
+from ...network.correlation import FeatureFusor
+from ...network.layers.exemplar import QUERY_CHANNELS, TEMPERATURE, ExemplarLayer
 from .folding import affine
 
 

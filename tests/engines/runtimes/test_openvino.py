@@ -9,8 +9,8 @@ import torch
 openvino = pytest.importorskip("openvino")
 pytest.importorskip("onnx")
 
-from pytracking_et.engines import openvino_form  # noqa: E402
-from pytracking_et.engines.lowering import LoweredExemplar  # noqa: E402
+from pytracking_et.engines.inference.lowering import LoweredExemplar  # noqa: E402
+from pytracking_et.engines.runtimes import openvino as runtime  # noqa: E402
 from pytracking_et.network.layers.exemplar import ExemplarLayer  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -55,14 +55,14 @@ def run(model, x):
 
 def banks(model):
     """Products of one row with a constant whose result is given another shape."""
-    return [op for op in model.get_ops() if openvino_form._shaped_mixture(op) is not None]
+    return [op for op in model.get_ops() if runtime._shaped_mixture(op) is not None]
 
 
 def test_mixtures_become_sums(graph):
     path, x, wanted = graph
     model = openvino.Core().read_model(path)
     assert len(banks(model)) == 2  # depthwise and pointwise kernels
-    assert openvino_form.mix_by_sums(model) == 2
+    assert runtime.mix_by_sums(model) == 2
     assert not banks(model)
     np.testing.assert_allclose(run(model, x), wanted, atol=1e-5)
 
@@ -71,9 +71,9 @@ def test_preferences_are_of_the_backbone_alone(graph):
     path, x, wanted = graph
     core = openvino.Core()
     model = core.read_model(path)
-    chosen = [op.get_friendly_name() for op in openvino_form._convolutions(model)]
+    chosen = [op.get_friendly_name() for op in runtime._convolutions(model)]
     assert len(chosen) == 2 and all("/backbone_net" in name for name in chosen)
-    formed = openvino_form.in_blocks(core, model)
+    formed = runtime.in_blocks(core, model)
     marked = [op for op in formed.get_ops() if "primitives_priority_0" in op.get_rt_info()]
     assert sorted(op.get_friendly_name() for op in marked) == sorted(chosen)
     np.testing.assert_allclose(run(formed, x), wanted, atol=1e-5)
@@ -86,8 +86,8 @@ def test_blocks_are_for_avx2(graph, features, blocks, monkeypatch):
     path, x, wanted = graph
     numbers = {"avx2": 11, "avx512": 13}
     has = {numbers[name] for name in features}
-    monkeypatch.setattr(openvino_form.cv2, "checkHardwareSupport", lambda number: number in has)
-    model = openvino_form.read(openvino.Core(), path)
+    monkeypatch.setattr(runtime.cv2, "checkHardwareSupport", lambda number: number in has)
+    model = runtime.read_graph(openvino.Core(), path)
     marked = any("primitives_priority_0" in op.get_rt_info() for op in model.get_ops())
     assert marked is blocks
     np.testing.assert_allclose(run(model, x), wanted, atol=1e-5)

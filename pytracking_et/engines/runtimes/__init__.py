@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import EngineError
-from .base import Crop, Maps
-from .exported import Metadata, graph_name
-from .host import c_numbers
+from ...errors import EngineError
+from ..base import Crop, Maps
+from ..package import Metadata, graph_name
+from ..system import c_numbers
 
 # A compiled graph: input arrays by position -> output arrays of the caller's own.
 Compiled = Callable[[Sequence[NDArray[Any]]], list[NDArray[np.float32]]]

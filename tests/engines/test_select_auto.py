@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from pytracking_et.engines import auto, cache, create, select
-from pytracking_et.engines.exported import Reference
-from pytracking_et.engines.ranges import Ranges
+from pytracking_et.engines import cache, create, select
+from pytracking_et.engines.int8.calibration import Ranges
+from pytracking_et.engines.package import Reference
 from pytracking_et.errors import EngineError
 from tests.engines.conftest import NETWORK
 
@@ -47,11 +47,11 @@ def fakes(exported_here, monkeypatch):
         opened.append(engine)
         return table[engine]
 
-    monkeypatch.setattr(auto, "open_runtime", open_runtime)
-    monkeypatch.setattr(auto, "installed", lambda name: True)
-    monkeypatch.setattr(auto.host, "package_version", lambda name: "1.0")
-    monkeypatch.setattr(auto.host, "is_busy", lambda: False)
-    monkeypatch.setattr(auto, "steady", lambda times: True)
+    monkeypatch.setattr(select, "open_runtime", open_runtime)
+    monkeypatch.setattr(select, "installed", lambda name: True)
+    monkeypatch.setattr(select.system, "package_version", lambda name: "1.0")
+    monkeypatch.setattr(select.system, "is_busy", lambda: False)
+    monkeypatch.setattr(select, "steady", lambda times: True)
     return opened
 
 
@@ -75,14 +75,14 @@ def test_fastest_that_is_right_is_chosen_and_remembered(fakes, weight_file, caps
 
 
 def test_a_busy_moment_does_not_decide_for_ever(fakes, weight_file, monkeypatch, capsys):
-    monkeypatch.setattr(auto.host, "is_busy", lambda: True)
+    monkeypatch.setattr(select.system, "is_busy", lambda: True)
     assert pick(weight_file) == "onnx f32"
     assert "a quieter start measures again" in capsys.readouterr().err
     fakes.clear()
     pick(weight_file)
     assert fakes == ["onnx"], "still busy: nothing better to be had"
     assert "on a busy machine" in capsys.readouterr().err
-    monkeypatch.setattr(auto.host, "is_busy", lambda: False)
+    monkeypatch.setattr(select.system, "is_busy", lambda: False)
     fakes.clear()
     pick(weight_file)
     assert len(fakes) == 3
@@ -93,10 +93,10 @@ def test_a_busy_moment_does_not_decide_for_ever(fakes, weight_file, monkeypatch,
 
 def test_a_machine_that_is_never_steady(fakes, weight_file, monkeypatch):
     """The least times of a few starts hold."""
-    monkeypatch.setattr(auto, "steady", lambda times: False)
+    monkeypatch.setattr(select, "steady", lambda times: False)
     slow = iter([{"onnx": 3.0, "torch": 2.0}, {"onnx": 1.0, "torch": 9.0}, {"onnx": 9.0}])
     monkeypatch.setattr(
-        auto,
+        select,
         "interleaved_times",
         lambda runtimes, _: {
             pair: [table.get(pair[0], 9.0)] for table in [next(slow)] for pair in runtimes
@@ -118,13 +118,13 @@ def test_a_choice_is_made_again_on_request(fakes, weight_file):
     pick(weight_file)
     fakes.clear()
     digest = weights.fingerprint(weight_file)
-    auto.choose("auto", "auto", NETWORK, weight_file, digest, 1, again=True)
+    select.choose("auto", "auto", NETWORK, weight_file, digest, 1, again=True)
     assert len(fakes) == 3
 
 
 @pytest.mark.parametrize(("slower", "wanted"), [(1.0, True), (1.2, True), (1.6, False)])
 def test_steady(slower, wanted):
-    assert auto.steady({"a": [1.0] * 9, "b": [2.0] * 4 + [2.0 * slower] * 5}) == wanted
+    assert select.steady({"a": [1.0] * 9, "b": [2.0] * 4 + [2.0 * slower] * 5}) == wanted
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"engine": "gone", "precision": "f32"}', "[]"])
@@ -139,18 +139,18 @@ def test_a_damaged_choice_is_made_again(fakes, weight_file, content):
 
 
 def test_nothing_right_is_an_error(fakes, weight_file, monkeypatch):
-    monkeypatch.setattr(auto, "agrees", lambda *_: False)
+    monkeypatch.setattr(select, "agrees", lambda *_: False)
     with pytest.raises(EngineError, match="no engine works here"):
         pick(weight_file)
 
 
 def test_without_exporter_torch_runs(weight_file, monkeypatch, capsys):
-    def exported(*_):
+    def cached_graphs(*_):
         raise EngineError("writing ONNX graphs needs the package onnx")
 
-    monkeypatch.setattr(auto, "exported", exported)
-    monkeypatch.setattr(auto, "installed", lambda name: True)
-    monkeypatch.setattr(auto.host, "package_version", lambda name: "1.0")
+    monkeypatch.setattr(select, "cached_graphs", cached_graphs)
+    monkeypatch.setattr(select, "installed", lambda name: True)
+    monkeypatch.setattr(select.system, "package_version", lambda name: "1.0")
     assert pick(weight_file) == "torch f32"
     assert capsys.readouterr().err.count("torch is used") == 1
 
@@ -162,27 +162,26 @@ def test_what_was_asked_for_is_not_replaced_by_torch(engine, precision, weight_f
     if engine != "auto" and precision != "auto":
         pytest.importorskip(engine, reason=f"pip install 'pytracking-et[{engine}]'")
 
-    def exported(*_):
+    def cached_graphs(*_):
         raise EngineError("writing ONNX graphs needs the package onnx")
 
-    monkeypatch.setattr(auto, "exported", exported)
-    monkeypatch.setattr(select, "exported", exported)
-    monkeypatch.setattr(auto, "installed", lambda name: True)
-    monkeypatch.setattr(auto.host, "package_version", lambda name: "1.0")
+    monkeypatch.setattr(select, "cached_graphs", cached_graphs)
+    monkeypatch.setattr(select, "installed", lambda name: True)
+    monkeypatch.setattr(select.system, "package_version", lambda name: "1.0")
     with pytest.raises(EngineError, match="needs the package onnx"):
         create(engine, NETWORK, weight_file, threads=1, precision=precision)
 
 
 def test_an_engine_that_breaks_is_left_out(fakes, weight_file, monkeypatch, capsys):
     """A library's own exceptions, for example of a GPU that it has no kernels for."""
-    opened = auto.open_runtime
+    opened = select.open_runtime
 
     def open_runtime(engine, *rest):
         if engine == "torch":
             raise RuntimeError("no kernel image is available")
         return opened(engine, *rest)
 
-    monkeypatch.setattr(auto, "open_runtime", open_runtime)
+    monkeypatch.setattr(select, "open_runtime", open_runtime)
     assert pick(weight_file) == "onnx f32"
     assert "torch f32 is left out: RuntimeError('no kernel image" in capsys.readouterr().err
 
@@ -191,7 +190,7 @@ def test_a_choice_that_cannot_be_written_is_still_taken(fakes, weight_file, monk
     def refuse(*_):
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(auto, "atomic_open", refuse)
+    monkeypatch.setattr(select, "atomic_open", refuse)
     assert pick(weight_file) == "onnx f32"
     assert "the choice is not kept" in capsys.readouterr().err
 
@@ -210,22 +209,22 @@ def test_a_choice_that_cannot_be_written_is_still_taken(fakes, weight_file, monk
 def test_precisions_only_where_the_cpu_computes_in_them(
     flags, measured, wanted, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(auto, "installed", lambda name: True)
-    monkeypatch.setattr(auto.host, "cpu_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(select, "installed", lambda name: True)
+    monkeypatch.setattr(select.system, "cpu_flags", lambda: frozenset(flags))
     file = tmp_path / "net.safetensors"
     if measured:
         Ranges("ab" * 32, "", {}).write(tmp_path / "net.int8.json")
-    assert {kind for _, kind in auto.candidates("auto", "auto", file, "ab" * 32)} == wanted
-    assert {kind for _, kind in auto.candidates("auto", "f32", file, "ab" * 32)} == {"f32"}
-    assert auto.candidates("onnx", "int8", file, "ab" * 32) == [("onnx", "int8")]
+    assert {kind for _, kind in select.candidates("auto", "auto", file, "ab" * 32)} == wanted
+    assert {kind for _, kind in select.candidates("auto", "f32", file, "ab" * 32)} == {"f32"}
+    assert select.candidates("onnx", "int8", file, "ab" * 32) == [("onnx", "int8")]
 
 
 def test_int8_needs_what_makes_its_graphs(tmp_path, monkeypatch):
     """OpenVINO alone must start without complaints about onnxruntime."""
-    monkeypatch.setattr(auto, "installed", lambda name: name != "onnx")
-    monkeypatch.setattr(auto.host, "cpu_flags", lambda: frozenset({"avx512_vnni"}))
+    monkeypatch.setattr(select, "installed", lambda name: name != "onnx")
+    monkeypatch.setattr(select.system, "cpu_flags", lambda: frozenset({"avx512_vnni"}))
     Ranges("ab" * 32, "", {}).write(tmp_path / "net.int8.json")
-    tried = auto.candidates("auto", "auto", tmp_path / "net.safetensors", "ab" * 32)
+    tried = select.candidates("auto", "auto", tmp_path / "net.safetensors", "ab" * 32)
     assert tried == [("openvino", "f32"), ("torch", "f32")]
 
 
@@ -238,7 +237,7 @@ def test_every_precision_has_its_bar(precision, error, right, exported_here):
     reference = Reference.read(exported_here / "reference.npz")
     runtime = Fake("fake", reference, error)
     if right:
-        auto.check_agreement(runtime, precision, reference)
+        select.check_agreement(runtime, precision, reference)
         return
     with pytest.raises(EngineError, match="its maps differ"):
-        auto.check_agreement(runtime, precision, reference)
+        select.check_agreement(runtime, precision, reference)

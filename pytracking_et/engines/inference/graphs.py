@@ -9,13 +9,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..network.constants import MEAN, STD
-from ..network.trackers import TrackingNetwork
+from ...network import weights
+from ...network.constants import MEAN, STD
+from ...network.registry import build
+from ...network.trackers import TrackingNetwork
 from .folding import fold_batch_norm, fold_input_scale
 from .lowering import lower
 
@@ -136,3 +139,19 @@ def graphs(network: TrackingNetwork) -> tuple[TemplateGraph, SearchGraph]:
     """Both graphs of a network, sharing its weights."""
     prepared = Prepared(network)
     return TemplateGraph(prepared).eval(), SearchGraph(prepared).eval()
+
+
+def load_graphs(
+    network: str, checkpoint: Path
+) -> tuple[TrackingNetwork, TemplateGraph, SearchGraph]:
+    """The network with its weights, in eval mode, and its graphs."""
+    module = load_network(network, checkpoint)
+    return module, *graphs(module)
+
+
+@own_settings()
+def load_network(network: str, checkpoint: str | Path) -> TrackingNetwork:
+    """Build a configuration with its weights, in eval mode."""
+    module = build(network)
+    weights.load(module, checkpoint)
+    return module.eval()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytracking_et.engines import create, host
+from pytracking_et.engines import create, system
 from tests.engines.conftest import NETWORK, maps
 
 pytestmark = pytest.mark.usefixtures("fresh_engines")
@@ -19,7 +19,7 @@ def test_threads(
     threads, usable, machine, wanted, exported_here, weight_file, template, searches, monkeypatch
 ):
     pytest.importorskip("onnxruntime")
-    from pytracking_et.engines import onnx_engine
+    from pytracking_et.engines.runtimes import onnx as onnx_engine
 
     session, counts = onnx_engine.onnxruntime.InferenceSession, []
 
@@ -28,7 +28,7 @@ def test_threads(
         return session(path, options, **keywords)
 
     monkeypatch.setattr(onnx_engine.onnxruntime, "InferenceSession", opened)
-    monkeypatch.setattr(host, "cpu_count", lambda: usable)
+    monkeypatch.setattr(system, "cpu_count", lambda: usable)
     monkeypatch.setattr(onnx_engine.os, "cpu_count", lambda: machine)
     maps(create("onnx", NETWORK, weight_file, threads, "f32"), template, searches[0])
     assert counts == [wanted, wanted]

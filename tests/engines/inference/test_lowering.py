@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from pytracking_et.engines.export import plain_reference, write_graph
-from pytracking_et.engines.exported import sample_crop
-from pytracking_et.engines.graphs import graphs
-from pytracking_et.engines.lowering import LoweredExemplar, LoweredFusor, lower
+from pytracking_et.engines.inference.graphs import graphs
+from pytracking_et.engines.inference.lowering import LoweredExemplar, LoweredFusor, lower
+from pytracking_et.engines.inference.tracing import plain_reference, write_graph
+from pytracking_et.engines.package import sample_crop
 from pytracking_et.network import build
 from pytracking_et.network.correlation import FeatureFusor
 from pytracking_et.network.layers.exemplar import ExemplarLayer

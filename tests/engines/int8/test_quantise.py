@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from pytracking_et.engines import create, ranges
-from pytracking_et.engines.deliver import deliver
-from pytracking_et.engines.exported import REFERENCE, Metadata, Reference
+from pytracking_et.engines import create
+from pytracking_et.engines.export import export
+from pytracking_et.engines.int8.calibration import Ranges, find_ranges, keep_ranges
+from pytracking_et.engines.package import REFERENCE, Metadata, Reference
 from pytracking_et.errors import EngineError
 from pytracking_et.network import weights
 from tests.engines.conftest import NETWORK, maps
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("fresh_engines")
 @pytest.fixture
 def frames(tmp_path, monkeypatch):
     """Folder of a short annotated track, of which four pairs are taken."""
-    from pytracking_et.engines import quantise
+    from pytracking_et.engines.int8 import quantise
 
     monkeypatch.setattr(quantise, "PAIRS", 4)
     folder = tmp_path / "frames" / "t"
@@ -74,7 +75,7 @@ def graph_file(tmp_path):
 
 
 def test_only_products_of_maps_are_rounded(graph_file):
-    from pytracking_et.engines.quantise import Plan
+    from pytracking_et.engines.int8.quantise import Plan
 
     plan = Plan(graph_file)
     assert plan.nodes == ["/expand", "/project", "/feed_forward"]
@@ -82,9 +83,9 @@ def test_only_products_of_maps_are_rounded(graph_file):
 
 
 def test_ranges_of_another_graph(exported_here, weight_file, tmp_path):
-    from pytracking_et.engines.quantise import write_int8
+    from pytracking_et.engines.int8.quantise import write_int8
 
-    other = ranges.Ranges(weights.fingerprint(weight_file), "", {"/renamed": (0.0, 1.0)})
+    other = Ranges(weights.fingerprint(weight_file), "", {"/renamed": (0.0, 1.0)})
     with pytest.raises(EngineError, match=r"lack \d+ of \d+ tensors.*Measure again"):
         write_int8(exported_here, tmp_path, other, lambda text: None)
 
@@ -95,10 +96,10 @@ def test_measured_graphs_stay_close(
     """From frames to an engine by name; the second time the ranges are there."""
     import onnx
 
-    from pytracking_et.engines.quantise import Plan
+    from pytracking_et.engines.int8.quantise import Plan
 
     output = tmp_path / "graphs"
-    metadata, difference = deliver("onnx", output, NETWORK, weight_file, "int8", frames)
+    metadata, difference = export("onnx", output, NETWORK, weight_file, "int8", frames)
     assert metadata.precision == "int8" and 0 < difference["score"] < 0.12
     told = capfd.readouterr()
     assert "int8 ranges kept in" in told.err
@@ -118,22 +119,22 @@ def test_ranges_that_do_not_fit_are_not_kept(
     tmp_path, weight_file, exported_here, frames, monkeypatch
 ):
     """Far too narrow: nothing is delivered, and nothing of it is used later."""
-    from pytracking_et.engines import quantise
+    from pytracking_et.engines.int8 import quantise
 
     measured = quantise.measure(exported_here, frames)
     narrow = {name: (low / 200, high / 200) for name, (low, high) in measured.values.items()}
-    given = ranges.Ranges(measured.weights_sha256, "", narrow)
+    given = Ranges(measured.weights_sha256, "", narrow)
     monkeypatch.setattr(quantise, "measure", lambda *_: given)
     with pytest.raises(EngineError, match="differ from the network"):
-        deliver("onnx", tmp_path / "graphs", NETWORK, weight_file, "int8", frames)
+        export("onnx", tmp_path / "graphs", NETWORK, weight_file, "int8", frames)
     assert not (tmp_path / "graphs").exists()
-    assert ranges.find(weight_file, measured.weights_sha256) is None
+    assert find_ranges(weight_file, measured.weights_sha256) is None
 
 
 def test_other_ranges_are_other_graphs(tmp_path, weight_file, exported_here, frames):
     """Ranges measured anew are not answered with graphs of the old ones."""
-    from pytracking_et.engines.prepare import exported
-    from pytracking_et.engines.quantise import measure
+    from pytracking_et.engines.export import cached_graphs
+    from pytracking_et.engines.int8.quantise import measure
 
     digest = weights.fingerprint(weight_file)
     measured = measure(exported_here, frames)
@@ -142,8 +143,8 @@ def test_other_ranges_are_other_graphs(tmp_path, weight_file, exported_here, fra
         values = {
             name: (low * factor, high * factor) for name, (low, high) in measured.values.items()
         }
-        ranges.keep(ranges.Ranges(digest, "", values), weight_file)
-        folders.append(exported(NETWORK, weight_file, digest, "int8")[0])
+        keep_ranges(Ranges(digest, "", values), weight_file)
+        folders.append(cached_graphs(NETWORK, weight_file, digest, "int8")[0])
     assert folders[0] != folders[1]
     assert Metadata.read(folders[1]).precision == "int8"
     assert Reference.read(folders[1] / REFERENCE).score.ndim == 2

@@ -1,27 +1,34 @@
-"""Crops that int8 ranges are taken from: template and search pairs of annotated tracks.
+"""Ranges that int8 rounds activations to, and the crops they are taken from. No torch, no ONNX.
 
-Folder layout: `annotations.csv` in any subfolder with columns track, frame, x, y, w, h (pixels)
-and optionally `image`, the frame's path inside the subfolder; otherwise the frame is
-`<track>/<frame, 5 digits>.jpg`.
+Ranges are measured on annotated frames (`quantise.measure`) and belong to one weight file. Shipped
+ones lie beside it, `et_tracker.int8.json` beside `et_tracker.safetensors`; those that `ettrack
+export --precision int8 --calibration FOLDER` measures are kept in the cache, and come first.
+
+Folder layout of annotated tracks: `annotations.csv` in any subfolder with columns track, frame, x,
+y, w, h (pixels) and optionally `image`, the frame's path inside the subfolder; otherwise the frame
+is `<track>/<frame, 5 digits>.jpg`.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DatasetError
-from ..files import reading
-from ..frames import read_image
-from ..tracking.crop import context_side, crop, mean_color, round_half_away, search_side
-from ..tracking.image import Image
-from ..tracking.parameters import Parameters
+from ...errors import DatasetError, EngineError
+from ...files import atomic_open, read_json, reading
+from ...frames import read_image
+from ...tracking.crop import context_side, crop, mean_color, round_half_away, search_side
+from ...tracking.image import Image
+from ...tracking.parameters import Parameters
+from .. import cache
 
 # Search crops as the tracker meets them: centre off by up to this many crop pixels and the size
 # wrong by up to this share (half of what training uses: these are the frames of a good track).
@@ -121,3 +128,75 @@ def pairs(
         size = search_size or settings.search_size
         searches.append(_crop(frames[second], size, settings, shift, scale))
     return Pairs(np.stack(templates), np.stack(searches))
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Lowest and highest value of tensors.
+
+    Attributes:
+        weights_sha256: of the weight file whose graphs were measured.
+        source: what they were measured on, for the reader of the file.
+        values: tensor of the search graph -> (lowest, highest).
+    """
+
+    weights_sha256: str
+    source: str
+    values: Mapping[str, tuple[float, float]]
+
+    @property
+    def digest(self) -> str:
+        """Hash of the values."""
+        return hashlib.sha256(json.dumps(self.values, sort_keys=True).encode()).hexdigest()
+
+    def write(self, path: Path) -> None:
+        """Write a JSON file, one tensor a line."""
+        fields = asdict(self)
+        lines = (f"    {json.dumps(k)}: {json.dumps(v)}" for k, v in fields.pop("values").items())
+        head = json.dumps(fields, indent=2).removesuffix("\n}")
+        with atomic_open(path) as stream:
+            stream.write(f'{head},\n  "values": {{\n' + ",\n".join(lines) + "\n  }\n}\n")
+
+    @staticmethod
+    def read(path: Path) -> Ranges:
+        """Read what `write` wrote.
+
+        Raises:
+            EngineError: no such file, or none of ours.
+        """
+        advice = (
+            "delete these int8 ranges and measure again: ettrack export --precision int8 "
+            "--calibration FOLDER --output FOLDER"
+        )
+        with reading(path, EngineError, advice):
+            fields = read_json(path, EngineError, advice)
+            values = {name: (float(a), float(b)) for name, (a, b) in fields["values"].items()}
+            return Ranges(str(fields["weights_sha256"]), str(fields["source"]), values)
+
+
+def range_files(weight_file: Path, digest: str) -> tuple[Path, Path]:
+    """Where ranges of a weight file with sha256 `digest` may lie: the cache's, and beside it."""
+    kept = cache.engines_folder() / "ranges" / f"{digest[:16]}.json"
+    return kept, weight_file.with_suffix(".int8.json")
+
+
+def find_ranges(weight_file: Path, digest: str) -> Ranges | None:
+    """Ranges of a weight file with sha256 `digest`; None where nobody measured any.
+
+    Raises:
+        EngineError: a file of ranges is damaged.
+    """
+    for path in range_files(weight_file, digest):
+        if path.is_file():
+            ranges = Ranges.read(path)
+            if ranges.weights_sha256 == digest:
+                return ranges
+    return None
+
+
+def keep_ranges(ranges: Ranges, weight_file: Path) -> Path:
+    """Write ranges where `find_ranges` looks first; returns the file."""
+    path, _ = range_files(weight_file, ranges.weights_sha256)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ranges.write(path)
+    return path

@@ -12,11 +12,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..errors import EngineError
-from ..network.trackers import TrackingNetwork
-from .base import Crop, Maps, TargetEngine
-from .export import load_graphs
-from .graphs import SearchGraph, TemplateGraph, graphs, own_settings
+from ...errors import EngineError
+from ...network.trackers import TrackingNetwork
+from ..base import Crop, Maps, TargetEngine
+from ..inference.graphs import (
+    SearchGraph,
+    TemplateGraph,
+    graphs,
+    load_graphs,
+    own_settings,
+)
 
 _forked = False
 

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from pytracking_et.engines import host
+from pytracking_et.engines import system
 
 
 @pytest.mark.parametrize(
@@ -30,17 +30,17 @@ def test_version_under_any_distribution_name(installed, expected, monkeypatch):
     monkeypatch.setattr(importlib.metadata, "version", version)
     found = {"onnxruntime": list(installed)} if installed else {}
     monkeypatch.setattr(importlib.metadata, "packages_distributions", lambda: found)
-    assert host.package_version("onnxruntime") == expected
+    assert system.package_version("onnxruntime") == expected
 
 
 def test_this_machine():
-    assert host.cpu_count() >= 1 and host.cpu_name()
+    assert system.cpu_count() >= 1 and system.cpu_name()
 
 
 COMMA = """
 import ctypes, locale, sys
 locale.setlocale(locale.LC_NUMERIC, "de_DE.UTF-8")
-from pytracking_et.engines.host import c_numbers
+from pytracking_et.engines.system import c_numbers
 
 def written():
     text = ctypes.create_string_buffer(20)
@@ -85,8 +85,8 @@ def test_graphs_are_right_where_numbers_have_a_comma(tmp_path):
 import contextlib, locale, sys
 locale.setlocale(locale.LC_NUMERIC, "de_DE.UTF-8")
 from pytracking_et.engines import create
-from pytracking_et.engines import cache, files_runtime
-from pytracking_et.engines.exported import sample_crop
+from pytracking_et.engines import cache, runtimes
+from pytracking_et.engines.package import sample_crop
 
 def answer(engine):
     engine.template(sample_crop(127, 5))
@@ -94,15 +94,15 @@ def answer(engine):
 
 wanted = answer(create("torch", threads=1, precision="f32"))
 # As it was: what comes of it is noticed, and not kept.
-files_runtime.c_numbers = contextlib.nullcontext
+runtimes.c_numbers = contextlib.nullcontext
 try:
     answer(create("openvino", threads=2, precision="f32"))
     print("not noticed")
 except Exception as error:
     print(type(error).__name__)
 print(len(list(cache.engines_folder().rglob("*.blob"))))
-from pytracking_et.engines.host import c_numbers
-files_runtime.c_numbers = c_numbers
+from pytracking_et.engines.system import c_numbers
+runtimes.c_numbers = c_numbers
 for _ in range(2):
     got = answer(create("openvino", threads=1, precision="f32"))
     print(abs(got[0] - wanted[0]).max() < 1e-4, abs(got[1] - wanted[1]).max() < 5e-3)

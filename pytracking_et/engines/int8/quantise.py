@@ -29,10 +29,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import EngineError
-from ..files import sha256
-from .calibration import pairs
-from .exported import (
+from ...errors import EngineError
+from ...files import sha256
+from ..package import (
     REFERENCE,
     Metadata,
     Reference,
@@ -41,8 +40,8 @@ from .exported import (
     reference_names,
     sample_crop,
 )
-from .onnx_engine import OnnxRuntime
-from .ranges import Ranges
+from ..runtimes.onnx import OnnxRuntime
+from .calibration import Ranges, pairs
 
 # Pairs that ranges are taken from; more did not move them by more than a few per cent.
 PAIRS = 48

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from pytracking_et.commands import main
-from pytracking_et.engines import deliver as module
-from pytracking_et.engines.deliver import deliver
-from pytracking_et.engines.exported import Metadata, check
+from pytracking_et.engines import export as module
+from pytracking_et.engines.export import export
+from pytracking_et.engines.package import Metadata, check
 from pytracking_et.errors import EngineError
 from pytracking_et.network import MEAN, STD, weights
 from tests.engines.conftest import NETWORK
@@ -44,7 +44,7 @@ def test_no_parity_no_export(tmp_path, weight_file, exported_here, monkeypatch):
     pytest.importorskip("onnxruntime")
     monkeypatch.setattr(module, "agrees", lambda *_: False)
     with pytest.raises(EngineError, match="differ from the network"):
-        deliver("onnx", tmp_path / "graphs", NETWORK, weight_file)
+        export("onnx", tmp_path / "graphs", NETWORK, weight_file)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -62,7 +62,7 @@ def test_no_parity_no_export(tmp_path, weight_file, exported_here, monkeypatch):
 def test_errors(arguments, words, tmp_path, weight_file):
     pytest.importorskip("onnxruntime")
     with pytest.raises(EngineError, match=words):
-        deliver(output=tmp_path / "graphs", network=NETWORK, checkpoint=weight_file, **arguments)
+        export(output=tmp_path / "graphs", network=NETWORK, checkpoint=weight_file, **arguments)
     assert not (tmp_path / "graphs").exists()
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import EngineError
-from . import host
-from .files_runtime import Compiled, GraphRuntime
+from ...errors import EngineError
+from .. import system
+from . import Compiled, GraphRuntime
 
 try:
     import onnxruntime
@@ -35,10 +35,10 @@ class OnnxRuntime(GraphRuntime):
         options.log_severity_level = 3
         if self.threads is not None:
             options.intra_op_num_threads = self.threads
-        elif host.cpu_count() < (os.cpu_count() or 1):
+        elif system.cpu_count() < (os.cpu_count() or 1):
             # The library counts the machine's cores, also where a container or taskset leaves the
             # process fewer; two threads on one core took 72 ms instead of 31.
-            options.intra_op_num_threads = host.cpu_count()
+            options.intra_op_num_threads = system.cpu_count()
         try:
             session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..engines.base import Crop, Maps
 from ..engines.catalogue import ENGINES, installed
+from ..engines.model import Model
 from ..engines.system import computes_in
 from ..errors import EngineError
 from ..tracking import Loop, Parameters
@@ -72,9 +73,7 @@ class Running(Protocol):
 
 def subjects(
     threads: Sequence[int],
-    network: str,
-    checkpoint: Path,
-    digest: str,
+    model: Model,
     engines: Sequence[str] = (),
     precisions: Sequence[str] = (),
     peers: Path | None = None,
@@ -82,6 +81,7 @@ def subjects(
     """Every subject that can run here: bf16 where the CPU has it, int8 where ranges were measured.
 
     Args:
+        model: of engines and the plain network.
         engines, precisions: to restrict to; all where empty.
         peers: folder with NanoTrack's ONNX files, for the Nano peer.
     """
@@ -89,8 +89,8 @@ def subjects(
 
     rows: list[Subject] = []
     for count in threads:
-        common: dict[str, Any] = {"threads": count, "network": network}
-        common["checkpoint"] = str(checkpoint)
+        common: dict[str, Any] = {"threads": count, "network": model.network}
+        common["checkpoint"] = str(model.path)
         rows.append(Subject(PLAIN, PLAIN, **common))
         for name, row in ENGINES.items():
             if not installed(name) or (engines and name not in engines):
@@ -98,7 +98,7 @@ def subjects(
             for kind in row.precisions:
                 # bf16 elsewhere is float32 by another name; asked for, it says so.
                 here = kind in precisions if precisions else kind != "bf16" or computes_in(kind)
-                if here and (kind != "int8" or find_ranges(checkpoint, digest) is not None):
+                if here and (kind != "int8" or find_ranges(model) is not None):
                     rows.append(Subject("engine", name, kind, **common))
         rows += _peers(count, peers)
     return rows

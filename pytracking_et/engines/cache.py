@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from ..errors import EngineError
 from ..files import atomic_path, cache_folder, remove_old
 from ..version import __version__
+from .model import Model
 from .package import Metadata, check
 from .system import c_numbers
 
@@ -54,18 +55,18 @@ def graph_code() -> str:
     return digest.hexdigest()[:16]
 
 
-def export_folder(network: str, digest: str, precision: str) -> Path:
+def export_folder(model: Model, precision: str) -> Path:
     """Folder of one export.
 
     Args:
-        digest: sha256 of the weight file.
+        model: what is exported.
         precision: bfloat16 is a way to run the float32 graphs and has no folder of its own.
     """
     precision = "f32" if precision == "bf16" else precision
-    key = json.dumps([network, digest, precision, graph_code(), __version__])
+    key = json.dumps([model.network, model.digest, precision, graph_code(), __version__])
     versions = hashlib.sha256(key.encode()).hexdigest()[:8]
-    readable = re.sub(r"[^A-Za-z0-9_]+", "_", network)[:40]
-    return engines_folder() / f"{readable}-{digest[:12]}-{precision}-{versions}"
+    readable = re.sub(r"[^A-Za-z0-9_]+", "_", model.network)[:40]
+    return engines_folder() / f"{readable}-{model.digest[:12]}-{precision}-{versions}"
 
 
 def notice(text: str) -> None:

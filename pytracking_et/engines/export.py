@@ -17,10 +17,10 @@ from pathlib import Path
 
 from ..errors import EngineError
 from ..files import sha256
-from ..network import weights
 from . import cache
 from .catalogue import ENGINES, installed
 from .int8.calibration import Ranges, find_ranges, keep_ranges
+from .model import Model
 from .package import METADATA, Metadata, Reference, agrees, reference_names
 from .runtimes import GraphRuntime
 from .system import c_numbers
@@ -30,12 +30,12 @@ PRECISIONS = ("f32", "int8")
 
 
 def cached_graphs(
-    network: str, path: Path, digest: str, precision: str, calibration: Path | None = None
+    model: Model, precision: str, calibration: Path | None = None
 ) -> tuple[Path, Metadata]:
     """Folder and metadata of the graphs in the cache, built where needed.
 
     Args:
-        path, digest: weight file and its sha256.
+        model: what the graphs are of.
         precision: one of `catalogue.PRECISIONS`.
         calibration: folder of annotated tracks to measure int8 ranges on; where None, those that
             are there are used.
@@ -44,47 +44,47 @@ def cached_graphs(
         EngineError: what the precision needs is missing.
     """
     if precision == "int8":
-        return _int8(network, path, digest, calibration)
-    folder = cache.export_folder(network, digest, precision)
+        return _int8(model, calibration)
+    folder = cache.export_folder(model, precision)
 
     def build(target: Path) -> None:
         from .inference.tracing import write
 
-        write(network, path, target, progress=cache.notice)
+        write(model, target, progress=cache.notice)
 
-    return folder, cache.ensure(folder, build, f"{network} for ONNX Runtime and OpenVINO")
+    return folder, cache.ensure(folder, build, f"{model.network} for ONNX Runtime and OpenVINO")
 
 
-def _int8(network: str, path: Path, digest: str, calibration: Path | None) -> tuple[Path, Metadata]:
-    found = find_ranges(path, digest) if calibration is None else None
+def _int8(model: Model, calibration: Path | None) -> tuple[Path, Metadata]:
+    found = find_ranges(model) if calibration is None else None
     measured = found is None
     if found is None:
-        found = _measured(network, path, digest, calibration)
+        found = _measured(model, calibration)
     # Other ranges are other graphs.
-    folder = cache.export_folder(network, digest, f"int8-{found.digest[:8]}")
+    folder = cache.export_folder(model, f"int8-{found.digest[:8]}")
 
     def build(target: Path) -> None:
         from .int8.quantise import write_int8
 
-        source, _ = cached_graphs(network, path, digest, "f32")
+        source, _ = cached_graphs(model, "f32")
         write_int8(source, target, found, cache.notice)
 
-    metadata = cache.ensure(folder, build, f"{network} (int8) for ONNX Runtime and OpenVINO")
+    metadata = cache.ensure(folder, build, f"{model.network} (int8) for ONNX Runtime and OpenVINO")
     if measured:
         # Not before graphs made with them have passed their check.
-        cache.notice(f"int8 ranges kept in {keep_ranges(found, path)}")
+        cache.notice(f"int8 ranges kept in {keep_ranges(found, model)}")
     return folder, metadata
 
 
-def _measured(network: str, path: Path, digest: str, calibration: Path | None) -> Ranges:
+def _measured(model: Model, calibration: Path | None) -> Ranges:
     if calibration is None:
         raise EngineError(
-            f"precision 'int8' needs ranges measured with {path.name} on your frames first: "
+            f"precision 'int8' needs ranges measured with {model.path.name} on your frames first: "
             "ettrack export --precision int8 --calibration FOLDER --output FOLDER"
         )
     from .int8.quantise import measure
 
-    source, _ = cached_graphs(network, path, digest, "f32")
+    source, _ = cached_graphs(model, "f32")
     cache.notice(f"measuring int8 ranges on {calibration}")
     return measure(source, calibration)
 
@@ -126,9 +126,8 @@ def export(
         raise EngineError(f"calibration frames are for precision 'int8', not {precision!r}")
     if form == "openvino" and not installed("openvino"):
         raise EngineError("--format openvino needs openvino; install 'pytracking-et[openvino]'")
-    path = weights.find(network, checkpoint)
-    digest = weights.fingerprint(path)
-    source, metadata = cached_graphs(network, path, digest, precision, calibration)
+    model = Model.find(network, checkpoint)
+    source, metadata = cached_graphs(model, precision, calibration)
     output.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
     try:

@@ -20,12 +20,12 @@ from typing import Any, NamedTuple
 
 from ..errors import EngineError
 from ..files import atomic_open
-from ..network import weights
 from . import cache, system
 from .base import Runtime, TargetEngine
 from .catalogue import ENGINES, PRECISIONS, check_names, installed
 from .export import cached_graphs
 from .int8.calibration import find_ranges
+from .model import Model
 from .package import REFERENCE, Reference, agrees
 
 # Runs of each engine: the first few allocate and decide on kernels.
@@ -61,25 +61,20 @@ def create(
         EngineError: unknown or unavailable engine or precision.
     """
     check_names(engine, precision, threads)
-    path = weights.find(network, checkpoint)
-    digest = weights.fingerprint(path)
-    return TargetEngine(*_open(engine, network, str(path), digest, threads, precision))
+    model = Model.find(network, checkpoint)
+    return TargetEngine(*_open(engine, model, threads, precision))
 
 
 @lru_cache(maxsize=8)
-def _open(
-    engine: str, network: str, path: str, digest: str, threads: int | None, precision: str
-) -> tuple[Runtime, Any]:
+def _open(engine: str, model: Model, threads: int | None, precision: str) -> tuple[Runtime, Any]:
     if engine == "auto" or precision == "auto":
-        runtime = choose(engine, precision, network, Path(path), digest, threads)
+        runtime = choose(engine, precision, model, threads)
     else:
-        runtime = open_runtime(engine, precision, network, Path(path), digest, threads)
+        runtime = open_runtime(engine, precision, model, threads)
     return runtime, threading.Lock()
 
 
-def open_runtime(
-    engine: str, precision: str, network: str, path: Path, digest: str, threads: int | None
-) -> Runtime:
+def open_runtime(engine: str, precision: str, model: Model, threads: int | None) -> Runtime:
     """Open one engine at one precision; exports first where the cache lacks it.
 
     Raises:
@@ -93,14 +88,14 @@ def open_runtime(
         )
     module = importlib.import_module(f"{__package__}.{row.module}")
     if engine == "torch":
-        return module.open_file(network, path, threads)
-    folder, metadata = cached_graphs(network, path, digest, precision)
+        return module.open_file(model, threads)
+    folder, metadata = cached_graphs(model, precision)
 
     def add(kind: str, side: int) -> None:
         from .inference.tracing import add_graph
 
         try:
-            add_graph(network, path, folder, kind, side)
+            add_graph(model, folder, kind, side)
         except OSError as error:
             raise EngineError(
                 f"the graph for crops of {side} pixels cannot be added to {folder} ({error}); "
@@ -110,23 +105,23 @@ def open_runtime(
     return module.open_folder(folder, metadata, threads, add, precision, keep_compiled=True)
 
 
-def candidates(engine: str, precision: str, path: Path, digest: str) -> list[tuple[str, str]]:
-    """Engines and precisions to try with a weight file, most promising first."""
+def candidates(engine: str, precision: str, model: Model) -> list[tuple[str, str]]:
+    """Engines and precisions to try with a model, most promising first."""
     names = [name for name in ENGINES if engine in ("auto", name) and installed(name)]
     kinds = [precision]
     if precision == "auto":
-        kinds = [kind for kind in PRECISIONS if _worth_trying(kind, path, digest)]
+        kinds = [kind for kind in PRECISIONS if _worth_trying(kind, model)]
     return [(name, kind) for name in names for kind in ENGINES[name].precisions if kind in kinds]
 
 
-def _worth_trying(precision: str, path: Path, digest: str) -> bool:
+def _worth_trying(precision: str, model: Model) -> bool:
     """float32 always; others where the CPU computes in them.
 
     int8 graphs are made by ONNX Runtime, whoever runs them, from measured ranges.
     """
     if not system.computes_in(precision):
         return False
-    return precision != "int8" or (installed("onnx") and find_ranges(path, digest) is not None)
+    return precision != "int8" or (installed("onnx") and find_ranges(model) is not None)
 
 
 def signature(tried: list[tuple[str, str]], threads: int | None) -> dict[str, Any]:
@@ -146,9 +141,7 @@ def signature(tried: list[tuple[str, str]], threads: int | None) -> dict[str, An
 def choose(
     engine: str,
     precision: str,
-    network: str,
-    path: Path,
-    digest: str,
+    model: Model,
     threads: int | None,
     again: bool = False,
 ) -> Runtime:
@@ -157,24 +150,24 @@ def choose(
     A choice that was made while other programs disturbed it holds until a quieter start.
 
     Args:
-        engine, precision, network, path, digest, threads: as in `open_runtime`.
+        engine, precision, model, threads: as in `open_runtime`.
         again: measure whatever is remembered.
 
     Raises:
         EngineError: none of the candidates works; says why of each.
     """
-    tried = candidates(engine, precision, path, digest)
+    tried = candidates(engine, precision, model)
     if not tried:
         raise EngineError(
             f"no installed engine for engine={engine!r}, precision={precision!r}; installed: "
             f"{', '.join(name for name in ENGINES if installed(name)) or 'none'}"
         )
     wanted = signature(tried, threads)
-    file = _choice_file(network, digest, wanted)
+    file = _choice_file(model, wanted)
     remembered = None if again else _read(file)
     if remembered is not None and (remembered.quiet or system.is_busy()):
         try:
-            runtime = open_runtime(*remembered.pair, network, path, digest, threads)
+            runtime = open_runtime(*remembered.pair, model, threads)
         except EngineError as error:
             cache.notice(f"remembered engine {remembered.pair[0]} fails, choosing again: {error}")
         else:
@@ -183,13 +176,13 @@ def choose(
             cache.notice(f"engine {name}, chosen earlier{when} ({REMEDY})")
             return runtime
     if len(tried) == 1:
-        return open_runtime(*tried[0], network, path, digest, threads)
+        return open_runtime(*tried[0], model, threads)
     earlier = None if again else remembered
-    return _measure(tried, network, path, digest, threads, file, wanted, earlier)
+    return _measure(tried, model, threads, file, wanted, earlier)
 
 
-def _choice_file(network: str, digest: str, wanted: dict[str, Any]) -> Path:
-    key = json.dumps([network, digest, wanted], sort_keys=True)
+def _choice_file(model: Model, wanted: dict[str, Any]) -> Path:
+    key = json.dumps([model.network, model.digest, wanted], sort_keys=True)
     name = hashlib.sha256(key.encode()).hexdigest()[:16]
     return cache.engines_folder() / "choices" / f"{name}.json"
 
@@ -227,26 +220,24 @@ def _read(file: Path) -> Choice | None:
 
 def _measure(
     tried: list[tuple[str, str]],
-    network: str,
-    path: Path,
-    digest: str,
+    model: Model,
     threads: int | None,
     file: Path,
     wanted: dict[str, Any],
     earlier: Choice | None,
 ) -> Runtime:
     try:
-        reference = _reference(network, path, digest, tried[0][1])
+        reference = _reference(model, tried[0][1])
     except EngineError as error:
         if TORCH not in tried:
             raise
         cache.notice(f"torch is used, about half as fast as it could be: {error}")
-        return open_runtime(*TORCH, network, path, digest, threads)
+        return open_runtime(*TORCH, model, threads)
     runtimes: dict[tuple[str, str], Runtime] = {}
     failures = {}
     for pair in tried:
         try:
-            runtime = open_runtime(*pair, network, path, digest, threads)
+            runtime = open_runtime(*pair, model, threads)
             check_agreement(runtime, pair[1], reference)
             runtimes[pair] = runtime
         # Whatever a library raises here (no kernels for this GPU, a broken installation), the
@@ -285,9 +276,9 @@ def _measure(
     return runtimes[chosen]
 
 
-def _reference(network: str, path: Path, digest: str, precision: str) -> Reference:
+def _reference(model: Model, precision: str) -> Reference:
     """What the plain network answers, at any precision; EngineError where nothing is exported."""
-    folder, _ = cached_graphs(network, path, digest, precision)
+    folder, _ = cached_graphs(model, precision)
     return Reference.read(folder / REFERENCE)
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from pytracking_et.benchmark import Measurement, Subject, measure, subjects
 from pytracking_et.benchmark.report import plot, table, write_json
+from pytracking_et.engines.model import Model
 from pytracking_et.engines.package import sample_crop
 from pytracking_et.errors import EngineError
-from pytracking_et.network import weights
 from tests.engines.conftest import NETWORK, weight_file  # noqa: F401
 
 
@@ -52,8 +52,8 @@ def test_too_short_a_clip(frames):
 
 
 def test_subjects_that_can_run(weight_file):  # noqa: F811
-    digest = weights.fingerprint(weight_file)
-    rows = subjects([1, 2], NETWORK, weight_file, digest, engines=["torch"])
+    model = Model.find(NETWORK, weight_file)
+    rows = subjects([1, 2], model, engines=["torch"])
     labels = [(row.label, row.threads) for row in rows if row.kind != "peer"]
     assert labels == [("plain", 1), ("torch f32", 1), ("plain", 2), ("torch f32", 2)]
     assert not any(row.name == "Nano" for row in rows)
@@ -77,8 +77,8 @@ def test_bf16_is_measured_where_the_cpu_has_it(flags, precisions, wanted, weight
     # The package has a function of the module's name.
     module = sys.modules["pytracking_et.benchmark.subjects"]
     monkeypatch.setattr(module, "installed", lambda name: True)
-    digest = weights.fingerprint(weight_file)
-    rows = subjects([1], NETWORK, weight_file, digest, ["openvino"], precisions)
+    model = Model.find(NETWORK, weight_file)
+    rows = subjects([1], model, ["openvino"], precisions)
     assert {row.precision for row in rows if row.kind == "engine"} == wanted
     assert set(report.machine()["instructions"]) == flags
 
@@ -100,7 +100,7 @@ def test_what_auto_takes(flags, wanted, weight_file, monkeypatch):  # noqa: F811
 
     asked = []
 
-    def choose(engine, precision, network, path, digest, threads, again):
+    def choose(engine, precision, model, threads, again):
         asked.append((engine, threads, again))
         return SimpleNamespace(name=f"openvino {precision}")
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pytracking_et.engines import select
+from pytracking_et.engines.model import Model
 from pytracking_et.engines.package import sample_crop
 
 # One small subnet of the LightTrack space: exports and compiles in a second or two.
@@ -59,7 +60,7 @@ def ready_cache(tmp_path_factory, weight_file):
     from pytracking_et.engines.inference.tracing import write
 
     folder = tmp_path_factory.mktemp("export")
-    write(NETWORK, weight_file, folder)
+    write(Model.find(NETWORK, weight_file), folder)
     return folder
 
 
@@ -69,9 +70,8 @@ def exported_here(ready_cache, weight_file):
     import shutil
 
     from pytracking_et.engines.cache import export_folder
-    from pytracking_et.network import weights
 
-    target = export_folder(NETWORK, weights.fingerprint(weight_file), "f32")
+    target = export_folder(Model.find(NETWORK, weight_file), "f32")
     shutil.copytree(ready_cache, target)
     return target
 

@@ -9,6 +9,7 @@ import multiprocessing
 import pytest
 
 from pytracking_et.engines import cache
+from pytracking_et.engines.model import Model
 from pytracking_et.engines.package import METADATA, Metadata, Reference, check, sample_crop
 from pytracking_et.errors import EngineError
 from tests.engines.conftest import NETWORK
@@ -86,10 +87,15 @@ def test_a_cache_that_cannot_be_written(tmp_path):
     "changed",
     [{"network": "other"}, {"digest": "1" * 64}, {"precision": "int8"}],
 )
-def test_folders_differ_by_all_that_matters(changed):
-    usual = {"network": NETWORK, "digest": "0" * 64, "precision": "f32"}
-    assert cache.export_folder(**usual) == cache.export_folder(**usual)
-    assert cache.export_folder(**usual) != cache.export_folder(**{**usual, **changed})
+def test_folders_differ_by_all_that_matters(changed, tmp_path):
+    weights = tmp_path / "net.safetensors"
+    usual = {"network": NETWORK, "path": weights, "digest": "0" * 64, "precision": "f32"}
+
+    def folder(precision, **model):
+        return cache.export_folder(Model(**model), precision)
+
+    assert folder(**usual) == folder(**usual)
+    assert folder(**usual) != folder(**{**usual, **changed})
 
 
 def build_at_once(folder, barrier, answers):

@@ -9,6 +9,7 @@ import pytest
 
 from pytracking_et.engines import cache, create, select
 from pytracking_et.engines.int8.calibration import Ranges
+from pytracking_et.engines.model import Model
 from pytracking_et.engines.package import Reference
 from pytracking_et.errors import EngineError
 from tests.engines.conftest import NETWORK
@@ -113,12 +114,9 @@ def test_a_machine_that_is_never_steady(fakes, weight_file, monkeypatch):
 
 
 def test_a_choice_is_made_again_on_request(fakes, weight_file):
-    from pytracking_et.network import weights
-
     pick(weight_file)
     fakes.clear()
-    digest = weights.fingerprint(weight_file)
-    select.choose("auto", "auto", NETWORK, weight_file, digest, 1, again=True)
+    select.choose("auto", "auto", Model.find(NETWORK, weight_file), 1, again=True)
     assert len(fakes) == 3
 
 
@@ -211,12 +209,12 @@ def test_precisions_only_where_the_cpu_computes_in_them(
 ):
     monkeypatch.setattr(select, "installed", lambda name: True)
     monkeypatch.setattr(select.system, "cpu_flags", lambda: frozenset(flags))
-    file = tmp_path / "net.safetensors"
+    model = Model(NETWORK, tmp_path / "net.safetensors", "ab" * 32)
     if measured:
         Ranges("ab" * 32, "", {}).write(tmp_path / "net.int8.json")
-    assert {kind for _, kind in select.candidates("auto", "auto", file, "ab" * 32)} == wanted
-    assert {kind for _, kind in select.candidates("auto", "f32", file, "ab" * 32)} == {"f32"}
-    assert select.candidates("onnx", "int8", file, "ab" * 32) == [("onnx", "int8")]
+    assert {kind for _, kind in select.candidates("auto", "auto", model)} == wanted
+    assert {kind for _, kind in select.candidates("auto", "f32", model)} == {"f32"}
+    assert select.candidates("onnx", "int8", model) == [("onnx", "int8")]
 
 
 def test_int8_needs_what_makes_its_graphs(tmp_path, monkeypatch):
@@ -224,7 +222,8 @@ def test_int8_needs_what_makes_its_graphs(tmp_path, monkeypatch):
     monkeypatch.setattr(select, "installed", lambda name: name != "onnx")
     monkeypatch.setattr(select.system, "cpu_flags", lambda: frozenset({"avx512_vnni"}))
     Ranges("ab" * 32, "", {}).write(tmp_path / "net.int8.json")
-    tried = select.candidates("auto", "auto", tmp_path / "net.safetensors", "ab" * 32)
+    model = Model(NETWORK, tmp_path / "net.safetensors", "ab" * 32)
+    tried = select.candidates("auto", "auto", model)
     assert tried == [("openvino", "f32"), ("torch", "f32")]
 
 

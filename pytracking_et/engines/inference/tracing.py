@@ -18,6 +18,7 @@ from ...network.constants import MEAN, STD, STRIDE
 from ...network.trackers import TrackingNetwork
 from ...tracking.parameters import Parameters
 from ...version import __version__
+from ..model import Model
 from ..package import Metadata, Reference, graph_name, reference_name, sample_crop
 from ..system import package_version
 from .graphs import SearchGraph, TemplateGraph, load_graphs, own_settings
@@ -91,8 +92,7 @@ def versions() -> dict[str, str]:
 
 
 def write(
-    network: str,
-    checkpoint: Path,
+    model: Model,
     folder: Path,
     templates: Sequence[int] = TEMPLATES,
     searches: Sequence[int] = SEARCHES,
@@ -101,8 +101,7 @@ def write(
     """Write ONNX graphs of a network, the reference and the metadata.
 
     Args:
-        network: configuration name.
-        checkpoint: weight file.
+        model: the network and its weights.
         folder: made where absent.
         templates, searches: sides of the crops, one graph each.
         progress: told what is being done.
@@ -112,7 +111,7 @@ def write(
     """
     require_exporter()
     folder.mkdir(parents=True, exist_ok=True)
-    module, template_graph, search_graph = load_graphs(network, checkpoint)
+    module, template_graph, search_graph = load_graphs(model.network, model.path)
     names = []
     for side in templates:
         progress(f"template graph, {side} px")
@@ -120,7 +119,7 @@ def write(
     for side in searches:
         progress(f"search graph, {side} px")
         names.append(write_graph(search_graph, side, folder))
-    metadata = describe(network, checkpoint, folder, names, templates, searches)
+    metadata = describe(model, folder, names, templates, searches)
     files = dict(metadata.files)
     for kind, sides in (("template", templates), ("search", searches)):
         for side in sides:
@@ -142,21 +141,20 @@ def _write_reference(
 
 
 def describe(
-    network: str,
-    checkpoint: str | Path,
+    model: Model,
     folder: Path,
     names: Sequence[str],
     templates: Sequence[int],
     searches: Sequence[int],
 ) -> Metadata:
     """Metadata of float32 ONNX files in a folder."""
-    loop = Parameters.from_fields(weights.tuned_parameters(checkpoint))
+    loop = Parameters.from_fields(weights.tuned_parameters(model.path))
     return Metadata(
         format="onnx",
         opset=OPSET,
-        network=network,
+        network=model.network,
         precision="f32",
-        weights_sha256=weights.fingerprint(checkpoint),
+        weights_sha256=model.digest,
         templates=tuple(templates),
         searches=tuple(searches),
         stride=STRIDE,
@@ -168,7 +166,7 @@ def describe(
     )
 
 
-def add_graph(network: str, checkpoint: Path, folder: Path, kind: str, side: int) -> None:
+def add_graph(model: Model, folder: Path, kind: str, side: int) -> None:
     """Add to an export the graph for another size of crop."""
     old = Metadata.read(folder)
     if old.precision == "int8":
@@ -176,7 +174,7 @@ def add_graph(network: str, checkpoint: Path, folder: Path, kind: str, side: int
             f"the int8 graphs have searches {old.searches} and templates {old.templates}, not "
             f"{side}; choose one of these sizes or another precision"
         )
-    module, template, search = load_graphs(network, checkpoint)
+    module, template, search = load_graphs(model.network, model.path)
     name = write_graph(search if kind == "search" else template, side, folder)
     files = {**old.files, name: sha256(folder / name)}
     files.update(_write_reference(module, old, folder, kind, side))

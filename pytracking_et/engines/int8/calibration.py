@@ -29,6 +29,7 @@ from ...tracking.crop import context_side, crop, mean_color, round_half_away, se
 from ...tracking.image import Image
 from ...tracking.parameters import Parameters
 from .. import cache
+from ..model import Model
 
 # Search crops as the tracker meets them: centre off by up to this many crop pixels and the size
 # wrong by up to this share (half of what training uses: these are the frames of a good track).
@@ -174,29 +175,29 @@ class Ranges:
             return Ranges(str(fields["weights_sha256"]), str(fields["source"]), values)
 
 
-def range_files(weight_file: Path, digest: str) -> tuple[Path, Path]:
-    """Where ranges of a weight file with sha256 `digest` may lie: the cache's, and beside it."""
-    kept = cache.engines_folder() / "ranges" / f"{digest[:16]}.json"
-    return kept, weight_file.with_suffix(".int8.json")
+def range_files(model: Model) -> tuple[Path, Path]:
+    """Where ranges of a model may lie: the cache's, and beside the weight file."""
+    kept = cache.engines_folder() / "ranges" / f"{model.digest[:16]}.json"
+    return kept, model.path.with_suffix(".int8.json")
 
 
-def find_ranges(weight_file: Path, digest: str) -> Ranges | None:
-    """Ranges of a weight file with sha256 `digest`; None where nobody measured any.
+def find_ranges(model: Model) -> Ranges | None:
+    """Ranges of a model's weights; None where nobody measured any.
 
     Raises:
         EngineError: a file of ranges is damaged.
     """
-    for path in range_files(weight_file, digest):
+    for path in range_files(model):
         if path.is_file():
             ranges = Ranges.read(path)
-            if ranges.weights_sha256 == digest:
+            if ranges.weights_sha256 == model.digest:
                 return ranges
     return None
 
 
-def keep_ranges(ranges: Ranges, weight_file: Path) -> Path:
+def keep_ranges(ranges: Ranges, model: Model) -> Path:
     """Write ranges where `find_ranges` looks first; returns the file."""
-    path, _ = range_files(weight_file, ranges.weights_sha256)
+    path, _ = range_files(model)
     path.parent.mkdir(parents=True, exist_ok=True)
     ranges.write(path)
     return path

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,6 +21,7 @@ from ..inference.graphs import (
     load_graphs,
     own_settings,
 )
+from ..model import Model
 
 _forked = False
 
@@ -116,8 +116,8 @@ def engine_of(network: TrackingNetwork, device: str = "cpu") -> TargetEngine:
     return TargetEngine(TorchRuntime(*graphs(network), device))
 
 
-def open_file(network: str, checkpoint: Path, threads: int | None) -> TorchRuntime:
+def open_file(model: Model, threads: int | None) -> TorchRuntime:
     """Build a network, fit its weights, prepare it."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    _, template, search = load_graphs(network, checkpoint)
+    _, template, search = load_graphs(model.network, model.path)
     return TorchRuntime(template, search, device, threads)

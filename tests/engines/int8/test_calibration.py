@@ -13,6 +13,7 @@ from pytracking_et.engines.int8.calibration import (
     pairs,
     range_files,
 )
+from pytracking_et.engines.model import Model
 from pytracking_et.errors import DatasetError, EngineError, ImageError
 from pytracking_et.network import weights
 
@@ -127,22 +128,23 @@ def test_other_values_are_another_digest():
 
 
 def test_own_ranges_come_before_shipped_ones(tmp_path):
-    file, digest = tmp_path / "net.safetensors", RANGES.weights_sha256
-    assert find_ranges(file, digest) is None
+    digest = RANGES.weights_sha256
+    model = Model("net", tmp_path / "net.safetensors", digest)
+    assert find_ranges(model) is None
     shipped = Ranges(digest, "shipped", {"a": (0.0, 1.0)})
     shipped.write(tmp_path / "net.int8.json")
-    assert find_ranges(file, digest) == shipped
-    kept = keep_ranges(RANGES, file)
-    assert kept == range_files(file, digest)[0] and find_ranges(file, digest) == RANGES
+    assert find_ranges(model) == shipped
+    kept = keep_ranges(RANGES, model)
+    assert kept == range_files(model)[0] and find_ranges(model) == RANGES
 
 
 def test_ranges_of_other_weights_are_not_taken(tmp_path):
     RANGES.write(tmp_path / "net.int8.json")
-    assert find_ranges(tmp_path / "net.safetensors", "cd" * 32) is None
+    assert find_ranges(Model("net", tmp_path / "net.safetensors", "cd" * 32)) is None
 
 
 def test_shipped_ranges_are_of_the_shipped_weights():
     path = weights.PACKAGE_WEIGHTS / "et_tracker.safetensors"
-    found = find_ranges(path, weights.fingerprint(path))
+    found = find_ranges(Model.find("et_tracker", path))
     assert found is not None, "measure again: ettrack export --precision int8 --calibration ..."
     assert all(low < high for low, high in found.values.values())

@@ -9,6 +9,7 @@ import pytest
 from pytracking_et.engines import create
 from pytracking_et.engines.export import export
 from pytracking_et.engines.int8.calibration import Ranges, find_ranges, keep_ranges
+from pytracking_et.engines.model import Model
 from pytracking_et.engines.package import REFERENCE, Metadata, Reference
 from pytracking_et.errors import EngineError
 from pytracking_et.network import weights
@@ -128,7 +129,7 @@ def test_ranges_that_do_not_fit_are_not_kept(
     with pytest.raises(EngineError, match="differ from the network"):
         export("onnx", tmp_path / "graphs", NETWORK, weight_file, "int8", frames)
     assert not (tmp_path / "graphs").exists()
-    assert find_ranges(weight_file, measured.weights_sha256) is None
+    assert find_ranges(Model.find(NETWORK, weight_file)) is None
 
 
 def test_other_ranges_are_other_graphs(tmp_path, weight_file, exported_here, frames):
@@ -136,15 +137,15 @@ def test_other_ranges_are_other_graphs(tmp_path, weight_file, exported_here, fra
     from pytracking_et.engines.export import cached_graphs
     from pytracking_et.engines.int8.quantise import measure
 
-    digest = weights.fingerprint(weight_file)
+    model = Model.find(NETWORK, weight_file)
     measured = measure(exported_here, frames)
     folders = []
     for factor in (1.0, 1.25):
         values = {
             name: (low * factor, high * factor) for name, (low, high) in measured.values.items()
         }
-        keep_ranges(Ranges(digest, "", values), weight_file)
-        folders.append(cached_graphs(NETWORK, weight_file, digest, "int8")[0])
+        keep_ranges(Ranges(model.digest, "", values), model)
+        folders.append(cached_graphs(model, "int8")[0])
     assert folders[0] != folders[1]
     assert Metadata.read(folders[1]).precision == "int8"
     assert Reference.read(folders[1] / REFERENCE).score.ndim == 2

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from pytracking_et.engines import create, select
+from pytracking_et.engines.model import Model
 from pytracking_et.engines.runtimes.torch import TorchRuntime, exact_convolutions
 from pytracking_et.errors import EngineError
 from tests.engines.conftest import NETWORK, maps
@@ -123,9 +124,9 @@ def test_exports_are_the_same_under_other_settings(weight_file, tmp_path):
     from pytracking_et.engines.inference.tracing import write
     from pytracking_et.engines.package import Reference
 
-    plain = write(NETWORK, weight_file, tmp_path / "plain")
+    plain = write(Model.find(NETWORK, weight_file), tmp_path / "plain")
     with everything_set():
-        other = write(NETWORK, weight_file, tmp_path / "other")
+        other = write(Model.find(NETWORK, weight_file), tmp_path / "other")
     assert other.files.keys() == plain.files.keys()
     for name, digest in plain.files.items():
         if name.endswith(".onnx"):

@@ -16,16 +16,15 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from pytracking_et.engines.base import TargetEngine
-from pytracking_et.engines.exported import Metadata
-from pytracking_et.engines.onnx_engine import OnnxRuntime
-from pytracking_et.engines.prepare import exported
-from pytracking_et.network import weights
+from pytracking_et.engines.export import cached_graphs
+from pytracking_et.engines.model import Model
+from pytracking_et.engines.package import Metadata
+from pytracking_et.engines.runtimes.onnx import OnnxRuntime
 
 
 def engine(network: str, checkpoint: str | Path | None, threads: int) -> TargetEngine:
     """An engine on rounded copies of the network's graphs."""
-    path = weights.find(network, checkpoint)
-    source, metadata = exported(network, path, weights.fingerprint(path), "f32")
+    source, metadata = cached_graphs(Model.find(network, checkpoint), "f32")
     folder = Path(tempfile.mkdtemp(prefix="bf16-"))
     for file in source.glob("*.onnx"):
         round_graph(file, folder / file.name)

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from pytracking_et.engines import create
-from pytracking_et.engines.select import ENGINES, installed
+from pytracking_et.engines.catalogue import ENGINES, installed
 from pytracking_et.evaluation import load_dataset
 from pytracking_et.network import weights
 from pytracking_et.tracking import Loop, Parameters

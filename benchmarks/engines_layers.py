@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from pytracking_et.engines.lowering import LoweredExemplar
+from pytracking_et.engines.inference.lowering import LoweredExemplar
 from pytracking_et.network.layers.exemplar import ExemplarLayer
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from pytracking_et.analysis import score
-from pytracking_et.engines.benchmark import Measurement, Subject
-from pytracking_et.engines.benchmark.report import plot
+from pytracking_et.benchmark import Measurement, Subject
+from pytracking_et.benchmark.report import plot
 from pytracking_et.evaluation import load_dataset
 from pytracking_et.evaluation.results import load_boxes
 

@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
-    from ..engines.benchmark import measure
-    from ..engines.benchmark.report import machine, table, write_json
+    from ..benchmark import measure
+    from ..benchmark.report import machine, table, write_json
     from ..engines.cache import notice
     from ..errors import ParameterError
 
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         write_json(args.json, results, more)
     if args.plot:
-        from ..engines.benchmark.report import plot
+        from ..benchmark.report import plot
         from ..errors import ResultsError
         from ..files import read_json
 
@@ -64,9 +64,9 @@ def run(args: argparse.Namespace) -> int:
 def _rows(args: argparse.Namespace) -> list:
     from dataclasses import replace
 
-    from ..engines.benchmark import subjects
-    from ..engines.select import ENGINES, check_names
-    from ..network import weights
+    from ..benchmark import subjects
+    from ..engines.catalogue import ENGINES, check_names
+    from ..engines.model import Model
 
     for name in args.engines:
         check_names(name, "auto", None)
@@ -74,24 +74,20 @@ def _rows(args: argparse.Namespace) -> list:
         check_names("auto", name, None)
     for count in args.threads:
         check_names("auto", "auto", count)
-    path = weights.find(args.network, args.checkpoint)
-    digest = weights.fingerprint(path)
-    rows = subjects(
-        args.threads, args.network, path, digest, args.engines, args.precisions, args.peers
-    )
+    model = Model.find(args.network, args.checkpoint)
+    rows = subjects(args.threads, model, args.engines, args.precisions, args.peers)
     quick = [r for r in rows if r.kind == "engine" and r.name == next(iter(ENGINES))] or rows[-1:]
     return rows + [replace(r, targets=n) for n in args.targets if n > 1 for r in quick]
 
 
 def _auto(args: argparse.Namespace) -> list[str]:
     """What `auto` takes with each number of threads, and what it takes in evaluation."""
-    from ..engines.auto import candidates, choose
+    from ..engines.model import Model
+    from ..engines.select import candidates, choose
     from ..errors import EngineError
-    from ..network import weights
 
-    path = weights.find(args.network, args.checkpoint)
-    digest = weights.fingerprint(path)
-    known = [candidates("auto", precision, path, digest) for precision in ("auto", "f32")]
+    model = Model.find(args.network, args.checkpoint)
+    known = [candidates("auto", precision, model) for precision in ("auto", "f32")]
     cases = {"auto": "", "f32": "; in evaluation, which is float32, "}
     if known[0] == known[1]:
         del cases["f32"]
@@ -100,7 +96,7 @@ def _auto(args: argparse.Namespace) -> list[str]:
         line = f"auto takes, with {threads} thread(s): "
         for precision, words in cases.items():
             try:
-                found = choose("auto", precision, args.network, path, digest, threads, args.again)
+                found = choose("auto", precision, model, threads, args.again)
                 line += words + found.name
             except EngineError as error:
                 line += f"{words}nothing: {error}"
@@ -137,7 +133,7 @@ def _clip(args: argparse.Namespace) -> tuple:
 
 
 def _roofline(args: argparse.Namespace, results: list) -> dict:
-    from ..engines.benchmark import roofline
+    from ..benchmark import roofline
     from ..network import weights
 
     path = weights.find(args.network, args.checkpoint)

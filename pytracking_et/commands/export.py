@@ -26,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write, check, say what was written."""
-    from ..engines.deliver import deliver
+    from ..engines.export import export
 
-    metadata, difference = deliver(
+    metadata, difference = export(
         args.format, args.output, args.network, args.checkpoint, args.precision, args.calibration
     )
     for name in metadata.files:

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EngineError
+from ..tracking import loop
 
 Crop = NDArray[np.uint8]
 Maps = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 @runtime_checkable
-class Engine(Protocol):
+class Engine(loop.Engine, Protocol):
     """A network bound to one target at a time.
 
     Attributes:
@@ -24,24 +25,6 @@ class Engine(Protocol):
     """
 
     name: str
-
-    def template(self, image: Crop) -> None:
-        """Remember the target.
-
-        Args:
-            image: (127, 127, 3) or (128, 128, 3) uint8 RGB.
-        """
-
-    def track(self, image: Crop) -> Maps:
-        """Look for the target.
-
-        Args:
-            image: search crop (256, 256, 3) or (288, 288, 3) uint8 RGB.
-
-        Returns:
-            score (S, S) in 0..1 and distances (4, S, S) left, top, right, bottom in pixels of the
-            crop; S = 16 or 18.
-        """
 
     def clone(self) -> Engine:
         """Engine for another target that shares the weights and has no template yet."""

@@ -3,6 +3,9 @@
 `<cache>/engines/<network>-<weights>-<precision>-<versions>/` holds one export. A folder appears
 whole, by rename; one that is damaged is moved aside and built again. Two processes may build the
 same at once: the first rename wins and the other takes it.
+
+Files that hold another program's data are sealed with their hash: OpenVINO notices a truncated
+compiled graph, but a damaged one it runs, with wrong boxes.
 """
 
 from __future__ import annotations
@@ -20,13 +23,19 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..errors import EngineError
-from ..files import cache_folder, remove_old
+from ..files import atomic_path, cache_folder, remove_old
 from ..version import __version__
-from .exported import Metadata, check
-from .host import c_numbers
+from .model import Model
+from .package import Metadata, check
+from .system import c_numbers
 
 Build = Callable[[Path], object]
+_SEAL = hashlib.sha256().digest_size
+_CHUNK = 1 << 20
 
 
 def engines_folder() -> Path:
@@ -41,21 +50,23 @@ def graph_code() -> str:
     The version alone does not tell in a checkout that somebody works on.
     """
     package, digest = Path(__file__).resolve().parents[1], hashlib.sha256()
-    for path in sorted([*package.glob("network/**/*.py"), *package.glob("engines/*.py")]):
+    for path in sorted([*package.glob("network/**/*.py"), *package.glob("engines/**/*.py")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def export_folder(network: str, digest: str, precision: str) -> Path:
+def export_folder(model: Model, precision: str) -> Path:
     """Folder of one export.
 
     Args:
-        digest: sha256 of the weight file.
+        model: what is exported.
+        precision: bfloat16 is a way to run the float32 graphs and has no folder of its own.
     """
-    key = json.dumps([network, digest, precision, graph_code(), __version__])
+    precision = "f32" if precision == "bf16" else precision
+    key = json.dumps([model.network, model.digest, precision, graph_code(), __version__])
     versions = hashlib.sha256(key.encode()).hexdigest()[:8]
-    readable = re.sub(r"[^A-Za-z0-9_]+", "_", network)[:40]
-    return engines_folder() / f"{readable}-{digest[:12]}-{precision}-{versions}"
+    readable = re.sub(r"[^A-Za-z0-9_]+", "_", model.network)[:40]
+    return engines_folder() / f"{readable}-{model.digest[:12]}-{precision}-{versions}"
 
 
 def notice(text: str) -> None:
@@ -128,3 +139,27 @@ def _publish(temporary: Path, folder: Path) -> None:
                 folder.rename(aside)
             shutil.rmtree(aside, ignore_errors=True)
     raise EngineError(f"cached engine {folder} cannot be replaced; delete this folder")
+
+
+def write_sealed(path: Path, content: bytes) -> None:
+    """Write content and its hash, whole or not at all."""
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        stream.write(content)
+        stream.write(hashlib.sha256(content).digest())
+
+
+def read_sealed(path: Path) -> NDArray[np.uint8] | None:
+    """The content, mapped: its memory is shared by processes, and what is written stays here.
+
+    None where there is no file or it is not as it was written.
+    """
+    if not path.is_file() or path.stat().st_size <= _SEAL:
+        return None
+    length, digest = path.stat().st_size - _SEAL, hashlib.sha256()
+    # Read, not mapped: pages of the mapping would count as this process's from now on.
+    with path.open("rb") as stream:
+        for start in range(0, length, _CHUNK):
+            digest.update(stream.read(min(_CHUNK, length - start)))
+        if stream.read() != digest.digest():
+            return None
+    return np.memmap(path, np.uint8, "c", shape=(length,))

@@ -1,204 +1,185 @@
-"""Write the graphs of a network as ONNX. Needs torch and onnx; reading needs neither."""
+"""Exported graphs: in the cache, by precision, and in a folder of the user's. No torch at import.
+
+What a precision needs beside the weights:
+
+* f32: nothing. bf16: nothing, it is a way to run the float32 graphs.
+* int8: ranges of the activations, shipped beside the weights or measured on annotated frames
+  (`--precision int8 --calibration FOLDER`).
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
-import warnings
-from collections.abc import Callable, Sequence
+import importlib
+import shutil
+import tempfile
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from ..errors import EngineError
-from ..files import atomic_path, sha256
-from ..network import weights
-from ..network.constants import MEAN, STD, STRIDE
-from ..network.registry import build
-from ..network.trackers import TrackingNetwork
-from ..tracking.parameters import Parameters
-from ..version import __version__
-from .exported import Metadata, Reference, graph_name, reference_name, sample_crop
-from .graphs import SearchGraph, TemplateGraph, graphs, own_settings
-from .host import package_version
+from ..files import sha256
+from . import cache
+from .catalogue import ENGINES, installed
+from .int8.calibration import Ranges, find_ranges, keep_ranges
+from .model import Model
+from .package import METADATA, Metadata, Reference, agrees, reference_names
+from .runtimes import GraphRuntime
+from .system import c_numbers
 
-# LayerNormalization is one operator from here on; both runtimes know it well.
-OPSET = 17
-TEMPLATES = (127, 128)
-SEARCHES = (224, 256, 288)
-
-Progress = Callable[[str], None]
+FORMATS = ("onnx", "openvino")
+PRECISIONS = ("f32", "int8")
 
 
-def load_graphs(
-    network: str, checkpoint: Path
-) -> tuple[TrackingNetwork, TemplateGraph, SearchGraph]:
-    """The network with its weights, in eval mode, and its graphs."""
-    module = load_network(network, checkpoint)
-    return module, *graphs(module)
-
-
-@own_settings()
-def load_network(network: str, checkpoint: str | Path) -> TrackingNetwork:
-    """Build a configuration with its weights, in eval mode."""
-    module = build(network)
-    weights.load(module, checkpoint)
-    return module.eval()
-
-
-def require_exporter() -> None:
-    """Check for the package that torch writes ONNX files with.
-
-    Raises:
-        EngineError: it is not installed.
-    """
-    if importlib.util.find_spec("onnx") is None:
-        raise EngineError(
-            "writing ONNX graphs needs the package onnx; install 'pytracking-et[onnx]' or "
-            "'pytracking-et[openvino]'"
-        )
-
-
-@own_settings()
-def write_graph(graph: TemplateGraph | SearchGraph, side: int, folder: Path) -> str:
-    """Write one graph for crops of `side` pixels; returns its file name."""
-    require_exporter()
-    image = torch.from_numpy(sample_crop(side, seed=side))[None]
-    arguments: tuple[Any, ...] = (image,)
-    inputs, outputs, kind = ["image"], ["template"], "template"
-    if isinstance(graph, SearchGraph):
-        kind, inputs, outputs = "search", ["template", "image"], ["score", "distances"]
-        arguments = (torch.zeros(graph.template_shape), image)
-    name = graph_name(kind, side)
-    with atomic_path(folder / name) as path, warnings.catch_warnings():
-        # The tracer warns of every size that it fixes, which is what is wanted here.
-        warnings.simplefilter("ignore")
-        with torch.no_grad():
-            torch.onnx.export(
-                graph,
-                arguments,
-                str(path),
-                opset_version=OPSET,
-                dynamo=False,
-                input_names=inputs,
-                output_names=outputs,
-            )
-    return name
-
-
-@own_settings()
-def plain_reference(network: TrackingNetwork, template: int, search: int) -> Reference:
-    """What the network as built, nothing folded or lowered, answers to the test crops."""
-    z, x = sample_crop(template, seed=1), sample_crop(search, seed=2)
-    mean, std = torch.tensor(MEAN).view(3, 1, 1) * 255, torch.tensor(STD).view(3, 1, 1) * 255
-    with torch.inference_mode():
-        images = [((torch.from_numpy(i).permute(2, 0, 1) - mean) / std)[None] for i in (z, x)]
-        logits, distances = network.track(network.template(images[0]), images[1])
-        return Reference(z, x, torch.sigmoid(logits)[0, 0].numpy(), distances[0].numpy())
-
-
-def versions() -> dict[str, str]:
-    """Versions of the programs that take part in an export."""
-    found = {"pytracking-et": __version__, "torch": torch.__version__}
-    for package in ("onnx", "onnxruntime", "openvino"):
-        if importlib.util.find_spec(package) is not None:
-            found[package] = package_version(package)
-    return found
-
-
-def write(
-    network: str,
-    checkpoint: Path,
-    folder: Path,
-    templates: Sequence[int] = TEMPLATES,
-    searches: Sequence[int] = SEARCHES,
-    progress: Progress = lambda _: None,
-) -> Metadata:
-    """Write ONNX graphs of a network, the reference and the metadata.
+def cached_graphs(
+    model: Model, precision: str, calibration: Path | None = None
+) -> tuple[Path, Metadata]:
+    """Folder and metadata of the graphs in the cache, built where needed.
 
     Args:
-        network: configuration name.
-        checkpoint: weight file.
-        folder: made where absent.
-        templates, searches: sides of the crops, one graph each.
-        progress: told what is being done.
+        model: what the graphs are of.
+        precision: one of `catalogue.PRECISIONS`.
+        calibration: folder of annotated tracks to measure int8 ranges on; where None, those that
+            are there are used.
 
     Raises:
-        CheckpointError, EngineError: weights that do not fit; no exporter.
+        EngineError: what the precision needs is missing.
     """
-    require_exporter()
-    folder.mkdir(parents=True, exist_ok=True)
-    module, template_graph, search_graph = load_graphs(network, checkpoint)
-    names = []
-    for side in templates:
-        progress(f"template graph, {side} px")
-        names.append(write_graph(template_graph, side, folder))
-    for side in searches:
-        progress(f"search graph, {side} px")
-        names.append(write_graph(search_graph, side, folder))
-    metadata = describe(network, checkpoint, folder, names, templates, searches)
-    files = dict(metadata.files)
-    for kind, sides in (("template", templates), ("search", searches)):
-        for side in sides:
-            files.update(_write_reference(module, metadata, folder, kind, side))
-    metadata = dataclasses.replace(metadata, files=files)
-    metadata.write(folder)
-    return metadata
+    if precision == "int8":
+        return _int8(model, calibration)
+    folder = cache.export_folder(model, precision)
+
+    def build(target: Path) -> None:
+        from .inference.tracing import write
+
+        write(model, target, progress=cache.notice)
+
+    return folder, cache.ensure(folder, build, f"{model.network} for ONNX Runtime and OpenVINO")
 
 
-def _write_reference(
-    module: TrackingNetwork, metadata: Metadata, folder: Path, kind: str, side: int
-) -> dict[str, str]:
-    """Write the reference of one graph; its name and hash."""
-    name = reference_name(metadata, kind, side)
-    template = side if kind == "template" else metadata.templates[0]
-    search = side if kind == "search" else metadata.searches[0]
-    plain_reference(module, template, search).write(folder / name)
-    return {name: sha256(folder / name)}
+def _int8(model: Model, calibration: Path | None) -> tuple[Path, Metadata]:
+    found = find_ranges(model) if calibration is None else None
+    measured = found is None
+    if found is None:
+        found = _measured(model, calibration)
+    # Other ranges are other graphs.
+    folder = cache.export_folder(model, f"int8-{found.digest[:8]}")
+
+    def build(target: Path) -> None:
+        from .int8.quantise import write_int8
+
+        source, _ = cached_graphs(model, "f32")
+        write_int8(source, target, found, cache.notice)
+
+    metadata = cache.ensure(folder, build, f"{model.network} (int8) for ONNX Runtime and OpenVINO")
+    if measured:
+        # Not before graphs made with them have passed their check.
+        cache.notice(f"int8 ranges kept in {keep_ranges(found, model)}")
+    return folder, metadata
 
 
-def describe(
-    network: str,
-    checkpoint: str | Path,
-    folder: Path,
-    names: Sequence[str],
-    templates: Sequence[int],
-    searches: Sequence[int],
-) -> Metadata:
-    """Metadata of float32 ONNX files in a folder."""
-    loop = Parameters.from_fields(weights.tuned_parameters(checkpoint))
-    return Metadata(
-        format="onnx",
-        opset=OPSET,
-        network=network,
-        precision="f32",
-        weights_sha256=weights.fingerprint(checkpoint),
-        templates=tuple(templates),
-        searches=tuple(searches),
-        stride=STRIDE,
-        mean=MEAN,
-        std=STD,
-        loop=dataclasses.asdict(loop),
-        versions=versions(),
-        files={name: sha256(folder / name) for name in names},
-    )
-
-
-def add_graph(network: str, checkpoint: Path, folder: Path, kind: str, side: int) -> None:
-    """Add to an export the graph for another size of crop."""
-    old = Metadata.read(folder)
-    if old.precision == "int8":
+def _measured(model: Model, calibration: Path | None) -> Ranges:
+    if calibration is None:
         raise EngineError(
-            f"the int8 graphs have searches {old.searches} and templates {old.templates}, not "
-            f"{side}; choose one of these sizes or another precision"
+            f"precision 'int8' needs ranges measured with {model.path.name} on your frames first: "
+            "ettrack export --precision int8 --calibration FOLDER --output FOLDER"
         )
-    module, template, search = load_graphs(network, checkpoint)
-    name = write_graph(search if kind == "search" else template, side, folder)
-    files = {**old.files, name: sha256(folder / name)}
-    files.update(_write_reference(module, old, folder, kind, side))
-    if kind == "search":
-        new = dataclasses.replace(old, files=files, searches=(*old.searches, side))
-    else:
-        new = dataclasses.replace(old, files=files, templates=(*old.templates, side))
-    new.write(folder)
+    from .int8.quantise import measure
+
+    source, _ = cached_graphs(model, "f32")
+    cache.notice(f"measuring int8 ranges on {calibration}")
+    return measure(source, calibration)
+
+
+def export(
+    form: str,
+    output: Path,
+    network: str = "et_tracker",
+    checkpoint: str | Path | None = None,
+    precision: str = "f32",
+    calibration: Path | None = None,
+) -> tuple[Metadata, dict[str, float]]:
+    """Write template and search graphs, reference and metadata; run them and compare.
+
+    Args:
+        form: "onnx" or "openvino".
+        output: folder, made where absent; files of an earlier export are replaced.
+        network, checkpoint: as for `engines.create`.
+        precision: of the graphs.
+        calibration: folder of annotated tracks (see `int8/calibration.py`) to measure int8 ranges
+            on; where None, those beside the weight file are used.
+
+    Returns:
+        The metadata written, and the largest differences to the plain network (score in 0..1,
+        distances in pixels of the crop).
+
+    Raises:
+        EngineError: something to write or to check with is missing, or parity fails; `output`
+            is then left as it was.
+    """
+    if form not in FORMATS:
+        raise EngineError(f"unknown format {form!r}; one of: {', '.join(FORMATS)}")
+    if precision not in PRECISIONS:
+        raise EngineError(
+            f"there are no graphs of precision {precision!r}; one of: {', '.join(PRECISIONS)} "
+            "(bf16 is a way to run those of f32)"
+        )
+    if calibration is not None and precision != "int8":
+        raise EngineError(f"calibration frames are for precision 'int8', not {precision!r}")
+    if form == "openvino" and not installed("openvino"):
+        raise EngineError("--format openvino needs openvino; install 'pytracking-et[openvino]'")
+    model = Model.find(network, checkpoint)
+    source, metadata = cached_graphs(model, precision, calibration)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+    try:
+        with c_numbers():
+            names = _copy(source, metadata, temporary, form)
+        files = {name: sha256(temporary / name) for name in names}
+        metadata = dataclasses.replace(metadata, format=form, files=files)
+        reader = _reader(temporary, metadata)
+        found = {
+            name: Reference.read(temporary / name).difference(reader)
+            for name in reference_names(metadata)
+        }
+        difference = {
+            key: max(one[key] for one in found.values()) for key in ("score", "distances")
+        }
+        if not all(agrees(one, precision, name) for name, one in found.items()):
+            raise EngineError(f"the {form} graphs differ from the network: {difference}")
+        metadata = dataclasses.replace(metadata, parity=difference)
+        metadata.write(temporary)
+        output.mkdir(exist_ok=True)
+        # Metadata last: a folder without it is recognised as incomplete.
+        for name in (*names, METADATA):
+            (temporary / name).replace(output / name)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return metadata, difference
+
+
+def _copy(source: Path, metadata: Metadata, target: Path, form: str) -> list[str]:
+    names = []
+    for name in metadata.files:
+        if form == "onnx" or name.endswith(".npz"):
+            shutil.copyfile(source / name, target / name)
+            names.append(name)
+            continue
+        import openvino
+
+        stem = Path(name).stem
+        model = openvino.Core().read_model(str(source / name))
+        openvino.save_model(model, str(target / f"{stem}.xml"), compress_to_fp16=False)
+        names += [f"{stem}.xml", f"{stem}.bin"]
+    return names
+
+
+def _reader(folder: Path, metadata: Metadata) -> GraphRuntime:
+    """The graphs in their format's own runtime."""
+    readers = ("openvino",) if metadata.format == "openvino" else ("onnx", "openvino")
+    for engine in readers:
+        if installed(engine):
+            module = importlib.import_module(f"{__package__}.{ENGINES[engine].module}")
+            return module.open_folder(folder, metadata)
+    raise EngineError(
+        "the graphs cannot be checked: neither onnxruntime nor openvino is installed; "
+        "install 'pytracking-et[onnx]'"
+    )

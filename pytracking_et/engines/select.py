@@ -1,26 +1,41 @@
-"""From a name to an engine; each is opened once per process and shared by all its targets."""
+"""From a name to an engine; each is opened once per process and shared by all its targets.
+
+"auto": the installed engines are measured and checked, and the fastest is remembered.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
+import json
 import os
+import statistics
+import threading
+import time
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import EngineError
-from ..network import weights
+from ..files import atomic_open
+from . import cache, system
 from .base import Runtime, TargetEngine
-from .prepare import exported
+from .catalogue import ENGINES, PRECISIONS, check_names, installed
+from .export import cached_graphs
+from .int8.calibration import find_ranges
+from .model import Model
+from .package import REFERENCE, Reference, agrees
 
-# name: (module in this package, package it needs, precisions it has)
-ENGINES: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "openvino": ("openvino_engine", "openvino", ("f32", "bf16", "int8")),
-    "onnx": ("onnx_engine", "onnxruntime", ("f32", "int8")),
-    "torch": ("torch_engine", "torch", ("f32",)),
-}
-PRECISIONS = ("f32", "bf16", "int8")
+# Runs of each engine: the first few allocate and decide on kernels.
+WARM_UP, RUNS = 3, 9
+# What runs where nothing can be exported.
+TORCH = ("torch", "f32")
+# Where most searches take so much longer than the quickest, something disturbed them. After so many
+# starts the least times of all of them hold: some machines are never steady.
+STEADY, STARTS = 1.25, 3
+REMEDY = "'ettrack benchmark --again' measures again"
 
 
 def create(
@@ -33,87 +48,54 @@ def create(
     """Open an engine for a network and its weights.
 
     Args:
-        engine: a name in `ENGINES`, or "auto": the fastest here that agrees with the network.
+        engine: a name in `catalogue.ENGINES`, or "auto": the fastest here that agrees with the
+            network.
         network: configuration name.
         checkpoint: weight file; None searches (see `network.weights.places`).
         threads: CPU threads of this process; None leaves the library's default.
-        precision: a name in `PRECISIONS` where the engine has it, or "auto": the fastest that
-            keeps the accuracy.
+        precision: a name in `catalogue.PRECISIONS` where the engine has it, or "auto": the
+            fastest that keeps the accuracy.
 
     Raises:
         CheckpointError: no weights, or they do not fit.
         EngineError: unknown or unavailable engine or precision.
     """
     check_names(engine, precision, threads)
-    path = weights.find(network, checkpoint)
-    digest = weights.fingerprint(path)
-    return TargetEngine(*_open(engine, network, str(path), digest, threads, precision))
-
-
-def check_names(engine: str, precision: str, threads: int | None) -> None:
-    """Refuse what no installation has.
-
-    Raises:
-        EngineError: unknown names or a number of threads below one.
-    """
-    if engine != "auto" and engine not in ENGINES:
-        raise EngineError(f"unknown engine {engine!r}; one of: auto, {', '.join(ENGINES)}")
-    if precision != "auto" and precision not in PRECISIONS:
-        raise EngineError(f"unknown precision {precision!r}; one of: auto, {', '.join(PRECISIONS)}")
-    if engine != "auto" and precision != "auto" and precision not in ENGINES[engine][2]:
-        raise EngineError(
-            f"engine {engine!r} has no precision {precision!r}; it has: "
-            f"{', '.join(ENGINES[engine][2])}"
-        )
-    if threads is not None and threads < 1:
-        raise EngineError(f"threads is {threads}; give 1 or more, or None for the default")
-
-
-def installed(engine: str) -> bool:
-    """Whether the package of an engine is there (it is not imported)."""
-    return importlib.util.find_spec(ENGINES[engine][1]) is not None
+    model = Model.find(network, checkpoint)
+    return TargetEngine(*_open(engine, model, threads, precision))
 
 
 @lru_cache(maxsize=8)
-def _open(
-    engine: str, network: str, path: str, digest: str, threads: int | None, precision: str
-) -> tuple[Runtime, Any]:
-    import threading
-
+def _open(engine: str, model: Model, threads: int | None, precision: str) -> tuple[Runtime, Any]:
     if engine == "auto" or precision == "auto":
-        from .auto import choose
-
-        runtime = choose(engine, precision, network, Path(path), digest, threads)
+        runtime = choose(engine, precision, model, threads)
     else:
-        runtime = open_runtime(engine, precision, network, Path(path), digest, threads)
+        runtime = open_runtime(engine, precision, model, threads)
     return runtime, threading.Lock()
 
 
-def open_runtime(
-    engine: str, precision: str, network: str, path: Path, digest: str, threads: int | None
-) -> Runtime:
+def open_runtime(engine: str, precision: str, model: Model, threads: int | None) -> Runtime:
     """Open one engine at one precision; exports first where the cache lacks it.
 
     Raises:
         EngineError: not installed, or it cannot run this network.
     """
-    name, package, _ = ENGINES[engine]
+    row = ENGINES[engine]
     if not installed(engine):
-        extra = "onnx" if engine == "onnx" else engine
         raise EngineError(
-            f"the engine {engine!r} needs the package {package}, which is not installed; "
-            f"pip install 'pytracking-et[{extra}]', or use --engine torch"
+            f"the engine {engine!r} needs the package {row.package}, which is not installed; "
+            f"pip install 'pytracking-et[{row.extra}]', or use --engine torch"
         )
-    module = importlib.import_module(f"{__package__}.{name}")
+    module = importlib.import_module(f"{__package__}.{row.module}")
     if engine == "torch":
-        return module.open_file(network, path, threads)
-    folder, metadata = exported(network, path, digest, precision)
+        return module.open_file(model, threads)
+    folder, metadata = cached_graphs(model, precision)
 
     def add(kind: str, side: int) -> None:
-        from .export import add_graph
+        from .inference.tracing import add_graph
 
         try:
-            add_graph(network, path, folder, kind, side)
+            add_graph(model, folder, kind, side)
         except OSError as error:
             raise EngineError(
                 f"the graph for crops of {side} pixels cannot be added to {folder} ({error}); "
@@ -121,3 +103,217 @@ def open_runtime(
             ) from error
 
     return module.open_folder(folder, metadata, threads, add, precision, keep_compiled=True)
+
+
+def candidates(engine: str, precision: str, model: Model) -> list[tuple[str, str]]:
+    """Engines and precisions to try with a model, most promising first."""
+    names = [name for name in ENGINES if engine in ("auto", name) and installed(name)]
+    kinds = [precision]
+    if precision == "auto":
+        kinds = [kind for kind in PRECISIONS if _worth_trying(kind, model)]
+    return [(name, kind) for name in names for kind in ENGINES[name].precisions if kind in kinds]
+
+
+def _worth_trying(precision: str, model: Model) -> bool:
+    """float32 always; others where the CPU computes in them.
+
+    int8 graphs are made by ONNX Runtime, whoever runs them, from measured ranges.
+    """
+    if not system.computes_in(precision):
+        return False
+    return precision != "int8" or (installed("onnx") and find_ranges(model) is not None)
+
+
+def signature(tried: list[tuple[str, str]], threads: int | None) -> dict[str, Any]:
+    """What a remembered choice depends on."""
+    packages = sorted({ENGINES[name].package for name, _ in tried})
+    return {
+        "candidates": [list(pair) for pair in tried],
+        "versions": {name: system.package_version(name) for name in packages},
+        "cpu": system.cpu_name(),
+        "cpus": system.cpu_count(),
+        "threads": threads,
+        "cuda": os.environ.get("CUDA_VISIBLE_DEVICES"),
+        "exporter": importlib.util.find_spec("onnx") is not None,
+    }
+
+
+def choose(
+    engine: str,
+    precision: str,
+    model: Model,
+    threads: int | None,
+    again: bool = False,
+) -> Runtime:
+    """The fastest runtime that agrees with the network, measured once and then remembered.
+
+    A choice that was made while other programs disturbed it holds until a quieter start.
+
+    Args:
+        engine, precision, model, threads: as in `open_runtime`.
+        again: measure whatever is remembered.
+
+    Raises:
+        EngineError: none of the candidates works; says why of each.
+    """
+    tried = candidates(engine, precision, model)
+    if not tried:
+        raise EngineError(
+            f"no installed engine for engine={engine!r}, precision={precision!r}; installed: "
+            f"{', '.join(name for name in ENGINES if installed(name)) or 'none'}"
+        )
+    wanted = signature(tried, threads)
+    file = _choice_file(model, wanted)
+    remembered = None if again else _read(file)
+    if remembered is not None and (remembered.quiet or system.is_busy()):
+        try:
+            runtime = open_runtime(*remembered.pair, model, threads)
+        except EngineError as error:
+            cache.notice(f"remembered engine {remembered.pair[0]} fails, choosing again: {error}")
+        else:
+            when = "" if remembered.quiet else " on a busy machine, again when it is quiet"
+            name = " ".join(remembered.pair)
+            cache.notice(f"engine {name}, chosen earlier{when} ({REMEDY})")
+            return runtime
+    if len(tried) == 1:
+        return open_runtime(*tried[0], model, threads)
+    earlier = None if again else remembered
+    return _measure(tried, model, threads, file, wanted, earlier)
+
+
+def _choice_file(model: Model, wanted: dict[str, Any]) -> Path:
+    key = json.dumps([model.network, model.digest, wanted], sort_keys=True)
+    name = hashlib.sha256(key.encode()).hexdigest()[:16]
+    return cache.engines_folder() / "choices" / f"{name}.json"
+
+
+class Choice(NamedTuple):
+    """What is remembered.
+
+    Attributes:
+        pair: engine and precision.
+        quiet: whether it holds, because nothing disturbed the measurement or it was repeated.
+        starts: how many measured.
+        milliseconds: least of a search, by engine and precision.
+    """
+
+    pair: tuple[str, str]
+    quiet: bool
+    starts: int
+    milliseconds: Mapping[str, float]
+
+
+def _read(file: Path) -> Choice | None:
+    try:
+        stored = json.loads(file.read_text("utf-8"))
+        engine, precision = stored["engine"], stored["precision"]
+        least = {str(name): float(value) for name, value in stored["milliseconds"].items()}
+        choice = Choice((engine, precision), bool(stored["quiet"]), int(stored["starts"]), least)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        cache.notice(f"remembered choice {file} is damaged ({error}); choosing again")
+        return None
+    known = engine in ENGINES and precision in ENGINES[engine].precisions
+    return choice if known else None
+
+
+def _measure(
+    tried: list[tuple[str, str]],
+    model: Model,
+    threads: int | None,
+    file: Path,
+    wanted: dict[str, Any],
+    earlier: Choice | None,
+) -> Runtime:
+    try:
+        reference = _reference(model, tried[0][1])
+    except EngineError as error:
+        if TORCH not in tried:
+            raise
+        cache.notice(f"torch is used, about half as fast as it could be: {error}")
+        return open_runtime(*TORCH, model, threads)
+    runtimes: dict[tuple[str, str], Runtime] = {}
+    failures = {}
+    for pair in tried:
+        try:
+            runtime = open_runtime(*pair, model, threads)
+            check_agreement(runtime, pair[1], reference)
+            runtimes[pair] = runtime
+        # Whatever a library raises here (no kernels for this GPU, a broken installation), the
+        # others may work, and the notice says it.
+        except Exception as error:
+            text = str(error) if isinstance(error, EngineError) else f"{error!r}"
+            failures[" ".join(pair)] = text
+            cache.notice(f"engine {' '.join(pair)} is left out: {text}")
+    if not runtimes:
+        listing = "\n".join(f"  {name}: {text}" for name, text in failures.items())
+        raise EngineError(f"no engine works here:\n{listing}")
+    busy = system.is_busy()
+    times = interleaved_times(runtimes, reference)
+    starts = 1 if earlier is None else earlier.starts + 1
+    quiet = starts >= STARTS or (not busy and steady(times))
+    least = {pair: round(min(seconds) * 1000, 2) for pair, seconds in times.items()}
+    if earlier is not None:
+        least = {p: min(ms, earlier.milliseconds.get(" ".join(p), ms)) for p, ms in least.items()}
+    chosen = min(least, key=lambda pair: least[pair])
+    measured = {" ".join(pair): value for pair, value in least.items()}
+    listing = ", ".join(f"{name} {value:.0f} ms" for name, value in measured.items())
+    later = "" if quiet else "; others kept the machine busy, a quieter start measures again"
+    cache.notice(f"engine {' '.join(chosen)} chosen ({listing} a frame{later})")
+    record = {
+        "engine": chosen[0],
+        "precision": chosen[1],
+        "quiet": quiet,
+        "starts": starts,
+        "milliseconds": measured,
+    }
+    try:
+        with atomic_open(file) as stream:
+            json.dump({**record, "failures": failures, **wanted}, stream, indent=2)
+    except OSError as error:
+        cache.notice(f"the choice is not kept, the next start measures again: {error}")
+    return runtimes[chosen]
+
+
+def _reference(model: Model, precision: str) -> Reference:
+    """What the plain network answers, at any precision; EngineError where nothing is exported."""
+    folder, _ = cached_graphs(model, precision)
+    return Reference.read(folder / REFERENCE)
+
+
+def check_agreement(runtime: Runtime, precision: str, reference: Reference) -> None:
+    """Compare a runtime with the plain network's answers.
+
+    Raises:
+        EngineError: the maps differ by more than the rounding of the precision.
+    """
+    difference = reference.difference(runtime)
+    if not agrees(difference, precision):
+        raise EngineError(
+            f"its maps differ from the network's by {difference['score']:.2g} (score) and "
+            f"{difference['distances']:.2g} px"
+        )
+
+
+def interleaved_times(
+    runtimes: Mapping[tuple[str, str], Runtime], reference: Reference
+) -> dict[tuple[str, str], list[float]]:
+    """Seconds of searches of each runtime, measured in turns.
+
+    In turns, and the least of them counts, because another program that runs meanwhile must not
+    decide.
+    """
+    templates = {pair: runtime.template(reference.template) for pair, runtime in runtimes.items()}
+    times: dict[tuple[str, str], list[float]] = {pair: [] for pair in runtimes}
+    for _ in range(WARM_UP + RUNS):
+        for pair, runtime in runtimes.items():
+            started = time.perf_counter()
+            runtime.track(templates[pair], reference.search)
+            times[pair].append(time.perf_counter() - started)
+    return {pair: values[WARM_UP:] for pair, values in times.items()}
+
+
+def steady(times: Mapping[Any, Sequence[float]]) -> bool:
+    """Whether most searches of every runtime took about as long as its quickest."""
+    return all(statistics.median(each) <= STEADY * min(each) for each in times.values())

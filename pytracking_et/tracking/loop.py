@@ -35,10 +35,22 @@ class Engine(Protocol):
     """What the loop needs of an engine; `pytracking_et.engines` has them."""
 
     def template(self, image: Image) -> None:
-        """Remember the target: (T, T, 3) uint8 RGB."""
+        """Remember the target.
+
+        Args:
+            image: (127, 127, 3) or (128, 128, 3) uint8 RGB.
+        """
 
     def track(self, image: Image) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Search crop (S', S', 3) uint8 RGB -> score (S, S) 0..1 and distances (4, S, S)."""
+        """Look for the target.
+
+        Args:
+            image: search crop (256, 256, 3) or (288, 288, 3) uint8 RGB.
+
+        Returns:
+            score (S, S) in 0..1 and distances (4, S, S) left, top, right, bottom in pixels of the
+            crop; S = 16 or 18.
+        """
 
 
 class Loop:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from pytracking_et import network
-from pytracking_et.engines import auto
+from pytracking_et.engines import select
 from pytracking_et.live.clip import ClipFrame, render
 from pytracking_et.live.writer import VideoWriter
 from pytracking_et.network import weights
@@ -83,5 +83,5 @@ def at_work(workspace, monkeypatch) -> Path:
         monkeypatch.setenv(variable, str(workspace / "data" / name))
     monkeypatch.setenv("MPLBACKEND", "Agg")
     monkeypatch.delenv("DISPLAY", raising=False)
-    monkeypatch.setattr(auto, "installed", lambda name: name == "torch")
+    monkeypatch.setattr(select, "installed", lambda name: name == "torch")
     return workspace

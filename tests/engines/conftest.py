@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pytracking_et.engines import select
-from pytracking_et.engines.exported import sample_crop
+from pytracking_et.engines.model import Model
+from pytracking_et.engines.package import sample_crop
 
 # One small subnet of the LightTrack space: exports and compiles in a second or two.
 NETWORK = "back_00000000000000000000+cls_000222222+reg_000222222_ops_32"
@@ -56,10 +57,10 @@ def searches():
 def ready_cache(tmp_path_factory, weight_file):
     """A cache folder in which `NETWORK` has been exported."""
     pytest.importorskip("onnx")
-    from pytracking_et.engines.export import write
+    from pytracking_et.engines.inference.tracing import write
 
     folder = tmp_path_factory.mktemp("export")
-    write(NETWORK, weight_file, folder)
+    write(Model.find(NETWORK, weight_file), folder)
     return folder
 
 
@@ -68,10 +69,9 @@ def exported_here(ready_cache, weight_file):
     """The export, copied to where this test's cache has it; returns the folder."""
     import shutil
 
-    from pytracking_et.engines.prepare import folder_of
-    from pytracking_et.network import weights
+    from pytracking_et.engines.cache import export_folder
 
-    target = folder_of(NETWORK, weights.fingerprint(weight_file), "f32")
+    target = export_folder(Model.find(NETWORK, weight_file), "f32")
     shutil.copytree(ready_cache, target)
     return target
 

@@ -9,7 +9,8 @@ import multiprocessing
 import pytest
 
 from pytracking_et.engines import cache
-from pytracking_et.engines.exported import METADATA, Metadata, Reference, check, sample_crop
+from pytracking_et.engines.model import Model
+from pytracking_et.engines.package import METADATA, Metadata, Reference, check, sample_crop
 from pytracking_et.errors import EngineError
 from tests.engines.conftest import NETWORK
 
@@ -86,10 +87,15 @@ def test_a_cache_that_cannot_be_written(tmp_path):
     "changed",
     [{"network": "other"}, {"digest": "1" * 64}, {"precision": "int8"}],
 )
-def test_folders_differ_by_all_that_matters(changed):
-    usual = {"network": NETWORK, "digest": "0" * 64, "precision": "f32"}
-    assert cache.export_folder(**usual) == cache.export_folder(**usual)
-    assert cache.export_folder(**usual) != cache.export_folder(**{**usual, **changed})
+def test_folders_differ_by_all_that_matters(changed, tmp_path):
+    weights = tmp_path / "net.safetensors"
+    usual = {"network": NETWORK, "path": weights, "digest": "0" * 64, "precision": "f32"}
+
+    def folder(precision, **model):
+        return cache.export_folder(Model(**model), precision)
+
+    assert folder(**usual) == folder(**usual)
+    assert folder(**usual) != folder(**{**usual, **changed})
 
 
 def build_at_once(folder, barrier, answers):
@@ -119,7 +125,7 @@ def test_two_processes_build_at_once(tmp_path):
 
 def test_damaged_compiled_graphs_are_not_run(exported_here, searches):
     pytest.importorskip("openvino")
-    from pytracking_et.engines.openvino_engine import open_folder
+    from pytracking_et.engines.runtimes.openvino import open_folder
 
     metadata = Metadata.read(exported_here)
     reference = Reference.read(exported_here / "reference.npz")
@@ -173,7 +179,7 @@ def test_a_full_disk_is_an_engine_error(tmp_path):
 )
 def test_graphs_that_answer_wrong_are_not_kept(kind, name, exported_here):
     pytest.importorskip("openvino")
-    from pytracking_et.engines.openvino_engine import open_folder
+    from pytracking_et.engines.runtimes.openvino import open_folder
 
     reference = Reference.read(exported_here / name)
     wrong = dataclasses.replace(reference, distances=reference.distances + 1)
@@ -190,3 +196,32 @@ def test_graphs_that_answer_wrong_are_not_kept(kind, name, exported_here):
     for side in (224, 256, 288):
         runtime.track(runtime.template(sample_crop(127, 0)), sample_crop(side, 0))
     assert len(list(exported_here.glob("compiled/*.blob"))) == 5
+
+
+def test_content_comes_back_and_may_be_written_to(tmp_path):
+    path = tmp_path / "folder" / "a.blob"
+    content = bytes(range(256)) * 9000  # more than one chunk
+    path.parent.mkdir()
+    cache.write_sealed(path, content)
+    mapped = cache.read_sealed(path)
+    assert mapped.tobytes() == content
+    mapped[0] = 7
+    assert cache.read_sealed(path).tobytes() == content
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda stored: b"",
+        lambda stored: stored[:-1],
+        lambda stored: stored[:40],
+        lambda stored: bytes([stored[0] ^ 1]) + stored[1:],
+        lambda stored: stored + b"0",
+    ],
+)
+def test_damaged_files_are_not_read(tmp_path, damage):
+    path = tmp_path / "a.blob"
+    assert cache.read_sealed(path) is None
+    cache.write_sealed(path, b"compiled" * 10)
+    path.write_bytes(damage(path.read_bytes()))
+    assert cache.read_sealed(path) is None

@@ -26,7 +26,7 @@ def plain(weight_file):
     """Maps of the network as built: nothing folded, nothing lowered."""
     import torch
 
-    from pytracking_et.engines.export import load_network
+    from pytracking_et.engines.inference.graphs import load_network
     from pytracking_et.network import MEAN, STD
 
     network = load_network(NETWORK, weight_file)
@@ -171,7 +171,7 @@ def test_another_crop_size_is_exported_when_asked_for(weight_file, exported_here
     name = next((n for n in INSTALLED if n != "torch"), None)
     if name is None or importlib.util.find_spec("onnx") is None:
         pytest.skip("needs an engine that runs exported graphs, and onnx")
-    from pytracking_et.engines.exported import check, sample_crop
+    from pytracking_et.engines.package import check, sample_crop
 
     engine = create(name, NETWORK, weight_file, threads=1, precision="f32")
     score, _ = maps(engine, template, sample_crop(192, 1))
@@ -193,7 +193,7 @@ def test_an_engine_leaves_the_process_on_all_its_cores(
 def test_bfloat16_is_not_pretended(exported_here, weight_file, monkeypatch):
     """OpenVINO takes the hint on any CPU, and computes in float32 where it has to."""
     pytest.importorskip("openvino")
-    from pytracking_et.engines import openvino_engine
+    from pytracking_et.engines.runtimes import openvino as openvino_engine
 
     monkeypatch.setattr(openvino_engine, "has_bf16", lambda: False)
     with pytest.raises(EngineError, match="does not compute in bfloat16"):

@@ -35,8 +35,9 @@ from ltr_et.training import checkpoint
 from ltr_et.training.log import read_log
 from pytracking_et.analysis import attributes, plot_results, readers, vot
 from pytracking_et.analysis.comparison import Comparison
-from pytracking_et.engines import auto, calibration, exported, seal
-from pytracking_et.engines.ranges import Ranges
+from pytracking_et.engines import cache, package, select
+from pytracking_et.engines.int8 import calibration
+from pytracking_et.engines.int8.calibration import Ranges
 from pytracking_et.evaluation import lock, results
 from pytracking_et.evaluation.datasets import layouts, nfs, registry
 from pytracking_et.evaluation.datasets.attributes import read_attributes
@@ -258,16 +259,16 @@ def read_constants(path: Path) -> None:
 
 def metadata(folder: Path) -> Path:
     text("search_256.onnx", "graph")(folder)
-    exported.Metadata(
+    package.Metadata(
         "onnx", 17, "et_tracker", "f32", "0" * 64, (127,), (256, 288), 16, (0.4, 0.4, 0.4),
         (0.2, 0.2, 0.2), {"lr": 0.6}, {"torch": "2"}, {"search_256.onnx": "0" * 64}, {"score": 0.0},
     ).write(folder)  # fmt: skip
-    return folder / exported.METADATA
+    return folder / package.METADATA
 
 
 def reference(folder: Path) -> Path:
     crop, maps = np.zeros((8, 8, 3), np.uint8), np.zeros((4, 2, 2), np.float32)
-    exported.Reference(crop, crop, maps[0], maps).write(folder / "reference.npz")
+    package.Reference(crop, crop, maps[0], maps).write(folder / "reference.npz")
     return folder / "reference.npz"
 
 
@@ -277,7 +278,7 @@ def ranges(folder: Path) -> Path:
 
 
 def sealed(folder: Path) -> Path:
-    seal.write(folder / "graph", b"compiled")
+    cache.write_sealed(folder / "graph", b"compiled")
     return folder / "graph"
 
 
@@ -447,13 +448,13 @@ PARSERS = [
     Parser("download", text(
         "http", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
     ), read_answer),
-    Parser("engine metadata", metadata, lambda path: exported.check(path.parent)),
-    Parser("engine reference", reference, exported.Reference.read),
+    Parser("engine metadata", metadata, lambda path: package.check(path.parent)),
+    Parser("engine reference", reference, package.Reference.read),
     Parser("int8 ranges", ranges, Ranges.read),
     Parser("choice of auto", as_json(
         "c.json", {"engine": "torch", "precision": "f32"}
-    ), auto._read),
-    Parser("compiled graph", sealed, seal.read),
+    ), select._read),
+    Parser("compiled graph", sealed, cache.read_sealed),
     Parser("calibration table", text(
         "annotations.csv", "track,frame,x,y,w,h\na,1,1,2,30,40\na,2,1,2,30,40\n"
     ), lambda path: calibration.pairs(path.parent, 2)),

@@ -12,9 +12,10 @@ from torch import nn
 
 from ltr_et.actors import ETActor
 from pytracking_et import network
-from pytracking_et.engines.export import load_graphs, plain_reference, write_graph
-from pytracking_et.engines.exported import agrees
-from pytracking_et.engines.torch_engine import TorchRuntime, engine_of
+from pytracking_et.engines.inference.graphs import load_graphs
+from pytracking_et.engines.inference.tracing import plain_reference, write_graph
+from pytracking_et.engines.package import agrees
+from pytracking_et.engines.runtimes.torch import TorchRuntime, engine_of
 from pytracking_et.live.clip import render
 from pytracking_et.tracking.loop import Loop
 from pytracking_et.tracking.parameters import Parameters

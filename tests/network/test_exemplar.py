@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ltr_et import fast_heads
-from pytracking_et.engines.lowering import LoweredExemplar
+from pytracking_et.engines.inference.lowering import LoweredExemplar
 from pytracking_et.network.layers.exemplar import ExemplarLayer
 
 from .layers import (

@@ -109,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     from pytracking_et.engines import create
-    from pytracking_et.engines.exported import sample_crop
+    from pytracking_et.engines.package import sample_crop
 
     engine = create(options.engine, options.configuration, options.weights, options.threads, "f32")
     engine.template(sample_crop(127, seed=1))

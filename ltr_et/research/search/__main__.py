@@ -58,8 +58,8 @@ def latency_ms(architecture: str, repeats: int = 7) -> float:
     import statistics
     import time
 
-    from pytracking_et.engines.exported import sample_crop
-    from pytracking_et.engines.torch_engine import engine_of
+    from pytracking_et.engines.package import sample_crop
+    from pytracking_et.engines.runtimes.torch import engine_of
 
     engine = engine_of(network.build(architecture))
     engine.template(sample_crop(127, seed=1))

@@ -1,0 +1,126 @@
+"""Benchmark figures as text, JSON and a plot."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..engines import system
+from ..engines.inference.tracing import versions
+from ..files import atomic_open, atomic_path
+from .measure import Measurement
+
+# What decides how fast a precision is here, by Linux's names.
+INSTRUCTIONS = frozenset({"avx2", "avx512f", "asimd"}).union(*system.INSTRUCTIONS.values())
+
+HEADER = (
+    f"{'subject':<18}{'threads':>8}{'targets':>8}{'crop':>8}{'network':>9}{'decode':>8}"
+    f"{'total':>8}{'p95':>8}{'fps':>8}{'ratio':>7}{'MB':>7}{'start':>7}"
+)
+
+
+def table(results: Sequence[Measurement]) -> str:
+    """Rows of text; times in ms, start in s, ratio against the plain network's call."""
+    lines = [HEADER]
+    for r in results:
+        head = f"{r.subject.label:<18}{r.subject.threads:>8}{r.subject.targets:>8}"
+        if r.error:
+            lines.append(f"{head}  {r.error}")
+            continue
+        ratio = "-" if r.ratio is None else f"{r.ratio:.2f}"
+        memory = "-" if r.memory is None else f"{r.memory:.0f}"
+        lines.append(
+            f"{head}{r.crop:>8.2f}{r.network:>9.2f}{r.decode:>8.2f}{r.total:>8.2f}{r.p95:>8.2f}"
+            f"{r.fps:>8.1f}{ratio:>7}{memory:>7}{r.start:>7.1f}"
+        )
+    return "\n".join(lines)
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    return {
+        "cpu": system.cpu_name(),
+        "cpus": system.cpu_count(),
+        "instructions": sorted(system.cpu_flags() & INSTRUCTIONS),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "versions": versions(),
+    }
+
+
+def _from_here(path: str | None) -> str | None:
+    """A path below the working directory relative to it: figures are for other machines too."""
+    if path is None or not Path(path).is_relative_to(Path.cwd()):
+        return path
+    return Path(path).relative_to(Path.cwd()).as_posix()
+
+
+def write_json(path: Path, results: Sequence[Measurement], more: Mapping[str, Any]) -> None:
+    """Everything that was measured."""
+    with atomic_open(path) as stream:
+        rows = [result.row() for result in results]
+        for row in rows:
+            row["checkpoint"] = _from_here(row["checkpoint"])
+        json.dump({"machine": machine(), "results": rows, **more}, stream, indent=2)
+        stream.write("\n")
+
+
+def plot(
+    path: Path,
+    results: Sequence[Measurement],
+    accuracy: Mapping[str, float],
+    title: str | None = None,
+) -> list[str]:
+    """Accuracy against speed; returns the labels that had an accuracy.
+
+    Args:
+        path: image file; the ending decides the kind.
+        accuracy: AUC in percent by label ("openvino f32", "CSRT") or by precision ("f32").
+        title: the machine that was measured; None: this one.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
+    shown = []
+    for result in results:
+        key = next((k for k in _keys(result) if k in accuracy), None)
+        if key is None or result.error or result.subject.targets > 1:
+            continue
+        label, threads = result.subject.label, result.subject.threads
+        marker = "o" if threads == 1 else "s"
+        axes.scatter(result.fps, accuracy[key], marker=marker, color="C0" if threads == 1 else "C1")
+        axes.annotate(
+            f"{label} ({threads})",
+            (result.fps, accuracy[key]),
+            textcoords="offset points",
+            # Float32 engines share a height: slanted, above or below, labels stay apart.
+            xytext=(1, -5 if threads == 1 else 5),
+            va="top" if threads == 1 else "bottom",
+            rotation=-45 if threads == 1 else 45,
+            rotation_mode="anchor",
+            fontsize=8,
+        )
+        shown.append(label)
+    axes.set_xscale("log")
+    axes.margins(x=0.2, y=0.35)
+    axes.set_xlabel("frames per second, whole loop (threads in brackets)")
+    axes.set_ylabel("AUC (%)")
+    axes.set_title(title or f"{system.cpu_name()}, {system.cpu_count()} CPUs", fontsize=10)
+    axes.grid(alpha=0.3)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=150)
+    pyplot.close(figure)
+    return shown
+
+
+def _keys(result: Measurement) -> list[str]:
+    subject = result.subject
+    if subject.kind == "plain":
+        return [subject.label, "f32"]
+    return [subject.label, subject.precision] if subject.precision else [subject.label]

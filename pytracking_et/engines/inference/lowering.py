@@ -1,0 +1,153 @@
+"""Layers re-expressed for inference: same result, one image at a time, fewer and larger operations.
+
+What differs from the modules of `network` (measured in docs/engines.md):
+
+* Exemplar layer: BatchNorm scales live in the kernel bank, so that the mixture carries them; the
+  mixed kernels and the squeeze-excite gate become one pointwise matrix; 1/(sqrt(256) T) lives in
+  the keys; the feed-forward runs on tokens.
+* Correlation: the channel attention needs only the mean of the correlation, which is the template
+  times the mean of the search feature; gate, 1x1 layer and template kernels multiply to one matrix.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...network.correlation import FeatureFusor
+from ...network.layers.exemplar import QUERY_CHANNELS, TEMPERATURE, ExemplarLayer
+from ...network.normalisation import affine
+
+
+class LoweredExemplar(nn.Module):
+    """`ExemplarLayer` with one query for one image: (1, C, H, W) -> (1, C, H, W)."""
+
+    def __init__(self, layer: ExemplarLayer) -> None:
+        super().__init__()
+        channels, exemplars = layer.channels, layer.K.shape[0]
+        self.channels, self.kernel = channels, layer.kernel
+        self.conditioned, self.feed_forward = layer.template_conditioning, layer.feed_forward
+        scale, self.dw_shift = _constants(*affine(layer.dw_bn))
+        self.query = _constant(layer.average_pooler.fc1.weight.t())
+        self.query_bias = _constant(layer.average_pooler.fc1.bias)
+        self.keys = _constant(layer.K.t() / (math.sqrt(QUERY_CHANNELS) * TEMPERATURE))
+        bank = layer.V_dw.view(exemplars, channels, -1) * scale.view(1, -1, 1)
+        self.depthwise = _constant(bank.flatten(1))
+        scale, self.pw_shift = _constants(*affine(layer.pw_bn))
+        bank = layer.V_pw.view(exemplars, channels, channels) * scale.view(1, -1, 1)
+        # Stored input x output: tokens are rows and multiply from the left.
+        self.pointwise = _constant(bank.transpose(1, 2).flatten(1))
+        self.reduce = _constant(layer.se.conv_reduce.weight.flatten(1).t())
+        self.reduce_bias = _constant(layer.se.conv_reduce.bias)
+        self.expand = _constant(layer.se.conv_expand.weight.flatten(1).t())
+        self.expand_bias = _constant(layer.se.conv_expand.bias)
+        if layer.feed_forward:
+            self.norm1, self.norm2 = layer.norm1, layer.norm2
+            self.transform = Transform(layer)
+
+    def attention(self, x: Tensor, template: Tensor | None) -> Tensor:
+        """Weights of the exemplars, (1, E)."""
+        pooled = x.mean((2, 3))
+        if self.conditioned:
+            assert template is not None
+            pooled = torch.cat([pooled, template.mean((2, 3))], 1)
+        return torch.softmax(F.relu(pooled @ self.query + self.query_bias) @ self.keys, 1)
+
+    def forward(self, x: Tensor, template: Tensor | None = None) -> Tensor:
+        """Same values as `ExemplarLayer.forward` up to rounding."""
+        channels, kernel, height, width = (
+            self.channels,
+            self.kernel,
+            int(x.shape[2]),
+            int(x.shape[3]),
+        )
+        attention = self.attention(x, template)
+        mixed = (attention @ self.depthwise).reshape(channels, 1, kernel, kernel)
+        y = F.conv2d(x, mixed, self.dw_shift, padding=kernel // 2, groups=channels)
+        y = F.relu(y)
+        squeezed = F.relu(y.mean((2, 3)) @ self.reduce + self.reduce_bias)
+        gate = torch.sigmoid(squeezed @ self.expand + self.expand_bias)
+        matrix = (attention @ self.pointwise).reshape(channels, channels) * gate.reshape(-1, 1)
+        tokens = F.relu(_tokens(y) @ matrix + self.pw_shift) + _tokens(x)
+        if self.feed_forward:
+            tokens = self.norm2(self.transform(self.norm1(tokens)))
+        return tokens.reshape(1, height, width, channels).permute(0, 3, 1, 2)
+
+
+class Transform(nn.Module):
+    """Feed-forward with its residual: tokens (N, C) -> (N, C).
+
+    Hidden units that the second product multiplies by zero are left out (`ltr_et.narrow` makes
+    them: 976 of 1,024 in the shipped weights); the result is the same.
+    """
+
+    def __init__(self, layer: ExemplarLayer) -> None:
+        super().__init__()
+        used = layer.linear2.weight.ne(0).any(0)
+        self.first, self.first_bias = _constants(
+            layer.linear1.weight[used].t(), layer.linear1.bias[used]
+        )
+        self.second, self.second_bias = _constants(
+            layer.linear2.weight[:, used].t(), layer.linear2.bias
+        )
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Two products of the units in use."""
+        hidden = F.relu(tokens @ self.first + self.first_bias)
+        return tokens + hidden @ self.second + self.second_bias
+
+
+class LoweredFusor(nn.Module):
+    """`FeatureFusor` for one image: zf (1, C, 8, 8), xf (1, C, S, S) -> (1, outputs, S, S)."""
+
+    def __init__(self, fusor: FeatureFusor) -> None:
+        super().__init__()
+        correlation: Any = _unlisted(fusor.pw_corr).CA_layer
+        adjust: Any = _unlisted(fusor.adj_layer)
+        self.fc1, self.bias1 = _constants(correlation.fc1.weight.flatten(1), correlation.fc1.bias)
+        self.fc2, self.bias2 = _constants(correlation.fc2.weight.flatten(1), correlation.fc2.bias)
+        self.adjust, self.bias = _constants(adjust.weight.flatten(1), adjust.bias)
+
+    def forward(self, zf: Tensor, xf: Tensor) -> Tensor:
+        """Same values as `FeatureFusor.forward` up to rounding."""
+        channels, height, width = (int(n) for n in xf.shape[1:])
+        kernels = zf.reshape(channels, -1).t()
+        mean = kernels @ xf.mean((2, 3)).t()
+        gate = self.fc2 @ F.relu(self.fc1 @ mean + self.bias1.view(-1, 1)) + self.bias2.view(-1, 1)
+        matrix = self.adjust @ (torch.sigmoid(gate) * kernels)
+        fused = matrix @ xf.reshape(channels, height * width) + self.bias.view(-1, 1)
+        return fused.reshape(1, -1, height, width)
+
+
+def _tokens(x: Tensor) -> Tensor:
+    """(1, C, H, W) -> (H W, C); written so that a channels-last map need not be moved."""
+    channels, height, width = (int(n) for n in x.shape[1:])
+    return x.permute(0, 2, 3, 1).reshape(height * width, channels)
+
+
+def _unlisted(module: nn.Module) -> Any:
+    return module[0] if isinstance(module, nn.ModuleList) else module
+
+
+def _constant(value: Tensor | None) -> nn.Parameter:
+    assert value is not None
+    return nn.Parameter(value.detach().clone(memory_format=torch.contiguous_format), False)
+
+
+def _constants(*values: Tensor | None) -> tuple[nn.Parameter, ...]:
+    return tuple(map(_constant, values))
+
+
+def lower(network: nn.Module) -> nn.Module:
+    """Replace, in place, the layers that have a form for inference; others stay as they are."""
+    for parent in list(network.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, ExemplarLayer) and child.queries == 1:
+                setattr(parent, name, LoweredExemplar(child))
+            elif isinstance(child, FeatureFusor):
+                setattr(parent, name, LoweredFusor(child))
+    return network

@@ -1,0 +1,185 @@
+"""Graphs of a network traced into ONNX files. Needs torch and onnx; reading needs neither."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ...errors import EngineError
+from ...files import atomic_path, sha256
+from ...network import weights
+from ...network.constants import MEAN, STD, STRIDE
+from ...network.trackers import TrackingNetwork
+from ...tracking.parameters import Parameters
+from ...version import __version__
+from ..model import Model
+from ..package import Metadata, Reference, graph_name, reference_name, sample_crop
+from ..system import package_version
+from .graphs import SearchGraph, TemplateGraph, load_graphs, own_settings
+
+# LayerNormalization is one operator from here on; both runtimes know it well.
+OPSET = 17
+TEMPLATES = (127, 128)
+SEARCHES = (224, 256, 288)
+
+Progress = Callable[[str], None]
+
+
+def require_exporter() -> None:
+    """Check for the package that torch writes ONNX files with.
+
+    Raises:
+        EngineError: it is not installed.
+    """
+    if importlib.util.find_spec("onnx") is None:
+        raise EngineError(
+            "writing ONNX graphs needs the package onnx; install 'pytracking-et[onnx]' or "
+            "'pytracking-et[openvino]'"
+        )
+
+
+@own_settings()
+def write_graph(graph: TemplateGraph | SearchGraph, side: int, folder: Path) -> str:
+    """Write one graph for crops of `side` pixels; returns its file name."""
+    require_exporter()
+    image = torch.from_numpy(sample_crop(side, seed=side))[None]
+    arguments: tuple[Any, ...] = (image,)
+    inputs, outputs, kind = ["image"], ["template"], "template"
+    if isinstance(graph, SearchGraph):
+        kind, inputs, outputs = "search", ["template", "image"], ["score", "distances"]
+        arguments = (torch.zeros(graph.template_shape), image)
+    name = graph_name(kind, side)
+    with atomic_path(folder / name) as path, warnings.catch_warnings():
+        # The tracer warns of every size that it fixes, which is what is wanted here.
+        warnings.simplefilter("ignore")
+        with torch.no_grad():
+            torch.onnx.export(
+                graph,
+                arguments,
+                str(path),
+                opset_version=OPSET,
+                dynamo=False,
+                input_names=inputs,
+                output_names=outputs,
+            )
+    return name
+
+
+@own_settings()
+def plain_reference(network: TrackingNetwork, template: int, search: int) -> Reference:
+    """What the network as built, nothing folded or lowered, answers to the test crops."""
+    z, x = sample_crop(template, seed=1), sample_crop(search, seed=2)
+    mean, std = torch.tensor(MEAN).view(3, 1, 1) * 255, torch.tensor(STD).view(3, 1, 1) * 255
+    with torch.inference_mode():
+        images = [((torch.from_numpy(i).permute(2, 0, 1) - mean) / std)[None] for i in (z, x)]
+        logits, distances = network.track(network.template(images[0]), images[1])
+        return Reference(z, x, torch.sigmoid(logits)[0, 0].numpy(), distances[0].numpy())
+
+
+def versions() -> dict[str, str]:
+    """Versions of the programs that take part in an export."""
+    found = {"pytracking-et": __version__, "torch": torch.__version__}
+    for package in ("onnx", "onnxruntime", "openvino"):
+        if importlib.util.find_spec(package) is not None:
+            found[package] = package_version(package)
+    return found
+
+
+def write(
+    model: Model,
+    folder: Path,
+    templates: Sequence[int] = TEMPLATES,
+    searches: Sequence[int] = SEARCHES,
+    progress: Progress = lambda _: None,
+) -> Metadata:
+    """Write ONNX graphs of a network, the reference and the metadata.
+
+    Args:
+        model: the network and its weights.
+        folder: made where absent.
+        templates, searches: sides of the crops, one graph each.
+        progress: told what is being done.
+
+    Raises:
+        CheckpointError, EngineError: weights that do not fit; no exporter.
+    """
+    require_exporter()
+    folder.mkdir(parents=True, exist_ok=True)
+    module, template_graph, search_graph = load_graphs(model.network, model.path)
+    names = []
+    for side in templates:
+        progress(f"template graph, {side} px")
+        names.append(write_graph(template_graph, side, folder))
+    for side in searches:
+        progress(f"search graph, {side} px")
+        names.append(write_graph(search_graph, side, folder))
+    metadata = describe(model, folder, names, templates, searches)
+    files = dict(metadata.files)
+    for kind, sides in (("template", templates), ("search", searches)):
+        for side in sides:
+            files.update(_write_reference(module, metadata, folder, kind, side))
+    metadata = dataclasses.replace(metadata, files=files)
+    metadata.write(folder)
+    return metadata
+
+
+def _write_reference(
+    module: TrackingNetwork, metadata: Metadata, folder: Path, kind: str, side: int
+) -> dict[str, str]:
+    """Write the reference of one graph; its name and hash."""
+    name = reference_name(metadata, kind, side)
+    template = side if kind == "template" else metadata.templates[0]
+    search = side if kind == "search" else metadata.searches[0]
+    plain_reference(module, template, search).write(folder / name)
+    return {name: sha256(folder / name)}
+
+
+def describe(
+    model: Model,
+    folder: Path,
+    names: Sequence[str],
+    templates: Sequence[int],
+    searches: Sequence[int],
+) -> Metadata:
+    """Metadata of float32 ONNX files in a folder."""
+    loop = Parameters.from_fields(weights.tuned_parameters(model.path))
+    return Metadata(
+        format="onnx",
+        opset=OPSET,
+        network=model.network,
+        precision="f32",
+        weights_sha256=model.digest,
+        templates=tuple(templates),
+        searches=tuple(searches),
+        stride=STRIDE,
+        mean=MEAN,
+        std=STD,
+        loop=dataclasses.asdict(loop),
+        versions=versions(),
+        files={name: sha256(folder / name) for name in names},
+    )
+
+
+def add_graph(model: Model, folder: Path, kind: str, side: int) -> None:
+    """Add to an export the graph for another size of crop."""
+    old = Metadata.read(folder)
+    if old.precision == "int8":
+        raise EngineError(
+            f"the int8 graphs have searches {old.searches} and templates {old.templates}, not "
+            f"{side}; choose one of these sizes or another precision"
+        )
+    module, template, search = load_graphs(model.network, model.path)
+    name = write_graph(search if kind == "search" else template, side, folder)
+    files = {**old.files, name: sha256(folder / name)}
+    files.update(_write_reference(module, old, folder, kind, side))
+    if kind == "search":
+        new = dataclasses.replace(old, files=files, searches=(*old.searches, side))
+    else:
+        new = dataclasses.replace(old, files=files, templates=(*old.templates, side))
+    new.write(folder)

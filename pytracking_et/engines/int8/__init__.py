@@ -1,0 +1,1 @@
+"""Precision int8: ranges of activations, and graphs quantised with them."""

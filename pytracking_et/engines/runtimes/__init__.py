@@ -1,0 +1,81 @@
+"""What the ONNX Runtime and OpenVINO engines have in common: graphs by kind and side, on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import EngineError
+from ..base import Crop, Maps
+from ..package import Metadata, graph_name
+from ..system import c_numbers
+
+# A compiled graph: input arrays by position -> output arrays of the caller's own.
+Compiled = Callable[[Sequence[NDArray[Any]]], list[NDArray[np.float32]]]
+T = TypeVar("T")
+
+
+class GraphRuntime:
+    """A runtime over a folder of exported graphs; a graph is compiled when first needed."""
+
+    engine = ""
+
+    def __init__(
+        self,
+        folder: Path,
+        metadata: Metadata,
+        threads: int | None = None,
+        add: Callable[[str, int], None] | None = None,
+        precision: str | None = None,
+        keep_compiled: bool = False,
+    ) -> None:
+        """Take a folder.
+
+        Args:
+            folder: checked by the caller.
+            metadata: of the folder.
+            threads: CPU threads; None leaves the runtime's default.
+            add: writes the graph of a kind and side that the folder lacks; None where it cannot.
+            precision: to compute in, where it is not what the graphs say.
+            keep_compiled: whether the folder is ours to keep compiled graphs in.
+        """
+        self.keep_compiled = keep_compiled
+        self.folder, self.metadata, self.threads, self._add = folder, metadata, threads, add
+        self.precision = precision or metadata.precision
+        self.name = f"{self.engine} {self.precision}"
+        self._compiled: dict[tuple[str, int], Compiled] = {}
+
+    def compile(self, path: Path) -> Compiled:
+        """Load one graph file."""
+        raise NotImplementedError
+
+    def graph(self, kind: str, side: int) -> Compiled:
+        """The compiled template or search graph for crops of `side` pixels."""
+        key = (kind, side)
+        if key not in self._compiled:
+            suffix = ".xml" if self.metadata.format == "openvino" else ".onnx"
+            path = self.folder / graph_name(kind, side, suffix)
+            if not path.is_file():
+                if self._add is None:
+                    raise EngineError(
+                        f"{self.folder} has no {kind} graph for crops of {side} pixels; it has "
+                        f"templates {self.metadata.templates}, searches {self.metadata.searches}"
+                    )
+                with c_numbers():
+                    self._add(kind, side)
+            with c_numbers():
+                self._compiled[key] = self.compile(path)
+        return self._compiled[key]
+
+    def template(self, image: Crop) -> NDArray[np.float32]:
+        """Template feature (1, 96, 8, 8) of a (T, T, 3) uint8 RGB crop."""
+        return self.graph("template", image.shape[0])([image[None]])[0]
+
+    def track(self, template: NDArray[np.float32], image: Crop) -> Maps:
+        """Score (S, S) and distances (4, S, S) of a (S', S', 3) uint8 RGB crop."""
+        score, distances = self.graph("search", image.shape[0])([template, image[None]])
+        return score, distances

@@ -1,0 +1,124 @@
+"""The benchmark: every subject in a process of its own, figures beside the plain network's."""
+
+from __future__ import annotations
+
+import json
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from pytracking_et.benchmark import Measurement, Subject, measure, subjects
+from pytracking_et.benchmark.report import plot, table, write_json
+from pytracking_et.engines.model import Model
+from pytracking_et.engines.package import sample_crop
+from pytracking_et.errors import EngineError
+from tests.engines.conftest import NETWORK, weight_file  # noqa: F401
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return [np.roll(sample_crop(200, 3), 2 * shift, 1) for shift in range(9)]
+
+
+BOX = np.array([80.0, 80.0, 40.0, 40.0])
+
+
+@pytest.mark.slow
+def test_measure(frames, weight_file, tmp_path):  # noqa: F811
+    common = {"network": NETWORK, "checkpoint": str(weight_file)}
+    rows = [
+        Subject("plain", "plain", **common),
+        Subject("engine", "torch", "f32", targets=2, **common),
+        Subject("engine", "torch", "f32", network=NETWORK, checkpoint=str(tmp_path / "none.npz")),
+    ]
+    plain, torch, broken = measure(rows, frames, BOX, rounds=1)
+    assert plain.error == torch.error == ""
+    assert "none.npz" in broken.error
+    for result in (plain, torch):
+        assert result.frames == 8 and result.start > 0
+        assert 0 < result.network < result.total <= result.p95
+        assert result.memory is None or result.memory > 50
+    assert torch.ratio == pytest.approx(plain.network / torch.total)
+    write_json(tmp_path / "b.json", [plain, torch, broken], {"million_multiply_adds": {}})
+    stored = json.loads((tmp_path / "b.json").read_text())
+    assert stored["machine"]["cpu"] and len(stored["results"]) == 3
+
+
+def test_too_short_a_clip(frames):
+    with pytest.raises(EngineError, match="3 frames"):
+        measure([Subject("plain", "plain")], frames[:3], BOX)
+
+
+def test_subjects_that_can_run(weight_file):  # noqa: F811
+    model = Model.find(NETWORK, weight_file)
+    rows = subjects([1, 2], model, engines=["torch"])
+    labels = [(row.label, row.threads) for row in rows if row.kind != "peer"]
+    assert labels == [("plain", 1), ("torch f32", 1), ("plain", 2), ("torch f32", 2)]
+    assert not any(row.name == "Nano" for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("flags", "precisions", "wanted"),
+    [
+        ({"avx2"}, [], {"f32"}),
+        ({"avx2", "avx512_bf16"}, [], {"f32", "bf16"}),
+        ({"amx_bf16"}, [], {"f32", "bf16"}),
+        ({"amx_bf16"}, ["f32"], {"f32"}),
+        ({"avx2"}, ["bf16"], {"bf16"}),
+    ],
+)
+def test_bf16_is_measured_where_the_cpu_has_it(flags, precisions, wanted, weight_file, monkeypatch):  # noqa: F811
+    from pytracking_et.benchmark import report
+    from pytracking_et.engines import system
+
+    monkeypatch.setattr(system, "cpu_flags", lambda: frozenset(flags))
+    # The package has a function of the module's name.
+    module = sys.modules["pytracking_et.benchmark.subjects"]
+    monkeypatch.setattr(module, "installed", lambda name: True)
+    model = Model.find(NETWORK, weight_file)
+    rows = subjects([1], model, ["openvino"], precisions)
+    assert {row.precision for row in rows if row.kind == "engine"} == wanted
+    assert set(report.machine()["instructions"]) == flags
+
+
+@pytest.mark.parametrize(
+    ("flags", "wanted"),
+    [
+        ({"avx2"}, "auto takes, with 2 thread(s): openvino auto"),
+        (
+            {"avx512_bf16"},
+            "auto takes, with 2 thread(s): openvino auto; "
+            "in evaluation, which is float32, openvino f32",
+        ),
+    ],
+)
+def test_what_auto_takes(flags, wanted, weight_file, monkeypatch):  # noqa: F811
+    from pytracking_et.commands.benchmark import _auto
+    from pytracking_et.engines import select, system
+
+    asked = []
+
+    def choose(engine, precision, model, threads, again):
+        asked.append((engine, threads, again))
+        return SimpleNamespace(name=f"openvino {precision}")
+
+    monkeypatch.setattr(system, "cpu_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(select, "installed", lambda name: True)
+    monkeypatch.setattr(select, "choose", choose)
+    named = {"network": NETWORK, "checkpoint": str(weight_file)}
+    assert _auto(SimpleNamespace(threads=[2], again=True, **named)) == [wanted]
+    assert set(asked) == {("auto", 2, True)}
+
+
+def test_table_and_plot(tmp_path):
+    rows = [
+        Measurement(Subject("engine", "onnx", "f32"), 0.5, 9, 0.5, 10, 12, 100.0, 200, 1, 2.5, 8),
+        Measurement(Subject("peer", "CSRT", threads=2), error="no such tracker"),
+    ]
+    lines = table(rows).splitlines()
+    assert "onnx f32" in lines[1] and "2.50" in lines[1] and "100.0" in lines[1]
+    assert "no such tracker" in lines[2]
+    assert plot(tmp_path / "p.png", rows, {"f32": 60.0, "CSRT": 50.0}) == ["onnx f32"]
+    assert (tmp_path / "p.png").stat().st_size > 5000

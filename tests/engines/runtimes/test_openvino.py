@@ -1,0 +1,93 @@
+"""OpenVINO's form of a graph: other operations, the same numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+openvino = pytest.importorskip("openvino")
+pytest.importorskip("onnx")
+
+from pytracking_et.engines.inference.lowering import LoweredExemplar  # noqa: E402
+from pytracking_et.engines.runtimes import openvino as runtime  # noqa: E402
+from pytracking_et.network.layers.exemplar import ExemplarLayer  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+CHANNELS, SIDE = 32, 8
+
+
+class Tracker(torch.nn.Module):
+    """A backbone of two convolutions and a gate, then one Exemplar layer."""
+
+    def __init__(self, exemplars):
+        super().__init__()
+        self.backbone_net = torch.nn.Sequential(
+            torch.nn.Conv2d(CHANNELS, CHANNELS, 1),
+            torch.nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, groups=CHANNELS),
+            torch.nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1),
+        )
+        self.gate = torch.nn.Conv2d(CHANNELS, CHANNELS, 1)
+        self.layer = LoweredExemplar(ExemplarLayer(CHANNELS, 3, exemplars=exemplars).eval())
+
+    def forward(self, x):
+        y = self.backbone_net(x)
+        return self.layer(y * torch.sigmoid(self.gate(y.mean((2, 3), keepdim=True))))
+
+
+@pytest.fixture(params=[1, 4])
+def graph(request, tmp_path):
+    """Graph file, input (1, C, S, S) and the module's answer."""
+    torch.manual_seed(0)
+    module, x = Tracker(request.param).eval(), torch.randn(1, CHANNELS, SIDE, SIDE)
+    path = tmp_path / "graph.onnx"
+    with torch.no_grad():
+        torch.onnx.export(module, (x,), str(path), dynamo=False, opset_version=17)
+        return path, x.numpy(), module(x).numpy()
+
+
+def run(model, x):
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+    compiled = openvino.Core().compile_model(model, "CPU", settings)
+    return next(iter(compiled([x]).values()))
+
+
+def banks(model):
+    """Products of one row with a constant whose result is given another shape."""
+    return [op for op in model.get_ops() if runtime._shaped_mixture(op) is not None]
+
+
+def test_mixtures_become_sums(graph):
+    path, x, wanted = graph
+    model = openvino.Core().read_model(path)
+    assert len(banks(model)) == 2  # depthwise and pointwise kernels
+    assert runtime.mix_by_sums(model) == 2
+    assert not banks(model)
+    np.testing.assert_allclose(run(model, x), wanted, atol=1e-5)
+
+
+def test_preferences_are_of_the_backbone_alone(graph):
+    path, x, wanted = graph
+    core = openvino.Core()
+    model = core.read_model(path)
+    chosen = [op.get_friendly_name() for op in runtime._convolutions(model)]
+    assert len(chosen) == 2 and all("/backbone_net" in name for name in chosen)
+    formed = runtime.in_blocks(core, model)
+    marked = [op for op in formed.get_ops() if "primitives_priority_0" in op.get_rt_info()]
+    assert sorted(op.get_friendly_name() for op in marked) == sorted(chosen)
+    np.testing.assert_allclose(run(formed, x), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("features", "blocks"), [({"avx2"}, True), ({"avx2", "avx512"}, False), (set(), False)]
+)
+def test_blocks_are_for_avx2(graph, features, blocks, monkeypatch):
+    path, x, wanted = graph
+    numbers = {"avx2": 11, "avx512": 13}
+    has = {numbers[name] for name in features}
+    monkeypatch.setattr(runtime.cv2, "checkHardwareSupport", lambda number: number in has)
+    model = runtime.read_graph(openvino.Core(), path)
+    marked = any("primitives_priority_0" in op.get_rt_info() for op in model.get_ops())
+    assert marked is blocks
+    np.testing.assert_allclose(run(model, x), wanted, atol=1e-5)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from ..errors import EngineError
 from ..files import atomic_open
+from ..machine import cores, cpu_name, package_version
 from . import cache, host, ranges
 from .base import Runtime
 from .exported import REFERENCE, Reference, agrees
@@ -54,9 +55,9 @@ def signature(tried: list[tuple[str, str]], threads: int | None) -> dict[str, An
     packages = sorted({ENGINES[name][1] for name, _ in tried})
     return {
         "candidates": [list(pair) for pair in tried],
-        "versions": {name: host.package_version(name) for name in packages},
-        "cpu": host.cpu_name(),
-        "cpus": host.cpu_count(),
+        "versions": {name: package_version(name) for name in packages},
+        "cpu": cpu_name(),
+        "cpus": cores(),
         "threads": threads,
         "cuda": os.environ.get("CUDA_VISIBLE_DEVICES"),
         "exporter": importlib.util.find_spec("onnx") is not None,

@@ -13,6 +13,7 @@ import torch
 
 from ..errors import EngineError
 from ..files import atomic_path, sha256
+from ..machine import package_version
 from ..network import weights
 from ..network.constants import MEAN, STD, STRIDE
 from ..network.registry import build
@@ -21,7 +22,6 @@ from ..tracking.parameters import Parameters
 from ..version import __version__
 from .exported import Metadata, Reference, graph_name, reference_name, sample_crop
 from .graphs import SearchGraph, TemplateGraph, graphs, own_settings
-from .host import package_version
 
 # LayerNormalization is one operator from here on; both runtimes know it well.
 OPSET = 17

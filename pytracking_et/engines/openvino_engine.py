@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EngineError
+from ..machine import cpu_name
 from . import seal
 from .cache import notice
 from .exported import Reference, agrees, reference_name
 from .files_runtime import Compiled, GraphRuntime
-from .host import cpu_name, return_freed_memory
+from .host import return_freed_memory
 
 try:
     import openvino

@@ -20,8 +20,8 @@ from typing import Any
 from ..boxes import unusable
 from ..errors import ParameterError, ResultsError
 from ..names import check_name
+from ..settings import env_settings
 from ..tracker import plugins
-from .environment import env_settings
 
 Output = dict[str, list[Any]]
 

@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .machine import cores
-from .results import Result
+from ..machine import cores
+from ..results.files import Result
 
 # Some exceptions carry the tensors or the text they are about.
 LONGEST_LINE = 500

@@ -49,7 +49,7 @@ def fakes(exported_here, monkeypatch):
 
     monkeypatch.setattr(auto, "open_runtime", open_runtime)
     monkeypatch.setattr(auto, "installed", lambda name: True)
-    monkeypatch.setattr(auto.host, "package_version", lambda name: "1.0")
+    monkeypatch.setattr(auto, "package_version", lambda name: "1.0")
     monkeypatch.setattr(auto.host, "is_busy", lambda: False)
     monkeypatch.setattr(auto, "steady", lambda times: True)
     return opened
@@ -150,7 +150,7 @@ def test_without_exporter_torch_runs(weight_file, monkeypatch, capsys):
 
     monkeypatch.setattr(auto, "exported", exported)
     monkeypatch.setattr(auto, "installed", lambda name: True)
-    monkeypatch.setattr(auto.host, "package_version", lambda name: "1.0")
+    monkeypatch.setattr(auto, "package_version", lambda name: "1.0")
     assert pick(weight_file) == "torch f32"
     assert capsys.readouterr().err.count("torch is used") == 1
 
@@ -168,7 +168,7 @@ def test_what_was_asked_for_is_not_replaced_by_torch(engine, precision, weight_f
     monkeypatch.setattr(auto, "exported", exported)
     monkeypatch.setattr(select, "exported", exported)
     monkeypatch.setattr(auto, "installed", lambda name: True)
-    monkeypatch.setattr(auto.host, "package_version", lambda name: "1.0")
+    monkeypatch.setattr(auto, "package_version", lambda name: "1.0")
     with pytest.raises(EngineError, match="needs the package onnx"):
         create(engine, NETWORK, weight_file, threads=1, precision=precision)
 

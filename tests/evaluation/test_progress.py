@@ -7,8 +7,8 @@ import io
 import pytest
 
 from pytracking_et.evaluation.progress import Progress
-from pytracking_et.evaluation.results import Result
 from pytracking_et.evaluation.units import Outcome, Unit
+from pytracking_et.results.files import Result
 
 
 def unit(name: str, frames: int) -> Unit:

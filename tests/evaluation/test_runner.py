@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from pytracking_et.errors import ParameterError, ResultsError
-from pytracking_et.evaluation import Tracker, results, runner
+from pytracking_et.evaluation import Tracker, runner
 from pytracking_et.evaluation.runner import run_dataset
+from pytracking_et.results import files as results
 
 from .fakes import files_of, make_list, make_sequence
 

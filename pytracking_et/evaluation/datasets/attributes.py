@@ -19,7 +19,7 @@ from pathlib import Path
 from ...boxtables import read_flags
 from ...errors import DatasetError
 from ...files import reading
-from ..environment import dataset_root
+from ...settings import dataset_root
 from ..sequence import SequenceList
 from .annotations import read_text
 from .layouts import sequences

@@ -73,7 +73,8 @@ def test_bf16_is_measured_where_the_cpu_has_it(flags, precisions, wanted, weight
     from pytracking_et.engines import host
     from pytracking_et.engines.benchmark import report
 
-    monkeypatch.setattr(host, "cpu_flags", lambda: frozenset(flags))
+    for place in (host, report):
+        monkeypatch.setattr(place, "cpu_flags", lambda: frozenset(flags))
     # The package has a function of the module's name.
     module = sys.modules["pytracking_et.engines.benchmark.subjects"]
     monkeypatch.setattr(module, "installed", lambda name: True)
@@ -104,7 +105,8 @@ def test_what_auto_takes(flags, wanted, weight_file, monkeypatch):  # noqa: F811
         asked.append((engine, threads, again))
         return SimpleNamespace(name=f"openvino {precision}")
 
-    monkeypatch.setattr(host, "cpu_flags", lambda: frozenset(flags))
+    for place in (host, report):
+        monkeypatch.setattr(place, "cpu_flags", lambda: frozenset(flags))
     monkeypatch.setattr(auto, "installed", lambda name: True)
     monkeypatch.setattr(auto, "choose", choose)
     named = {"network": NETWORK, "checkpoint": str(weight_file)}

@@ -20,7 +20,7 @@ _HOME = {
     "comparison": ("Comparison", "annotate", "compare"),
     "trackers": ("ResultTracker", "find_trackers"),
     "tables": ("Table",),
-    "summary": ("summary_table", "published_table", "speed_figure"),
+    "summary": ("summary_table", "result_tables", "published_table", "speed_figure"),
     "speed": ("fps_statistics", "speed_table"),
     "got10k": ("score_got10k",),
     "vot": ("score_supervised", "score_from_start", "read_supervised"),

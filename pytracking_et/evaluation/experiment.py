@@ -19,10 +19,10 @@ from ..errors import ParameterError, PytrackingETError
 from ..names import printable
 from .runner import run_dataset
 from .sequence import SequenceList
-from .table import result_tables
-from .tracker import Tracker
+from .tracker import Display, Tracker
 
 PACKAGE = "pytracking_et.experiments"
+Tables = Callable[[Iterable[Any], Any, Iterable[str]], str]
 
 
 def load_experiment(module_name: str, name: str) -> tuple[list[Tracker], SequenceList]:
@@ -63,6 +63,7 @@ def _print(text: str) -> None:
 def run_and_report(
     dataset: Iterable[Any],
     trackers: list[Tracker],
+    tables: Tables,
     *,
     debug: int = 0,
     threads: int = 0,
@@ -71,9 +72,14 @@ def run_and_report(
     cluster: str | None = None,
     time_limit: float | None = None,
     by_content: bool = False,
+    display: Display | None = None,
     show: Callable[[str], None] = _print,
 ) -> int:
     """Run, then print the table of each tracker and the summary.
+
+    Args:
+        tables: of one tracker's finished sequences: `analysis.result_tables`.
+        others: as of `run_dataset`.
 
     Returns:
         0, or 1 where a sequence failed.
@@ -89,19 +95,20 @@ def run_and_report(
         cluster=cluster,
         time_limit=time_limit,
         by_content=by_content,
+        display=display,
     )
     for tracker in trackers:
         finished = report.finished(tracker)
         if finished:
-            show(_tables(dataset, tracker, finished))
+            show(_tables(tables, dataset, tracker, finished))
             show(f"results: {tracker.results_dir}\n")
     show(report.summary())
     return 1 if report.failed else 0
 
 
-def _tables(dataset: SequenceList, tracker: Tracker, finished: list[str]) -> str:
+def _tables(tables: Tables, dataset: SequenceList, tracker: Tracker, finished: list[str]) -> str:
     try:
-        return result_tables(dataset, tracker, finished)
+        return tables(dataset, tracker, finished)
     except PytrackingETError as error:
         # Results are written; that they cannot be scored must not hide how the run went.
         return f"{tracker.name}/{Path(tracker.results_dir).name}: no scores: {error}"

@@ -19,7 +19,7 @@ from ..errors import ParameterError, ResultsError
 from .pictures import Pictures
 from .progress import Progress
 from .run_folder import Report, RunFolder
-from .tracker import Tracker
+from .tracker import Display, Tracker
 from .units import Outcome, Unit, run_unit, threads_per_worker
 
 
@@ -35,13 +35,14 @@ def run_dataset(
     bar: bool | None = None,
     time_limit: float | None = None,
     by_content: bool = False,
+    display: Display | None = None,
 ) -> Report:
     """Run every tracker on every sequence and write the results (pytracking's signature).
 
     Args:
         dataset: sequences.
         trackers: trackers.
-        debug: level; Visdom is shown where > 0, only with threads = 0.
+        debug: level; `display` is opened where > 0, only with threads = 0.
         threads: worker processes; 0 tracks in this process, sequence after sequence.
         visdom_info: `use_visdom`, `server`, `port`.
         resume: keep sequences that are finished with the same tracker, parameters and weights.
@@ -51,6 +52,7 @@ def run_dataset(
             threads > 0, as only a process of its own can be ended.
         by_content: whether finished results are of the same pictures is told by the contents of
             the frames, not by their sizes and times.
+        display: what shows the run, e.g. `Visdom` of `pytracking_et.live.visdom_panels`.
 
     Returns:
         What was done, kept and failed. A failed sequence does not stop the run.
@@ -69,6 +71,8 @@ def run_dataset(
     share = _processor_threads(threads, cluster)
     with ExitStack() as stack:
         opened = [RunFolder(each, report, share, resume) for each in trackers]
+        for folder in opened:
+            folder.tracker.display = display
         pictures = {each.name: Pictures(each.frames, by_content) for each in sequences}
         for folder in opened:
             folder.refuse_clashes(pictures)

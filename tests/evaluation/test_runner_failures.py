@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pytracking_et.analysis.summary import result_tables
 from pytracking_et.errors import ParameterError, ResultsError
 from pytracking_et.evaluation import Sequence, Tracker
 from pytracking_et.evaluation.experiment import run_and_report
@@ -105,7 +106,7 @@ def test_a_terminal_that_lacks_letters(fakelab, tmp_path, monkeypatch, encoding)
     for name in ("stdout", "stderr"):
         stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
         monkeypatch.setattr(sys, name, stream)
-    assert run_and_report(sequences, [Tracker("fake", "plain")]) == 1
+    assert run_and_report(sequences, [Tracker("fake", "plain")], result_tables) == 1
     sys.stderr.flush()
     assert b"\\U0001f600" in sys.stderr.buffer.getvalue()
 

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytracking_et.api import open_loop
 from pytracking_et.boxes import as_box
 from pytracking_et.engines import create
 from pytracking_et.errors import BoxError
 from pytracking_et.network import weights
 from pytracking_et.tracker.base import BaseTracker
 from pytracking_et.tracker.callers import frame_color, in_live_loop
+from pytracking_et.tracker.opening import open_loop
 from pytracking_et.tracker.params import evaluation_precision
 from pytracking_et.tracking.loop import Loop
 

@@ -105,8 +105,7 @@ def test_what_auto_takes(flags, wanted, weight_file, monkeypatch):  # noqa: F811
         asked.append((engine, threads, again))
         return SimpleNamespace(name=f"openvino {precision}")
 
-    for place in (host, report):
-        monkeypatch.setattr(place, "cpu_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(host, "cpu_flags", lambda: frozenset(flags))
     monkeypatch.setattr(auto, "installed", lambda name: True)
     monkeypatch.setattr(auto, "choose", choose)
     named = {"network": NETWORK, "checkpoint": str(weight_file)}

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pytracking_et.analysis.summary import result_tables
 from pytracking_et.evaluation import Sequence, Tracker
-from pytracking_et.evaluation.table import result_tables
 from pytracking_et.results import files as results
 from pytracking_et.results.files import Result
 from pytracking_et.results.manifest import Manifest
@@ -73,7 +73,7 @@ def test_engine_and_precision_stand_below(tracker):
     assert "engine:" not in result_tables(sequences(), tracker, wanted)
     manifest = Manifest.open(Path(tracker.results_dir), "t", "p")
     for name, fingerprint in zip(wanted, "12", strict=True):
-        manifest.record(name, fingerprint, "otb", TRUTH[0], [1.0] * 5)
+        manifest.record(name, fingerprint, "otb", TRUTH[0], [1.0] * 5, {})
         precision = {"1": "f32", "2": "bf16"}[fingerprint]
         manifest.begin(fingerprint, {"engine": "openvino", "precision": precision})
     manifest.write()

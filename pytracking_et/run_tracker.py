@@ -28,8 +28,11 @@ def run_tracker(
 ) -> int:
     """pytracking's function of this name; returns the exit code (1 where a sequence failed)."""
     from pytracking_et.analysis.summary import result_tables
-    from pytracking_et.evaluation.experiment import run_and_report
-    from pytracking_et.evaluation.selection import select_sequences, select_trackers
+    from pytracking_et.evaluation.experiment import (
+        run_and_report,
+        select_sequences,
+        select_trackers,
+    )
     from pytracking_et.live.visdom_panels import Visdom
 
     wanted = None if sequence is None else str(sequence)

@@ -103,7 +103,7 @@ def _add_switch(parser: argparse.ArgumentParser, name: str, default: bool, help:
 
 def run(args: argparse.Namespace) -> int:
     """Track, write results, print the table; 1 where a sequence failed."""
-    from ..evaluation.selection import select_sequences, select_trackers
+    from ..evaluation.experiment import select_sequences, select_trackers
 
     trackers = select_trackers(
         args.tracker_name,

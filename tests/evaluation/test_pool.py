@@ -154,7 +154,7 @@ def test_unit_that_kills_twice_is_given_up(fakelab, tmp_path, width, cause, trac
 
 
 def test_workers_that_never_start_end_the_run(fakelab, tmp_path, monkeypatch):
-    monkeypatch.setattr(pool.worker, "main", os._exit)  # called with a pipe: TypeError, exit code 1
+    monkeypatch.setattr(pool, "serve", os._exit)  # called with a pipe: TypeError, exit code 1
     with pytest.raises(ResultsError, match="end while starting"):
         list(pool.run_in_processes([make_unit(tmp_path)], 1))
 

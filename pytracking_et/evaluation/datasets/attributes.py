@@ -21,8 +21,8 @@ from ...errors import DatasetError
 from ...files import reading
 from ...settings import dataset_root
 from ..sequence import SequenceList
-from .annotations import read_text
 from .layouts import sequences
+from .ondisk import read_text
 from .registry import find_spec
 
 FILE = "attributes.json"

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from pytracking_et.evaluation.progress import Progress
+from pytracking_et.evaluation.runner import Progress
 from pytracking_et.evaluation.units import Outcome, Unit
 from pytracking_et.results.files import Result
 

@@ -11,6 +11,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -211,16 +212,13 @@ def override(
     precision: str | None = None,
 ) -> list[Tracker]:
     """The same trackers with what is given replaced."""
+    given = {"checkpoint": checkpoint, "engine": engine, "precision": precision}
+    asked: dict[str, Any] = {key: value for key, value in given.items() if value}
     return [
-        Tracker(
-            each.name,
-            each.parameter_name,
+        Tracker.of(
+            replace(each.spec, **asked),
             each.run_id,
-            each.display_name,
-            checkpoint=checkpoint or each.checkpoint,
-            engine=engine or each.engine,
-            precision=precision or each.precision,
-            threads=each.threads,
+            display_name=each.display_name,
             results_path=results_path or each.results_path,
         )
         for each in trackers

@@ -207,17 +207,13 @@ class RunFolder:
             self._fail(f"{sequence.name} ({tracker.name}/{tracker.parameter_name})", str(error), "")
             return None
         return Unit(
-            tracker.name,
-            tracker.parameter_name,
+            tracker.spec,
             tracker.run_id,
-            tracker.checkpoint,
-            tracker.engine,
             sequence.dataset,
             sequence.name,
             frames,
             tuple(float(value) for value in box),
             debug,
-            tracker.precision,
         )
 
     def _has_missing_files(self, sequence: Any, unit: Unit) -> bool:

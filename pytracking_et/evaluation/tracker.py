@@ -21,6 +21,7 @@ from ..boxes import unusable
 from ..errors import ParameterError, ResultsError
 from ..names import check_name
 from ..settings import env_settings
+from ..spec import TrackerSpec
 from ..tracker import plugins
 
 Output = dict[str, list[Any]]
@@ -113,6 +114,19 @@ class Tracker:
         self.display: Display | None = None
         self._pause = Pause()
 
+    @classmethod
+    def of(cls, spec: TrackerSpec, run_id: int | None = None, **keywords: Any) -> Tracker:
+        """The tracker of a spec; `keywords`: display_name, results_path."""
+        asked = {key: getattr(spec, key) for key in ("checkpoint", "engine", "precision")}
+        made = {**asked, "threads": spec.threads, **keywords}
+        return cls(spec.tracker, spec.parameter, run_id, **made)
+
+    @property
+    def spec(self) -> TrackerSpec:
+        """What is asked of the tracker, without run id and folders."""
+        asked = (self.checkpoint, self.engine, self.precision, self.threads)
+        return TrackerSpec(self.name, self.parameter_name, *asked)
+
     def __repr__(self) -> str:
         run = "" if self.run_id is None else f", run_id={self.run_id}"
         return f"Tracker({self.name!r}, {self.parameter_name!r}{run})"
@@ -124,12 +138,7 @@ class Tracker:
 
     def get_parameters(self) -> Any:
         """A fresh parameter bag, with what was given here set on it."""
-        params = plugins.parameters(self.name, self.parameter_name)
-        for key in ("checkpoint", "engine", "precision"):
-            if getattr(self, key) is not None:
-                setattr(params, key, getattr(self, key))
-        if self.threads is not None and getattr(params, "threads", None) is None:
-            params.threads = self.threads
+        params = self.spec.parameters()
         params.tracker_name = self.name
         params.param_name = self.parameter_name
         params.run_id = self.run_id

@@ -14,13 +14,14 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import connection, parent_process
 from multiprocessing.connection import Connection
 from typing import Any, Literal
 
 from ..machine import cores
 from ..results.files import Result
+from ..spec import TrackerSpec
 
 # Some exceptions carry the tensors or the text they are about.
 LONGEST_LINE = 500
@@ -31,21 +32,17 @@ LONGEST_TRACEBACK = 20_000
 class Unit:
     """One tracker on one sequence. `frames` are image paths, `init_box` is x, y, w, h."""
 
-    tracker: str
-    parameter: str
+    spec: TrackerSpec
     run_id: int | None
-    checkpoint: str | None
-    engine: str | None
     dataset: str
     sequence: str
     frames: tuple[str, ...]
     init_box: tuple[float, ...]
     debug: int = 0
-    precision: str | None = None
 
     def __str__(self) -> str:
         run = "" if self.run_id is None else f"_{self.run_id:03d}"
-        return f"{self.sequence} ({self.tracker}/{self.parameter}{run})"
+        return f"{self.sequence} ({self.spec}{run})"
 
 
 @dataclass(frozen=True)
@@ -87,15 +84,7 @@ def run_unit(
     shown = {"use_visdom": False} if visdom_info is None else visdom_info
     try:
         if tracker is None:
-            tracker = Tracker(
-                unit.tracker,
-                unit.parameter,
-                unit.run_id,
-                checkpoint=unit.checkpoint,
-                engine=unit.engine,
-                precision=unit.precision,
-                threads=threads,
-            )
+            tracker = Tracker.of(replace(unit.spec, threads=threads), unit.run_id)
         sequence = Sequence(unit.sequence, list(unit.frames), unit.dataset, [list(unit.init_box)])
         with _turn:
             output = tracker.run_sequence(

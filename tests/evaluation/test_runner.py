@@ -273,7 +273,7 @@ class TestEngineChosenOnce:
         monkeypatch.setattr(runner, "threads_per_worker", lambda workers: 7)
         tracker = Tracker("fake", "plain")
         run(make_list(tmp_path, *SPECS), tracker, threads=2)
-        assert {(unit.engine, unit.precision) for unit in given} == {("engine1", "f32")}
+        assert {(unit.spec.engine, unit.spec.precision) for unit in given} == {("engine1", "f32")}
         assert self.asked == [("auto", 7)]
         assert self.settings(tracker) == [("engine1", "f32")]
         assert tracker.engine is None  # the caller's object is left alone

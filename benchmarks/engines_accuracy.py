@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 
 from pytracking_et.analysis import score
-from pytracking_et.api import open_loop
 from pytracking_et.evaluation import load_dataset
 from pytracking_et.tracker import plugins
+from pytracking_et.tracker.opening import open_loop
 from pytracking_et.tracking import Loop
 
 

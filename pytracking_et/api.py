@@ -10,13 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .boxes import Prediction
-from .engines import create
-from .network import weights
 from .tracker import plugins
-from .tracker.params import loop_parameters
+from .tracker.opening import open_loop
 from .tracking.association import Candidates
 from .tracking.image import Color, check_color
-from .tracking.loop import Loop
 
 
 class ETTracker:
@@ -114,25 +111,3 @@ class ETTracker:
     def search_crop(self) -> NDArray[np.uint8] | None:
         """Search region of the last update, (S', S', 3) uint8 RGB."""
         return self._loop.search_crop
-
-
-def open_loop(
-    params: Any,
-    checkpoint: str | os.PathLike[str] | None = None,
-    engine: str = "auto",
-    threads: int | None = None,
-    precision: str = "auto",
-) -> Loop:
-    """The tracking loop that a parameter bag describes, on an engine shared within the process.
-
-    Fields `checkpoint`, `engine`, `threads` and `precision` of the bag apply where the argument is
-    left at its default.
-    """
-    network = params.get("network", "et_tracker")
-    checkpoint = checkpoint or params.get("checkpoint", None)
-    engine = engine if engine != "auto" else params.get("engine", "auto")
-    precision = precision if precision != "auto" else params.get("precision", "auto")
-    threads = threads or params.get("threads", None)
-    path = weights.find(network, checkpoint)
-    settings = loop_parameters(params, weights.tuned_parameters(path))
-    return Loop(create(engine, network, path, threads, precision), settings)

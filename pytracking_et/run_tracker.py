@@ -27,16 +27,23 @@ def run_tracker(
     visdom_info: dict[str, object] | None = None,
 ) -> int:
     """pytracking's function of this name; returns the exit code (1 where a sequence failed)."""
-    from pytracking_et.evaluation.experiment import run_and_report
-    from pytracking_et.evaluation.selection import select_sequences, select_trackers
+    from pytracking_et.analysis.summary import result_tables
+    from pytracking_et.evaluation.experiment import (
+        run_and_report,
+        select_sequences,
+        select_trackers,
+    )
+    from pytracking_et.live.visdom_panels import Visdom
 
     wanted = None if sequence is None else str(sequence)
     return run_and_report(
         select_sequences(dataset_name, None, wanted),
         select_trackers(tracker_name, tracker_param, run_id),
+        result_tables,
         debug=debug,
         threads=threads,
         visdom_info=visdom_info,
+        display=Visdom,
     )
 
 

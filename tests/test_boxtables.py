@@ -8,8 +8,8 @@ import pytest
 from pytracking_et.analysis.boxfiles import read_boxes
 from pytracking_et.boxtables import read_flags, read_table, read_tables
 from pytracking_et.errors import DatasetError, ResultsError
-from pytracking_et.evaluation.datasets import annotations
-from pytracking_et.evaluation.results import load_boxes
+from pytracking_et.evaluation.datasets import ondisk as annotations
+from pytracking_et.results.files import load_boxes
 
 NAN = float("nan")
 TWO = [[1, 2, 3, 4], [5.25, 6, 7, 8]]

@@ -22,7 +22,7 @@ from pytracking_et.analysis.overlay import draw_boxes, read_frame
 from pytracking_et.analysis.report.strips import choose_frames
 from pytracking_et.boxes import iou
 from pytracking_et.evaluation import get_dataset
-from pytracking_et.evaluation.results import load_boxes
+from pytracking_et.results.files import load_boxes
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402

@@ -15,7 +15,7 @@ import numpy as np
 
 from pytracking_et.analysis import score
 from pytracking_et.evaluation import get_dataset
-from pytracking_et.evaluation.results import load_boxes
+from pytracking_et.results.files import load_boxes
 
 ROOT = Path(__file__).resolve().parents[2]
 COLUMNS = {

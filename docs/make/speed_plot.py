@@ -20,7 +20,7 @@ from pytracking_et.analysis import score
 from pytracking_et.benchmark import Measurement, Subject
 from pytracking_et.benchmark.report import plot
 from pytracking_et.evaluation import load_dataset
-from pytracking_et.evaluation.results import load_boxes
+from pytracking_et.results.files import load_boxes
 
 ROOT = Path(__file__).resolve().parents[2] / "evaluation_results"
 # Label in the benchmark: results.

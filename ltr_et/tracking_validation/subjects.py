@@ -20,10 +20,10 @@ from typing_extensions import override
 
 import pytracking_et.tracking
 from pytracking_et import network
-from pytracking_et.api import open_loop
 from pytracking_et.engines.catalogue import ENGINES, installed
 from pytracking_et.errors import ParameterError
 from pytracking_et.tracker import plugins
+from pytracking_et.tracker.opening import open_loop
 from pytracking_et.tracker.params import loop_parameters
 
 Box = NDArray[np.float64]

@@ -8,7 +8,6 @@ settings (JSON) and code revision. Only tensors, numbers and text, so that it lo
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import torch
 
 from pytracking_et.errors import CheckpointError, PytrackingETError
 from pytracking_et.files import atomic_path, reading
+from pytracking_et.machine import git_revision
 from pytracking_et.network.weights import fingerprint, load_tensors
 from pytracking_et.version import __version__
 
@@ -52,13 +52,7 @@ def load(path: Path) -> dict[str, Any]:
 
 def revision() -> str:
     """Git revision of the code, with '+' where the tree is changed; else the package version."""
-    folder = Path(__file__).resolve().parents[2]
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty=+", "--abbrev=12"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return f"pytracking-et {__version__}"
-    return done.stdout.strip()
+    return git_revision("+", 12) or f"pytracking-et {__version__}"
 
 
 def random_state() -> dict[str, Any]:

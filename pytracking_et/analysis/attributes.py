@@ -16,12 +16,12 @@ from matplotlib.figure import Figure
 
 from ..errors import DatasetError
 from ..files import read_json, reading
+from ..results.names import Matcher
 from .boxfiles import PathArgument
 from .comparison import Comparison, compare
 from .figures import draw_radar, save_figure
-from .names import Matcher
-from .output import output
 from .tables import Table
+from .writing import output
 
 
 def read_attributes(path: PathArgument, names: Iterable[str]) -> dict[str, list[str]]:

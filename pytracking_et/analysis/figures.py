@@ -14,13 +14,12 @@ from matplotlib.figure import Figure
 
 from ..errors import ParameterError
 from .boxfiles import Array, PathArgument
-from .writing import written
+from .writing import FORMATS, written
 
 # Told apart by readers with any colour vision, and by line style in black and white print:
 # Okabe & Ito's palette (jfly.uni-koeln.de/color, 2008), its yellow darkened for thin lines.
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8a000", "#56b4e9", "#e69f00", "#000000")
 _LINES = ("-", "--", "-.", ":")
-FORMATS = ("pdf", "svg", "png")
 
 # TrueType in PDF, since publishers refuse Type 3 fonts; a salt makes SVG files reproducible.
 _STYLE: Any = {"pdf.fonttype": 42, "svg.hashsalt": "pytracking-et", "font.size": 9.0}

@@ -15,10 +15,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ResultsError
+from ..results.names import Matcher
 from . import metrics
 from .boxfiles import Array, BoxSet
 from .metrics import Annotation
-from .names import Matcher
 from .rules import refuse_hidden
 
 THRESHOLDS: Array = np.arange(101) / 100

@@ -14,10 +14,10 @@ import numpy as np
 from ..errors import ResultsError
 from ..files import video_problem
 from ..names import native_path
+from ..settings import env_settings
 from .boxfiles import PathArgument
 from .comparison import describe, folder_of
 from .figures import get_plot_draw_styles
-from .output import setting
 from .overlay import bgr, draw_boxes, put_text, read_frame
 from .writing import written
 
@@ -44,7 +44,7 @@ def playback_results(
         ImageError: a frame cannot be read.
     """
     name = str(sequence.name)
-    target = Path(output or Path(setting("result_plot_path")) / "playback" / f"{name}.mp4")
+    target = Path(output or Path(env_settings().result_plot_path) / "playback" / f"{name}.mp4")
     dataset = str(getattr(sequence, "dataset", ""))
     boxes = [folder_of(one, dataset).boxes([name], subpixel)[name] for one in trackers]
     colors = [style["color"] for style in get_plot_draw_styles()][: len(boxes)]

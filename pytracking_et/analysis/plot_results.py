@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import ParameterError, ResultsError
 from ..files import read_json, reading
+from ..settings import env_settings
 from .attributes import plot_attributes_radar, print_results_per_attribute
 from .boxfiles import Array
 from .comparison import Comparison, annotate, compare, describe, folder_of, labels_of
@@ -39,8 +40,8 @@ from .eval_data import (
 )
 from .figures import draw_curves, get_plot_draw_styles, plot_options, save_figure
 from .longterm import score_longterm
-from .output import output, setting
 from .tables import Table
+from .writing import output
 
 __all__ = [
     "check_and_load_precomputed_results",
@@ -167,7 +168,7 @@ def plot_got_success(
     Args:
         trackers: whose reports lie at `<got_reports_path>/NAME_PARAM.json`; or paths of such.
     """
-    reports = Path(kwargs.pop("got_reports_path", "") or setting("got_reports_path"))
+    reports = Path(kwargs.pop("got_reports_path", "") or env_settings().got_reports_path)
     folder, formats, _ = output(report_name, kwargs)
     rows = []
     for tracker in trackers:

@@ -21,12 +21,20 @@ from numpy.typing import NDArray
 from ..boxtables import read_flags
 from ..errors import DatasetError, ResultsError
 from ..files import read_json, reading
+from ..results.files import FLOAT_SUFFIX, SCORE_SUFFIX, TIME_SUFFIX
+from ..results.manifest import (
+    MANIFEST_FILE,
+    engines_text,
+    older_settings,
+    older_settings_text,
+)
+from ..results.names import Matcher, other_dataset
 from .boxfiles import Array, BoxSet, PathArgument, read_boxes, read_numbers
-from .names import Matcher, other_dataset
 from .rules import refuse_hidden
 
 Missing = Literal["error", "skip"]
-_SUFFIXES = ("_object_presence_scores", "_time", "_float")
+# `_time` and the others, as parts of a stem.
+_SUFFIXES = tuple(Path(suffix).stem for suffix in (SCORE_SUFFIX, TIME_SUFFIX, FLOAT_SUFFIX))
 
 
 @dataclass(frozen=True)
@@ -140,8 +148,6 @@ class ResultFolder:
 
     def _warn_of_older(self, found: Mapping[str, Path | None]) -> None:
         """Warn where the sequences are of several settings: no figure over them is of a run."""
-        from ..evaluation.manifest import older_settings, older_settings_text
-
         stems = [path.stem for path in found.values() if path is not None]
         older = older_settings(self.content, stems)
         if older:
@@ -150,8 +156,6 @@ class ResultFolder:
 
     def engines(self, names: Iterable[str]) -> str:
         """Engine and precision of the sequences `names` by the manifest; see `engines_text`."""
-        from ..evaluation.manifest import engines_text
-
         stems = [path.stem for path in self.find(names).values() if path is not None]
         return engines_text(self.content, stems)
 
@@ -181,7 +185,7 @@ class ResultFolder:
 
 
 def _read_manifest(folder: Path) -> dict[str, Any] | None:
-    path = folder / "manifest.json"
+    path = folder / MANIFEST_FILE
     if not path.exists():
         return None
     with reading(path, ResultsError, "move it away to score the files as they are"):

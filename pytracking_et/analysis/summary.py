@@ -1,22 +1,77 @@
-"""The table people look at first: figures and speed of each tracker on one data set."""
+"""The tables people look at first: of a run, and of several trackers on one data set."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
+from ..errors import ResultsError
 from . import published
 from .boxfiles import Array, BoxSet
 from .comparison import Comparison, describe, engines_note, folder_of, labels_of
 from .figures import draw_speed
 from .got10k import score_got10k
 from .metrics import Annotation
-from .speed import speed_table
+from .readers import ResultFolder
+from .scoring import score
 from .tables import Table
 from .vot import score_from_start
+
+
+def fps_statistics(times: Mapping[str, ArrayLike]) -> dict[str, float]:
+    """Speed of one run, from `_time.txt` files (seconds per frame, decoding excluded).
+
+    The first frame of a sequence is the initialisation and is stated apart. The mean is tracked
+    frames over total time: the mean of 1 / time would let a few fast frames outweigh slow ones.
+
+    Args:
+        times: sequence -> (frames,) seconds.
+
+    Returns:
+        fps, median_fps, slow_fps (95th percentile of the frame time), init_ms; NaN where there
+        are no times.
+
+    Raises:
+        ResultsError: a time that is negative or not finite, with its sequence and row.
+    """
+    tracked: list[np.ndarray] = []
+    first: list[float] = []
+    for name, values in times.items():
+        seconds = np.asarray(values, dtype=np.float64).reshape(-1)
+        bad = np.flatnonzero(~np.isfinite(seconds) | (seconds < 0))
+        if bad.size:
+            raise ResultsError(
+                f"time of sequence {name!r}, row {bad[0] + 1}: {seconds[bad[0]]} is no duration"
+            )
+        first.extend(seconds[:1])
+        tracked.append(seconds[1:])
+    frames = np.concatenate(tracked) if tracked else np.zeros(0)
+    if not frames.size or frames.sum() <= 0:
+        nan = float("nan")
+        init = 1000 * float(np.median(first)) if first else nan
+        return {"fps": nan, "median_fps": nan, "slow_fps": nan, "init_ms": init}
+    with np.errstate(divide="ignore"):
+        median, slow = 1 / np.percentile(frames, [50, 95])
+    return {
+        "fps": frames.size / float(frames.sum()),
+        "median_fps": float(median),
+        "slow_fps": float(slow),
+        "init_ms": 1000 * float(np.median(first)),
+    }
+
+
+def speed_table(times: Mapping[str, Mapping[str, ArrayLike]]) -> pd.DataFrame:
+    """`fps_statistics` of several trackers: one row each."""
+    rows = {label: fps_statistics(one) for label, one in times.items()}
+    frame = pd.DataFrame.from_dict(rows, orient="index")
+    frame.index.name = "tracker"
+    return frame
+
 
 _SUBPIXEL = "; sub-pixel boxes"
 
@@ -139,3 +194,56 @@ def speed_figure(data: Comparison, speed: pd.DataFrame, anyway: bool = False) ->
     caveat = published.caveat(column, len(data.sequences))
     note = f"{caveat}published: {published.source()}; run: {data.note}"
     return draw_speed(table, runs, column, note)
+
+
+def result_tables(dataset: Iterable[Any], tracker: Any, finished: Iterable[str]) -> str:
+    """Tables of one tracker, one a data set.
+
+    Args:
+        dataset: sequences asked for.
+        tracker: whose results_dir is read.
+        finished: names of the sequences whose results are complete; others are left out.
+
+    Returns:
+        Text for the terminal. AUC and precision are of the sub-pixel boxes; the mean of the
+        integer boxes, as pytracking would read them, stands below, and engine and precision. Where
+        the benchmark hides its ground truth only frames and fps are shown.
+    """
+    names = set(finished)
+    groups: dict[str, list[Any]] = {}
+    for sequence in dataset:
+        if sequence.name in names:
+            groups.setdefault(sequence.dataset, []).append(sequence)
+    return "\n\n".join(_table(tag, group, tracker) for tag, group in groups.items())
+
+
+def _table(tag: str, sequences: list[Any], tracker: Any) -> str:
+    names = [sequence.name for sequence in sequences]
+    folder = ResultFolder.open(Path(tracker.results_dir))
+    times = folder.times(names)
+    table = pd.DataFrame(index=pd.Index(names, name="sequence"))
+    table["frames"] = [len(sequence.frames) for sequence in sequences]
+    table["fps"] = [fps_statistics({name: times[name]})["fps"] for name in names]
+    mean = {"frames": table["frames"].sum(), "fps": fps_statistics(times)["fps"]}
+    notes = []
+    if any(sequence.hidden_ground_truth for sequence in sequences):
+        notes.append("ground truth is hidden: pack the results for the benchmark's server")
+    else:
+        truth = {sequence.name: sequence.ground_truth_rect for sequence in sequences}
+        flags = {sequence.name: sequence.target_visible for sequence in sequences}
+        visible = {name: flag for name, flag in flags.items() if flag is not None} or None
+        fine = score(folder.boxes(names, subpixel=True), truth, tag, visible=visible)
+        whole = score(folder.boxes(names), truth, tag, visible=visible)
+        for place, column in enumerate(("auc", "precision", "norm_precision")):
+            table.insert(place, column, fine.per_sequence[column])
+            mean[column] = getattr(fine, column)
+        notes.append(f"integer boxes: AUC {whole.auc:.2f}, precision {whole.precision:.2f}")
+        notes += [note for note in (fine.note, whole.rows_note) if note]
+    table.loc["mean"] = pd.Series(mean)
+    table["frames"] = table["frames"].astype(int)
+    engine = folder.engines(names)
+    if engine:
+        notes.append(f"engine: {engine}")
+    title = f"{tracker.name}/{Path(tracker.results_dir).name} on {tag}"
+    body = table.to_string(float_format="{:.2f}".format, index_names=False)
+    return "\n".join([f"{title} (percent; fps of tracking, first frames apart)", body, *notes])

@@ -11,6 +11,7 @@ from typing import Any
 from ..engines import system
 from ..engines.inference.tracing import versions
 from ..files import atomic_open, atomic_path
+from ..machine import cores, cpu_flags, cpu_name
 from .measure import Measurement
 
 # What decides how fast a precision is here, by Linux's names.
@@ -42,9 +43,9 @@ def table(results: Sequence[Measurement]) -> str:
 def machine() -> dict[str, Any]:
     """What the figures were measured on."""
     return {
-        "cpu": system.cpu_name(),
-        "cpus": system.cpu_count(),
-        "instructions": sorted(system.cpu_flags() & INSTRUCTIONS),
+        "cpu": cpu_name(),
+        "cpus": cores(),
+        "instructions": sorted(cpu_flags() & INSTRUCTIONS),
         "system": platform.platform(),
         "python": platform.python_version(),
         "versions": versions(),
@@ -111,7 +112,7 @@ def plot(
     axes.margins(x=0.2, y=0.35)
     axes.set_xlabel("frames per second, whole loop (threads in brackets)")
     axes.set_ylabel("AUC (%)")
-    axes.set_title(title or f"{system.cpu_name()}, {system.cpu_count()} CPUs", fontsize=10)
+    axes.set_title(title or f"{cpu_name()}, {cores()} CPUs", fontsize=10)
     axes.grid(alpha=0.3)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=150)

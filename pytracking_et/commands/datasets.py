@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _list() -> int:
     from ..evaluation.datasets.spec import registry
-    from ..evaluation.environment import env_settings
+    from ..settings import env_settings
 
     settings = env_settings()
     width = max(map(len, registry())) + 2
@@ -84,7 +84,7 @@ def _check(args: argparse.Namespace) -> int:
 
 def _names_with_folder() -> list[str]:
     from ..evaluation.datasets.spec import registry
-    from ..evaluation.environment import env_settings
+    from ..settings import env_settings
 
     settings = env_settings()
     # Only a data set's own setting counts here: uav123_10fps may borrow uav_path, but a folder

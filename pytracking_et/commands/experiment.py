@@ -20,8 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the experiment; 1 where a sequence failed."""
-    from ..evaluation.experiment import load_experiment
-    from ..evaluation.selection import override
+    from ..evaluation.experiment import load_experiment, override
 
     trackers, dataset = load_experiment(args.experiment_module, args.experiment_name)
     trackers = override(

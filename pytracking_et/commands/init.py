@@ -28,36 +28,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the file, or say where it is."""
+    from .. import settings
     from ..errors import ParameterError
-    from ..evaluation import environment
 
     if args.file or args.here:
-        path = args.file or Path.cwd() / environment.FILE_NAME
+        path = args.file or Path.cwd() / settings.FILE_NAME
     else:
-        path = environment.settings_places()[-1]
+        path = settings.settings_places()[-1]
     values = dict(_split(item) for item in args.set)
-    if not environment.write_settings(path, values):
+    if not settings.write_settings(path, values):
         if values:
             raise ParameterError(
                 f"{path} exists and is never overwritten; write into it by hand: "
-                + ", ".join(
-                    f"{key} = {environment.toml_text(text)}" for key, text in values.items()
-                )
+                + ", ".join(f"{key} = {settings.toml_text(text)}" for key, text in values.items())
             )
         print(f"{path} exists and was not touched; edit it to change settings")
         return 0
     print(f"wrote {path}")
-    used = environment.settings_file()
+    used = settings.settings_file()
     if used is None or used.resolve() != path.resolve():
         print(f"note: it is not the file in use here, which is {used or 'none'}; "
-              f"set {environment.PREFIX}SETTINGS={path} to use it")  # fmt: skip
+              f"set {settings.PREFIX}SETTINGS={path} to use it")  # fmt: skip
     print("Name your data folders in it, then run: ettrack datasets check")
     return 0
 
 
 def _split(item: str) -> tuple[str, str]:
     from ..errors import ParameterError
-    from ..evaluation.environment import resolve
+    from ..settings import resolve
 
     name, equals, text = item.partition("=")
     if not equals or not text:

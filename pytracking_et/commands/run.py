@@ -103,7 +103,7 @@ def _add_switch(parser: argparse.ArgumentParser, name: str, default: bool, help:
 
 def run(args: argparse.Namespace) -> int:
     """Track, write results, print the table; 1 where a sequence failed."""
-    from ..evaluation.selection import select_sequences, select_trackers
+    from ..evaluation.experiment import select_sequences, select_trackers
 
     trackers = select_trackers(
         args.tracker_name,
@@ -121,12 +121,15 @@ def run(args: argparse.Namespace) -> int:
 
 def track_and_report(args: argparse.Namespace, dataset: Any, trackers: Any) -> int:
     """Run trackers on sequences as the arguments say, Visdom included; 1 where one failed."""
+    from ..analysis.summary import result_tables
     from ..evaluation.experiment import run_and_report
+    from ..live.visdom_panels import Visdom
 
     with visdom_server(args):
         return run_and_report(
             dataset,
             trackers,
+            result_tables,
             debug=debug_level(args),
             threads=args.threads,
             visdom_info=visdom_info(args),
@@ -134,6 +137,7 @@ def track_and_report(args: argparse.Namespace, dataset: Any, trackers: Any) -> i
             cluster=args.cluster,
             time_limit=args.time_limit,
             by_content=args.by_content,
+            display=Visdom,
         )
 
 

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from ..errors import EngineError
 from ..files import atomic_open
+from ..machine import cores, cpu_name, package_version
 from . import cache, system
 from .base import Runtime, TargetEngine
 from .catalogue import ENGINES, PRECISIONS, check_names, installed
@@ -129,9 +130,9 @@ def signature(tried: list[tuple[str, str]], threads: int | None) -> dict[str, An
     packages = sorted({ENGINES[name].package for name, _ in tried})
     return {
         "candidates": [list(pair) for pair in tried],
-        "versions": {name: system.package_version(name) for name in packages},
-        "cpu": system.cpu_name(),
-        "cpus": system.cpu_count(),
+        "versions": {name: package_version(name) for name in packages},
+        "cpu": cpu_name(),
+        "cpus": cores(),
         "threads": threads,
         "cuda": os.environ.get("CUDA_VISIBLE_DEVICES"),
         "exporter": importlib.util.find_spec("onnx") is not None,

@@ -1,17 +1,15 @@
-"""The CPU that engines are chosen for, and the memory that they leave behind."""
+"""What the CPU is good for, and the memory that engines leave behind."""
 
 from __future__ import annotations
 
 import ctypes
-import importlib.metadata
 import locale
 import os
-import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
-from pathlib import Path
+
+from ..machine import cpu_flags
 
 # Instruction sets (Linux's names) without which a precision is slower than float32.
 INSTRUCTIONS = {
@@ -22,28 +20,6 @@ INSTRUCTIONS = {
 _BUSY = 0.5
 
 
-@lru_cache(maxsize=1)
-def cpu_name() -> str:
-    """Model name of the CPU, as the system tells it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text("utf-8", "replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-@lru_cache(maxsize=1)
-def cpu_flags() -> frozenset[str]:
-    """Instruction sets by Linux's names (avx2, avx512_vnni, amx_bf16); empty elsewhere."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text("utf-8", "replace").splitlines():
-            if line.startswith(("flags", "Features")):
-                return frozenset(line.partition(":")[2].split())
-    return frozenset()
-
-
 def computes_in(precision: str) -> bool:
     """Whether the CPU has instructions for a precision; only Linux tells."""
     return precision not in INSTRUCTIONS or bool(cpu_flags() & INSTRUCTIONS[precision])
@@ -52,26 +28,6 @@ def computes_in(precision: str) -> bool:
 def is_busy() -> bool:
     """Whether other programs keep the CPUs busy; False where the system does not tell."""
     return hasattr(os, "getloadavg") and os.getloadavg()[0] > _BUSY * (os.cpu_count() or 1)
-
-
-def cpu_count() -> int:
-    """CPUs that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def package_version(module: str) -> str:
-    """Version of an installed package by the name it is imported under, without importing it.
-
-    Builds for a GPU have another distribution name: onnxruntime-gpu, onnxruntime-directml.
-    """
-    try:
-        return importlib.metadata.version(module)
-    except importlib.metadata.PackageNotFoundError:
-        names = importlib.metadata.packages_distributions().get(module, [])
-        found = sorted({f"{name} {importlib.metadata.version(name)}" for name in names})
-        return ", ".join(found) or "unknown"
 
 
 @contextmanager

@@ -9,8 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..settings import env_settings
     from .datasets import get_dataset, get_dataset_attributes, load_dataset
-    from .environment import env_settings
     from .runner import run_dataset
     from .sequence import Sequence, SequenceList
     from .tracker import Tracker, trackerlist
@@ -31,7 +31,7 @@ _LAZY = {
     "Sequence": ".sequence",
     "SequenceList": ".sequence",
     "Tracker": ".tracker",
-    "env_settings": ".environment",
+    "env_settings": "..settings",
     "get_dataset": ".datasets",
     "get_dataset_attributes": ".datasets",
     "load_dataset": ".datasets",

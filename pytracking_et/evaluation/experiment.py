@@ -1,4 +1,4 @@
-"""Experiments, pytracking's way of naming several trackers and data sets in one function.
+"""From words to trackers and sequences, of a command line or an experiment, and their run.
 
 An experiment is a function without arguments that returns `(trackers, dataset)`, in a module of
 `pytracking_et.experiments`, in any importable module, or in a file.
@@ -11,18 +11,21 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..errors import ParameterError, PytrackingETError
+from ..errors import DatasetError, ParameterError, PytrackingETError
 from ..names import printable
+from ..tracker import plugins
+from .datasets import get_dataset
 from .runner import run_dataset
-from .sequence import SequenceList
-from .table import result_tables
-from .tracker import Tracker
+from .sequence import Listing, Sequence, SequenceList, cached_listing
+from .tracker import Display, Tracker, trackerlist
 
 PACKAGE = "pytracking_et.experiments"
+Tables = Callable[[Iterable[Any], Any, Iterable[str]], str]
 
 
 def load_experiment(module_name: str, name: str) -> tuple[list[Tracker], SequenceList]:
@@ -63,6 +66,7 @@ def _print(text: str) -> None:
 def run_and_report(
     dataset: Iterable[Any],
     trackers: list[Tracker],
+    tables: Tables,
     *,
     debug: int = 0,
     threads: int = 0,
@@ -71,9 +75,14 @@ def run_and_report(
     cluster: str | None = None,
     time_limit: float | None = None,
     by_content: bool = False,
+    display: Display | None = None,
     show: Callable[[str], None] = _print,
 ) -> int:
     """Run, then print the table of each tracker and the summary.
+
+    Args:
+        tables: of one tracker's finished sequences: `analysis.result_tables`.
+        others: as of `run_dataset`.
 
     Returns:
         0, or 1 where a sequence failed.
@@ -89,19 +98,20 @@ def run_and_report(
         cluster=cluster,
         time_limit=time_limit,
         by_content=by_content,
+        display=display,
     )
     for tracker in trackers:
         finished = report.finished(tracker)
         if finished:
-            show(_tables(dataset, tracker, finished))
+            show(_tables(tables, dataset, tracker, finished))
             show(f"results: {tracker.results_dir}\n")
     show(report.summary())
     return 1 if report.failed else 0
 
 
-def _tables(dataset: SequenceList, tracker: Tracker, finished: list[str]) -> str:
+def _tables(tables: Tables, dataset: SequenceList, tracker: Tracker, finished: list[str]) -> str:
     try:
-        return result_tables(dataset, tracker, finished)
+        return tables(dataset, tracker, finished)
     except PytrackingETError as error:
         # Results are written; that they cannot be scored must not hide how the run went.
         return f"{tracker.name}/{Path(tracker.results_dir).name}: no scores: {error}"
@@ -141,4 +151,75 @@ def _experiments(module: ModuleType) -> list[str]:
         name
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if function.__module__ == module.__name__ and not name.startswith("_")
+    ]
+
+
+def select_trackers(
+    name: str, parameter: str, run_id: int | None = None, runs: int | None = None, **keywords: Any
+) -> list[Tracker]:
+    """Trackers of a run: one, or `runs` of them with run ids 0..runs-1.
+
+    Raises:
+        ParameterError: unknown tracker or parameter file, or both run_id and runs.
+    """
+    if runs is not None:
+        if run_id is not None or runs < 1:
+            raise ParameterError(
+                f"--runs {runs} makes run ids 0..N-1: give a positive number and no --runid"
+            )
+        return trackerlist(name, parameter, range(runs), **keywords)
+    plugins.tracker_class(name)
+    return trackerlist(name, parameter, run_id, **keywords)
+
+
+def select_sequences(
+    dataset: str, root: str | None = None, sequence: str | None = None
+) -> SequenceList:
+    """A data set, or one sequence of it by number or name (tried as a number first).
+
+    Sequences with missing files stay in, and are reported by the run, as long as there is one
+    that is whole.
+
+    Raises:
+        DatasetError: unknown data set or sequence, or files missing of every sequence asked for.
+    """
+    chosen = get_dataset(dataset, root=root)
+    if sequence is not None:
+        try:
+            chosen = chosen[[int(sequence)]]
+        except ValueError:
+            chosen = chosen[[sequence]]
+    if not chosen:
+        raise DatasetError(f"data set {dataset!r} has no sequences")
+    look = cached_listing()
+    if not any(_is_whole(each, look) for each in chosen):
+        chosen.require()
+    return chosen
+
+
+def _is_whole(sequence: Sequence, look: Listing) -> bool:
+    try:
+        return not sequence.missing_files(look)
+    except DatasetError:  # a folder that cannot be read; `require` or the run says so
+        return False
+
+
+def override(
+    trackers: Iterable[Tracker],
+    checkpoint: str | None = None,
+    engine: str | None = None,
+    results_path: str | None = None,
+    precision: str | None = None,
+) -> list[Tracker]:
+    """The same trackers with what is given replaced."""
+    given = {"checkpoint": checkpoint, "engine": engine, "precision": precision}
+    asked: dict[str, Any] = {key: value for key, value in given.items() if value}
+    return [
+        Tracker.of(
+            replace(each.spec, **asked),
+            each.run_id,
+            display_name=each.display_name,
+            results_path=results_path or each.results_path,
+        )
+        for each in trackers
     ]

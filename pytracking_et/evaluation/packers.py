@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from ..errors import DatasetError, ResultsError
 from ..files import atomic_path
-from . import results
+from ..results import files as results
+from ..results.manifest import MANIFEST_FILE, older_settings, older_settings_text, read_manifest
+from ..settings import env_settings
 from .datasets import get_dataset
-from .environment import env_settings
-from .manifest import MANIFEST_FILE, older_settings, older_settings_text, read_manifest
 from .tracker import Tracker, trackerlist
 
 Folder = str | PathLike[str] | None

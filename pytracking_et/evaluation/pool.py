@@ -26,8 +26,7 @@ from types import ModuleType
 
 from ..errors import ResultsError
 from ..files import scratch_folder
-from . import worker
-from .units import Outcome, Unit, thread_variables, threads_per_worker
+from .units import Outcome, Unit, serve, thread_variables, threads_per_worker
 
 # WaitForMultipleObjects takes 64 handles, some of which multiprocessing needs itself.
 WINDOWS_LIMIT = 61
@@ -168,7 +167,7 @@ class _Run:
         if self.devices:
             variables["CUDA_VISIBLE_DEVICES"] = self.devices[index % len(self.devices)]
         process = context.Process(
-            target=worker.main,
+            target=serve,
             args=(theirs, self.threads, str(crash_file)),
             name=f"tracker-{index}",
             daemon=True,

@@ -14,12 +14,12 @@ from typing import Any
 
 from ..errors import DatasetError, ResultsError
 from ..files import sha256
+from ..machine import describe_machine
 from ..names import clash, is_case_blind
+from ..results import files as results
+from ..results.lock import run_lock
+from ..results.manifest import Manifest, describe_parameters, fingerprint
 from ..tracker import plugins
-from . import results
-from .lock import run_lock
-from .machine import describe_machine
-from .manifest import Manifest, describe_parameters, fingerprint
 from .pictures import Pictures
 from .sequence import cached_listing
 from .tracker import Tracker
@@ -207,17 +207,13 @@ class RunFolder:
             self._fail(f"{sequence.name} ({tracker.name}/{tracker.parameter_name})", str(error), "")
             return None
         return Unit(
-            tracker.name,
-            tracker.parameter_name,
+            tracker.spec,
             tracker.run_id,
-            tracker.checkpoint,
-            tracker.engine,
             sequence.dataset,
             sequence.name,
             frames,
             tuple(float(value) for value in box),
             debug,
-            tracker.precision,
         )
 
     def _has_missing_files(self, sequence: Any, unit: Unit) -> bool:

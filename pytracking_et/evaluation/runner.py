@@ -8,19 +8,89 @@ goes on from there.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
-from typing import Any
+from typing import Any, TextIO
+
+from tqdm import tqdm
 
 from ..errors import ParameterError, ResultsError
+from ..names import printable
 from .pictures import Pictures
-from .progress import Progress
 from .run_folder import Report, RunFolder
-from .tracker import Tracker
+from .tracker import Display, Tracker
 from .units import Outcome, Unit, run_unit, threads_per_worker
+
+_FORMAT = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {rate_noinv_fmt}, {remaining} left"
+
+
+class Progress:
+    """Counts frames over all units of a run.
+
+    Args:
+        units: what is to be run.
+        bar: a bar; default: where `stream` is a terminal. Otherwise one line a finished sequence.
+        stream: default stderr, so that a table on stdout can be piped; under pythonw there is
+            none, and nothing is shown.
+    """
+
+    def __init__(self, units: list[Unit], bar: bool | None = None, stream: TextIO | None = None):
+        self.units = units
+        self.stream = stream or sys.stderr
+        self.finished = 0
+        self._frames = [0] * len(units)
+        self._bar = None
+        if self.stream is not None and (self.stream.isatty() if bar is None else bar):
+            self._bar = tqdm(
+                total=sum(len(unit.frames) for unit in units),
+                unit=" frames",
+                desc=f"0/{len(units)}",
+                file=self.stream,
+                bar_format=_FORMAT,
+                dynamic_ncols=True,
+                smoothing=0.1,
+            )
+
+    def frames(self, index: int, frames: int) -> None:
+        """`frames` of unit `index` are done (fewer than before where it starts again)."""
+        self._frames[index] = frames
+        if self._bar is not None:
+            # update() also keeps tqdm's rate; it takes negative steps too.
+            self._bar.update(sum(self._frames) - self._bar.n)
+
+    def outcome(self, index: int, outcome: Outcome) -> None:
+        """Unit `index` has ended."""
+        unit = self.units[index]
+        self.finished += 1
+        self.frames(index, len(unit.frames))
+        count = f"{self.finished}/{len(self.units)}"
+        if outcome.result is None:
+            self.note(f"{unit}: FAILED: {outcome.message}")
+        if self._bar is not None:
+            self._bar.set_description_str(count)
+        elif outcome.result is not None:
+            seconds = sum(outcome.result.times)
+            fps = f"{len(unit.frames) / seconds:.1f} fps" if seconds > 0 else "no time measured"
+            self.note(f"[{count}] {unit}: {len(unit.frames)} frames, {fps}")
+
+    def note(self, text: str) -> None:
+        """A line of text, above the bar if there is one; a terminal's encoding may lack letters."""
+        if self.stream is None:
+            return
+        text = printable(text, self.stream)
+        if self._bar is not None:
+            self._bar.write(text, file=self.stream)
+        else:
+            print(text, file=self.stream, flush=True)
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        if self._bar is not None:
+            self._bar.close()
 
 
 def run_dataset(
@@ -35,13 +105,14 @@ def run_dataset(
     bar: bool | None = None,
     time_limit: float | None = None,
     by_content: bool = False,
+    display: Display | None = None,
 ) -> Report:
     """Run every tracker on every sequence and write the results (pytracking's signature).
 
     Args:
         dataset: sequences.
         trackers: trackers.
-        debug: level; Visdom is shown where > 0, only with threads = 0.
+        debug: level; `display` is opened where > 0, only with threads = 0.
         threads: worker processes; 0 tracks in this process, sequence after sequence.
         visdom_info: `use_visdom`, `server`, `port`.
         resume: keep sequences that are finished with the same tracker, parameters and weights.
@@ -51,6 +122,7 @@ def run_dataset(
             threads > 0, as only a process of its own can be ended.
         by_content: whether finished results are of the same pictures is told by the contents of
             the frames, not by their sizes and times.
+        display: what shows the run, e.g. `Visdom` of `pytracking_et.live.visdom_panels`.
 
     Returns:
         What was done, kept and failed. A failed sequence does not stop the run.
@@ -69,6 +141,8 @@ def run_dataset(
     share = _processor_threads(threads, cluster)
     with ExitStack() as stack:
         opened = [RunFolder(each, report, share, resume) for each in trackers]
+        for folder in opened:
+            folder.tracker.display = display
         pictures = {each.name: Pictures(each.frames, by_content) for each in sequences}
         for folder in opened:
             folder.refuse_clashes(pictures)

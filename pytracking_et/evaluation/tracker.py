@@ -20,10 +20,14 @@ from typing import Any
 from ..boxes import unusable
 from ..errors import ParameterError, ResultsError
 from ..names import check_name
+from ..settings import env_settings
+from ..spec import TrackerSpec
 from ..tracker import plugins
-from .environment import env_settings
 
 Output = dict[str, list[Any]]
+# Opens what shows a run: pytracking's Visdom, as ours in `live.visdom_panels`, called with the
+# level, {"handler", "win_id"} for keys, and `visdom_info`.
+Display = Callable[[int, Mapping[str, Any], Mapping[str, Any]], Any]
 
 
 PAUSE_HELP = "In the panel Tracking: space pauses and goes on, the right arrow steps one frame."
@@ -70,6 +74,9 @@ class Tracker:
         threads: processor threads for a parameter file that does not set them; None: no limit.
         results_path: folder of all results; of the settings where None.
 
+    Attributes:
+        display: opens what shows a run with debug > 0; None shows nothing.
+
     Neither tracker nor parameter file need exist for analysing results that are there already;
     running asks for both (ParameterError lists what there is).
     """
@@ -104,7 +111,21 @@ class Tracker:
         self.results_dir = str(base / name / folder)
         self.segmentation_dir = str(Path(settings.segmentation_path) / name / folder)
         self.visdom: Any = None
+        self.display: Display | None = None
         self._pause = Pause()
+
+    @classmethod
+    def of(cls, spec: TrackerSpec, run_id: int | None = None, **keywords: Any) -> Tracker:
+        """The tracker of a spec; `keywords`: display_name, results_path."""
+        asked = {key: getattr(spec, key) for key in ("checkpoint", "engine", "precision")}
+        made = {**asked, "threads": spec.threads, **keywords}
+        return cls(spec.tracker, spec.parameter, run_id, **made)
+
+    @property
+    def spec(self) -> TrackerSpec:
+        """What is asked of the tracker, without run id and folders."""
+        asked = (self.checkpoint, self.engine, self.precision, self.threads)
+        return TrackerSpec(self.name, self.parameter_name, *asked)
 
     def __repr__(self) -> str:
         run = "" if self.run_id is None else f", run_id={self.run_id}"
@@ -117,12 +138,7 @@ class Tracker:
 
     def get_parameters(self) -> Any:
         """A fresh parameter bag, with what was given here set on it."""
-        params = plugins.parameters(self.name, self.parameter_name)
-        for key in ("checkpoint", "engine", "precision"):
-            if getattr(self, key) is not None:
-                setattr(params, key, getattr(self, key))
-        if self.threads is not None and getattr(params, "threads", None) is None:
-            params.threads = self.threads
+        params = self.spec.parameters()
         params.tracker_name = self.name
         params.param_name = self.parameter_name
         params.run_id = self.run_id
@@ -167,7 +183,7 @@ class Tracker:
 
         Args:
             seq: a Sequence with one target.
-            visualization: shown in Visdom; default: whether debug > 0.
+            visualization: shown on `display`; default: whether debug > 0.
             debug: level; default that of the parameter file, else 0.
             visdom_info: `use_visdom`, `server`, `port`.
             multiobj_mode: accepted for pytracking's signature; single targets need none.
@@ -194,8 +210,23 @@ class Tracker:
         params.debug = level
         params.visualization = bool(level) if visualization is None else visualization
         if params.visualization and self.visdom is None:
-            self.visdom = _open_visdom(level, visdom_info or {}, self._pause)
+            self.visdom = self._open_display(level, visdom_info or {})
         return self._track(self.create_tracker(params), seq, params.visualization, progress)
+
+    def _open_display(self, level: int, visdom_info: Mapping[str, Any]) -> Any:
+        if not level or not visdom_info.get("use_visdom", True):
+            return None
+        if self.display is None:
+            warnings.warn(
+                f"debug is {level}, but nothing shows it: pass display=Visdom of "
+                "pytracking_et.live.visdom_panels",
+                stacklevel=3,
+            )
+            return None
+        keys = {"handler": self._pause.on_event, "win_id": "Tracking"}
+        display = self.display(level, keys, visdom_info)
+        display.register(PAUSE_HELP, "text", 1, "Help")
+        return display
 
     def _track(
         self,
@@ -297,14 +328,3 @@ def _with_scores(output: Output) -> Output:
     if any(score is None for score in scores) or len(scores) < 2:
         output["object_presence_score"] = []
     return output
-
-
-def _open_visdom(debug: int, visdom_info: Mapping[str, Any], pause: Pause) -> Any:
-    if not debug or not visdom_info.get("use_visdom", True):
-        return None
-    # Shown only on request, and by the room above this one: hence not at the top.
-    from ..live.visdom_panels import Visdom
-
-    visdom = Visdom(debug, {"handler": pause.on_event, "win_id": "Tracking"}, visdom_info)
-    visdom.register(PAUSE_HELP, "text", 1, "Help")
-    return visdom

@@ -6,17 +6,22 @@ travels between processes; the other side looks the names up again.
 
 from __future__ import annotations
 
+import faulthandler
 import os
+import signal
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from multiprocessing import connection, parent_process
+from multiprocessing.connection import Connection
 from typing import Any, Literal
 
-from .machine import cores
-from .results import Result
+from ..machine import cores
+from ..results.files import Result
+from ..spec import TrackerSpec
 
 # Some exceptions carry the tensors or the text they are about.
 LONGEST_LINE = 500
@@ -27,21 +32,17 @@ LONGEST_TRACEBACK = 20_000
 class Unit:
     """One tracker on one sequence. `frames` are image paths, `init_box` is x, y, w, h."""
 
-    tracker: str
-    parameter: str
+    spec: TrackerSpec
     run_id: int | None
-    checkpoint: str | None
-    engine: str | None
     dataset: str
     sequence: str
     frames: tuple[str, ...]
     init_box: tuple[float, ...]
     debug: int = 0
-    precision: str | None = None
 
     def __str__(self) -> str:
         run = "" if self.run_id is None else f"_{self.run_id:03d}"
-        return f"{self.sequence} ({self.tracker}/{self.parameter}{run})"
+        return f"{self.sequence} ({self.spec}{run})"
 
 
 @dataclass(frozen=True)
@@ -83,15 +84,7 @@ def run_unit(
     shown = {"use_visdom": False} if visdom_info is None else visdom_info
     try:
         if tracker is None:
-            tracker = Tracker(
-                unit.tracker,
-                unit.parameter,
-                unit.run_id,
-                checkpoint=unit.checkpoint,
-                engine=unit.engine,
-                precision=unit.precision,
-                threads=threads,
-            )
+            tracker = Tracker.of(replace(unit.spec, threads=threads), unit.run_id)
         sequence = Sequence(unit.sequence, list(unit.frames), unit.dataset, [list(unit.init_box)])
         with _turn:
             output = tracker.run_sequence(
@@ -154,3 +147,59 @@ def limit_threads(threads: int) -> None:
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_num_threads(threads)
+
+
+_PROGRESS_SECONDS = 0.2
+
+
+def serve(pipe: Connection, threads: int, crash_file: str) -> None:
+    """The life of a worker process: take units from the pipe, track, send the outcomes back.
+
+    Ends when the parent sends None or is gone. Messages to the parent: ("ready", None) once,
+    ("progress", frames done) at most some times a second, and ("outcome", Outcome).
+    """
+    # Ctrl-C and a hang-up reach every process of the terminal; the parent alone decides what they
+    # mean. SIGTERM is how it ends this one.
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    # A segmentation fault has no Python traceback; this file is where its stack goes instead.
+    with open(crash_file, "w", encoding="utf-8") as crash:  # noqa: PTH123
+        faulthandler.enable(crash)
+        if hasattr(signal, "SIGUSR1"):
+            faulthandler.register(signal.SIGUSR1, crash)  # asked for where it hangs
+        if hasattr(os, "register_at_fork"):
+            # A process that the tracker forks must not hold our end open when we are gone.
+            os.register_at_fork(after_in_child=pipe.close)
+        limit_threads(threads)
+        try:
+            pipe.send(("ready", None))
+            while (unit := pipe.recv()) is not None:
+                _serve(pipe, unit, threads)
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            return  # the parent is gone; as in _end_with_parent
+
+
+def _serve(pipe: Connection, unit: Unit, threads: int) -> None:
+    last = 0.0
+
+    def progress(frames: int) -> None:
+        nonlocal last
+        now = time.perf_counter()
+        if frames == 1:
+            # By its first frame the tracker has loaded its libraries, which may have reset this.
+            limit_threads(threads)
+        if now - last >= _PROGRESS_SECONDS:
+            last = now
+            pipe.send(("progress", frames))
+
+    pipe.send(("outcome", run_unit(unit, progress, threads)))
+
+
+def _end_with_parent() -> None:
+    """Leave at once when the parent dies: nobody is there to take the result."""
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)

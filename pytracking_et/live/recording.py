@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import ResultsError
-from ..evaluation.results import Result, result_paths, save, unwritable
 from ..files import atomic_open
+from ..results.files import Result, result_paths, save, unwritable
 from .draw import Mark
 
 HEADER = "frame,id,x,y,w,h,score\n"

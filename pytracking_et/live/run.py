@@ -253,7 +253,7 @@ def _recording(options: LiveOptions, source: CaptureSource | ImageSource) -> Rec
     if options.results:
         root = Path(options.results)
     else:
-        from ..evaluation.environment import env_settings
+        from ..settings import env_settings
 
         root = Path(env_settings().results_path)
     name = options.parameter or parameter_for(options.checkpoint)

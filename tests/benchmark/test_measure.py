@@ -73,7 +73,8 @@ def test_bf16_is_measured_where_the_cpu_has_it(flags, precisions, wanted, weight
     from pytracking_et.benchmark import report
     from pytracking_et.engines import system
 
-    monkeypatch.setattr(system, "cpu_flags", lambda: frozenset(flags))
+    for place in (system, report):
+        monkeypatch.setattr(place, "cpu_flags", lambda: frozenset(flags))
     # The package has a function of the module's name.
     module = sys.modules["pytracking_et.benchmark.subjects"]
     monkeypatch.setattr(module, "installed", lambda name: True)

@@ -7,8 +7,9 @@ import zipfile
 import pytest
 
 from pytracking_et.commands import main
-from pytracking_et.evaluation import Tracker, packers, results
-from pytracking_et.evaluation.results import Result
+from pytracking_et.evaluation import Tracker, packers
+from pytracking_et.results import files as results
+from pytracking_et.results.files import Result
 
 
 @pytest.mark.filterwarnings("ignore:numbers of frames")

@@ -50,7 +50,7 @@ def fakes(exported_here, monkeypatch):
 
     monkeypatch.setattr(select, "open_runtime", open_runtime)
     monkeypatch.setattr(select, "installed", lambda name: True)
-    monkeypatch.setattr(select.system, "package_version", lambda name: "1.0")
+    monkeypatch.setattr(select, "package_version", lambda name: "1.0")
     monkeypatch.setattr(select.system, "is_busy", lambda: False)
     monkeypatch.setattr(select, "steady", lambda times: True)
     return opened
@@ -148,7 +148,7 @@ def test_without_exporter_torch_runs(weight_file, monkeypatch, capsys):
 
     monkeypatch.setattr(select, "cached_graphs", cached_graphs)
     monkeypatch.setattr(select, "installed", lambda name: True)
-    monkeypatch.setattr(select.system, "package_version", lambda name: "1.0")
+    monkeypatch.setattr(select, "package_version", lambda name: "1.0")
     assert pick(weight_file) == "torch f32"
     assert capsys.readouterr().err.count("torch is used") == 1
 
@@ -165,7 +165,7 @@ def test_what_was_asked_for_is_not_replaced_by_torch(engine, precision, weight_f
 
     monkeypatch.setattr(select, "cached_graphs", cached_graphs)
     monkeypatch.setattr(select, "installed", lambda name: True)
-    monkeypatch.setattr(select.system, "package_version", lambda name: "1.0")
+    monkeypatch.setattr(select, "package_version", lambda name: "1.0")
     with pytest.raises(EngineError, match="needs the package onnx"):
         create(engine, NETWORK, weight_file, threads=1, precision=precision)
 

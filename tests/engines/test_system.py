@@ -1,41 +1,13 @@
-"""What is told of the machine and of installed packages."""
+"""What C libraries and the memory are told."""
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import shutil
 import subprocess
 import sys
 
 import pytest
-
-from pytracking_et.engines import system
-
-
-@pytest.mark.parametrize(
-    ("installed", "expected"),
-    [
-        ({"onnxruntime": "1.30.0"}, "1.30.0"),
-        ({"onnxruntime-gpu": "1.29.1"}, "onnxruntime-gpu 1.29.1"),
-        ({}, "unknown"),
-    ],
-)
-def test_version_under_any_distribution_name(installed, expected, monkeypatch):
-    def version(name):
-        if name not in installed:
-            raise importlib.metadata.PackageNotFoundError(name)
-        return installed[name]
-
-    monkeypatch.setattr(importlib.metadata, "version", version)
-    found = {"onnxruntime": list(installed)} if installed else {}
-    monkeypatch.setattr(importlib.metadata, "packages_distributions", lambda: found)
-    assert system.package_version("onnxruntime") == expected
-
-
-def test_this_machine():
-    assert system.cpu_count() >= 1 and system.cpu_name()
-
 
 COMMA = """
 import ctypes, locale, sys

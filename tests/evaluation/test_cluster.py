@@ -14,6 +14,7 @@ from pytracking_et.errors import DependencyError, ResultsError
 from pytracking_et.evaluation import Tracker, cluster
 from pytracking_et.evaluation.runner import run_dataset
 from pytracking_et.evaluation.units import Unit
+from pytracking_et.spec import TrackerSpec
 
 from .fakes import files_of, make_list
 
@@ -92,13 +93,13 @@ def test_missing_package_names_the_extra(monkeypatch):
 
 
 def test_keys_are_of_one_run_alone():
-    unit = Unit("t", "p", None, None, None, "otb", "a", ("1.jpg",), (1.0, 2.0, 3.0, 4.0))
+    unit = Unit(TrackerSpec("t", "p"), None, "otb", "a", ("1.jpg",), (1.0, 2.0, 3.0, 4.0))
     first, second = cluster._keys([unit, unit]), cluster._keys([unit, unit])
     assert len({*first, *second}) == 4
 
 
 def test_a_worker_that_joins_later_is_asked_too():
-    unit = Unit("t", "p", None, None, None, "otb", "a", ("1.jpg",), (1.0, 2.0, 3.0, 4.0))
+    unit = Unit(TrackerSpec("t", "p"), None, "otb", "a", ("1.jpg",), (1.0, 2.0, 3.0, 4.0))
     with pytest.raises(ResultsError, match=r"a worker has version .*, the run 9\.9; install"):
         cluster.run_remote(unit, "9.9")
 
@@ -108,7 +109,7 @@ def test_two_runs_at_once_get_their_own_boxes(local_cluster, tmp_path):
     """Both units have the same text and another first box."""
     sequences = make_list(tmp_path, ("a", 30, 20.0))
     unit = Unit(
-        "fake", "slow", None, None, None, "otb", "a", tuple(sequences[0].frames), (1, 2, 3, 4)
+        TrackerSpec("fake", "slow"), None, "otb", "a", tuple(sequences[0].frames), (1, 2, 3, 4)
     )
     both = [replace(unit, init_box=(x, 20.0, 10.0, 10.0)) for x in (10.0, 15.0)]
     assert str(both[0]) == str(both[1])

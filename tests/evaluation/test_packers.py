@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from pytracking_et.errors import DatasetError, ResultsError
-from pytracking_et.evaluation import Tracker, packers, results
-from pytracking_et.evaluation.manifest import Manifest
-from pytracking_et.evaluation.results import Result
+from pytracking_et.evaluation import Tracker, packers
+from pytracking_et.results import files as results
+from pytracking_et.results.files import Result
+from pytracking_et.results.manifest import Manifest
 
 NAMES = [f"GOT-10k_Test_{number:06d}" for number in range(1, 181)]
 BOXES = [[10.0, 20.0, 30.0, 40.0], [10.123456, -0.5, 30.25, 40.0]]

@@ -11,6 +11,7 @@ import pytest
 from pytracking_et.errors import ResultsError
 from pytracking_et.evaluation import pool, units
 from pytracking_et.evaluation.units import Unit, run_unit
+from pytracking_et.spec import TrackerSpec
 
 from .fakes import make_sequence
 
@@ -19,7 +20,7 @@ def make_unit(folder, name="alpha", frames=5, width=20.0, parameter="plain") -> 
     sequence = make_sequence(folder, name, frames, width)
     frame_paths = tuple(sequence.frames)
     box = (4.0, 3.0, width, 10.0)
-    return Unit("fake", parameter, None, None, None, "otb", name, frame_paths, box)
+    return Unit(TrackerSpec("fake", parameter), None, "otb", name, frame_paths, box)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,7 @@ def test_unit_that_kills_twice_is_given_up(fakelab, tmp_path, width, cause, trac
 
 
 def test_workers_that_never_start_end_the_run(fakelab, tmp_path, monkeypatch):
-    monkeypatch.setattr(pool.worker, "main", os._exit)  # called with a pipe: TypeError, exit code 1
+    monkeypatch.setattr(pool, "serve", os._exit)  # called with a pipe: TypeError, exit code 1
     with pytest.raises(ResultsError, match="end while starting"):
         list(pool.run_in_processes([make_unit(tmp_path)], 1))
 

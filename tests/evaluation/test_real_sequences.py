@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from pytracking_et import ETTracker
-from pytracking_et.evaluation import Tracker, get_dataset, results, run_dataset
+from pytracking_et.evaluation import Tracker, get_dataset, run_dataset
 from pytracking_et.frames import prefetch
+from pytracking_et.results import files as results
 
 
 @pytest.mark.slow

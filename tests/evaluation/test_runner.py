@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from pytracking_et.errors import ParameterError, ResultsError
-from pytracking_et.evaluation import Tracker, results, runner
+from pytracking_et.evaluation import Tracker, runner
 from pytracking_et.evaluation.runner import run_dataset
+from pytracking_et.results import files as results
 
 from .fakes import files_of, make_list, make_sequence
 
@@ -116,18 +117,38 @@ def test_two_data_sets_share_a_folder(fakelab, tmp_path):
     assert len(run(first + second).kept) == 2
 
 
-def test_visdom_is_for_one_process_only(fakelab, tmp_path, monkeypatch, capsys):
-    from pytracking_et.evaluation import tracker as module
+class Shown(list):
+    """A display; the fake tracker appends to it."""
 
+    def __init__(self, level, keys, info):
+        self.given, self.registered = (level, keys["win_id"], info), []
+
+    def register(self, data, kind, level, title):
+        self.registered.append(title)
+
+
+def test_display_is_for_one_process_only(fakelab, tmp_path, capsys):
     opened = []
-    monkeypatch.setattr(module, "_open_visdom", lambda *given: opened.append(given))
+
+    def display(*given):
+        opened.append(Shown(*given))
+        return opened[-1]
+
     sequences = make_list(tmp_path, *SPECS)
     info = {"use_visdom": True, "server": "box", "port": 1}
-    run(sequences, debug=2, visdom_info=info)
-    assert [given[:2] for given in opened] == [(2, info)] * 3
-    report = run(sequences, debug=2, threads=1, resume=False)
+    run(sequences, debug=2, visdom_info=info, display=display)
+    (shown,) = opened
+    assert shown.given == (2, "Tracking", info) and shown.registered == ["Help"] and len(shown) > 3
+    report = run(sequences, debug=2, threads=1, resume=False, display=display)
     assert len(report.done) == 3
     assert "shown with --threads 0 only" in capsys.readouterr().err
+    assert len(opened) == 1
+
+
+def test_debug_without_a_display_says_so(fakelab, tmp_path):
+    with pytest.warns(UserWarning, match="debug is 1, but nothing shows it: pass display="):
+        run(make_list(tmp_path, *SPECS[:1]), debug=1)
+    run(make_list(tmp_path, *SPECS[:1]), debug=1, resume=False, visdom_info={"use_visdom": False})
 
 
 def test_longest_first(fakelab, tmp_path, monkeypatch):
@@ -252,7 +273,7 @@ class TestEngineChosenOnce:
         monkeypatch.setattr(runner, "threads_per_worker", lambda workers: 7)
         tracker = Tracker("fake", "plain")
         run(make_list(tmp_path, *SPECS), tracker, threads=2)
-        assert {(unit.engine, unit.precision) for unit in given} == {("engine1", "f32")}
+        assert {(unit.spec.engine, unit.spec.precision) for unit in given} == {("engine1", "f32")}
         assert self.asked == [("auto", 7)]
         assert self.settings(tracker) == [("engine1", "f32")]
         assert tracker.engine is None  # the caller's object is left alone

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from pytracking_et.analysis.summary import result_tables
 from pytracking_et.errors import ParameterError, ResultsError
-from pytracking_et.evaluation import Sequence, Tracker, results
+from pytracking_et.evaluation import Sequence, Tracker
 from pytracking_et.evaluation.experiment import run_and_report
 from pytracking_et.evaluation.runner import run_dataset
+from pytracking_et.results import files as results
 
 from .fakes import files_of, make_list
 
@@ -104,7 +106,7 @@ def test_a_terminal_that_lacks_letters(fakelab, tmp_path, monkeypatch, encoding)
     for name in ("stdout", "stderr"):
         stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
         monkeypatch.setattr(sys, name, stream)
-    assert run_and_report(sequences, [Tracker("fake", "plain")]) == 1
+    assert run_and_report(sequences, [Tracker("fake", "plain")], result_tables) == 1
     sys.stderr.flush()
     assert b"\\U0001f600" in sys.stderr.buffer.getvalue()
 
@@ -148,7 +150,7 @@ def test_ctrl_c_keeps_what_is_done(fakelab, tmp_path, monkeypatch, capsys, threa
 
 
 def test_locked_folder_is_refused(fakelab, tmp_path):
-    from pytracking_et.evaluation.lock import run_lock
+    from pytracking_et.results.lock import run_lock
 
     with (
         run_lock(fakelab / "fake" / "plain"),

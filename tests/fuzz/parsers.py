@@ -38,11 +38,8 @@ from pytracking_et.analysis.comparison import Comparison
 from pytracking_et.engines import cache, package, select
 from pytracking_et.engines.int8 import calibration
 from pytracking_et.engines.int8.calibration import Ranges
-from pytracking_et.evaluation import lock, results
 from pytracking_et.evaluation.datasets import layouts, nfs, registry
 from pytracking_et.evaluation.datasets.attributes import read_attributes
-from pytracking_et.evaluation.environment import read_settings
-from pytracking_et.evaluation.manifest import Manifest, older_settings
 from pytracking_et.integrations import pytracking_checkout, vot_registry
 from pytracking_et.live.sources import open_source
 from pytracking_et.live.web import protocol
@@ -50,6 +47,10 @@ from pytracking_et.live.web.media import Limits, decode_jpeg
 from pytracking_et.network import weights
 from pytracking_et.network.architecture import LT_MOBILE, Architecture
 from pytracking_et.network.download import Published, download
+from pytracking_et.results import files as results
+from pytracking_et.results import lock
+from pytracking_et.results.manifest import Manifest, older_settings
+from pytracking_et.settings import read_settings
 from pytracking_et.tracking.parameters import Parameters
 
 BOXES = "10,20,30,40\n11,20.5,30,40\nNaN,NaN,NaN,NaN\n"

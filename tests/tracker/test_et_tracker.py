@@ -129,16 +129,16 @@ def test_frames_of_pytrackings_live_loops_are_bgr(tracker, module, function, col
 def test_evaluation_is_float32_unless_asked_otherwise(
     tracker, module, function, said, wanted, monkeypatch
 ):
-    from pytracking_et import api
+    from pytracking_et.tracker import opening
 
     asked = []
-    create = api.create
+    create = opening.create
 
     def spy(engine, network, path, threads, precision):
         asked.append(precision)
         return create(engine, network, path, threads, "f32")
 
-    monkeypatch.setattr(api, "create", spy)
+    monkeypatch.setattr(opening, "create", spy)
     if said is not None:
         tracker.params.precision = said
     namespace = {"__name__": module}

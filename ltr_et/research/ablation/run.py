@@ -15,9 +15,9 @@ from pytracking_et.analysis import ResultFolder, score
 from pytracking_et.analysis.published import column_of
 from pytracking_et.errors import PytrackingETError, ResultsError
 from pytracking_et.evaluation import SequenceList, Tracker, get_dataset, run_dataset
-from pytracking_et.evaluation.machine import cpu_name, versions
 from pytracking_et.evaluation.sequence import Sequence as Clip
 from pytracking_et.files import atomic_open, read_json, reading
+from pytracking_et.machine import cpu_name, versions
 
 from . import costs, report
 from .report import Context, Result

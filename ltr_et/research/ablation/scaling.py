@@ -25,8 +25,8 @@ from torch import Tensor
 
 from pytracking_et.analysis.tables import Table
 from pytracking_et.errors import ParameterError
-from pytracking_et.evaluation.machine import cpu_name, versions
 from pytracking_et.files import atomic_open
+from pytracking_et.machine import cpu_name, versions
 from pytracking_et.network.layers import build_layer
 
 from .costs import count

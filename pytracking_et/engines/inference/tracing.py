@@ -13,6 +13,7 @@ import torch
 
 from ...errors import EngineError
 from ...files import atomic_path, sha256
+from ...machine import package_version
 from ...network import weights
 from ...network.constants import MEAN, STD, STRIDE
 from ...network.trackers import TrackingNetwork
@@ -20,7 +21,6 @@ from ...tracking.parameters import Parameters
 from ...version import __version__
 from ..model import Model
 from ..package import Metadata, Reference, graph_name, reference_name, sample_crop
-from ..system import package_version
 from .graphs import SearchGraph, TemplateGraph, load_graphs, own_settings
 
 # LayerNormalization is one operator from here on; both runtimes know it well.

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import EngineError
-from .. import system
+from ...machine import cores
 from . import Compiled, GraphRuntime
 
 try:
@@ -35,10 +35,10 @@ class OnnxRuntime(GraphRuntime):
         options.log_severity_level = 3
         if self.threads is not None:
             options.intra_op_num_threads = self.threads
-        elif system.cpu_count() < (os.cpu_count() or 1):
+        elif cores() < (os.cpu_count() or 1):
             # The library counts the machine's cores, also where a container or taskset leaves the
             # process fewer; two threads on one core took 72 ms instead of 31.
-            options.intra_op_num_threads = system.cpu_count()
+            options.intra_op_num_threads = cores()
         try:
             session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]

@@ -24,9 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import EngineError
+from ...machine import cpu_name
 from ..cache import notice, read_sealed, write_sealed
 from ..package import Reference, agrees, reference_name
-from ..system import cpu_name, return_freed_memory
+from ..system import return_freed_memory
 from . import Compiled, GraphRuntime
 
 try:

@@ -19,10 +19,10 @@ from pathlib import Path
 from ...boxtables import read_flags
 from ...errors import DatasetError
 from ...files import reading
-from ..environment import dataset_root
+from ...settings import dataset_root
 from ..sequence import SequenceList
-from .annotations import read_text
 from .layouts import sequences
+from .ondisk import read_text
 from .registry import find_spec
 
 FILE = "attributes.json"

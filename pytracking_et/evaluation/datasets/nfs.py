@@ -14,8 +14,7 @@ import numpy as np
 
 from ...errors import DatasetError
 from ..sequence import Listing, Sequence, SequenceList
-from .annotations import Boxes, read_text
-from .ondisk import ListedFrames, _Frames
+from .ondisk import Boxes, ListedFrames, _Frames, read_text
 from .spec import Spec
 
 # 240 Hz annotation over 30 fps frames.

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
@@ -20,7 +21,41 @@ from ...boxtables import read_flags, read_table
 from ...errors import DatasetError
 from ...files import IMAGE_SUFFIXES, is_image
 from ..sequence import Listing, absent, cached_listing
-from .annotations import Boxes, read_boxes
+
+Boxes = NDArray[np.float64]
+
+
+def read_boxes(path: str | Path) -> Boxes:
+    """Read N x 4 float64 x, y, w, h; polygons (8 numbers, VOT) become their bounding box.
+
+    Values are kept as stored (OTB is 1-based).
+
+    Raises:
+        DatasetError: file missing, empty, or a row that is neither 4 nor 8 numbers.
+    """
+    rows = read_table(path, (4, 8), DatasetError)
+    return rows if rows.shape[1] == 4 else polygon_boxes(rows)
+
+
+def polygon_boxes(rows: Boxes) -> Boxes:
+    """Bounding boxes N x 4 (x, y, w, h) of polygons N x 8 (x1, y1, .., x4, y4)."""
+    corners = rows.reshape(len(rows), 4, 2)
+    low = corners.min(axis=1)
+    return np.hstack([low, corners.max(axis=1) - low])
+
+
+def read_text(path: str | Path) -> str:
+    """Text of an annotation file; a byte order mark is dropped.
+
+    Raises:
+        DatasetError: the file is missing, unreadable, or not text.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise DatasetError(f"annotation file '{path}' does not exist") from error
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a NUL in the name
+        raise DatasetError(f"annotation file '{path}' cannot be read: {error}") from error
 
 
 class _Frames(collections.abc.Sequence[str]):

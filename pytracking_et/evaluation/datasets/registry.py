@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from ...errors import DatasetError
-from ..environment import dataset_root
+from ...settings import dataset_root
 from ..sequence import SequenceList
 from .layouts import from_path, sequences
 from .spec import Spec, package_json, registry
@@ -24,7 +24,7 @@ def load_dataset(name: str, root: str | os.PathLike[str] | None = None) -> Seque
     Args:
         name: a built-in name (`dataset_names()`), or the path of a folder with frames and one box
             file, or with a sequences.json.
-        root: folder of the data set; otherwise taken from the settings (see `environment`).
+        root: folder of the data set; otherwise taken from the settings (see `settings`).
 
     Raises:
         DatasetError: unknown name (lists what there is); its folder is not known, absent or

@@ -2,7 +2,7 @@
 
 State lives on the object, so that `track(image)` works without `info`, in live modes and in the
 multi-object wrapper. Images are RGB, as pytracking's data sets give them; under its webcam and
-video loops, which forget to convert, they are taken as the BGR they are (`callers`).
+video loops, which forget to convert, they are taken as the BGR they are (`base.frame_color`).
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytracking_et.api import open_loop
 from pytracking_et.boxes import as_box
 from pytracking_et.engines import create
 from pytracking_et.errors import BoxError
 from pytracking_et.network import weights
-from pytracking_et.tracker.base import BaseTracker
-from pytracking_et.tracker.callers import frame_color, in_live_loop
+from pytracking_et.tracker.base import BaseTracker, frame_color, in_live_loop
+from pytracking_et.tracker.opening import open_loop
 from pytracking_et.tracker.params import evaluation_precision
 from pytracking_et.tracking.loop import Loop
 

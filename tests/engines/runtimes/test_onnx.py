@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytracking_et.engines import create, system
+from pytracking_et.engines import create
 from tests.engines.conftest import NETWORK, maps
 
 pytestmark = pytest.mark.usefixtures("fresh_engines")
@@ -28,7 +28,7 @@ def test_threads(
         return session(path, options, **keywords)
 
     monkeypatch.setattr(onnx_engine.onnxruntime, "InferenceSession", opened)
-    monkeypatch.setattr(system, "cpu_count", lambda: usable)
+    monkeypatch.setattr(onnx_engine, "cores", lambda: usable)
     monkeypatch.setattr(onnx_engine.os, "cpu_count", lambda: machine)
     maps(create("onnx", NETWORK, weight_file, threads, "f32"), template, searches[0])
     assert counts == [wanted, wanted]

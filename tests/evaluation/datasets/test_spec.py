@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pytracking_et.evaluation import get_dataset
-from pytracking_et.evaluation.datasets.annotations import read_boxes
+from pytracking_et.evaluation.datasets.ondisk import read_boxes
 from pytracking_et.evaluation.datasets.spec import package_json, registry
 
 # Interface facts of pytracking and of the benchmarks' papers.

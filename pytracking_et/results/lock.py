@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..errors import ResultsError
 from ..files import atomic_open
-from .results import unwritable
+from .files import unwritable
 
 LOCK_FILE = ".lock"
 OWNER_FILE = ".lock-owner.json"

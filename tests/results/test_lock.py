@@ -12,12 +12,12 @@ import sys
 import pytest
 
 from pytracking_et.errors import ResultsError
-from pytracking_et.evaluation.lock import OWNER_FILE, run_lock
+from pytracking_et.results.lock import OWNER_FILE, run_lock
 
 HOLD = """
 import sys
 from pathlib import Path
-from pytracking_et.evaluation.lock import run_lock
+from pytracking_et.results.lock import run_lock
 with run_lock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -6,14 +6,15 @@ import io
 
 import pytest
 
-from pytracking_et.evaluation.progress import Progress
-from pytracking_et.evaluation.results import Result
+from pytracking_et.evaluation.runner import Progress
 from pytracking_et.evaluation.units import Outcome, Unit
+from pytracking_et.results.files import Result
+from pytracking_et.spec import TrackerSpec
 
 
 def unit(name: str, frames: int) -> Unit:
     paths = tuple(str(number) for number in range(frames))
-    return Unit("t", "p", None, None, None, "otb", name, paths, (1.0, 2.0, 3.0, 4.0))
+    return Unit(TrackerSpec("t", "p"), None, "otb", name, paths, (1.0, 2.0, 3.0, 4.0))
 
 
 def done(frames: int, seconds: float = 0.5) -> Outcome:

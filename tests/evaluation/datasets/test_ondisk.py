@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pytracking_et.errors import DatasetError
-from pytracking_et.evaluation.datasets.annotations import read_boxes, read_text
+from pytracking_et.evaluation.datasets.ondisk import read_boxes, read_text
 
 from ..trees import put
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from pytracking_et.errors import ResultsError
-from pytracking_et.evaluation import manifest, results
-from pytracking_et.evaluation.manifest import Manifest
-from pytracking_et.evaluation.results import Result
+from pytracking_et.results import files as results
+from pytracking_et.results import manifest
+from pytracking_et.results.files import Result
+from pytracking_et.results.manifest import Manifest
 from pytracking_et.tracker.params import TrackerParams
 
 BOX = [1.0, 2.0, 3.0, 4.0]

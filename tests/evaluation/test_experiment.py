@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytracking_et.errors import ParameterError
-from pytracking_et.evaluation.selection import override, select_trackers
+from pytracking_et.evaluation.experiment import override, select_trackers
 
 FIELDS = ("checkpoint", "engine", "precision", "results_path")
 

@@ -6,11 +6,13 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
 
+from pytracking_et import settings as environment
 from pytracking_et.errors import DatasetError, ParameterError
-from pytracking_et.evaluation import env_settings, environment
-from pytracking_et.evaluation.environment import (
+from pytracking_et.settings import (
     NAMES,
+    UNREAD,
     dataset_root,
+    env_settings,
     read_settings,
     read_toml,
     resolve,
@@ -65,7 +67,7 @@ def test_data_sets_are_unset_by_default():
 
 def test_results_of_an_installed_package_go_to_the_current_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(environment, "__file__", str(tmp_path / "a" / "b" / "environment.py"))
+    monkeypatch.setattr(environment, "__file__", str(tmp_path / "a" / "settings.py"))
     assert env_settings().results_path == str(tmp_path / "evaluation_results")
 
 
@@ -96,19 +98,28 @@ def test_order_of_the_files(tmp_path, monkeypatch):
 
 def test_relative_paths_count_from_the_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    settings_path().write_text("otb_path = 'data/otb'\nnetwork_path = ['a', '/b']\n")
+    settings_path().write_text("otb_path = 'data/otb'\nuav_path = '/b'\n")
     settings = env_settings()
     assert settings.otb_path == str(settings_path().parent / "data/otb")
-    assert settings.network_path == [str(settings_path().parent / "a"), "/b"]
+    assert settings.uav_path == "/b"
 
 
-def test_relative_variables_count_from_here_and_lists_are_split(tmp_path, monkeypatch):
+def test_relative_variables_count_from_here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTRACKING_ET_OTB_PATH", "otb")
-    monkeypatch.setenv("PYTRACKING_ET_NETWORK_PATH", os.pathsep.join(["one", "two"]))
     settings = env_settings()
     assert settings.otb_path == str(tmp_path / "otb")
-    assert settings.network_path == [str(tmp_path / "one"), str(tmp_path / "two")]
+
+
+def test_what_only_pytracking_reads_is_passed_over():
+    settings_path().write_text("".join(f"{name} = ['/a', '/b']\n" for name in UNREAD))
+    assert {getattr(env_settings(), name) for name in UNREAD} == {""}
+    assert set(UNREAD) < set(PYTRACKING) and not set(UNREAD) & set(NAMES)
+
+
+def test_an_attribute_that_is_no_setting_is_named():
+    with pytest.raises(AttributeError, match="no setting 'otb'; known: results_path"):
+        env_settings().otb  # noqa: B018
 
 
 def test_home_is_expanded(monkeypatch):
@@ -236,7 +247,7 @@ def test_unknown_values_and_folders_that_cannot_be_written(tmp_path):
 
 def test_template_keeps_the_order_of_groups():
     text = settings_template()
-    groups = [environment.RESULTS, environment.DATASETS, environment.MASKS, environment.PACKED]
+    groups = [environment.RESULTS, environment.DATASETS, environment.PACKED]
     places = [text.index(f"# --- {group}") for group in groups]
     assert places == sorted(places)
 

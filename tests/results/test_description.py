@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pytracking_et.evaluation.description import describe
+from pytracking_et.results.description import describe
 
 NAME = f"<{__name__}."
 
@@ -67,13 +67,13 @@ class Slotted:
         (Net("a.pth"), {f"{NAME}Net>": {"net_path": "a.pth"}}),
         (Slotted({1}), {f"{NAME}Slotted>": {"value": [1]}}),
         ({int: 1}, {"<class 'int'>": 1}),
-        ({describe: 1}, {'"<pytracking_et.evaluation.description.describe>"': 1}),
-        (describe, "<pytracking_et.evaluation.description.describe>"),
+        ({describe: 1}, {'"<pytracking_et.results.description.describe>"': 1}),
+        (describe, "<pytracking_et.results.description.describe>"),
         (
             functools.partial(describe, value=2),
             {
                 "<functools.partial>": [
-                    "<pytracking_et.evaluation.description.describe>",
+                    "<pytracking_et.results.description.describe>",
                     [],
                     {"value": 2},
                 ]
@@ -132,7 +132,7 @@ def test_the_same_in_every_process():
     """Sets and addresses differ between processes; the description must not."""
     code = (
         "import json; from types import SimpleNamespace; "
-        "from tests.evaluation.test_description import *; "
+        "from tests.results.test_description import *; "
         "print(json.dumps(describe([Net('a', words=set('qwertyuiop'), o=object(), "
         "f=test_circles_end, n=SimpleNamespace(x=1), r=np.random.default_rng(0))])))"
     )

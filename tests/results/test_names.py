@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytracking_et.analysis.names import Matcher, other_dataset
+from pytracking_et.evaluation.datasets.spec import registry
+from pytracking_et.results.names import Matcher, other_dataset
 
 
 @pytest.mark.parametrize(
@@ -48,3 +49,10 @@ def test_find(name, available, expected):
 )
 def test_other_dataset(one, other, expected):
     assert other_dataset(one, other) is expected
+
+
+def test_every_built_in_data_set_is_known():
+    names = sorted(registry())
+    assert [
+        name for name in names if not other_dataset(name, "otb" if name != "otb" else "vot")
+    ] == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pytracking_et.analysis.speed import fps_statistics, speed_table
+from pytracking_et.analysis.summary import fps_statistics, speed_table
 from pytracking_et.errors import ResultsError
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pytracking_et.errors import ResultsError
-from pytracking_et.evaluation import results
-from pytracking_et.evaluation.results import Result
+from pytracking_et.results import files as results
+from pytracking_et.results.files import Result
 
 RESULT = Result(
     boxes=[[10.0, 20.0, 30.0, 40.0], [66.7, -0.9, 30.99, 1e-3], [-66.7, 1234.56789, 0.5, 99.99999]],

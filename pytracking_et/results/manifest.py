@@ -26,7 +26,7 @@ from typing import Any
 from ..errors import ResultsError
 from ..files import atomic_open
 from .description import describe
-from .results import result_paths, unwritable
+from .files import result_paths, unwritable
 
 MANIFEST_FILE = "manifest.json"
 FORMAT = 1

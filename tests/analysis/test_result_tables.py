@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pytracking_et.evaluation import Sequence, Tracker, results
-from pytracking_et.evaluation.manifest import Manifest
-from pytracking_et.evaluation.results import Result
-from pytracking_et.evaluation.table import result_tables
+from pytracking_et.analysis.summary import result_tables
+from pytracking_et.evaluation import Sequence, Tracker
+from pytracking_et.results import files as results
+from pytracking_et.results.files import Result
+from pytracking_et.results.manifest import Manifest
 
 TRUTH = np.array([[10.0, 10, 20, 20]] * 5)
 

@@ -1,0 +1,1 @@
+"""What evaluation writes and analysis reads: result files, their manifest, and names."""

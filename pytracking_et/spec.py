@@ -1,0 +1,44 @@
+"""Which tracker to open and on what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .tracker import plugins
+
+
+@dataclass(frozen=True)
+class TrackerSpec:
+    """A tracker by name, with what is asked of it; text and numbers alone, to cross processes.
+
+    Args:
+        tracker: `pytracking_et.tracker.NAME` (or of a package in PYTRACKING_ET_PLUGINS).
+        parameter: file `pytracking_et.parameter.NAME.PARAM`.
+        checkpoint, engine, precision: override those of the parameter file where given.
+        threads: processor threads for a parameter file that does not set them; None: no limit.
+    """
+
+    tracker: str = "et_tracker"
+    parameter: str = "et_tracker"
+    checkpoint: str | None = None
+    engine: str | None = None
+    precision: str | None = None
+    threads: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.tracker}/{self.parameter}"
+
+    def parameters(self) -> Any:
+        """A fresh parameter bag, with what is given here set on it.
+
+        Raises:
+            ParameterError: no such tracker or parameter file; lists what there is.
+        """
+        params = plugins.parameters(self.tracker, self.parameter)
+        for key in ("checkpoint", "engine", "precision"):
+            if getattr(self, key) is not None:
+                setattr(params, key, getattr(self, key))
+        if self.threads is not None and getattr(params, "threads", None) is None:
+            params.threads = self.threads
+        return params

@@ -1,0 +1,33 @@
+"""What is told of the machine and of installed packages."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+import pytest
+
+from pytracking_et import machine
+
+
+@pytest.mark.parametrize(
+    ("installed", "expected"),
+    [
+        ({"onnxruntime": "1.30.0"}, "1.30.0"),
+        ({"onnxruntime-gpu": "1.29.1"}, "onnxruntime-gpu 1.29.1"),
+        ({}, "unknown"),
+    ],
+)
+def test_version_under_any_distribution_name(installed, expected, monkeypatch):
+    def version(name):
+        if name not in installed:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return installed[name]
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    found = {"onnxruntime": list(installed)} if installed else {}
+    monkeypatch.setattr(importlib.metadata, "packages_distributions", lambda: found)
+    assert machine.package_version("onnxruntime") == expected
+
+
+def test_this_machine():
+    assert machine.cores() >= 1 and machine.cpu_name()

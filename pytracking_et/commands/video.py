@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .live_arguments import add_live_arguments, live_options
+from .arguments import add_live_arguments, live_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

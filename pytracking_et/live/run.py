@@ -31,7 +31,7 @@ from .writer import VideoWriter
 
 @dataclass
 class LiveOptions:
-    """What `ettrack webcam` and `ettrack video` take; see `commands.live_arguments`.
+    """What `ettrack webcam` and `ettrack video` take; see `commands.arguments`.
 
     parameter: None takes the file that fits the weights.
     low_score: None takes `object_presence_score_threshold` of the parameter file, or `LOW_SCORE`.

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytracking_et.commands import demo, video, webcam
-from pytracking_et.commands.live_arguments import live_options
+from pytracking_et.commands.arguments import live_options
 
 ROOT = Path(__file__).resolve().parents[2]
 

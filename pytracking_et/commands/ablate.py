@@ -13,7 +13,7 @@ TABLES = ("components", "modules", "backbones", "exemplars", "queries")
 SCALING = "scaling"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def ablate_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the tables and of `scaling`."""
     parser.add_argument(
         "tables",
@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     scaling.add_argument("--repeats", type=int, default=7)
 
 
-def run(args: argparse.Namespace) -> int:
+def ablate(args: argparse.Namespace) -> int:
     """Run rows and write tables; 1 where a row failed or is left to another process."""
     import logging
 

@@ -1,87 +1,47 @@
-"""Arguments that `webcam` and `video` share (names as in pytracking's scripts)."""
+"""Arguments that several commands share, and the spellings in which options are understood."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
-from . import parse_boolean
-
-
-def add_live_arguments(parser: argparse.ArgumentParser) -> None:
-    """Tracker, output, results, Visdom."""
-    parser.add_argument(
-        "--optional_box",
-        type=float,
-        nargs=4,
-        action="append",
-        metavar=("X", "Y", "W", "H"),
-        help="target on the first frame, in pixels; may be given several times",
-    )
-    parser.add_argument("--output", help="write an annotated video (.mp4, .webm, .avi, .mkv)")
-    _flag(parser, "--save_results", False, "write pytracking's box files and a CSV table")
-    parser.add_argument("--results", help="results folder (default: the setting results_path)")
-    parser.add_argument("--checkpoint", help="weight file (.safetensors, .npz, .pth)")
-    parser.add_argument("--engine", default="auto", help="auto, torch, onnx, openvino")
-    parser.add_argument("--precision", default="auto", help="auto, f32, bf16, int8")
-    parser.add_argument("--threads", type=int, help="CPU threads")
-    _flag(parser, "--window", True, "OpenCV window, where there is a display")
-    _flag(parser, "--redetect", False, "search the whole frame for a target that was lost")
-    parser.add_argument(
-        "--low_score",
-        type=float,
-        help="below it a box is grey: hidden or gone (default: the parameter file's, or 0.55)",
-    )
-    parser.add_argument(
-        "--debug",
-        type=int,
-        nargs="?",
-        const=1,
-        default=0,
-        help="level of Visdom panels: 1 tracking and status, 2 score map, 3 score curve",
-    )
-    _flag(parser, "--use_visdom", True, "Visdom panels (with --debug 1 or more)")
-    parser.add_argument("--visdom_server", default="127.0.0.1", help="address of the server")
-    parser.add_argument("--visdom_port", type=int, default=8097, help="its port")
-    _flag(parser, "--visdom_start", False, "start a local Visdom server; works offline")
+# What an option is also called, in pytracking's scripts or in our former ones: understood wherever
+# the option is, and never shown.
+ALSO = {"--box": "--optional_box", "--dataset": "--dataset_name", "--runid": "--run_id"}
 
 
-def add_tracker_arguments(parser: argparse.ArgumentParser) -> None:
-    """The two positional arguments of all pytracking scripts, here optional."""
-    parser.add_argument("tracker_name", nargs="?", default="et_tracker", help="et_tracker")
-    parser.add_argument(
-        "tracker_param", nargs="?", help="parameter file (default: the one for the weights)"
-    )
+def understand_both(parser: argparse.ArgumentParser) -> None:
+    """Let a parser and its subparsers take `--visdom-start` and `--visdom_start` alike.
+
+    Options of ours have hyphens and pytracking's own their underscores; --help shows that spelling
+    alone. To be called when all arguments are there.
+    """
+    known = parser._option_string_actions
+    for option, action in list(known.items()):
+        for name in (option, ALSO.get(option, option)):
+            if name.startswith("--"):
+                words = name.removeprefix("--")
+                known.setdefault("--" + words.replace("_", "-"), action)
+                known.setdefault("--" + words.replace("-", "_"), action)
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for one in action.choices.values():
+                understand_both(one)
 
 
-def live_options(args: argparse.Namespace, source: str) -> Any:
-    """`live.run.LiveOptions` from parsed arguments."""
-    from ..live.run import LiveOptions
+def parse_boolean(text: str) -> bool:
+    """Argument type for flags given with a value: true/false, yes/no, on/off, 1/0.
 
-    return LiveOptions(
-        source=source,
-        tracker=args.tracker_name,
-        parameter=args.tracker_param,
-        checkpoint=args.checkpoint,
-        engine=args.engine,
-        precision=args.precision,
-        threads=args.threads,
-        boxes=args.optional_box or (),
-        output=args.output,
-        save_results=args.save_results,
-        results=args.results,
-        debug=args.debug,
-        use_visdom=args.use_visdom,
-        visdom_server=args.visdom_server,
-        visdom_port=args.visdom_port,
-        visdom_start=args.visdom_start,
-        window=args.window,
-        redetect=args.redetect,
-        low_score=args.low_score,
-    )
+    pytracking uses type=bool, for which every non-empty text, "False" too, is true.
+    """
+    lowered = text.strip().lower()
+    if lowered in ("1", "true", "t", "yes", "y", "on"):
+        return True
+    if lowered in ("0", "false", "f", "no", "n", "off"):
+        return False
+    raise argparse.ArgumentTypeError(f"{text!r} is not a boolean; write true or false")
 
 
-def _flag(parser: argparse.ArgumentParser, name: str, default: bool, text: str) -> None:
+def add_switch(parser: argparse.ArgumentParser, name: str, default: bool, text: str) -> None:
     """`--name`, `--name true`, `--name false`; pytracking writes some of them without a value."""
     parser.add_argument(
         name,
@@ -91,4 +51,98 @@ def _flag(parser: argparse.ArgumentParser, name: str, default: bool, text: str) 
         default=default,
         metavar="BOOL",
         help=f"{text} (default: {str(default).lower()})",
+    )
+
+
+def add_tracker_arguments(
+    parser: argparse.ArgumentParser,
+    default: str | None = "auto",
+    parameter: bool = False,
+    threads: bool = True,
+) -> None:
+    """--checkpoint, --engine, --precision, and as asked --parameter and --threads.
+
+    Args:
+        parser: gets the arguments.
+        default: of engine and precision; None leaves them to the parameter file.
+        parameter: for commands that do not name the parameter file by position.
+        threads: not where --threads counts worker processes.
+    """
+    if parameter:
+        parser.add_argument(
+            "--parameter",
+            metavar="NAME",
+            help="parameter file (default: the one for the weights)",
+        )
+    parser.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        help="weights: .safetensors, .npz, .pth, or the name of downloaded ones (default: found "
+        "by themselves, see `ettrack weights list`)",
+    )
+    shown = "the parameter file's" if default is None else default
+    parser.add_argument(
+        "--engine",
+        default=default,
+        metavar="NAME",
+        help=f"auto, torch, onnx, openvino (default: {shown})",
+    )
+    parser.add_argument(
+        "--precision",
+        default=default,
+        metavar="NAME",
+        help=f"auto, f32, bf16, int8 (default: {shown})",
+    )
+    if threads:
+        parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of the tracker")
+
+
+def add_box_argument(parser: argparse.ArgumentParser, text: str, several: bool = False) -> None:
+    """--box X Y W H, in pixels; with `several` a list of boxes, as it may be repeated."""
+    parser.add_argument(
+        "--box",
+        type=float,
+        nargs=4,
+        action="append" if several else "store",
+        metavar=("X", "Y", "W", "H"),
+        help=text,
+    )
+
+
+def add_dataset_root_argument(
+    parser: argparse.ArgumentParser,
+    text: str = "folder of the data set (default: the one in the settings)",
+) -> None:
+    """--dataset-root."""
+    parser.add_argument("--dataset-root", metavar="DIR", help=text)
+
+
+def add_results_argument(parser: argparse.ArgumentParser) -> None:
+    """--results."""
+    parser.add_argument(
+        "--results", metavar="DIR", help="folder of all results (default: setting results_path)"
+    )
+
+
+def add_visdom_arguments(parser: argparse.ArgumentParser) -> None:
+    """pytracking's --debug and its three Visdom arguments, and one that starts a server."""
+    parser.add_argument(
+        "--debug",
+        type=int,
+        nargs="?",
+        const=1,
+        default=0,
+        metavar="LEVEL",
+        help="Visdom panels: 0 none (default), 1 tracking and status, 2 score map, 3 score curve",
+    )
+    add_switch(parser, "--use_visdom", True, "Visdom panels, with --debug 1 or more")
+    parser.add_argument(
+        "--visdom_server", default="127.0.0.1", metavar="HOST", help="address of the server"
+    )
+    parser.add_argument("--visdom_port", type=int, default=8097, metavar="PORT", help="its port")
+    add_switch(
+        parser,
+        "--visdom-start",
+        False,
+        "start a local Visdom server; works offline, means --debug 1",
     )

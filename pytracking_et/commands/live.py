@@ -1,31 +1,168 @@
-"""`ettrack serve`: the web page on localhost."""
+"""`ettrack demo`, `video`, `webcam` and `serve` (run_video.py, run_webcam.py): track and show."""
 
 from __future__ import annotations
 
 import argparse
 import copy
+import sys
+from typing import Any
 
 from ..errors import ParameterError
+from .arguments import (
+    add_box_argument,
+    add_results_argument,
+    add_switch,
+    add_tracker_arguments,
+    add_visdom_arguments,
+)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `ettrack serve`."""
-    parser.add_argument("--port", type=int, default=8000, help="on 127.0.0.1 (default 8000)")
-    parser.add_argument(
-        "--parameter", help="parameter file of the tracker (default: the one for the weights)"
+def demo_arguments(parser: argparse.ArgumentParser) -> None:
+    """Output folder, weights, clip."""
+    parser.add_argument("--output", default="output", help="folder for demo.mp4 and demo.png")
+    add_tracker_arguments(parser, parameter=True)
+    parser.add_argument("--frames", type=int, default=150, help="length of the clip (150)")
+    parser.add_argument("--seed", type=int, default=0, help="another number, another clip")
+
+
+def demo(args: argparse.Namespace) -> int:
+    """Track the clip and print mean IoU and fps."""
+    from tqdm import tqdm
+
+    from ..live.demo import run_demo
+    from ..live.run import LiveOptions, make_tracker
+
+    options = LiveOptions(
+        source="",
+        parameter=args.parameter,
+        checkpoint=args.checkpoint,
+        engine=args.engine,
+        precision=args.precision,
+        threads=args.threads,
     )
-    parser.add_argument("--checkpoint", help="weights; found by themselves if not given")
+    tracker = make_tracker(options)
+    with tqdm(total=args.frames, unit="frame", file=sys.stderr, leave=False) as bar:
+        result = run_demo(tracker, args.output, args.frames, args.seed, bar.update)
+    print(f"mean IoU {result.mean_iou:.3f} over {len(result.ious)} frames after the first")
+    print(f"{result.fps:.1f} fps (tracker alone, on this machine)")
+    print(f"video: {result.video}\npictures: {result.sheet}")
+    if (hint := _faster()) is not None:
+        print(hint)
+    return 0
+
+
+def _faster() -> str | None:
+    """A line that names the extra to add where PyTorch is the only engine, else None."""
+    from ..engines.select import ENGINES, installed
+    from ..errors import pip_line
+
+    if any(installed(name) for name in ENGINES if name != "torch"):
+        return None
+    return f"faster: the extra openvino about doubles the speed: {pip_line('openvino')}"
+
+
+def video_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of run_video.py: `videofile`, or pytracking's `tracker param videofile`."""
     parser.add_argument(
-        "--engine", default="auto", help="auto, torch, onnx or openvino (default auto)"
+        "names",
+        nargs="+",
+        metavar="[TRACKER PARAM] VIDEOFILE",
+        help="video file, image folder or pattern, or URL; tracker and parameter file before it "
+        "are optional (default: et_tracker, and the parameter file for the weights)",
     )
-    parser.add_argument("--precision", default="auto", help="auto, f32, bf16 or int8")
-    parser.add_argument("--threads", type=int, help="CPU threads of the tracker")
+    _add_live_arguments(parser)
+
+
+def video(args: argparse.Namespace) -> int:
+    """Track to the end of the video."""
+    from ..live.run import run_live
+
+    if len(args.names) not in (1, 3):
+        raise ParameterError(
+            f"{len(args.names)} names given ({' '.join(args.names)}); give VIDEOFILE, or "
+            "TRACKER PARAM VIDEOFILE"
+        )
+    *tracker, video = args.names
+    args.tracker_name, args.tracker_param = tracker or ("et_tracker", None)
+    return run_live(live_options(args, video))
+
+
+def webcam_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of run_webcam.py; none is needed."""
+    parser.add_argument("tracker_name", nargs="?", default="et_tracker", help="et_tracker")
     parser.add_argument(
-        "--low_score",
+        "tracker_param", nargs="?", help="parameter file (default: the one for the weights)"
+    )
+    parser.add_argument(
+        "--source",
+        default="0",
+        help="camera index, device path, video file, image folder or pattern, rtsp:// or http://",
+    )
+    _add_live_arguments(parser)
+
+
+def webcam(args: argparse.Namespace) -> int:
+    """Track until the source ends or `q`."""
+    from ..live.run import run_live
+
+    return run_live(live_options(args, args.source))
+
+
+def _add_live_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments that `video` and `webcam` share."""
+    add_box_argument(
+        parser, "target on the first frame, in pixels; may be given several times", several=True
+    )
+    parser.add_argument("--output", help="write an annotated video (.mp4, .webm, .avi, .mkv)")
+    add_switch(parser, "--save_results", False, "write pytracking's box files and a CSV table")
+    add_results_argument(parser)
+    add_tracker_arguments(parser)
+    add_switch(parser, "--window", True, "OpenCV window, where there is a display")
+    add_switch(parser, "--redetect", False, "search the whole frame for a target that was lost")
+    _add_low_score(parser)
+    add_visdom_arguments(parser)
+
+
+def _add_low_score(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--low-score",
         type=float,
         help="below it a box is grey: hidden or gone (default: the parameter file's, or 0.55)",
     )
+
+
+def live_options(args: argparse.Namespace, source: str) -> Any:
+    """`live.run.LiveOptions` from parsed arguments."""
+    from ..live.run import LiveOptions
+
+    return LiveOptions(
+        source=source,
+        tracker=args.tracker_name,
+        parameter=args.tracker_param,
+        checkpoint=args.checkpoint,
+        engine=args.engine,
+        precision=args.precision,
+        threads=args.threads,
+        boxes=args.box or (),
+        output=args.output,
+        save_results=args.save_results,
+        results=args.results,
+        debug=args.debug,
+        use_visdom=args.use_visdom,
+        visdom_server=args.visdom_server,
+        visdom_port=args.visdom_port,
+        visdom_start=args.visdom_start,
+        window=args.window,
+        redetect=args.redetect,
+        low_score=args.low_score,
+    )
+
+
+def serve_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `ettrack serve`."""
+    parser.add_argument("--port", type=int, default=8000, help="on 127.0.0.1 (default 8000)")
+    add_tracker_arguments(parser, parameter=True)
+    _add_low_score(parser)
     parser.add_argument(
         "--max-upload-mb",
         type=int,
@@ -38,7 +175,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> int:
+def serve(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C."""
     if args.max_upload_mb < 1:
         raise ParameterError(f"--max-upload-mb {args.max_upload_mb}: give at least 1")

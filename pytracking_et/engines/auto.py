@@ -18,7 +18,7 @@ from . import cache, host, ranges
 from .base import Runtime
 from .exported import REFERENCE, Reference, agrees
 from .prepare import exported
-from .select import ENGINES, PRECISIONS, installed, open_runtime
+from .select import ENGINES, PRECISIONS, installed, open_runtime, require
 
 # Runs of each engine: the first few allocate and decide on kernels.
 WARM_UP, RUNS = 3, 9
@@ -85,6 +85,8 @@ def choose(
     """
     tried = candidates(engine, precision, path, digest)
     if not tried:
+        if engine != "auto":
+            require(engine)
         raise EngineError(
             f"no installed engine for engine={engine!r}, precision={precision!r}; installed: "
             f"{', '.join(name for name in ENGINES if installed(name)) or 'none'}"

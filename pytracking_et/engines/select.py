@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..errors import EngineError
+from ..errors import EngineError, pip_line
 from ..network import weights
 from .base import Runtime, TargetEngine
 from .prepare import exported
@@ -74,6 +74,19 @@ def installed(engine: str) -> bool:
     return importlib.util.find_spec(ENGINES[engine][1]) is not None
 
 
+def require(engine: str) -> None:
+    """Refuse an engine whose package is missing.
+
+    Raises:
+        EngineError: names the line that installs it.
+    """
+    if not installed(engine):
+        raise EngineError(
+            f"the engine {engine!r} needs the package {ENGINES[engine][1]}, which is not "
+            f"installed; {pip_line(engine)}, or use --engine torch"
+        )
+
+
 @lru_cache(maxsize=8)
 def _open(
     engine: str, network: str, path: str, digest: str, threads: int | None, precision: str
@@ -97,14 +110,8 @@ def open_runtime(
     Raises:
         EngineError: not installed, or it cannot run this network.
     """
-    name, package, _ = ENGINES[engine]
-    if not installed(engine):
-        extra = "onnx" if engine == "onnx" else engine
-        raise EngineError(
-            f"the engine {engine!r} needs the package {package}, which is not installed; "
-            f"pip install 'pytracking-et[{extra}]', or use --engine torch"
-        )
-    module = importlib.import_module(f"{__package__}.{name}")
+    require(engine)
+    module = importlib.import_module(f"{__package__}.{ENGINES[engine][0]}")
     if engine == "torch":
         return module.open_file(network, path, threads)
     folder, metadata = exported(network, path, digest, precision)

@@ -1,28 +1,26 @@
-"""`webcam`, `video`, `demo`: what the arguments of pytracking's scripts become."""
+"""`webcam`, `video`, `demo`, `serve`: what the arguments become."""
 
-import argparse
 import runpy
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from pytracking_et.commands import demo, video, webcam
-from pytracking_et.commands.arguments import live_options
+from pytracking_et.commands import live, main, parser_for
+from pytracking_et.errors import DependencyError
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def parse(module, arguments):
-    parser = argparse.ArgumentParser(allow_abbrev=False)
-    module.add_arguments(parser)
-    return parser.parse_args(arguments)
+def parse(name, arguments):
+    return parser_for(name).parse_args(arguments)
 
 
 def options(*arguments):
-    args = parse(webcam, list(arguments))
-    return live_options(args, args.source)
+    args = parse("webcam", arguments)
+    return live.live_options(args, args.source)
 
 
 def test_webcam_needs_no_argument():
@@ -42,13 +40,13 @@ def test_webcam_needs_no_argument():
         (["--debug"], "debug", 1),
         (["--debug", "2"], "debug", 2),
         (["--visdom_server", "box", "--visdom_port", "9000"], "visdom_port", 9000),
-        (["--visdom_start"], "visdom_start", True),
+        (["--visdom-start"], "visdom_start", True),
         (["--save_results"], "save_results", True),
         (["--save_results", "0"], "save_results", False),
         (["--source", "rtsp://cam/1"], "source", "rtsp://cam/1"),
-        (["--optional_box", "1", "2.5", "3", "4"], "boxes", [[1, 2.5, 3, 4]]),
+        (["--box", "1", "2.5", "3", "4"], "boxes", [[1, 2.5, 3, 4]]),
         (["--redetect"], "redetect", True),
-        (["--low_score", "0.9"], "low_score", 0.9),
+        (["--low-score", "0.9"], "low_score", 0.9),
         (["--output", "o.mp4"], "output", "o.mp4"),
         (["--engine", "onnx"], "engine", "onnx"),
         (["--precision", "int8"], "precision", "int8"),
@@ -66,12 +64,12 @@ def test_nonsense_is_refused(arguments, capsys):
 
 
 def test_video_takes_pytrackings_three_names():
-    args = parse(video, ["et_tracker", "lt_mobile", "a.mp4", "--save_results"])
+    args = parse("video", ["et_tracker", "lt_mobile", "a.mp4", "--save_results"])
     assert args.names == ["et_tracker", "lt_mobile", "a.mp4"]
 
 
 def test_demo_defaults():
-    args = parse(demo, [])
+    args = parse("demo", [])
     assert (args.output, args.frames, args.seed, args.checkpoint) == ("output", 150, 0, None)
 
 
@@ -86,7 +84,7 @@ def test_scripts_answer_help_without_torch(name, way):
         text=True,
         check=True,
     )
-    assert "--visdom_start" in done.stdout
+    assert "--visdom-start" in done.stdout
     loaded = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
     assert not loaded & {"torch", "cv2", "visdom", "matplotlib"}
 
@@ -94,3 +92,76 @@ def test_scripts_answer_help_without_torch(name, way):
 def test_pytrackings_functions_are_there():
     for name in ("run_webcam", "run_video"):
         assert callable(runpy.run_module(f"pytracking_et.{name}")[name])
+
+
+@pytest.mark.parametrize(
+    ("there", "told"), [((), True), (("onnx",), False), (("openvino", "onnx"), False)]
+)
+def test_demo_names_the_extra_that_doubles_the_speed(monkeypatch, tmp_path, capsys, there, told):
+    from pytracking_et.engines import select
+    from pytracking_et.live import demo, run
+
+    done = demo.DemoResult(np.ones(3), 20.0, tmp_path / "demo.mp4", tmp_path / "demo.png")
+    monkeypatch.setattr(select, "installed", lambda name: name in ("torch", *there))
+    monkeypatch.setattr(run, "make_tracker", lambda options: None)
+    monkeypatch.setattr(demo, "run_demo", lambda *_: done)
+    assert main(["demo"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "pip install" in line]
+    wanted = 'faster: the extra openvino about doubles the speed: pip install ".[openvino]"'
+    assert lines == ([wanted] if told else [])
+
+
+@pytest.mark.parametrize("precision", ["auto", "f32"])
+def test_an_engine_that_is_missing_names_the_pip_line(monkeypatch, capsys, precision):
+    from pytracking_et.engines import auto, select
+
+    for module in (auto, select):
+        monkeypatch.setattr(module, "installed", lambda name: name == "torch")
+    assert main(["demo", "--engine", "openvino", "--precision", precision]) == 2
+    assert 'pip install ".[openvino]"' in capsys.readouterr().err
+
+
+def test_missing_packages_name_the_extra(monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("pytracking_et.live.web")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(DependencyError, match=r'pip install "\.\[web\]"'):
+        import pytracking_et.live.web  # noqa: F401
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--max-upload-mb", "0"], "--max-upload-mb 0"),
+        (["--checkpoint", "absent.safetensors"], "absent.safetensors"),
+        (["--parameter", "absent"], "absent"),
+    ],
+)
+def test_wrong_arguments_are_quoted(arguments, words, capsys):
+    pytest.importorskip("starlette")
+    assert main(["serve", *arguments]) == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "low"),
+    [
+        ([], "et_tracker", 0.25),
+        (["--parameter", "lt_mobile"], "lt_mobile", 0.98),
+        (["--parameter", "lt_mobile", "--low-score", "0.7"], "lt_mobile", 0.7),
+    ],
+)
+def test_the_threshold_of_grey_is_the_parameter_files(monkeypatch, arguments, name, low):
+    pytest.importorskip("starlette")
+    from pytracking_et import api
+    from pytracking_et.live import run, web
+
+    known = {"et_tracker": 0.25, "lt_mobile": 0.98}
+    served = []
+    monkeypatch.setattr(run, "low_score_of", known.__getitem__)
+    monkeypatch.setattr(api, "ETTracker", lambda *words, **named: words)
+    monkeypatch.setattr(web, "serve", lambda *words: served.append(words))
+    assert main(["serve", "--port", "0", *arguments]) == 0
+    make_tracker, title, port, _, _, low_score = served[0]
+    assert make_tracker()[1] == title == name
+    assert (port, low_score) == (0, low)

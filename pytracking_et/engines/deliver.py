@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from ..errors import EngineError
+from ..errors import EngineError, pip_line
 from ..files import sha256
 from ..network import weights
 from .exported import METADATA, Metadata, Reference, agrees, reference_names
@@ -57,7 +57,7 @@ def deliver(
     if calibration is not None and precision != "int8":
         raise EngineError(f"calibration frames are for precision 'int8', not {precision!r}")
     if form == "openvino" and not installed("openvino"):
-        raise EngineError("--format openvino needs openvino; install 'pytracking-et[openvino]'")
+        raise EngineError(f"--format openvino needs openvino; {pip_line('openvino')}")
     path = weights.find(network, checkpoint)
     digest = weights.fingerprint(path)
     source, metadata = exported(network, path, digest, precision, calibration)
@@ -114,5 +114,5 @@ def _reader(folder: Path, metadata: Metadata) -> GraphRuntime:
             return module.open_folder(folder, metadata)
     raise EngineError(
         "the graphs cannot be checked: neither onnxruntime nor openvino is installed; "
-        "install 'pytracking-et[onnx]'"
+        f"{pip_line('onnx')}"
     )

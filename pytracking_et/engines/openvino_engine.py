@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import EngineError
+from ..errors import EngineError, pip_line
 from . import seal
 from .cache import notice
 from .exported import Reference, agrees, reference_name
@@ -22,8 +22,7 @@ try:
     import openvino
 except ImportError as error:
     raise EngineError(
-        f"the engine 'openvino' needs the package openvino ({error}); "
-        "install 'pytracking-et[openvino]'"
+        f"the engine 'openvino' needs the package openvino ({error}); {pip_line('openvino')}"
     ) from error
 
 VERSION = str(openvino.__version__)

@@ -4,6 +4,19 @@
 exception is a defect of ours and keeps its traceback.
 """
 
+from pathlib import Path
+
+
+def pip_line(extra: str) -> str:
+    """The command that installs an extra, as it works for this copy of the package.
+
+    Args:
+        extra: a name of pyproject.toml's optional dependencies, e.g. "web".
+    """
+    # Double quotes: cmd.exe knows no others.
+    checkout = (Path(__file__).resolve().parents[1] / "pyproject.toml").is_file()
+    return f'pip install "{"." if checkout else "pytracking-et"}[{extra}]"'
+
 
 class PytrackingETError(Exception):
     """Base of all errors raised on purpose by this package."""

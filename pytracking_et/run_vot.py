@@ -18,6 +18,7 @@ if __package__ in (None, ""):
     # top-level names; what must be found is the package itself.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from pytracking_et.commands.arguments import understand_both
 from pytracking_et.errors import PytrackingETError
 
 
@@ -55,6 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("tracker_name")
     parser.add_argument("tracker_param")
     parser.add_argument("--run_id", type=int)
+    understand_both(parser)
     args = parser.parse_args(argv)
     try:
         run_vot(args.tracker_name, args.tracker_param, args.run_id)

@@ -125,13 +125,13 @@ def shot(stage: Stage, page: Any, name: str) -> None:
 
 
 def take_visdom(stage: Stage) -> None:
-    """`ettrack webcam --debug 3 --visdom_start` on a network camera."""
+    """`ettrack webcam --debug 3 --visdom-start` on a network camera."""
     port = free_port()
     box = [f"{value:.1f}" for value in stage.frames[0].box]
     with ExitStack() as stack:
         address = stack.enter_context(network_camera(stage.film(STILL)))
-        words = ["--source", address, "--optional_box", *box, "--window", "false", "--debug", "3"]
-        words += ["--visdom_start", "--visdom_port", str(port)]
+        words = ["--source", address, "--box", *box, "--window", "false", "--debug", "3"]
+        words += ["--visdom-start", "--visdom_port", str(port)]
         command = ettrack("webcam", *words, *stage.tracker)
         app = stack.enter_context(process(command, cwd=stage.folder))
         page = stack.enter_context(browser(stage, width=1350, height=640))

@@ -1,8 +1,8 @@
-"""The console command `ettrack`: a table of subcommands, each in a module of its own.
+"""The console command `ettrack`: a table of subcommands, in modules by subject.
 
-A command module defines `add_arguments(parser)` and `run(args) -> int` (the exit code), imports
-what it needs inside `run`, and is imported only when its name is asked for, so that `--help`
-answers at once.
+The module of a command `some-name` defines `some_name_arguments(parser)` and
+`some_name(args) -> int` (the exit code), imports what it needs inside the latter, and is imported
+only when its name is asked for, so that `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -10,31 +10,34 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from .. import process
 from ..version import __version__
+from .arguments import understand_both
 
 # name: (module in this package, one line for --help). Order is the order of the help text.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "demo": ("demo", "render a short clip, track it, show the result; needs no data"),
-    "video": ("video", "track targets in a video file or image folder"),
-    "webcam": ("webcam", "track live from a camera or stream"),
-    "serve": ("serve", "web page on localhost: camera or video in the browser"),
+    "demo": ("live", "render a short clip, track it, show the result; needs no data"),
+    "video": ("live", "track targets in a video file or image folder"),
+    "webcam": ("live", "track live from a camera or stream"),
+    "serve": ("live", "web page on localhost: camera or video in the browser"),
     "run": ("run", "evaluate a tracker on a data set (arguments of run_tracker.py)"),
-    "experiment": ("experiment", "evaluate the trackers and data sets of an experiment file"),
-    "init": ("init", "write the settings file that names your data set folders"),
+    "experiment": ("run", "evaluate the trackers and data sets of an experiment file"),
+    "init": ("datasets", "write the settings file that names your data set folders"),
     "datasets": ("datasets", "list data sets, check their files"),
     "results": ("results", "tables and plots from result files"),
-    "report": ("report", "one self-contained HTML page from result files"),
-    "pack": ("pack", "pack results for the GOT-10k and TrackingNet servers"),
+    "report": ("results", "one self-contained HTML page from result files"),
+    "pack": ("exchange", "pack results for the GOT-10k and TrackingNet servers"),
     "weights": ("weights", "list, download, convert and check network weights"),
-    "export": ("export", "write ONNX or OpenVINO graphs of a tracker"),
+    "export": ("exchange", "write ONNX or OpenVINO graphs of a tracker"),
     "benchmark": ("benchmark", "speed of engines, precisions and threads on this machine"),
-    "install-into": ("install_into", "plug E.T.Track into a pytracking checkout"),
-    "vot-init": ("vot_init", "write trackers.ini for the vot-toolkit"),
-    "ablate": ("ablate", "train and measure the rows of the paper's tables"),
+    "install-into": ("exchange", "plug E.T.Track into a pytracking checkout"),
+    "vot-init": ("exchange", "write trackers.ini for the vot-toolkit"),
 }
+# Studies that no user of a tracker needs.
+MOVED = {"ablate": "python -m ltr_et.research.ablation"}
 
 
 def _overview() -> str:
@@ -57,27 +60,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(__version__)
         return 0
     name, *rest = arguments
+    if name in MOVED:
+        print(f"ettrack: {name!r} is now: {MOVED[name]}", file=sys.stderr)
+        return 2
     if name not in COMMANDS:
         print(f"ettrack: unknown command {name!r}; one of: {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
-    module_name, summary = COMMANDS[name]
-    module = importlib.import_module(f"{__name__}.{module_name}")
-    parser = argparse.ArgumentParser(
-        prog=f"ettrack {name}", description=summary, allow_abbrev=False
-    )
-    module.add_arguments(parser)
-    args = parser.parse_args(rest)
-    return process.run(f"ettrack {name}", lambda: int(module.run(args)))
+    args = parser_for(name).parse_args(rest)
+    act = _definition(name)
+    return process.run(f"ettrack {name}", lambda: int(act(args)))
 
 
-def parse_boolean(text: str) -> bool:
-    """Argument type for flags given with a value: true/false, yes/no, on/off, 1/0.
+def parser_for(name: str) -> argparse.ArgumentParser:
+    """The parser of a command, which takes every option in both spellings.
 
-    pytracking uses type=bool, for which every non-empty text, "False" too, is true.
+    Args:
+        name: a key of `COMMANDS`.
     """
-    lowered = text.strip().lower()
-    if lowered in ("1", "true", "t", "yes", "y", "on"):
-        return True
-    if lowered in ("0", "false", "f", "no", "n", "off"):
-        return False
-    raise argparse.ArgumentTypeError(f"{text!r} is not a boolean; write true or false")
+    parser = argparse.ArgumentParser(
+        prog=f"ettrack {name}", description=COMMANDS[name][1], allow_abbrev=False
+    )
+    _definition(name, "_arguments")(parser)
+    understand_both(parser)
+    return parser
+
+
+def _definition(name: str, suffix: str = "") -> Callable[..., Any]:
+    module = importlib.import_module(f"{__name__}.{COMMANDS[name][0]}")
+    found: Callable[..., Any] = getattr(module, name.replace("-", "_") + suffix)
+    return found

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from .arguments import add_box_argument
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+
+def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     add = parser.add_argument
     add("--network", default="et_tracker", help="configuration (default: %(default)s)")
@@ -16,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--precisions", nargs="+", default=[], help="restrict to these precisions")
     add("--targets", type=int, nargs="+", default=[], help="also track so many targets at once")
     add("--video", type=Path, help="video or first image pattern; default: a rendered clip")
-    add("--box", type=float, nargs=4, metavar=("X", "Y", "W", "H"), help="target, with --video")
+    add_box_argument(parser, "target on the first frame of --video, in pixels")
     add("--frames", type=int, default=49, help="frames of the clip (default: %(default)s)")
     add("--rounds", type=int, default=4, help="times through the clip (default: %(default)s)")
     add("--peers", type=Path, metavar="FOLDER", help="folder of NanoTrack's two ONNX files")
@@ -31,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--plot", type=Path, help="write accuracy against speed (needs --accuracy)")
 
 
-def run(args: argparse.Namespace) -> int:
+def benchmark(args: argparse.Namespace) -> int:
     """Measure and print."""
     from ..benchmark import measure
     from ..benchmark.report import machine, table, write_json

@@ -1,16 +1,19 @@
-"""`ettrack datasets list` and `ettrack datasets check`."""
+"""`ettrack init` and `ettrack datasets`: where data sets lie, and whether they are whole."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from .arguments import add_dataset_root_argument
 
 if TYPE_CHECKING:
     from ..evaluation.datasets.check import Report
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def datasets_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `ettrack datasets`."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="list|check")
     actions.add_parser("list", help="names, sizes and folders of the known data sets")
@@ -25,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|PATH",
         help="data sets, or folders of frames with a box file (default: every one that is set)",
     )
-    check.add_argument("--dataset-root", metavar="PATH", help="folder of the data set named")
+    add_dataset_root_argument(check)
     check.add_argument(
         "--deep",
         action="store_true",
@@ -36,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> int:
+def datasets(args: argparse.Namespace) -> int:
     """Run the action; 1 where a check found something wrong."""
     return _list() if args.action == "list" else _check(args)
 
@@ -128,3 +131,61 @@ def _lines(name: str, report: Report, limit: int, deep: bool) -> Sequence[str]:
     )
     lines.append(f"  {counts}" if report.problems else "  complete")
     return lines
+
+
+def init_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `ettrack init`."""
+    parser.description = (
+        "Write a commented settings file (TOML) that names the folders of your data sets and "
+        "results. A file that exists is never changed."
+    )
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--file", type=Path, metavar="PATH", help="write it there")
+    place.add_argument(
+        "--here", action="store_true", help="write ./ettrack.toml, valid in this folder only"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="fill in a setting, e.g. --set otb_path=/data/OTB100; may be repeated",
+    )
+
+
+def init(args: argparse.Namespace) -> int:
+    """Write the file, or say where it is."""
+    from .. import settings
+    from ..errors import ParameterError
+
+    if args.file or args.here:
+        path = args.file or Path.cwd() / settings.FILE_NAME
+    else:
+        path = settings.settings_places()[-1]
+    values = dict(_split(item) for item in args.set)
+    if not settings.write_settings(path, values):
+        if values:
+            raise ParameterError(
+                f"{path} exists and is never overwritten; write into it by hand: "
+                + ", ".join(f"{key} = {settings.toml_text(text)}" for key, text in values.items())
+            )
+        print(f"{path} exists and was not touched; edit it to change settings")
+        return 0
+    print(f"wrote {path}")
+    used = settings.settings_file()
+    if used is None or used.resolve() != path.resolve():
+        print(f"note: it is not the file in use here, which is {used or 'none'}; "
+              f"set {settings.PREFIX}SETTINGS={path} to use it")  # fmt: skip
+    print("Name your data folders in it, then run: ettrack datasets check")
+    return 0
+
+
+def _split(item: str) -> tuple[str, str]:
+    from ..errors import ParameterError
+    from ..settings import resolve
+
+    name, equals, text = item.partition("=")
+    if not equals or not text:
+        raise ParameterError(f"--set {item!r} is not of the form NAME=PATH")
+    # Relative paths in the file count from the file's folder; here they were typed in this one.
+    return name.strip(), resolve(text, Path.cwd())

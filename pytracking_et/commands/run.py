@@ -1,4 +1,4 @@
-"""`ettrack run`, and run_tracker.py: evaluate a tracker on a data set."""
+"""`ettrack run` and `ettrack experiment` (run_tracker.py, run_experiment.py): evaluate trackers."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from . import parse_boolean
+from .arguments import (
+    add_dataset_root_argument,
+    add_results_argument,
+    add_tracker_arguments,
+    add_visdom_arguments,
+)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def run_arguments(parser: argparse.ArgumentParser) -> None:
     """pytracking's arguments of run_tracker.py, and ours."""
     parser.add_argument("tracker_name", help="tracker, e.g. et_tracker")
     parser.add_argument("tracker_param", help="parameter file, e.g. et_tracker or lt_mobile")
@@ -19,24 +24,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--runs", type=int, metavar="N", help="repeat as run ids 0..N-1 (GOT-10k: 3)"
     )
     parser.add_argument(
-        "--dataset_name",
         "--dataset",
+        dest="dataset_name",
         default="otb",
         metavar="NAME|PATH",
         help="otb, uav, lasot, ... ('ettrack datasets list'), or a folder of frames with one box "
         "file (default: otb)",
     )
-    parser.add_argument(
-        "--dataset-root", metavar="PATH", help="folder of the data set; else from the settings"
-    )
+    add_dataset_root_argument(parser)
     parser.add_argument("--sequence", metavar="N|NAME", help="one sequence (number or name)")
-    add_run_arguments(parser)
-    add_visdom_arguments(parser)
+    _add_shared_arguments(parser)
 
 
-def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+def _add_shared_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments that `run` and `experiment` share."""
-    parser.add_argument("--debug", type=int, default=0, metavar="LEVEL", help="0 shows nothing")
     parser.add_argument(
         "--threads",
         type=int,
@@ -52,10 +53,8 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         "none)",
     )
     parser.add_argument("--cluster", metavar="ADDRESS", help="Dask scheduler to run on")
-    parser.add_argument("--checkpoint", metavar="FILE", help="network weights")
-    parser.add_argument("--engine", metavar="NAME", help="auto, torch, onnx, openvino, ...")
-    parser.add_argument("--precision", metavar="NAME", help="auto, f32, bf16, int8")
-    parser.add_argument("--results", metavar="PATH", help="folder of all results")
+    add_tracker_arguments(parser, None, threads=False)
+    add_results_argument(parser)
     parser.add_argument(
         "--no-resume",
         dest="resume",
@@ -68,37 +67,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help="tell by the contents of the frames, not by sizes and times, whether finished results "
         "are of the same pictures (reads all of them)",
     )
-
-
-def add_visdom_arguments(parser: argparse.ArgumentParser) -> None:
-    """pytracking's three Visdom arguments, the first a real boolean, and one to start a server."""
-    _add_switch(
-        parser,
-        "--use_visdom",
-        default=True,
-        help="show in Visdom where --debug > 0 (default: true)",
-    )
-    parser.add_argument("--visdom_server", default="127.0.0.1", metavar="HOST")
-    parser.add_argument("--visdom_port", type=int, default=8097, metavar="PORT")
-    _add_switch(
-        parser,
-        "--visdom_start",
-        default=False,
-        help="start a local Visdom server; works offline, means --debug 1 (default: false)",
-    )
-
-
-def _add_switch(parser: argparse.ArgumentParser, name: str, default: bool, help: str) -> None:
-    """A boolean as pytracking takes it: `--name`, `--name true`, `--name false`."""
-    parser.add_argument(
-        name,
-        type=parse_boolean,
-        nargs="?",
-        const=True,
-        default=default,
-        metavar="BOOL",
-        help=help,
-    )
+    add_visdom_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -116,6 +85,27 @@ def run(args: argparse.Namespace) -> int:
         results_path=args.results,
     )
     dataset = select_sequences(args.dataset_name, args.dataset_root, args.sequence)
+    return track_and_report(args, dataset, trackers)
+
+
+def experiment_arguments(parser: argparse.ArgumentParser) -> None:
+    """pytracking's arguments of run_experiment.py, and ours."""
+    parser.add_argument(
+        "experiment_module",
+        help="module of pytracking_et.experiments, an importable module, or a .py file",
+    )
+    parser.add_argument("experiment_name", help="function in it that returns (trackers, dataset)")
+    _add_shared_arguments(parser)
+
+
+def experiment(args: argparse.Namespace) -> int:
+    """Run the experiment; 1 where a sequence failed."""
+    from ..evaluation.experiment import load_experiment, override
+
+    trackers, dataset = load_experiment(args.experiment_module, args.experiment_name)
+    trackers = override(
+        trackers, args.checkpoint, args.engine, args.results, precision=args.precision
+    )
     return track_and_report(args, dataset, trackers)
 
 
@@ -142,12 +132,12 @@ def track_and_report(args: argparse.Namespace, dataset: Any, trackers: Any) -> i
 
 
 def debug_level(args: argparse.Namespace) -> int:
-    """`--debug`; at least 1 with --visdom_start, as a server without a panel is no use."""
+    """`--debug`; at least 1 with --visdom-start, as a server without a panel is no use."""
     return max(args.debug, 1) if args.visdom_start and args.use_visdom else int(args.debug)
 
 
 def visdom_server(args: argparse.Namespace) -> AbstractContextManager[Any]:
-    """A local server for the time of the run where --visdom_start asks for it."""
+    """A local server for the time of the run where --visdom-start asks for it."""
     if not (args.visdom_start and args.use_visdom):
         return nullcontext()
     from ..live.visdom_server import LocalServer

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def weights_arguments(parser: argparse.ArgumentParser) -> None:
     """Subcommands list, download, convert and check."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     actions.add_parser("list", help="weights of this package, in the cache, and downloadable")
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument("--network", help="configuration name; default: told by the file's names")
 
 
-def run(args: argparse.Namespace) -> int:
+def weights(args: argparse.Namespace) -> int:
     """Run one action."""
     return {"list": _list, "download": _download, "convert": _convert, "check": _check}[
         args.action

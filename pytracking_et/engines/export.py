@@ -15,7 +15,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from ..errors import EngineError
+from ..errors import EngineError, pip_line
 from ..files import sha256
 from . import cache
 from .catalogue import ENGINES, installed
@@ -125,7 +125,7 @@ def export(
     if calibration is not None and precision != "int8":
         raise EngineError(f"calibration frames are for precision 'int8', not {precision!r}")
     if form == "openvino" and not installed("openvino"):
-        raise EngineError("--format openvino needs openvino; install 'pytracking-et[openvino]'")
+        raise EngineError(f"--format openvino needs openvino; {pip_line('openvino')}")
     model = Model.find(network, checkpoint)
     source, metadata = cached_graphs(model, precision, calibration)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -181,5 +181,5 @@ def _reader(folder: Path, metadata: Metadata) -> GraphRuntime:
             return module.open_folder(folder, metadata)
     raise EngineError(
         "the graphs cannot be checked: neither onnxruntime nor openvino is installed; "
-        "install 'pytracking-et[onnx]'"
+        f"{pip_line('onnx')}"
     )

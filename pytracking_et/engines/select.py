@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import EngineError
+from ..errors import EngineError, pip_line
 from ..files import atomic_open
 from ..machine import cores, cpu_name, package_version
 from . import cache, system
@@ -66,6 +66,19 @@ def create(
     return TargetEngine(*_open(engine, model, threads, precision))
 
 
+def require(engine: str) -> None:
+    """Refuse an engine whose package is missing.
+
+    Raises:
+        EngineError: names the line that installs it.
+    """
+    if not installed(engine):
+        raise EngineError(
+            f"the engine {engine!r} needs the package {ENGINES[engine].package}, which is not "
+            f"installed; {pip_line(ENGINES[engine].extra)}, or use --engine torch"
+        )
+
+
 @lru_cache(maxsize=8)
 def _open(engine: str, model: Model, threads: int | None, precision: str) -> tuple[Runtime, Any]:
     if engine == "auto" or precision == "auto":
@@ -81,13 +94,8 @@ def open_runtime(engine: str, precision: str, model: Model, threads: int | None)
     Raises:
         EngineError: not installed, or it cannot run this network.
     """
-    row = ENGINES[engine]
-    if not installed(engine):
-        raise EngineError(
-            f"the engine {engine!r} needs the package {row.package}, which is not installed; "
-            f"pip install 'pytracking-et[{row.extra}]', or use --engine torch"
-        )
-    module = importlib.import_module(f"{__package__}.{row.module}")
+    require(engine)
+    module = importlib.import_module(f"{__package__}.{ENGINES[engine].module}")
     if engine == "torch":
         return module.open_file(model, threads)
     folder, metadata = cached_graphs(model, precision)
@@ -159,6 +167,8 @@ def choose(
     """
     tried = candidates(engine, precision, model)
     if not tried:
+        if engine != "auto":
+            require(engine)
         raise EngineError(
             f"no installed engine for engine={engine!r}, precision={precision!r}; installed: "
             f"{', '.join(name for name in ENGINES if installed(name)) or 'none'}"

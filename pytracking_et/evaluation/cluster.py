@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
-from ..errors import DependencyError, ResultsError
+from ..errors import DependencyError, ResultsError, pip_line
 from ..version import __version__
 from .units import Outcome, Unit, limit_threads, run_unit, threads_per_worker
 
@@ -74,9 +74,7 @@ def _connect(address: str) -> Any:
     try:
         from distributed import Client
     except ImportError as error:
-        raise DependencyError(
-            "--cluster needs dask.distributed: pip install 'pytracking-et[cluster]'"
-        ) from error
+        raise DependencyError(f"--cluster needs dask.distributed: {pip_line('cluster')}") from error
     try:
         return Client(address, timeout=10)
     except (OSError, ValueError, TimeoutError) as error:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..boxes import Box
-from ..errors import BoxError, DependencyError, PytrackingETError
+from ..errors import BoxError, DependencyError, PytrackingETError, pip_line
 from ..live.session import Session, SingleTracker
 from .vot_registry import add_tracker_arguments
 
@@ -76,7 +76,7 @@ def serve(tracker: SingleTracker, name: str = "pytracking_et") -> None:
         import trax
     except ImportError as error:
         raise DependencyError(
-            f"TraX cannot be loaded ({error}); install it with: pip install 'pytracking-et[vot]'"
+            f"TraX cannot be loaded ({error}); install it with: {pip_line('vot')}"
         ) from error
     from ..frames import read_image
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from ..errors import ParameterError, PytrackingETError
+from ..errors import ParameterError, PytrackingETError, pip_line
 from ..files import atomic_open, reading
 
 FILE = "trackers.ini"
@@ -121,7 +121,7 @@ def toolkit_notice() -> str | None:
         return None
     return (
         f"notice: vot-toolkit {found} is installed, in which multistart, supervised and real-time "
-        "experiments fail with any tracker; for those: pip install 'pytracking-et[vot]'"
+        "experiments fail with any tracker; for those: " + pip_line("vot")
     )
 
 

@@ -30,7 +30,7 @@ from .writer import VideoWriter
 
 @dataclass
 class LiveOptions:
-    """What `ettrack webcam` and `ettrack video` take; see `commands.live_arguments`.
+    """What `ettrack webcam` and `ettrack video` take; see `commands.live`.
 
     parameter: None takes the file that fits the weights.
     low_score: None takes `object_presence_score_threshold` of the parameter file, or `LOW_SCORE`.
@@ -222,8 +222,8 @@ def _displays(
         return found
     if not connected and not options.boxes:
         raise ParameterError(
-            f"no window here: {reason}. Give the box with --optional_box x y w h (and --output "
-            "out.mp4), draw it in Visdom (--visdom_start), or use the web page: ettrack serve"
+            f"no window here: {reason}. Give the box with --box x y w h (and --output "
+            "out.mp4), draw it in Visdom (--visdom-start), or use the web page: ettrack serve"
         )
     way = f"Visdom at {options.visdom_server}:{options.visdom_port}" if connected else "output"
     _say(f"no window here ({reason}); using {way}")

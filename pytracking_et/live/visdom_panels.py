@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import ParameterError
+from ..errors import ParameterError, pip_line
 from .visdom_render import MODES, Panel
 from .visdom_server import ADDRESS, address, answers, is_ours
 
@@ -134,7 +134,7 @@ class Visdom:
             self.enabled = False
             self.notify(
                 "notice: Visdom is not installed, tracking goes on without it "
-                "(pip install 'pytracking-et[visdom]')"
+                f"({pip_line('visdom')})"
             )
             return
         # Its client logs every failed request and reconnection; one notice of ours is enough.
@@ -184,7 +184,7 @@ class Visdom:
         if not self._told:
             self.notify(
                 f"notice: Visdom at {self.url} {what}; tracking goes on without it and "
-                "tries again (--visdom_start starts one here, --use_visdom false turns it off)"
+                "tries again (--visdom-start starts one here, --use_visdom false turns it off)"
             )
         with self._changed:
             if self._client is not None:

@@ -32,7 +32,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from .. import process
-from ..errors import DependencyError, PytrackingETError
+from ..errors import DependencyError, PytrackingETError, pip_line
 from ..files import cache_folder, scratch_folder
 from .guard import SECURITY_HEADERS, refusal
 
@@ -131,7 +131,7 @@ def require_visdom() -> None:
     """Raise DependencyError, saying how to install it, where visdom is missing."""
     if importlib.util.find_spec("visdom") is None:
         raise DependencyError(
-            "Visdom is not installed: pip install 'pytracking-et[visdom]' (where its build fails "
+            f"Visdom is not installed: {pip_line('visdom')} (where its build fails "
             "for pkg_resources, set PIP_CONSTRAINT to a file that says setuptools<81)"
         )
 
@@ -158,7 +158,7 @@ class LocalServer:
         if answers(ADDRESS, self.port):
             raise PytrackingETError(
                 f"the Visdom server on port {self.port} was not started by ettrack of this user; "
-                "give a free port with --visdom_port, or leave out --visdom_start where you trust "
+                "give a free port with --visdom_port, or leave out --visdom-start where you trust "
                 "that server"
             )
         command = [sys.executable, "-m", __name__, "--port", str(self.port), "--until-eof"]

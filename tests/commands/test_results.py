@@ -1,4 +1,4 @@
-"""`ettrack results` and the selection of trackers and ground truth."""
+"""`ettrack results`, `ettrack report` and the selection of trackers and ground truth."""
 
 from __future__ import annotations
 
@@ -219,3 +219,34 @@ def test_a_data_set_on_disk(shared, tmp_path, capsys):
     ) == 0  # fmt: skip
     (row,) = json.loads(Path(tmp_path / "t.json").read_text())[0]["rows"]
     assert row["auc"] == pytest.approx(70.79, abs=0.01)
+
+
+def report(place, *arguments):
+    return main(
+        ["report", "otb", "--ground-truth", str(place / "gt"), "--results", str(place / "res"),
+         "--output", str(place / "r.html"), *arguments]
+    )  # fmt: skip
+
+
+def test_report_page(place, capsys):
+    assert report(place, "--title", "My run") == 0
+    assert capsys.readouterr().out.strip() == str(place / "r.html")
+    text = (place / "r.html").read_text(encoding="utf-8")
+    assert "<h1>My run</h1>" in text
+    assert "et_default_001" in text
+
+
+@pytest.mark.parametrize("option", ["--count", "--pictures"])
+def test_report_shows_at_least_one(place, capsys, option):
+    assert report(place, option, "0") == 2
+    assert f"{option} 0: give at least 1" in capsys.readouterr().err
+
+
+def test_report_of_real_sequences_with_pictures(shared, tmp_path):
+    raw = shared / "results" / "raw" / "OTB100"
+    root = shared / "sequences" / "OTB100"
+    assert main(
+        ["report", "otb", "--dataset-root", str(root), "--results", str(raw), "--count", "1",
+         "--pictures", "3", "--output", str(tmp_path / "r.html")]
+    ) == 0  # fmt: skip
+    assert (tmp_path / "r.html").read_text(encoding="utf-8").count("data:image/jpeg") == 6

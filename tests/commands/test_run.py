@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
 
 import pytest
 
-from pytracking_et.commands import main, run
+from pytracking_et.commands import main, parser_for, run
 from pytracking_et.live import visdom_server
 from pytracking_et.tracker.plugins import VARIABLE
-from tests.evaluation.fakes import write_otb
+from tests.evaluation.fakes import files_of, write_otb
 
 SPECS = [("a", 4, 20.0), ("b c", 6, 20.0), ("ü", 5, 20.0)]
 
@@ -22,9 +23,7 @@ def data(monkeypatch, tmp_path):
 
 
 def parse(*words: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(allow_abbrev=False)
-    run.add_arguments(parser)
-    return parser.parse_args(["t", "p", *words])
+    return parser_for("run").parse_args(["t", "p", *words])
 
 
 def test_defaults_are_pytrackings():
@@ -98,9 +97,9 @@ def test_all_arguments():
     [
         ([], 0, None),
         (["--debug", "2"], 2, None),
-        (["--visdom_start"], 1, 8097),
-        (["--visdom_start", "true", "--debug", "3", "--visdom_port", "80"], 3, 80),
-        (["--visdom_start", "--use_visdom", "false"], 0, None),
+        (["--visdom-start"], 1, 8097),
+        (["--visdom-start", "true", "--debug", "3", "--visdom_port", "80"], 3, 80),
+        (["--visdom-start", "--use_visdom", "false"], 0, None),
     ],
 )
 def test_visdom_start_brings_a_server_and_panels(monkeypatch, words, level, started):
@@ -116,7 +115,7 @@ def test_visdom_start_brings_a_server_and_panels(monkeypatch, words, level, star
 def test_the_option_that_the_visdom_notice_names_exists(command, capsys):
     with pytest.raises(SystemExit):
         main([command, "--help"])
-    assert "--visdom_start" in capsys.readouterr().out
+    assert "--visdom-start" in capsys.readouterr().out
 
 
 def call(data, *words: str) -> int:
@@ -203,3 +202,73 @@ def test_wrong_root_lists_what_is_missing_once(data, tmp_path, capsys):
     errors = capsys.readouterr().err
     assert "3 files or folders of 3 sequences are missing" in errors
     assert not (tmp_path / "results").exists()
+
+
+EXPERIMENTS = """
+from pytracking_et.evaluation import Tracker, get_dataset, trackerlist
+
+def two_trackers():
+    return trackerlist("fake", "plain") + [Tracker("fake", "other", 1)], get_dataset("otb")
+
+def one_tracker():
+    return Tracker("fake", "silent"), get_dataset("otb")
+
+def wrong():
+    return ["fake"], get_dataset("otb")
+
+def nothing():
+    pass
+"""
+
+
+@pytest.fixture
+def experiment(monkeypatch, tmp_path):
+    monkeypatch.setenv(VARIABLE, "tests.fakelab")
+    monkeypatch.setenv("PYTRACKING_ET_RESULTS_PATH", str(tmp_path / "results"))
+    data = write_otb(tmp_path / "data", ("a", 4, 20.0), ("b", 5, 20.0))
+    monkeypatch.setenv("PYTRACKING_ET_OTB_PATH", str(data))
+    path = tmp_path / "my lab" / "runs_of_mine.py"
+    path.parent.mkdir()
+    path.write_text(EXPERIMENTS, encoding="utf-8")
+    return path
+
+
+def test_file_with_two_trackers(experiment, tmp_path, capsys):
+    assert main(["experiment", str(experiment), "two_trackers"]) == 0
+    results = tmp_path / "results" / "fake"
+    assert files_of(results / "plain") == files_of(results / "other_001")
+    output = capsys.readouterr().out
+    assert "fake/plain on otb" in output
+    assert "fake/other_001 on otb" in output
+    assert "4 sequences tracked" in output
+
+
+def test_importable_module_and_overrides(experiment, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(experiment.parent)
+    elsewhere = tmp_path / "elsewhere"
+    assert main(["experiment", "runs_of_mine", "one_tracker", "--results", str(elsewhere)]) == 0
+    assert (elsewhere / "fake" / "silent" / "a.txt").is_file()
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "message"),
+    [
+        (None, "no_such", "no experiment 'no_such'.*there are: nothing, one_tracker, two_tra"),
+        (None, "wrong", "trackers must be a list of Tracker"),
+        (None, "nothing", "returned NoneType"),
+        ("no_such_module", "x", "there are: myexperiments"),
+        ("no_such_file.py", "x", "no experiment file"),
+        ("myexperiments", "x", "there are: got10k_three_runs, otb_baseline, uav_test"),
+    ],
+)
+def test_bad_experiments(experiment, capsys, module, name, message):
+    assert main(["experiment", module or str(experiment), name]) == 2
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_example_file_works(experiment):
+    from pytracking_et.evaluation.experiment import load_experiment
+
+    trackers, dataset = load_experiment("myexperiments", "otb_baseline")
+    assert [tracker.display_name for tracker in trackers] == ["E.T.Track", "LT-Mobile"]
+    assert dataset.names == ["a", "b"]

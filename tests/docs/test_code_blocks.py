@@ -7,7 +7,6 @@ them, `<!-- not run: needs a camera -->`, and appear as skipped (`pytest -rs` li
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import re
 import subprocess
@@ -23,7 +22,7 @@ else:
     import tomli as tomllib
 
 from pytracking_et import ETTracker
-from pytracking_et.commands import COMMANDS, main
+from pytracking_et.commands import COMMANDS, main, parser_for
 
 from .blocks import PAGES, ROOT, SHELL, Block, blocks, commands, inline_commands
 
@@ -42,7 +41,7 @@ SHORTER = {
 # Extras in `pip install ".[web]"` and `pytracking-et[web]`.
 EXTRAS = re.compile(r"(?:pytracking-et|\")\.?\[([a-z0-9, ]+)\]")
 # A file stands for the camera, and a box for the hand that draws it.
-BOX = ["--optional_box", "100", "80", "60", "40"]
+BOX = ["--box", "100", "80", "60", "40"]
 CAMERA = ["--source", "clip.mp4", *BOX, "--window", "false", "--output", "seen.mp4"]
 
 
@@ -179,11 +178,11 @@ def test_commands_in_the_text_exist(page):
 
 def accepted(name: str, arguments: list[str]) -> bool:
     """Whether a command knows all options; values and positional arguments may be left out."""
-    parser = argparse.ArgumentParser(prog=name, allow_abbrev=False)
-    importlib.import_module(f"pytracking_et.commands.{COMMANDS[name][0]}").add_arguments(parser)
+    parser = parser_for(name)
     parsers = [parser]
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             parsers += action.choices.values()
-    known = {option for one in parsers for option in one._option_string_actions}
+    # The spelling that --help shows, though others are understood.
+    known = {o for one in parsers for action in one._actions for o in action.option_strings}
     return all(word.split("=")[0] in known for word in arguments if word.startswith("-"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from pytracking_et.engines import create, select
-from pytracking_et.errors import CheckpointError, EngineError
+from pytracking_et.errors import CheckpointError, EngineError, pip_line
 from tests.engines.conftest import NETWORK, maps
 
 pytestmark = pytest.mark.usefixtures("fresh_engines")
@@ -133,7 +134,7 @@ def test_errors_say_what_to_do(arguments, words, weight_file):
 
 def test_not_installed_names_the_extra(weight_file, monkeypatch):
     monkeypatch.setattr(select, "installed", lambda name: name == "torch")
-    with pytest.raises(EngineError, match=r"pytracking-et\[openvino\]"):
+    with pytest.raises(EngineError, match=re.escape(pip_line("openvino"))):
         create("openvino", NETWORK, weight_file, precision="f32")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pytracking_et import errors
 from pytracking_et.errors import DependencyError, ResultsError
 from pytracking_et.evaluation import Tracker, cluster
 from pytracking_et.evaluation.runner import run_dataset
@@ -88,7 +90,7 @@ def test_missing_package_names_the_extra(monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(DependencyError, match=r"pytracking-et\[cluster\]"):
+    with pytest.raises(DependencyError, match=re.escape(errors.pip_line("cluster"))):
         list(cluster.run_on_cluster([], "tcp://127.0.0.1:9"))
 
 

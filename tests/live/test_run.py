@@ -33,7 +33,7 @@ def quick(monkeypatch, tmp_path):
 
 def test_video_with_box_output_and_results(tmp_path, capsys):
     clip = write_video(tmp_path / "street.mp4", frames=10)
-    command = ["video", "et_tracker", "et_tracker", str(clip), "--optional_box", *BOX]
+    command = ["video", "et_tracker", "et_tracker", str(clip), "--box", *BOX]
     command += ["--save_results", "--results", "res", "--output", "out.mp4"]
     assert main(command) == 0
     folder = tmp_path / "res" / "et_tracker" / "et_tracker"
@@ -49,7 +49,7 @@ def test_video_with_box_output_and_results(tmp_path, capsys):
 
 def test_several_boxes(tmp_path):
     clip = write_video(tmp_path / "street.mp4")
-    command = ["video", str(clip), "--optional_box", *BOX, "--optional_box", "12", "30", "18", "16"]
+    command = ["video", str(clip), "--box", *BOX, "--box", "12", "30", "18", "16"]
     assert main([*command, "--save_results", "--results", "res"]) == 0
     names = {path.name for path in (tmp_path / "res/et_tracker/et_tracker").glob("*_?.txt")}
     assert names == {"video_street_1.txt", "video_street_2.txt"}
@@ -57,13 +57,13 @@ def test_several_boxes(tmp_path):
 
 def test_without_a_trace_asked_for_a_video_is_written(tmp_path):
     clip = write_video(tmp_path / "street.mp4")
-    assert main(["video", str(clip), "--optional_box", *BOX]) == 0
+    assert main(["video", str(clip), "--box", *BOX]) == 0
     assert len(list(open_source(tmp_path / "street_tracked.mp4"))) == 12
 
 
 def test_webcam_takes_any_source(tmp_path):
     clip = write_video(tmp_path / "street.mp4")
-    command = ["webcam", "--source", str(clip), "--optional_box", *BOX, "--use_visdom", "false"]
+    command = ["webcam", "--source", str(clip), "--box", *BOX, "--use_visdom", "false"]
     assert main([*command, "--debug", "2", "--output", "o.avi"]) == 0
     assert len(list(open_source(tmp_path / "o.avi"))) == 12
 
@@ -73,11 +73,11 @@ def test_webcam_takes_any_source(tmp_path):
     [
         (["video", "gone.mp4"], "'gone.mp4' does not exist"),
         (["video", "a", "b"], "2 names given"),
-        (["video", "CLIP", "--use_visdom", "false"], "Give the box with --optional_box"),
-        (["video", "CLIP", "--optional_box", "900", "0", "5", "5"], "outside the image"),
-        (["video", "CLIP", "--optional_box", "5", "5", "0", "5"], "no area"),
-        (["video", "CLIP", "--optional_box", *BOX, "--output", "x.gif"], r"x.gif"),
-        (["video", "CLIP", "--optional_box", *BOX, "--output", "street.mp4"], "would be lost"),
+        (["video", "CLIP", "--use_visdom", "false"], "Give the box with --box"),
+        (["video", "CLIP", "--box", "900", "0", "5", "5"], "outside the image"),
+        (["video", "CLIP", "--box", "5", "5", "0", "5"], "no area"),
+        (["video", "CLIP", "--box", *BOX, "--output", "x.gif"], r"x.gif"),
+        (["video", "CLIP", "--box", *BOX, "--output", "street.mp4"], "would be lost"),
     ],
 )
 def test_mistakes_end_with_2_and_leave_nothing(tmp_path, capsys, command, message):
@@ -90,7 +90,7 @@ def test_mistakes_end_with_2_and_leave_nothing(tmp_path, capsys, command, messag
 def test_a_cut_off_video_is_noticed(tmp_path, capsys):
     clip = write_video(tmp_path / "street.avi", frames=40)
     clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
-    assert main(["video", str(clip), "--optional_box", *BOX]) == 0
+    assert main(["video", str(clip), "--box", *BOX]) == 0
     read = len(list(open_source(tmp_path / "street_tracked.mp4")))
     printed = capsys.readouterr().err
     assert f"{read} frames" in printed
@@ -100,7 +100,7 @@ def test_a_cut_off_video_is_noticed(tmp_path, capsys):
 
 def test_an_intact_video_with_an_edit_list_is_not_called_cut(capsys):
     clip = Path(__file__).parent / "edit_list_trimmed.mp4"
-    assert main(["video", str(clip), "--optional_box", "120.5", "56.5", "37", "52.5"]) == 0
+    assert main(["video", str(clip), "--box", "120.5", "56.5", "37", "52.5"]) == 0
     assert "cut off" not in capsys.readouterr().err
 
 

@@ -26,7 +26,7 @@ def start(folder, *options):
     video = write_video(folder / "clip.avi", 300)
     return subprocess.Popen(
         [sys.executable, "-m", "pytracking_et", "video", "fake", "slow", str(video),
-         "--optional_box", "20", "20", "30", "30", "--window", "false", *options],
+         "--box", "20", "20", "30", "30", "--window", "false", *options],
         cwd=ROOT, env={**os.environ, VARIABLE: "tests.fakelab"}, stderr=subprocess.PIPE, text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
@@ -70,7 +70,7 @@ def test_no_visdom_server_is_left_behind(tmp_path, monkeypatch, name):
         port = probe.getsockname()[1]
     # A proxy that is not there must not stand in the way either.
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    run = start(tmp_path, "--output", str(tmp_path / "out.avi"), "--visdom_start",
+    run = start(tmp_path, "--output", str(tmp_path / "out.avi"), "--visdom-start",
                 "--visdom_port", str(port))  # fmt: skip
     eventually(lambda: answers("127.0.0.1", port), run)
     family = psutil.Process(run.pid).children(recursive=True)

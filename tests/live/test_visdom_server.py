@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from pytracking_et import errors
 from pytracking_et.errors import DependencyError, PytrackingETError
 from pytracking_et.live import visdom_server as module
 from pytracking_et.live.visdom_panels import Visdom
@@ -87,7 +88,7 @@ def test_a_taken_port_is_an_error_that_says_so(stranger):
 
 def test_without_visdom_the_error_tells_how_to_install(monkeypatch):
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(DependencyError, match=r"pytracking-et\[visdom\]"), LocalServer(1):
+    with pytest.raises(DependencyError, match=re.escape(errors.pip_line("visdom"))), LocalServer(1):
         pass
 
 

@@ -1,8 +1,6 @@
 """Train and measure the rows of the paper's tables, or cost against size.
 
-    python -m ltr_et.research.ablation TABLE [TABLE ...] --budget 20m --dataset-root otb=OTB100
-
-`ettrack ablate` is the same.
+python -m ltr_et.research.ablation TABLE [TABLE ...] --budget 20m --dataset-root otb=OTB100
 """
 
 from __future__ import annotations
@@ -13,11 +11,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pytracking_et import process
 from pytracking_et.errors import (
     CheckpointError,
     DatasetError,
     ParameterError,
-    PytrackingETError,
 )
 
 PROGRAM = "python -m ltr_et.research.ablation"
@@ -171,14 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     add_arguments(parser)
     args = parser.parse_args(words)
-    try:
-        return run(args, words)
-    except PytrackingETError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
+    return process.run(PROGRAM, lambda: run(args, words), lambda: "the same command goes on")
 
 
 if __name__ == "__main__":

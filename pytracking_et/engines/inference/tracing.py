@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ...errors import EngineError
+from ...errors import EngineError, pip_line
 from ...files import atomic_path, sha256
 from ...machine import package_version
 from ...network import weights
@@ -39,8 +39,8 @@ def require_exporter() -> None:
     """
     if importlib.util.find_spec("onnx") is None:
         raise EngineError(
-            "writing ONNX graphs needs the package onnx; install 'pytracking-et[onnx]' or "
-            "'pytracking-et[openvino]'"
+            f"writing ONNX graphs needs the package onnx; {pip_line('onnx')} "
+            "(or the extra openvino)"
         )
 
 

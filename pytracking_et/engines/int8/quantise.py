@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import EngineError
+from ...errors import EngineError, pip_line
 from ...files import sha256
 from ..package import (
     REFERENCE,
@@ -64,8 +64,7 @@ def require_quantiser() -> None:
         import onnxruntime.quantization  # noqa: F401
     except ImportError as error:
         raise EngineError(
-            f"int8 graphs are made with onnx and onnxruntime ({error}); "
-            "install 'pytracking-et[onnx]'"
+            f"int8 graphs are made with onnx and onnxruntime ({error}); {pip_line('onnx')}"
         ) from error
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import EngineError
+from ...errors import EngineError, pip_line
 from ...machine import cores
 from . import Compiled, GraphRuntime
 
@@ -18,7 +18,7 @@ try:
     import onnxruntime
 except ImportError as error:
     raise EngineError(
-        f"the engine 'onnx' needs the package onnxruntime ({error}); install 'pytracking-et[onnx]'"
+        f"the engine 'onnx' needs the package onnxruntime ({error}); {pip_line('onnx')}"
     ) from error
 
 VERSION = str(onnxruntime.__version__)

@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import EngineError
+from ...errors import EngineError, pip_line
 from ...machine import cpu_name
 from ..cache import notice, read_sealed, write_sealed
 from ..package import Reference, agrees, reference_name
@@ -35,8 +35,7 @@ try:
     from openvino import opset13
 except ImportError as error:
     raise EngineError(
-        f"the engine 'openvino' needs the package openvino ({error}); "
-        "install 'pytracking-et[openvino]'"
+        f"the engine 'openvino' needs the package openvino ({error}); {pip_line('openvino')}"
     ) from error
 
 VERSION = str(openvino.__version__)

@@ -8,7 +8,7 @@ Needs the extra `web` (Starlette and uvicorn): pip install "pytracking-et[web]".
 
 from __future__ import annotations
 
-from ...errors import DependencyError
+from ...errors import DependencyError, pip_line
 
 try:
     import starlette  # noqa: F401
@@ -16,8 +16,7 @@ try:
     import websockets  # noqa: F401
 except ImportError as error:
     raise DependencyError(
-        f"the web page needs the package {error.name!r}; install it with: "
-        'pip install "pytracking-et[web]"'
+        f"the web page needs the package {error.name!r}; install it with: {pip_line('web')}"
     ) from error
 
 from .media import Limits

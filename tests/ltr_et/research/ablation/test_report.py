@@ -9,7 +9,7 @@ from ltr_et.research.ablation.report import Context, Result, frame, write
 from ltr_et.research.ablation.rows import rows
 
 CONTEXT = Context(
-    "60s of training", (0, 1), {"otb": ("OTB-100", 3), "uav": (None, 2)}, "ettrack ablate modules",
+    "60s of training", (0, 1), {"otb": ("OTB-100", 3), "uav": (None, 2)}, "ablation modules",
     {"cpu": "a CPU"},
 )  # fmt: skip
 
@@ -72,8 +72,8 @@ def test_files_say_what_the_figures_are_worth(tmp_path):
             "66.2",
         ):
             assert needed in text, (name, needed)
-    assert "`ettrack ablate modules`" in (tmp_path / "modules.md").read_text()
+    assert "`ablation modules`" in (tmp_path / "modules.md").read_text()
     content = json.loads((tmp_path / "modules.json").read_text())
     assert content["rows"][0]["auc"]["otb"] == [40.0, 50.0]
-    assert content["context"]["command"] == "ettrack ablate modules"
+    assert content["context"]["command"] == "ablation modules"
     assert (tmp_path / "modules.png").read_bytes().startswith(b"\x89PNG")

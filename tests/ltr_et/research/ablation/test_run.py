@@ -12,6 +12,7 @@ import torch
 from ltr_et.data.build_crops import build
 from ltr_et.dataset.pack import open_pack
 from ltr_et.research.ablation import run
+from ltr_et.research.ablation.__main__ import main
 from ltr_et.research.ablation.rows import Budget
 from ltr_et.research.ablation.run import shortened
 from ltr_et.research.ablation.training import (
@@ -22,7 +23,6 @@ from ltr_et.research.ablation.training import (
     train_row,
 )
 from pytracking_et import network
-from pytracking_et.commands import main
 from pytracking_et.errors import CheckpointError, ParameterError
 from pytracking_et.evaluation import Sequence
 from pytracking_et.live.clip import render
@@ -90,13 +90,13 @@ def test_backbones_start_from_a_classifier(tmp_path):
 
 
 def test_mistakes_are_found_before_the_night(tmp_path, capsys):
-    command = ["ablate", "components", "--output", str(tmp_path), "--dataset-root", "otb=/nowhere"]
+    command = ["components", "--output", str(tmp_path), "--dataset-root", "otb=/nowhere"]
     assert main(command) == 2
     assert "'/nowhere' does not exist" in capsys.readouterr().err
-    assert main(["ablate", "components", "--budget", "soon"]) == 2
-    assert main(["ablate", "components", "scaling"]) == 2
+    assert main(["components", "--budget", "soon"]) == 2
+    assert main(["components", "scaling"]) == 2
     for option in ("--batch", "--frames", "--sequences"):
-        assert main(["ablate", "components", option, "0"]) == 2
+        assert main(["components", option, "0"]) == 2
         assert f"{option} 0: give 1 or more" in capsys.readouterr().err
 
 
@@ -116,7 +116,7 @@ def test_a_row_is_trained_once_and_told_from_others(tmp_path, teacher, crops):
 @pytest.mark.slow
 def test_the_command_writes_the_table(tmp_path, teacher, crops, capsys):
     root = write_otb(tmp_path / "otb")
-    command = ["ablate", "components", "--rows", "Conv", "--budget", "16", "--engine", "torch"]
+    command = ["components", "--rows", "Conv", "--budget", "16", "--engine", "torch"]
     command += ["--dataset-root", f"otb={root}", "--crops", str(crops), "--teacher", str(teacher)]
     command += ["--output", str(tmp_path / "out"), "--threads", "1"]
     assert main(command) == 0

@@ -46,10 +46,10 @@ def test_files(tmp_path, monkeypatch):
         return Curve(module, theory, "", tuple(sides), times, macs, 1.0, 1.0, 1.0, 1.0)
 
     monkeypatch.setattr(scaling, "measure", fake)
-    assert scaling.run([8, 16], 1, 1, tmp_path, "ettrack ablate scaling") == 0
+    assert scaling.run([8, 16], 1, 1, tmp_path, "ablation scaling") == 0
     content = json.loads((tmp_path / "scaling.json").read_text())
     assert [curve["module"] for curve in content["curves"]] == list(scaling.MODULES)
     text = (tmp_path / "scaling.md").read_text()
     assert "| Exemplar | 1.00 |" in text
-    assert "ettrack ablate scaling" in text
+    assert "ablation scaling" in text
     assert (tmp_path / "scaling.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,148 @@
+"""Arguments that several commands share, and the spellings in which options are understood."""
+
+from __future__ import annotations
+
+import argparse
+
+# What an option is also called, in pytracking's scripts or in our former ones: understood wherever
+# the option is, and never shown.
+ALSO = {"--box": "--optional_box", "--dataset": "--dataset_name", "--runid": "--run_id"}
+
+
+def understand_both(parser: argparse.ArgumentParser) -> None:
+    """Let a parser and its subparsers take `--visdom-start` and `--visdom_start` alike.
+
+    Options of ours have hyphens and pytracking's own their underscores; --help shows that spelling
+    alone. To be called when all arguments are there.
+    """
+    known = parser._option_string_actions
+    for option, action in list(known.items()):
+        for name in (option, ALSO.get(option, option)):
+            if name.startswith("--"):
+                words = name.removeprefix("--")
+                known.setdefault("--" + words.replace("_", "-"), action)
+                known.setdefault("--" + words.replace("-", "_"), action)
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for one in action.choices.values():
+                understand_both(one)
+
+
+def parse_boolean(text: str) -> bool:
+    """Argument type for flags given with a value: true/false, yes/no, on/off, 1/0.
+
+    pytracking uses type=bool, for which every non-empty text, "False" too, is true.
+    """
+    lowered = text.strip().lower()
+    if lowered in ("1", "true", "t", "yes", "y", "on"):
+        return True
+    if lowered in ("0", "false", "f", "no", "n", "off"):
+        return False
+    raise argparse.ArgumentTypeError(f"{text!r} is not a boolean; write true or false")
+
+
+def add_switch(parser: argparse.ArgumentParser, name: str, default: bool, text: str) -> None:
+    """`--name`, `--name true`, `--name false`; pytracking writes some of them without a value."""
+    parser.add_argument(
+        name,
+        type=parse_boolean,
+        nargs="?",
+        const=True,
+        default=default,
+        metavar="BOOL",
+        help=f"{text} (default: {str(default).lower()})",
+    )
+
+
+def add_tracker_arguments(
+    parser: argparse.ArgumentParser,
+    default: str | None = "auto",
+    parameter: bool = False,
+    threads: bool = True,
+) -> None:
+    """--checkpoint, --engine, --precision, and as asked --parameter and --threads.
+
+    Args:
+        parser: gets the arguments.
+        default: of engine and precision; None leaves them to the parameter file.
+        parameter: for commands that do not name the parameter file by position.
+        threads: not where --threads counts worker processes.
+    """
+    if parameter:
+        parser.add_argument(
+            "--parameter",
+            metavar="NAME",
+            help="parameter file (default: the one for the weights)",
+        )
+    parser.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        help="weights: .safetensors, .npz, .pth, or the name of downloaded ones (default: found "
+        "by themselves, see `ettrack weights list`)",
+    )
+    shown = "the parameter file's" if default is None else default
+    parser.add_argument(
+        "--engine",
+        default=default,
+        metavar="NAME",
+        help=f"auto, torch, onnx, openvino (default: {shown})",
+    )
+    parser.add_argument(
+        "--precision",
+        default=default,
+        metavar="NAME",
+        help=f"auto, f32, bf16, int8 (default: {shown})",
+    )
+    if threads:
+        parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of the tracker")
+
+
+def add_box_argument(parser: argparse.ArgumentParser, text: str, several: bool = False) -> None:
+    """--box X Y W H, in pixels; with `several` a list of boxes, as it may be repeated."""
+    parser.add_argument(
+        "--box",
+        type=float,
+        nargs=4,
+        action="append" if several else "store",
+        metavar=("X", "Y", "W", "H"),
+        help=text,
+    )
+
+
+def add_dataset_root_argument(
+    parser: argparse.ArgumentParser,
+    text: str = "folder of the data set (default: the one in the settings)",
+) -> None:
+    """--dataset-root."""
+    parser.add_argument("--dataset-root", metavar="DIR", help=text)
+
+
+def add_results_argument(parser: argparse.ArgumentParser) -> None:
+    """--results."""
+    parser.add_argument(
+        "--results", metavar="DIR", help="folder of all results (default: setting results_path)"
+    )
+
+
+def add_visdom_arguments(parser: argparse.ArgumentParser) -> None:
+    """pytracking's --debug and its three Visdom arguments, and one that starts a server."""
+    parser.add_argument(
+        "--debug",
+        type=int,
+        nargs="?",
+        const=1,
+        default=0,
+        metavar="LEVEL",
+        help="Visdom panels: 0 none (default), 1 tracking and status, 2 score map, 3 score curve",
+    )
+    add_switch(parser, "--use_visdom", True, "Visdom panels, with --debug 1 or more")
+    parser.add_argument(
+        "--visdom_server", default="127.0.0.1", metavar="HOST", help="address of the server"
+    )
+    parser.add_argument("--visdom_port", type=int, default=8097, metavar="PORT", help="its port")
+    add_switch(
+        parser,
+        "--visdom-start",
+        False,
+        "start a local Visdom server; works offline, means --debug 1",
+    )

@@ -1,0 +1,143 @@
+"""What leaves for other programs: `ettrack export`, `pack`, `install-into` and `vot-init`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from .arguments import add_dataset_root_argument, add_results_argument
+
+
+def export_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("--format", choices=("onnx", "openvino"), default="onnx")
+    parser.add_argument("--output", type=Path, required=True, help="folder to write into")
+    parser.add_argument(
+        "--network", default="et_tracker", help="configuration (default: %(default)s)"
+    )
+    parser.add_argument("--checkpoint", help="weight file (default: the one a tracker would use)")
+    parser.add_argument("--precision", default="f32", help="f32 (default) or int8")
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="FOLDER",
+        help="tracks to measure int8 ranges on (annotations.csv: track,frame,x,y,w,h); without, "
+        "those of the shipped weights or measured before are used",
+    )
+
+
+def export(args: argparse.Namespace) -> int:
+    """Write, check, say what was written."""
+    from ..engines import export as graphs
+
+    metadata, difference = graphs.export(
+        args.format, args.output, args.network, args.checkpoint, args.precision, args.calibration
+    )
+    for name in metadata.files:
+        size = (args.output / name).stat().st_size
+        print(f"  {name}  {size / 1e6:.1f} MB")
+    print(
+        f"parity with the plain network: score {difference['score']:.1e}, distances "
+        f"{difference['distances']:.1e} px\nwritten to {args.output} (metadata.json tells how to "
+        "run it)"
+    )
+    return 0
+
+
+def pack_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which benchmark, which results, which archive."""
+    parser.add_argument("benchmark", choices=["got10k", "trackingnet"])
+    parser.add_argument("tracker_name", help="tracker, e.g. et_tracker")
+    parser.add_argument("tracker_param", help="parameter file, e.g. et_tracker")
+    parser.add_argument("--runid", type=int, metavar="N", help="TrackingNet: run to pack")
+    parser.add_argument(
+        "--runs",
+        type=int,
+        choices=[1, 3],
+        default=3,
+        help="GOT-10k: 3 packs run ids 0..2 (default); 1 the run without an id, for a "
+        "deterministic tracker",
+    )
+    parser.add_argument("--output", metavar="NAME|FILE.zip", help="archive; default NAME_PARAM")
+    add_results_argument(parser)
+    add_dataset_root_argument(parser, "the data set, to check numbers of frames against")
+
+
+def pack(args: argparse.Namespace) -> int:
+    """Check and write; prints the path."""
+    from ..evaluation.packers import pack_got10k_results, pack_trackingnet_results
+
+    where = {"results_path": args.results, "dataset_root": args.dataset_root}
+    if args.benchmark == "got10k":
+        output = args.output or f"{args.tracker_name}_{args.tracker_param}"
+        path = pack_got10k_results(
+            args.tracker_name, args.tracker_param, output, runs=args.runs, **where
+        )
+    else:
+        path = pack_trackingnet_results(
+            args.tracker_name, args.tracker_param, args.runid, args.output, **where
+        )
+    print(path)
+    return 0
+
+
+def install_into_arguments(parser: argparse.ArgumentParser) -> None:
+    """PATH, --link, --undo."""
+    parser.add_argument("path", help="pytracking repository (the folder with pytracking/ and ltr/)")
+    parser.add_argument("--link", action="store_true", help="link the folders instead of copying")
+    parser.add_argument("--undo", action="store_true", help="remove what was installed")
+
+
+def install_into(args: argparse.Namespace) -> int:
+    """Install or undo; exit code 1 where something had to be kept."""
+    from ..integrations.pytracking_checkout import install, undo
+
+    change = undo(args.path) if args.undo else install(args.path, args.link)
+    verb = "removed" if args.undo else "linked" if args.link else "wrote"
+    for path in change.files:
+        print(f"{verb} {path}")
+    for text in change.kept:
+        print(f"kept {text}")
+    if not args.undo:
+        print(
+            f"\nnow, in {change.package}:\n  python run_tracker.py et_tracker et_tracker "
+            "--dataset_name otb\n(the Python that runs it needs pytracking_et installed)"
+        )
+    elif not change.files and not change.kept:
+        print(f"nothing of ours in {change.package}")
+    return 1 if change.kept else 0
+
+
+def vot_init_arguments(parser: argparse.ArgumentParser) -> None:
+    """FOLDER, --name, and the tracker's own arguments."""
+    from ..integrations.vot_registry import add_tracker_arguments
+
+    parser.add_argument(
+        "folder", nargs="?", default=".", help="workspace, where trackers.ini goes (here)"
+    )
+    parser.add_argument("--name", help="name in the toolkit (default: pytracking_et_PARAMETER)")
+    add_tracker_arguments(parser)
+
+
+def vot_init(args: argparse.Namespace) -> int:
+    """Write trackers.ini for the interpreter that runs this."""
+    from ..integrations.vot_registry import make_entry, toolkit_notice, tracker_words, write_entry
+    from ..live.run import parameter_for
+    from ..network import weights
+    from ..tracker import plugins
+
+    parameter = args.parameter or parameter_for(args.checkpoint)
+    if args.tracker == "et_tracker":
+        # Missing weights are better told now than by the toolkit, which shows a tracker's own
+        # words only at the end of a long log.
+        weights.find(plugins.parameters("et_tracker", parameter).get("network"), args.checkpoint)
+    entry = make_entry(args.name or f"pytracking_et_{parameter}", tracker_words(args))
+    path = write_entry(args.folder, entry)
+    print(f"wrote [{entry.name}] into {path}:\n  {entry.command}")
+    print(
+        f"\nnow, in {path.parent.resolve()}:\n  vot test {entry.name}\n  vot evaluate {entry.name}"
+    )
+    if notice := toolkit_notice():
+        print(notice, file=sys.stderr)
+    return 0

@@ -1,0 +1,209 @@
+"""`ettrack demo`, `video`, `webcam` and `serve` (run_video.py, run_webcam.py): track and show."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import sys
+from typing import Any
+
+from ..errors import ParameterError
+from .arguments import (
+    add_box_argument,
+    add_results_argument,
+    add_switch,
+    add_tracker_arguments,
+    add_visdom_arguments,
+)
+
+
+def demo_arguments(parser: argparse.ArgumentParser) -> None:
+    """Output folder, weights, clip."""
+    parser.add_argument("--output", default="output", help="folder for demo.mp4 and demo.png")
+    add_tracker_arguments(parser, parameter=True)
+    parser.add_argument("--frames", type=int, default=150, help="length of the clip (150)")
+    parser.add_argument("--seed", type=int, default=0, help="another number, another clip")
+
+
+def demo(args: argparse.Namespace) -> int:
+    """Track the clip and print mean IoU and fps."""
+    from tqdm import tqdm
+
+    from ..live.demo import run_demo
+    from ..live.run import LiveOptions, make_tracker
+
+    options = LiveOptions(
+        source="",
+        parameter=args.parameter,
+        checkpoint=args.checkpoint,
+        engine=args.engine,
+        precision=args.precision,
+        threads=args.threads,
+    )
+    tracker = make_tracker(options)
+    with tqdm(total=args.frames, unit="frame", file=sys.stderr, leave=False) as bar:
+        result = run_demo(tracker, args.output, args.frames, args.seed, bar.update)
+    print(f"mean IoU {result.mean_iou:.3f} over {len(result.ious)} frames after the first")
+    print(f"{result.fps:.1f} fps (tracker alone, on this machine)")
+    print(f"video: {result.video}\npictures: {result.sheet}")
+    if (hint := _faster()) is not None:
+        print(hint)
+    return 0
+
+
+def _faster() -> str | None:
+    """A line that names the extra to add where PyTorch is the only engine, else None."""
+    from ..engines.select import ENGINES, installed
+    from ..errors import pip_line
+
+    if any(installed(name) for name in ENGINES if name != "torch"):
+        return None
+    return f"faster: the extra openvino about doubles the speed: {pip_line('openvino')}"
+
+
+def video_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of run_video.py: `videofile`, or pytracking's `tracker param videofile`."""
+    parser.add_argument(
+        "names",
+        nargs="+",
+        metavar="[TRACKER PARAM] VIDEOFILE",
+        help="video file, image folder or pattern, or URL; tracker and parameter file before it "
+        "are optional (default: et_tracker, and the parameter file for the weights)",
+    )
+    _add_live_arguments(parser)
+
+
+def video(args: argparse.Namespace) -> int:
+    """Track to the end of the video."""
+    from ..live.run import run_live
+
+    if len(args.names) not in (1, 3):
+        raise ParameterError(
+            f"{len(args.names)} names given ({' '.join(args.names)}); give VIDEOFILE, or "
+            "TRACKER PARAM VIDEOFILE"
+        )
+    *tracker, video = args.names
+    args.tracker_name, args.tracker_param = tracker or ("et_tracker", None)
+    return run_live(live_options(args, video))
+
+
+def webcam_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of run_webcam.py; none is needed."""
+    parser.add_argument("tracker_name", nargs="?", default="et_tracker", help="et_tracker")
+    parser.add_argument(
+        "tracker_param", nargs="?", help="parameter file (default: the one for the weights)"
+    )
+    parser.add_argument(
+        "--source",
+        default="0",
+        help="camera index, device path, video file, image folder or pattern, rtsp:// or http://",
+    )
+    _add_live_arguments(parser)
+
+
+def webcam(args: argparse.Namespace) -> int:
+    """Track until the source ends or `q`."""
+    from ..live.run import run_live
+
+    return run_live(live_options(args, args.source))
+
+
+def _add_live_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments that `video` and `webcam` share."""
+    add_box_argument(
+        parser, "target on the first frame, in pixels; may be given several times", several=True
+    )
+    parser.add_argument("--output", help="write an annotated video (.mp4, .webm, .avi, .mkv)")
+    add_switch(parser, "--save_results", False, "write pytracking's box files and a CSV table")
+    add_results_argument(parser)
+    add_tracker_arguments(parser)
+    add_switch(parser, "--window", True, "OpenCV window, where there is a display")
+    add_switch(parser, "--redetect", False, "search the whole frame for a target that was lost")
+    _add_low_score(parser)
+    add_visdom_arguments(parser)
+
+
+def _add_low_score(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--low-score",
+        type=float,
+        help="below it a box is grey: hidden or gone (default: the parameter file's, or 0.55)",
+    )
+
+
+def live_options(args: argparse.Namespace, source: str) -> Any:
+    """`live.run.LiveOptions` from parsed arguments."""
+    from ..live.run import LiveOptions
+
+    return LiveOptions(
+        source=source,
+        tracker=args.tracker_name,
+        parameter=args.tracker_param,
+        checkpoint=args.checkpoint,
+        engine=args.engine,
+        precision=args.precision,
+        threads=args.threads,
+        boxes=args.box or (),
+        output=args.output,
+        save_results=args.save_results,
+        results=args.results,
+        debug=args.debug,
+        use_visdom=args.use_visdom,
+        visdom_server=args.visdom_server,
+        visdom_port=args.visdom_port,
+        visdom_start=args.visdom_start,
+        window=args.window,
+        redetect=args.redetect,
+        low_score=args.low_score,
+    )
+
+
+def serve_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `ettrack serve`."""
+    parser.add_argument("--port", type=int, default=8000, help="on 127.0.0.1 (default 8000)")
+    add_tracker_arguments(parser, parameter=True)
+    _add_low_score(parser)
+    parser.add_argument(
+        "--max-upload-mb",
+        type=int,
+        default=512,
+        metavar="MB",
+        help="largest video that is taken, and largest camera recording (default 512)",
+    )
+    parser.add_argument(
+        "--open", action="store_true", help="open the page in the system's web browser"
+    )
+
+
+def serve(args: argparse.Namespace) -> int:
+    """Serve until Ctrl-C."""
+    if args.max_upload_mb < 1:
+        raise ParameterError(f"--max-upload-mb {args.max_upload_mb}: give at least 1")
+    from ..api import ETTracker
+    from ..live.run import low_score_of, parameter_for
+    from ..live.web import Limits, serve  # first: a missing extra is told before weights load
+
+    parameter = args.parameter or parameter_for(args.checkpoint)
+    low_score = low_score_of(parameter) if args.low_score is None else args.low_score
+    # Loaded once, before the port opens, so that a wrong checkpoint is told here; each session
+    # gets a copy, which shares the weights.
+    prototype = ETTracker(
+        args.checkpoint, parameter, args.engine, "bgr", args.threads, args.precision
+    )
+
+    def announce(address: str) -> None:
+        print(f"{parameter} is at {address}  (Ctrl-C stops)", flush=True)
+        if args.open:
+            import webbrowser
+
+            webbrowser.open(address)
+
+    serve(
+        lambda: copy.deepcopy(prototype),
+        parameter,
+        args.port,
+        Limits(upload_bytes=args.max_upload_mb << 20),
+        announce,
+        low_score,
+    )
+    return 0

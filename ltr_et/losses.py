@@ -28,7 +28,7 @@ def balanced_bce(logits: Tensor, labels: Tensor, weights: Tensor | None = None) 
     A sample without positives (target absent) gives the half over its negatives only.
 
     Args:
-        labels: 1 at positives, 0 elsewhere (LightTrack; spec section 7).
+        labels: 1 at positives, 0 elsewhere (LightTrack; docs/method.md, section 7.2).
         weights: cell weights >= 0 within each half; a cell of 0 is ignored.
     """
     labels = labels.float()
@@ -68,7 +68,10 @@ def iou_of_distances(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def iou_loss(distances: Tensor, target: Tensor, weights: Tensor) -> Tensor:
-    """-log((I + 1) / (U + 1)) averaged with `weights` (B x S x S) -> B (spec section 7)."""
+    """-log((I + 1) / (U + 1)) averaged with `weights` (B x S x S) -> B.
+
+    See docs/method.md, section 7.2.
+    """
     shared, union = iou_of_distances(distances, target)
     return _mean_over(torch.log((union + 1) / (shared + 1)), weights.float())
 

@@ -1,7 +1,7 @@
-"""Targets of the two maps from boxes (spec section 7), for whole batches.
+"""Targets of the two maps from boxes (docs/method.md, section 7.2), for whole batches.
 
 Cell i of a map of S cells looks at pixel (i - floor(S / 2)) * 16 + 8 * S of the search crop, the
-grid of the tracker's loop (spec section 6.2), whose crop is 16 * S pixels wide.
+grid of the tracker's loop (docs/method.md, section 6.2), whose crop is 16 * S pixels wide.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from pytracking_et.network import STRIDE
 class Labels(NamedTuple):
     """Targets of a batch.
 
-    score: B x S x S float, 1 at positives; distances: B x 4 x S x S left, top, right, bottom in
-    pixels (negative outside the box); inside: B x S x S bool, cells inside the target's box;
-    on_distractor: B x S x S float, 1 on other objects and not on the target.
+    Attributes:
+        score: B x S x S float, 1 at positives.
+        distances: B x 4 x S x S left, top, right, bottom in pixels (negative outside the box).
+        inside: B x S x S bool, cells inside the target's box.
+        on_distractor: B x S x S float, 1 on other objects and not on the target.
     """
 
     score: Tensor

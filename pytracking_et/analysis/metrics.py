@@ -40,8 +40,10 @@ class Annotation:
         truth: boxes, NaN or non-positive where the target is absent.
         valid: (frames,) where overlap and errors are measured.
         seen: (frames,) not marked as absent by the visibility flags, whatever the rule.
-        center_fill, norm_fill: (invalid frames,) errors of the others; -1 is a hit, inf a miss.
-        dataset: its name. rule: the rule the flags follow.
+        center_fill: (invalid frames,) center errors of the others; -1 is a hit, inf a miss.
+        norm_fill: the same for normalized center errors.
+        dataset: its name.
+        rule: the rule the flags follow.
         visibility: whether the data set's own visibility flags were given.
     """
 
@@ -143,7 +145,8 @@ class Aligned:
     """Predictions brought to the frames of the ground truth.
 
     Attributes:
-        boxes: (frames, 4). given: (sequences,) rows each result had.
+        boxes: (frames, 4).
+        given: (sequences,) rows each result had.
     """
 
     boxes: Array
@@ -264,7 +267,8 @@ class Curves:
     """Hit rates per sequence and threshold, 0..1.
 
     Attributes:
-        success: (sequences, thresholds) IoU > threshold. precision: centre error <= threshold.
+        success: (sequences, thresholds) IoU > threshold.
+        precision: (sequences, thresholds) center error <= threshold.
         norm_precision: normalised error <= threshold.
         average_overlap: (sequences,) mean IoU of the valid frames, NaN where there is none.
         thresholds: of the success curve.

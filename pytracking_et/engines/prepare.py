@@ -25,7 +25,8 @@ def exported(
     """Folder and metadata of the graphs in the cache, built where needed.
 
     Args:
-        path, digest: weight file and its sha256.
+        path: weight file.
+        digest: its sha256.
         precision: one of `select.PRECISIONS`.
         calibration: folder of annotated tracks to measure int8 ranges on; where None, those that
             are there are used.

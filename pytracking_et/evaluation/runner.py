@@ -51,7 +51,8 @@ def run_dataset(
     Raises:
         ResultsError: the results folder cannot be written, another run holds it, or two of the
             trackers or sequences share a name.
-        ParameterError, CheckpointError: the tracker cannot be built; nothing has been run then.
+        ParameterError: the tracker cannot be built; nothing has been run then.
+        CheckpointError: likewise.
     """
     sequences = list(dataset)
     _refuse_namesakes(sequences, trackers)

@@ -70,7 +70,8 @@ def serve(tracker: SingleTracker, name: str = "pytracking_et") -> None:
 
     Raises:
         DependencyError: vot-trax is not installed.
-        BoxError, ImageError: the toolkit is told the reason and the session ends.
+        BoxError: the toolkit is told the reason and the session ends.
+        ImageError: likewise.
     """
     try:
         import trax

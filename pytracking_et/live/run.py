@@ -83,7 +83,8 @@ def make_tracker(options: LiveOptions) -> SingleTracker:
 
     Raises:
         ParameterError: no such tracker or parameter file, or options it cannot take.
-        CheckpointError, EngineError: see `ETTracker`.
+        CheckpointError: see `ETTracker`.
+        EngineError: see `ETTracker`.
     """
     name = options.parameter or parameter_for(options.checkpoint)
     if options.tracker == "et_tracker":

@@ -114,7 +114,7 @@ class Settings:
         teacher: LT-Mobile's weights.
         initial: start from these E.T.Track weights instead of the warm start.
         backbone: start the backbone alone from these weights (ImageNet, say).
-        network: configuration to train (see `ettrack networks`).
+        network: configuration to train (see `network.configurations`).
         precision: "float32", "bfloat16" or "float16" autocast (float16 with loss scaling, CUDA).
         save_minutes: how often, by the clock, a checkpoint is written.
         validate_minutes: how often validation IoU is measured.

@@ -48,8 +48,10 @@ class LossWeights:
     """Weights of the loss terms; pairs run linearly from the stage's start on.
 
     Attributes:
-        cls, box: ground truth: balanced BCE; IoU loss over the cells inside the box.
-        distill_cls, distill_box: likeness to the teacher's outputs, (start, end).
+        cls: ground truth: balanced BCE.
+        box: ground truth: IoU loss over the cells inside the box.
+        distill_cls: likeness to the teacher's scores, (start, end).
+        distill_box: likeness to the teacher's boxes, (start, end).
         distill_until: share of the stage at which the end values are reached; where they are 0
             the teacher is not run from there on.
         hint: likeness to the teacher's layer outputs at the start; falls to 0 at `hint_until`.

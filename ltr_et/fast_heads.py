@@ -198,7 +198,7 @@ def folded(norm: nn.Module) -> tuple[Tensor, Tensor]:
 
 
 def exemplar_layer(layer: Any, x: Tensor, *, keep: float = 1.0, dropout: float = 0.0) -> Tensor:
-    """One Exemplar Transformer layer (spec section 5) on tokens B x N x C -> B x N x C.
+    """One Exemplar Transformer layer (docs/method.md, section 5) on tokens B x N x C -> B x N x C.
 
     Args:
         layer: the network's module; its parameters are used as they are.
@@ -236,7 +236,7 @@ def exemplar_layer(layer: Any, x: Tensor, *, keep: float = 1.0, dropout: float =
 
 
 def separable(block: Any, x: Tensor) -> Tensor:
-    """A separable convolution block (spec section 4) on tokens B x N x C -> B x N x D."""
+    """A separable convolution (docs/method.md, section 4) on tokens B x N x C -> B x N x D."""
     weight = block.conv1.weight
     maps = F.conv2d(to_map(x), weight, padding=weight.shape[-1] // 2, groups=len(weight))
     tokens = maps.permute(0, 2, 3, 1).flatten(1, 2)

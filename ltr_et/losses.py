@@ -1,7 +1,7 @@
-"""Targets of the two maps (spec section 7), and losses on them: one value per sample.
+"""Targets of the two maps (docs/method.md, section 7.2), and losses on them: one value per sample.
 
 Cell i of a map of S cells looks at pixel (i - floor(S / 2)) * 16 + 8 * S of the search crop, the
-grid of the tracker's loop (spec section 6.2), whose crop is 16 * S pixels wide.
+grid of the tracker's loop (docs/method.md, section 6.2), whose crop is 16 * S pixels wide.
 
 Normalising within a sample (and not over the batch) makes the mean over two halves of a batch the
 mean over the whole: gradient accumulation and several processes change nothing.
@@ -24,9 +24,11 @@ from pytracking_et.network import STRIDE
 class Labels(NamedTuple):
     """Targets of a batch.
 
-    score: B x S x S float, 1 at positives; distances: B x 4 x S x S left, top, right, bottom in
-    pixels (negative outside the box); inside: B x S x S bool, cells inside the target's box;
-    on_distractor: B x S x S float, 1 on other objects and not on the target.
+    Attributes:
+        score: B x S x S float, 1 at positives.
+        distances: B x 4 x S x S left, top, right, bottom in pixels (negative outside the box).
+        inside: B x S x S bool, cells inside the target's box.
+        on_distractor: B x S x S float, 1 on other objects and not on the target.
     """
 
     score: Tensor
@@ -99,7 +101,7 @@ def balanced_bce(logits: Tensor, labels: Tensor, weights: Tensor | None = None) 
     A sample without positives (target absent) gives the half over its negatives only.
 
     Args:
-        labels: 1 at positives, 0 elsewhere (LightTrack; spec section 7).
+        labels: 1 at positives, 0 elsewhere (LightTrack; docs/method.md, section 7.2).
         weights: cell weights >= 0 within each half; a cell of 0 is ignored.
     """
     labels = labels.float()
@@ -139,7 +141,10 @@ def iou_of_distances(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def iou_loss(distances: Tensor, target: Tensor, weights: Tensor) -> Tensor:
-    """-log((I + 1) / (U + 1)) averaged with `weights` (B x S x S) -> B (spec section 7)."""
+    """-log((I + 1) / (U + 1)) averaged with `weights` (B x S x S) -> B.
+
+    See docs/method.md, section 7.2.
+    """
     shared, union = iou_of_distances(distances, target)
     return _mean_over(torch.log((union + 1) / (shared + 1)), weights.float())
 

@@ -34,8 +34,9 @@ class Stage:
         schedule: "cosine" from `lr` to `final` * `lr` after the warm-up; "paper": linear warm-up
             from `lr` / 5 over 5 of 50 epochs, then logarithmic decay to `final` * `lr`.
         warmup: steps (cosine) of linear warm-up.
-        batch: pairs a step over all processes; micro_batch: pairs a forward pass (same gradient,
-            less memory, and faster where the caches are small).
+        batch: pairs a step over all processes.
+        micro_batch: pairs a forward pass (same gradient, less memory, and faster where the caches
+            are small).
         keep: see `fast_heads.FeedForward`; 1 is exact.
         batch_norm: "frozen" or "train" (batch statistics in the parts that learn).
         reestimate: before the stage, set the BatchNorm statistics from this many pairs without
@@ -104,17 +105,20 @@ class Settings:
     """Everything a run depends on; written into each checkpoint as JSON.
 
     Attributes:
-        module_name, script_name: which settings script (`et_tracker`, `distill`).
+        module_name: package of the settings script (`et_tracker`).
+        script_name: the settings script (`distill`).
         workspace: checkpoints, logs and curves go to `workspace/<project_path>/`.
-        data: data sets; crops: crop store; features: feature cache; a missing crop store or cache
-            is built from `data` first.
+        data: data sets.
+        crops: crop store; built from `data` first where it is missing.
+        features: feature cache; built likewise.
         teacher: LT-Mobile's weights.
         initial: start from these E.T.Track weights instead of the warm start.
         backbone: start the backbone alone from these weights (ImageNet, say).
-        network: configuration to train (see `ettrack networks`).
+        network: configuration to train (see `network.configurations`).
         precision: "float32", "bfloat16" or "float16" autocast (float16 with loss scaling, CUDA).
-        save_minutes, validate_minutes, snapshot_minutes: how often, by the clock, a checkpoint is
-            written, validation IoU measured, and the averaged weights kept under their own name.
+        save_minutes: how often, by the clock, a checkpoint is written.
+        validate_minutes: how often validation IoU is measured.
+        snapshot_minutes: how often the averaged weights are kept under their own name.
         record_steps: optimiser steps between two records of the log.
         max_minutes: stop (resumably) after so long; 0: when all stages are done.
         constants: tracker constants stored with the exported weights.

@@ -38,7 +38,9 @@ class ETTracker:
     an EngineError: make the tracker in the process that uses it.
 
     Raises:
-        CheckpointError, ParameterError, EngineError: with what to do about it.
+        CheckpointError: no weights, or weights that do not fit.
+        ParameterError: an argument with a value it cannot have.
+        EngineError: an engine that cannot run here.
     """
 
     def __init__(
@@ -67,7 +69,8 @@ class ETTracker:
             color: channel order of this image, if not the tracker's.
 
         Raises:
-            ImageError, BoxError: the former target stays.
+            ImageError: an image that cannot be used; the former target stays.
+            BoxError: a box that cannot be tracked; the former target stays.
         """
         self._loop.start(image, box, check_color(color or self.color))
 

@@ -34,8 +34,9 @@ def run_vot2020(
     Args:
         tracker_name: as in `run_tracker`.
         tracker_param: parameter file.
-        run_id, debug, visdom_info: accepted for pytracking's signature; the toolkit numbers runs
-            itself, and nothing is drawn beside it.
+        run_id: accepted for pytracking's signature; the toolkit numbers runs itself.
+        debug: accepted likewise; nothing is drawn beside the toolkit.
+        visdom_info: likewise.
 
     Raises:
         PytrackingETError: the tracker cannot be opened, or cannot go on.

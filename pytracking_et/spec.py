@@ -15,7 +15,9 @@ class TrackerSpec:
     Args:
         tracker: `pytracking_et.tracker.NAME` (or of a package in PYTRACKING_ET_PLUGINS).
         parameter: file `pytracking_et.parameter.NAME.PARAM`.
-        checkpoint, engine, precision: override those of the parameter file where given.
+        checkpoint: overrides that of the parameter file where given.
+        engine: likewise.
+        precision: likewise.
         threads: processor threads for a parameter file that does not set them; None: no limit.
     """
 

@@ -31,7 +31,7 @@ def detection(box, score, label=None):
 
 
 def distance(found, target):
-    """Between centres of `norfair.Detection` and tracked object, in diagonals of the found box."""
+    """Between centers of `norfair.Detection` and tracked object, in diagonals of the found box."""
     low, high = found.points
     return np.linalg.norm((found.points - target.estimate).mean(axis=0)) / np.linalg.norm(
         high - low

@@ -37,11 +37,16 @@ class Rows:
     """What is known of N labelled objects; a frame's rows follow one another.
 
     Attributes:
-        source, track, clip, category: names, (N,).
-        number: frame number in the source's video; frame: number of the frame in the bank.
+        source: names, (N,).
+        track: names, (N,).
+        clip: names, (N,).
+        category: names, (N,).
+        number: frame number in the source's video.
+        frame: number of the frame in the bank.
         box: (N, 4) float32 x, y, w, h in the frame's pixels (edge coordinates).
         instance: 1-based place among the frame's rows, as in its pixels.
-        masked: whether the frame's pixels tell the object's mask; pseudo: loose box.
+        masked: whether the frame's pixels tell the object's mask.
+        pseudo: loose box.
     """
 
     source: NDArray[np.str_]
@@ -62,10 +67,12 @@ class FrameBank:
     Attributes:
         rows: the objects.
         pixels: (P,) int32, all frames one after the other, row by row.
-        offset: (F,) int64 first pixel of each frame; size: (F, 2) int64 width, height;
+        offset: (F,) int64 first pixel of each frame.
+        size: (F, 2) int64 width, height.
         fill: (F, 3) float32 mean colour.
         box: rows' boxes, (N, 4), on the device.
-        first, count: (F,) rows of each frame.
+        first: (F,) first row of each frame.
+        count: (F,) rows of each frame.
         unreadable: messages of images that were left out.
     """
 

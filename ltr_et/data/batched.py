@@ -49,10 +49,14 @@ class BatchedSettings:
 
     Attributes:
         pairs: sources, gaps and negatives.
-        template, search: geometry and appearance; the search view's shifts are those of a view of
-            256 pixels and shrink with `sizes`.
+        template: geometry and appearance of template views.
+        search: of search views; their shifts are those of a view of 256 pixels and shrink with
+            `sizes`.
         sizes: sides of the search view, each batch one of them.
-        distractor, occluder, background, border: chances of the pastes of `paste`, per view.
+        distractor: chance of this paste of `paste`, per view.
+        occluder: likewise.
+        background: likewise.
+        border: likewise.
         own: share of pasted objects that are the target itself in other colours.
         unlabelled: share of pairs whose target is any box in any frame.
     """

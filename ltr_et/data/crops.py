@@ -54,7 +54,7 @@ FIELDS = [
 
 
 def context_size(box: NDArray) -> float:
-    """Side in image pixels of the template's context square around a box x, y, w, h (spec 6.1)."""
+    """Side in image pixels of the template's square around a box (docs/method.md, section 6.1)."""
     w, h = float(box[2]), float(box[3])
     margin = CONTEXT * (w + h)
     return float(np.sqrt((w + margin) * (h + margin)))
@@ -65,9 +65,13 @@ class CropRecord:
     """One stored crop.
 
     Attributes:
-        source, track, clip, category: names; tracks of one clip share frames.
+        source: name.
+        track: name; tracks of one clip share frames.
+        clip: name.
+        category: name.
         frame: number of the frame in the source video.
-        video: from a video (else a still image); pseudo: box made by another tracker.
+        video: from a video (else a still image).
+        pseudo: box made by another tracker.
         held_out: kept for validation, never trained on.
         box: (4,) x, y, w, h of the object in crop pixels.
         scale: crop pixels per image pixel.

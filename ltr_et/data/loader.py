@@ -93,7 +93,8 @@ class PairLoader:
         batch: pairs of a batch of this process.
         workers: processes that make samples (spawned); 0 makes them in this one. Cached features
             are read faster than they can be sent between processes: use 0 there.
-        rank, world: number of this process, and of all.
+        rank: number of this process.
+        world: number of all processes.
 
     Attributes:
         waited: seconds spent waiting for batches since the loader was made.

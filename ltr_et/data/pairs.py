@@ -116,7 +116,8 @@ class CropPairs:
     Args:
         store: its training part, or its held-out part with `paste` off.
         settings: how pairs are drawn.
-        template, search: how views are made.
+        template: how template views are made.
+        search: how search views are made.
         paste: whether masked objects of the store are pasted into search views.
     """
 

@@ -34,8 +34,12 @@ class PasteSettings:
 class Scene(NamedTuple):
     """A view being built.
 
-    image: S x S x 3; box: the target; others: (K, 4) boxes; extent: x, y, w, h of the real image in
-    the view (mean colour beyond); mask: S x S of the target, or None.
+    Attributes:
+        image: S x S x 3.
+        box: the target.
+        others: (K, 4) boxes.
+        extent: x, y, w, h of the real image in the view (mean color beyond).
+        mask: S x S of the target, or None.
     """
 
     image: Image

@@ -41,8 +41,10 @@ class TrackingSampler:
         max_gap: largest distance of the two frames, for all or one per data set; None takes
             MAX_GAP's value by the data set's name, and 100 for others.
         seed: of every draw.
-        template, search: how views are made (default: the paper's).
-        flip, grey: probabilities, shared by the pair (the paper has neither).
+        template: how template views are made (default: the paper's).
+        search: how search views are made (default: the paper's).
+        flip: probability, shared by the pair (the paper has none).
+        grey: likewise.
 
     Raises:
         ParameterError: lists of different lengths, or weights that are no weights.

@@ -50,8 +50,10 @@ class ViewSettings:
     Attributes:
         size: side in pixels.
         shift: largest shift of the target from the centre, in view pixels.
-        far_shift, far_share: the larger shift used in this share of the views.
-        scale, aspect: largest logarithm of the change of size and of width / height.
+        far_shift: a larger shift, for some of the views.
+        far_share: the share of the views that have it.
+        scale: largest logarithm of the change of size.
+        aspect: largest logarithm of the change of width / height.
         context: view pixels that the context square s_z covers without jitter.
         uniform_scale: draw the scale factor itself within 1 +- `scale`, as the paper does.
         appearance: changes of colour, blur and so on.
@@ -75,7 +77,8 @@ TEMPLATE_VIEW = ViewSettings(
     size=TEMPLATE, shift=4.0, far_share=0.0, scale=0.05, aspect=0.0,
     appearance=TEMPLATE_APPEARANCE, paste=None,
 )  # fmt: skip
-# Spec section 7: shift +-64 and scale +-18 % in the search, +-4 and +-5 % in the template, colour.
+# docs/method.md, section 7.1: shift +-64 and scale +-18 % in the search, +-4 and +-5 % in the
+# template, color.
 _PLAIN = Appearance(colour=0.25, blur=0, motion_blur=0, occlusion=0, low_light=0, jpeg=0)
 PAPER_SEARCH_VIEW = ViewSettings(
     far_share=0.0, scale=0.18, aspect=0.0, context=127.0, uniform_scale=True,
@@ -90,8 +93,10 @@ PAPER_TEMPLATE_VIEW = ViewSettings(
 class View(NamedTuple):
     """A network input.
 
-    image: size x size x 3 uint8 RGB; box: (4,) float32 x, y, w, h of the target in view pixels;
-    distractors: (K, 4) boxes of other objects in the view.
+    Attributes:
+        image: size x size x 3 uint8 RGB.
+        box: (4,) float32 x, y, w, h of the target in view pixels.
+        distractors: (K, 4) boxes of other objects in the view.
     """
 
     image: Image
@@ -102,9 +107,14 @@ class View(NamedTuple):
 class Picture(NamedTuple):
     """What a view is cut from: a stored crop or a whole frame, and what is known of it.
 
-    image: HxWx3 uint8 RGB; box: (4,) of the target; others: (K, 4) boxes of other objects;
-    extent: (4,) of the real image (mean colour beyond); mask: HxW uint8 of the target or None;
-    fill: colour outside; clip: "source/clip", from which nothing may be pasted.
+    Attributes:
+        image: HxWx3 uint8 RGB.
+        box: (4,) of the target.
+        others: (K, 4) boxes of other objects.
+        extent: (4,) of the real image (mean color beyond).
+        mask: HxW uint8 of the target or None.
+        fill: color outside.
+        clip: "source/clip", from which nothing may be pasted.
     """
 
     image: Image

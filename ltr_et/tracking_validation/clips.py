@@ -35,8 +35,11 @@ MOVED_PIXELS, MOVED_SHARE, SEEDS = 4.0, 0.25, (1, 2, 3)
 class Start:
     """One run over a clip.
 
-    kind: "whole" or "restarted"; frame: where it starts; frames: how many, the first included;
-    seed: of the change to the first box, 0 for none.
+    Attributes:
+        kind: "whole" or "restarted".
+        frame: where it starts.
+        frames: how many, the first included.
+        seed: of the change to the first box, 0 for none.
     """
 
     kind: str

@@ -74,7 +74,8 @@ class Weights(Subject):
         path: the file.
         parameter: parameter file of `et_tracker` whose constants count.
         changes: constants that overrule it.
-        engine, threads: as `pytracking_et.engines.create` takes them; float32.
+        engine: as `pytracking_et.engines.create` takes it; float32.
+        threads: as `pytracking_et.engines.create` takes them.
         configuration: network, where the file does not tell.
     """
 

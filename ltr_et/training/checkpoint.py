@@ -94,7 +94,8 @@ def check(state: Mapping[str, Any], settings: Settings, path: Path) -> None:
     that have not begun.
 
     Args:
-        state: of `checkpoint.load`; path: its file.
+        state: of `load`.
+        path: its file.
 
     Raises:
         TrainingError: something differs; names it.

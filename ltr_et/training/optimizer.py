@@ -17,7 +17,7 @@ _STEM = tuple(
     f"backbone_net.{name}." for name in ("conv_stem", "bn1", "blocks.0", "blocks.1", "blocks.2")
 )
 _BACKBONE = ("stem", "backbone")
-# Epochs of the paper's schedule (spec section 7): 5 of 50 are warm-up.
+# Epochs of the paper's schedule (docs/method.md, section 7.3): 5 of 50 are warm-up.
 PAPER_EPOCHS, PAPER_WARMUP = 50, 5
 
 

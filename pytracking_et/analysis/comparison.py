@@ -35,10 +35,15 @@ class Comparison:
     Attributes:
         trackers: T dictionaries with name, param, run_id, disp_name, label.
         sequences: S names.
-        success: (S, T, thresholds). precision, norm_precision: (S, T, 51). Rates 0..1.
-        average_overlap: (S, T) mean IoU of valid frames. thresholds: of the success curve.
+        success: (S, T, thresholds) rates 0..1.
+        precision: (S, T, 51) rates 0..1.
+        norm_precision: (S, T, 51) rates 0..1.
+        average_overlap: (S, T) mean IoU of valid frames.
+        thresholds: of the success curve.
         frames: (S,) frames of each sequence.
-        dataset, rule, note: what every table and plot states.
+        dataset: its name.
+        rule: its name.
+        note: what every table and plot states.
         skipped: sequences left out because a tracker lacks them.
     """
 
@@ -236,7 +241,8 @@ def engines_note(trackers: Sequence[Any], names: Iterable[str], dataset: str = "
     """What notes say of engines and precisions, for example "; engine: openvino f32".
 
     Args:
-        trackers, dataset: as in `compare` and `folder_of`.
+        trackers: as in `compare`.
+        dataset: as in `folder_of`.
         names: sequences.
     """
     names, labels = list(names), labels_of(trackers)
@@ -277,7 +283,8 @@ def compare(
         merge_results: average the runs of one tracker.
         skip_missing_seq: leave out, for all trackers, sequences that one of them lacks;
             otherwise they raise.
-        plot_bin_gap: step of the overlap thresholds. exclude_invalid_frames: as in `metrics`.
+        plot_bin_gap: step of the overlap thresholds.
+        exclude_invalid_frames: as in `metrics`.
         subpixel: prefer `_float.txt`.
         cache: .npz that is reused where rule, options, ground truth and all boxes are the same.
         force_evaluation: compute anew whatever the cache holds.

@@ -87,7 +87,8 @@ def draw_curves(
     Args:
         curves: (label, x, y, figure shown in the legend) in the order of the trackers, which
             gives each its colour whatever its rank.
-        options: see `plot_options`. note: printed below, states the rule.
+        options: see `plot_options`.
+        note: printed below, states the rule.
     """
     styles = get_plot_draw_styles()
     figure, axes = _canvas(note)

@@ -54,7 +54,8 @@ def score_got10k(
         dataset: refused where its ground truth is hidden ("got10k_test").
 
     Raises:
-        ResultsError, DatasetError: as `score`; ResultsError where no frame is left to count.
+        ResultsError: as `score`, and where no frame is left to count.
+        DatasetError: as `score`.
     """
     refuse_hidden(dataset)
     annotation = Annotation.build(ground_truth, "got10k_val", "ettrack", visible)

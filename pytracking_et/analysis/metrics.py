@@ -44,8 +44,10 @@ class Annotation:
         truth: boxes, NaN or non-positive where the target is absent.
         valid: (frames,) where overlap and errors are measured.
         seen: (frames,) not marked as absent by the visibility flags, whatever the rule.
-        center_fill, norm_fill: (invalid frames,) errors of the others; -1 is a hit, inf a miss.
-        dataset: its name. rule: the rule the flags follow.
+        center_fill: (invalid frames,) center errors of the others; -1 is a hit, inf a miss.
+        norm_fill: the same for normalized center errors.
+        dataset: its name.
+        rule: the rule the flags follow.
         visibility: whether the data set's own visibility flags were given.
     """
 
@@ -147,7 +149,8 @@ class Aligned:
     """Predictions brought to the frames of the ground truth.
 
     Attributes:
-        boxes: (frames, 4). given: (sequences,) rows each result had.
+        boxes: (frames, 4).
+        given: (sequences,) rows each result had.
     """
 
     boxes: Array
@@ -191,7 +194,9 @@ def rows_that_differ(names: Iterable[str], given: ArrayLike, frames: ArrayLike) 
     """Sequences whose result has another number of rows than their annotation; "" where none has.
 
     Args:
-        names: of the sequences. given, frames: (sequences,) rows of each.
+        names: of the sequences.
+        given: (sequences,) rows of each result.
+        frames: (sequences,) rows of each annotation.
     """
     counts = zip(names, np.asarray(given).tolist(), np.asarray(frames).tolist(), strict=True)
     found = [f"{name!r} has {a} boxes for {b} annotated frames" for name, a, b in counts if a != b]
@@ -305,7 +310,8 @@ class Curves:
     """Hit rates per sequence and threshold, 0..1.
 
     Attributes:
-        success: (sequences, thresholds) IoU > threshold. precision: centre error <= threshold.
+        success: (sequences, thresholds) IoU > threshold.
+        precision: (sequences, thresholds) center error <= threshold.
         norm_precision: normalised error <= threshold.
         average_overlap: (sequences,) mean IoU of the valid frames, NaN where there is none.
         thresholds: of the success curve.

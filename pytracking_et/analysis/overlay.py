@@ -32,7 +32,8 @@ def draw_boxes(
 
     Args:
         truth: x, y, w, h in pixels of the original frame; NaN or without area: not drawn.
-        boxes: "#rrggbb" -> x, y, w, h. scale: image size / original size.
+        boxes: "#rrggbb" -> x, y, w, h.
+        scale: image size / original size.
     """
     # White on black: no tracker has that, and it shows on any background.
     _rectangle(image, truth, (0, 0, 0), scale, thickness + 2)

@@ -32,7 +32,8 @@ def playback_results(
     """Write a video of the results of trackers on a sequence; ground truth is white.
 
     Args:
-        trackers: as `plot_results`. sequence: object with name, frames, ground_truth_rect.
+        trackers: as `plot_results`.
+        sequence: object with name, frames, ground_truth_rect.
         output: the .mp4 file; by default `<result_plot_path>/playback/<sequence>.mp4`.
 
     Returns:

@@ -87,7 +87,8 @@ def plot_results(
         Plot type -> figure.
 
     Raises:
-        ResultsError, DatasetError: as `compare`.
+        ResultsError: as `compare`.
+        DatasetError: as `compare`.
     """
     kinds = _kinds(plot_types)
     folder, formats, options = output(report_name, kwargs)

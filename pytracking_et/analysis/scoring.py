@@ -24,13 +24,17 @@ class Score:
     """Figures of one tracker on one data set, all in percent.
 
     Attributes:
-        auc: mean of the success curve. op50, op75: success at IoU 0.5 and 0.75 (NaN where the
-            threshold grid has no such point). precision: centre error <= 20 px.
+        auc: mean of the success curve.
+        op50: success at IoU 0.5; NaN where the threshold grid has no such point.
+        op75: success at IoU 0.75; NaN likewise.
+        precision: center error <= 20 px.
         norm_precision: normalised centre error <= 0.2.
         per_sequence: frame indexed by sequence: the five figures, `ao` (mean IoU of valid
             frames, percent), `frames`, `valid`, `predicted` (rows given).
         curves: hit rates per sequence and threshold, for plots.
-        dataset, rule: names. note: one sentence that belongs under every table and plot.
+        dataset: its name.
+        rule: its name.
+        note: one sentence that belongs under every table and plot.
     """
 
     auc: float

@@ -46,7 +46,9 @@ class Table:
     """A frame with a title and the sentence that says how its figures came about.
 
     Attributes:
-        frame: one row a tracker (or sequence), numeric columns. title, note: shown with it.
+        frame: one row a tracker (or sequence), numeric columns.
+        title: shown with it.
+        note: shown with it.
         digits: after the point. Column names of COLUMNS are shown by their heading.
         best: mark the highest figure of each column (bold in Markdown and LaTeX).
     """

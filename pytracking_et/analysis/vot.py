@@ -36,8 +36,11 @@ class VotScore:
     """Figures of one tracker.
 
     Attributes:
-        accuracy: mean overlap, 0..1. robustness: see `note`. failures: in all, mean of runs.
-        eao: 0..1. curve: expected overlap for sequences of 1, 2, ... frames.
+        accuracy: mean overlap, 0..1.
+        robustness: see `note`.
+        failures: in all, mean of runs.
+        eao: 0..1.
+        curve: expected overlap for sequences of 1, 2, ... frames.
         per_sequence: accuracy, failures (or robustness) and frames by sequence.
         note: protocol, interval and burn-in.
     """

@@ -42,7 +42,8 @@ class Subject:
         precision: of an engine; empty otherwise.
         threads: CPU threads it is given.
         targets: tracked at once on the same frames; times are then of one target.
-        network, checkpoint: of engines and the plain network.
+        network: of engines and the plain network.
+        checkpoint: of engines and the plain network.
         models: folder of the Nano peer's two ONNX files.
     """
 
@@ -81,8 +82,8 @@ def subjects(
     """Every subject that can run here: bf16 where the CPU has it, int8 where ranges were measured.
 
     Args:
-        model: of engines and the plain network.
-        engines, precisions: to restrict to; all where empty.
+        engines: to restrict to; all where empty.
+        precisions: to restrict to; all where empty.
         peers: folder with NanoTrack's ONNX files, for the Nano peer.
     """
     from ..engines.int8.calibration import find_ranges

@@ -265,7 +265,8 @@ class Selection:
     """What the arguments name.
 
     Attributes:
-        trackers: result folders. annotation: ground truth under the rule.
+        trackers: result folders.
+        annotation: ground truth under the rule.
         sequences: the data set's sequence objects, empty with --ground-truth.
         options: keywords of `analysis.compare`.
         attributes: attribute -> names of sequences; empty where none were given.

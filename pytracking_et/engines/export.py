@@ -102,7 +102,8 @@ def export(
     Args:
         form: "onnx" or "openvino".
         output: folder, made where absent; files of an earlier export are replaced.
-        network, checkpoint: as for `engines.create`.
+        network: as for `engines.create`.
+        checkpoint: as for `engines.create`.
         precision: of the graphs.
         calibration: folder of annotated tracks (see `int8/calibration.py`) to measure int8 ranges
             on; where None, those beside the weight file are used.

@@ -42,9 +42,11 @@ class Metadata:
         network: configuration name.
         precision: "f32", "int8", ...
         weights_sha256: of the weight file they were made from.
-        templates, searches: sides of the crops, in pixels.
+        templates: sides of the template crops, in pixels.
+        searches: sides of the search crops, in pixels.
         stride: pixels of the search crop per cell.
-        mean, std: of RGB divided by 255; already inside the graphs, whose input is uint8 RGB.
+        mean: of RGB divided by 255; already inside the graphs, whose input is uint8 RGB.
+        std: likewise.
         loop: constants of the tracking loop (`tracking.Parameters`).
         versions: of the programs that wrote them.
         files: name -> sha256.
@@ -153,8 +155,10 @@ class Reference:
     """Crops and the answers to them.
 
     Attributes:
-        template, search: (T, T, 3) and (S', S', 3) uint8 RGB.
-        score, distances: of the plain network.
+        template: (T, T, 3) uint8 RGB.
+        search: (S', S', 3) uint8 RGB.
+        score: of the plain network.
+        distances: of the plain network.
     """
 
     template: NDArray[np.uint8]

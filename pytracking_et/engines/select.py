@@ -159,7 +159,10 @@ def choose(
     A choice that was made while other programs disturbed it holds until a quieter start.
 
     Args:
-        engine, precision, model, threads: as in `open_runtime`.
+        engine: as in `open_runtime`, or "auto".
+        precision: as in `open_runtime`, or "auto".
+        model: as in `open_runtime`.
+        threads: as in `open_runtime`.
         again: measure whatever is remembered.
 
     Raises:

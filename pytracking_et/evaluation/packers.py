@@ -44,12 +44,14 @@ def pack_got10k_results(
     """Pack test results for GOT-10k's server: `SEQ/SEQ_001.txt`.. and `SEQ/SEQ_time.txt`.
 
     Args:
-        tracker_name, param_name: as in run_tracker.
+        tracker_name: as in run_tracker.
+        param_name: as in run_tracker.
         output_name: archive `<got_packed_results_path>/<output_name>.zip`, or a path ending .zip.
         runs: 3 reads run ids 0..2, the server's protocol; 1 reads the run without an id, which
             the protocol allows for a deterministic tracker.
-        results_path, dataset_root: of the settings where None. Without the data set the number of
-            frames cannot be checked, which is warned of.
+        results_path: of the settings where None.
+        dataset_root: of the settings where None. Without the data set the number of frames cannot
+            be checked, which is warned of.
 
     Returns:
         Path of the archive.
@@ -92,11 +94,14 @@ def pack_trackingnet_results(
     """Pack test results for TrackingNet's server: one `VIDEO.txt` each, x,y,w,h with two decimals.
 
     Args:
-        tracker_name, param_name, run_id: as in run_tracker.
+        tracker_name: as in run_tracker.
+        param_name: as in run_tracker.
+        run_id: as in run_tracker.
         output_name: archive `<tn_packed_results_path>/<output_name>.zip`, or a path ending .zip;
             default NAME_PARAM.
-        results_path, dataset_root: of the settings where None. Without the data set only the
-            number of videos is checked, which is warned of.
+        results_path: of the settings where None.
+        dataset_root: of the settings where None. Without the data set only the number of videos is
+            checked, which is warned of.
 
     Returns:
         Path of the archive.

@@ -129,9 +129,9 @@ def run_dataset(
 
     Raises:
         ResultsError: the results folder cannot be written, another run holds it, or two of the
-            trackers or sequences would write the same file.
-        ParameterError: a time limit that cannot be kept.
-        ParameterError, CheckpointError: the tracker cannot be built; nothing has been run then.
+            trackers or sequences share a name.
+        ParameterError: the tracker cannot be built; nothing has been run then.
+        CheckpointError: likewise.
     """
     sequences = list(dataset)
     _refuse_namesakes(sequences, trackers)

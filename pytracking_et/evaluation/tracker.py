@@ -70,7 +70,9 @@ class Tracker:
         parameter_name: file `pytracking_et.parameter.NAME.PARAM`.
         run_id: number of a repeated run; None for a single one.
         display_name: name in tables and plots.
-        checkpoint, engine, precision: override those of the parameter file where given.
+        checkpoint: overrides that of the parameter file where given.
+        engine: likewise.
+        precision: likewise.
         threads: processor threads for a parameter file that does not set them; None: no limit.
         results_path: folder of all results; of the settings where None.
 

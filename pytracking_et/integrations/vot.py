@@ -70,7 +70,8 @@ def serve(tracker: SingleTracker, name: str = "pytracking_et") -> None:
 
     Raises:
         DependencyError: vot-trax is not installed.
-        BoxError, ImageError: the toolkit is told the reason and the session ends.
+        BoxError: the toolkit is told the reason and the session ends.
+        ImageError: likewise.
     """
     try:
         import trax
@@ -114,7 +115,11 @@ def run(
     """Open a tracker, then `serve`; opened first, so that the toolkit does not time the loading.
 
     Args:
-        tracker, parameter, checkpoint, engine, threads: as in `LiveOptions`.
+        tracker: as in `LiveOptions`.
+        parameter: as in `LiveOptions`.
+        checkpoint: as in `LiveOptions`.
+        engine: as in `LiveOptions`.
+        threads: as in `LiveOptions`.
         precision: None leaves it to `evaluation_precision`.
     """
     from ..live.run import LiveOptions, make_tracker, parameter_for

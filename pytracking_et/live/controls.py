@@ -18,9 +18,13 @@ from .draw import Mark
 class View:
     """One processed frame as the displays get it.
 
-    image: HxWx3 uint8 RGB as read; picture: the same, annotated; fps: frames processed a second;
-    latency: seconds from reading the frame (live) or taking it up (files) to having its boxes;
-    score_map (S, S) and search_crop (S', S', 3) of the first target, None where there is none.
+    Attributes:
+        image: HxWx3 uint8 RGB as read.
+        picture: the same, annotated.
+        fps: frames processed a second.
+        latency: seconds from reading the frame (live) or taking it up (files) to having its boxes.
+        score_map: (S, S) of the first target, None where there is none.
+        search_crop: (S', S', 3) of the first target, None where there is none.
     """
 
     index: int

@@ -29,8 +29,11 @@ TILE = (420, 236)
 class DemoResult:
     """How the demo went.
 
-    ious: overlap with the true box, one per frame after the first; fps: frames a second of the
-    tracker alone, without rendering and writing; video, sheet: the files written.
+    Attributes:
+        ious: overlap with the true box, one per frame after the first.
+        fps: frames a second of the tracker alone, without rendering and writing.
+        video: the file written.
+        sheet: the file written.
     """
 
     ious: NDArray[np.float64]
@@ -56,7 +59,8 @@ def run_demo(
     Args:
         tracker: gets RGB frames of 640x360.
         output: folder; made if absent.
-        frames, seed: of the clip; see `clip.render`.
+        frames: of the clip; see `clip.render`.
+        seed: of the clip.
         on_frame: called after each frame (progress bar).
 
     Raises:

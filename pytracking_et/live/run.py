@@ -32,8 +32,10 @@ from .writer import VideoWriter
 class LiveOptions:
     """What `ettrack webcam` and `ettrack video` take; see `commands.live`.
 
-    parameter: None takes the file that fits the weights.
-    low_score: None takes `object_presence_score_threshold` of the parameter file, or `LOW_SCORE`.
+    Attributes:
+        parameter: None takes the file that fits the weights.
+        low_score: None takes `object_presence_score_threshold` of the parameter file, or
+            `LOW_SCORE`.
     """
 
     source: str
@@ -82,7 +84,8 @@ def make_tracker(options: LiveOptions) -> SingleTracker:
 
     Raises:
         ParameterError: no such tracker or parameter file, or options it cannot take.
-        CheckpointError, EngineError: see `ETTracker`.
+        CheckpointError: see `ETTracker`.
+        EngineError: see `ETTracker`.
     """
     name = options.parameter or parameter_for(options.checkpoint)
     if options.tracker == "et_tracker":

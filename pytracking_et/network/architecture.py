@@ -1,7 +1,7 @@
 """Architecture strings of the LightTrack search space (Yan et al., CVPR 2021, arXiv 2104.14545).
 
 Example, LT-Mobile: `back_04502514044521042540+cls_211000022+reg_100000111_ops_32`
-(format: specification, section 2). Parsing only; `backbones.lt_mobile` and `towers` build it.
+(format: docs/method.md, section 2). Parsing only; `backbones.lt_mobile` and `towers` build it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class Architecture:
     Attributes:
         stages: choices of stages 1.. up to and including the output block; what lies behind the
             output is never built.
-        cls, reg: the two head towers.
+        cls: the classification tower.
+        reg: the box regression tower.
         text: the string itself.
     """
 

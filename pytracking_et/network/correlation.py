@@ -2,7 +2,7 @@
 
 Paper: LightTrack, section 4 (feature fusion), after Alpha-Refine's pixel-wise correlation. Every
 position of the template is one 1x1 kernel, so that the correlation keeps where in the target a
-match was found. Specification, section 3.
+match was found. See docs/method.md, section 3.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Head towers and predictions: fused map (B, 128, S, S) -> score logits and side distances.
 
-Specification, section 4. A tower is a first separable convolution (128 -> width), layers of the
-module under study, and a last separable convolution; E.T.Track puts Exemplar layers in the middle
-and LT-Mobile separable convolutions everywhere.
+See docs/method.md, section 4. A tower is a first separable convolution (128 -> width), layers of
+the module under study, and a last separable convolution; E.T.Track puts Exemplar layers in the
+middle and LT-Mobile separable convolutions everywhere.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from .layers.separable import SeparableConv
 from .towers import ClassificationHead, RegressionHead, SeparableHead, separable_tower
 
 FUSED_CHANNELS = 128
-# Kernel sizes of the towers, first to last (specification, section 4).
+# Kernel sizes of the towers, first to last (docs/method.md, section 4).
 CLS_WIDTH, CLS_KERNELS = 256, (5, 5, 3, 3, 3, 3)
 REG_WIDTH, REG_KERNELS = 192, (3, 3, 3, 3, 3, 5, 5, 5)
 

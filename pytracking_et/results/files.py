@@ -37,8 +37,10 @@ SUFFIXES = (".txt", FLOAT_SUFFIX, TIME_SUFFIX, SCORE_SUFFIX)
 class Result:
     """What a tracker said of one sequence, one entry a frame (plain lists: cheap to send).
 
-    boxes: x, y, w, h in pixels, 0-based; times: seconds; scores: 0..1, empty where the tracker
-    reports none.
+    Attributes:
+        boxes: x, y, w, h in pixels, 0-based.
+        times: seconds.
+        scores: 0..1, empty where the tracker reports none.
     """
 
     boxes: list[list[float]]

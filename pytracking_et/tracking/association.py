@@ -62,11 +62,14 @@ class Odds:
     """What is likely from one frame to the next.
 
     Attributes:
-        own, other: deviation of the step of the target and of look-alikes, beside the common
-            motion, in units of the target's size sqrt(w h); both grow while a track is hidden.
+        own: deviation of the target's step, beside the common motion, in units of the target's
+            size sqrt(w h); it grows while the track is hidden.
+        other: likewise, of look-alikes.
         common: deviation of the common motion, in the same units.
-        size, other_size: deviation of the logarithm of width and height.
-        gone, other_gone: cost of a track that is not seen.
+        size: deviation of the logarithm of the target's width and height.
+        other_size: likewise, of look-alikes.
+        gone: cost of a target that is not seen.
+        other_gone: likewise, of look-alikes.
         new: cost of a peak that belongs to no track.
         score: weight of the log-odds of the score for the target's peak.
         look: weight of the difference in colours, 0 (the same) .. 1.

@@ -1,6 +1,6 @@
 """Square crops around a target; used by the tracker and, for its labels, by the training.
 
-Specification, section 6, point 1. Boxes are x, y, w, h in pixels, 0-based; centres are x, y.
+See docs/method.md, section 6.1. Boxes are x, y, w, h in pixels, 0-based; centres are x, y.
 """
 
 from __future__ import annotations

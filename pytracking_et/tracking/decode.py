@@ -1,4 +1,4 @@
-"""Score and distance maps of a search crop to one box. Specification, section 6, points 2 to 4."""
+"""Score and distance maps of a search crop to one box. See docs/method.md, section 6."""
 
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ def penalties(
     """Factor 0..1 per cell, one where size and shape equal the target's.
 
     Args:
-        width, height: predicted sizes, (S, S), in search pixels.
+        width: predicted widths, (S, S), in search pixels.
+        height: predicted heights, (S, S), in search pixels.
         target: width and height of the target in search pixels.
         penalty_k: strength.
     """

@@ -1,6 +1,6 @@
 """The tracking loop of E.T.Track: one target, one engine, no torch.
 
-Specification, section 6. State lives on the object; `Loop` knows neither files nor pytracking.
+See docs/method.md, section 6. State lives on the object; `Loop` knows neither files nor pytracking.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ class Loop:
             color: channel order of the image.
 
         Raises:
-            ImageError, BoxError: what cannot be tracked; the loop keeps its former target.
+            ImageError: an image that cannot be used; the loop keeps its former target.
+            BoxError: a box that cannot be tracked; the loop keeps its former target.
         """
         image = as_three_channels(image)
         target = as_box(box, image.shape)

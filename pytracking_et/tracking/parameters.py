@@ -1,4 +1,4 @@
-"""Constants of the tracking loop (specification, section 6)."""
+"""Constants of the tracking loop (docs/method.md, section 6)."""
 
 from __future__ import annotations
 

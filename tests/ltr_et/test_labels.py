@@ -5,7 +5,7 @@ from ltr_et.losses import grid, make_labels, side_distances
 
 
 def test_grid_is_the_tracking_loops():
-    # Specification 6.2: (i - floor(S / 2)) * 16 + S_x // 2.
+    # docs/method.md, section 6.2: (i - floor(S / 2)) * 16 + S_x // 2.
     for size, pixels in ((16, 256), (18, 288)):
         expected = [(i - size // 2) * 16 + pixels // 2 for i in range(size)]
         assert grid(size).tolist() == expected

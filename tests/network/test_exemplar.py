@@ -25,7 +25,7 @@ from .layers import (
 
 
 def reference_exemplar_cell(layer, x, context=None):
-    """Specification, section 5, for one image (C, H, W), exemplar by exemplar."""
+    """docs/method.md, section 5, for one image (C, H, W), exemplar by exemplar."""
     pooled = x.mean((1, 2))
     if context is not None:
         pooled = torch.cat([pooled, context.mean((1, 2))])

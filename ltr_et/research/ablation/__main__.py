@@ -86,7 +86,8 @@ def run(args: argparse.Namespace, words: Sequence[str]) -> int:
     """Run rows and write tables; 1 where a row failed or is left to another process.
 
     Args:
-        args: of `add_arguments`; words: the same as typed, for the tables.
+        args: of `add_arguments`.
+        words: the same as typed, for the tables.
     """
     import logging
 

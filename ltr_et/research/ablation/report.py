@@ -34,11 +34,14 @@ class Result:
     """What was measured of a row.
 
     Attributes:
-        auc: data set -> AUC in percent, one per seed. pairs, minutes: of training, per seed.
+        auc: data set -> AUC in percent, one per seed.
+        pairs: of training, per seed.
+        minutes: of training, per seed.
         cost: `parameters`, `macs`, `latency_ms`, `memory_mb`, `engine`.
-        start: where the weights started. failure: why the row has no figures.
-        seeds: of the trainings. sequences: data set -> number of sequences evaluated; both are
-            empty in rows that an earlier version stored.
+        start: where the weights started.
+        failure: why the row has no figures.
+        seeds: of the trainings; empty in rows that an earlier version stored.
+        sequences: data set -> number of sequences evaluated; empty likewise.
         left_out: why a row's figures do not stand in this table.
     """
 
@@ -66,8 +69,11 @@ class Context:
     """What the figures depend on and every table must say.
 
     Attributes:
-        budget, seeds: of each row. datasets: our data set -> (paper's column or None, sequences).
-        command: the exact command line. machine: processor and versions.
+        budget: of each row.
+        seeds: of each row.
+        datasets: our data set -> (paper's column or None, sequences).
+        command: the exact command line.
+        machine: processor and versions.
         frames: only the first N of each sequence were tracked; None: all.
     """
 

@@ -32,12 +32,15 @@ class Plan:
     """One call of `python -m ltr_et.research.ablation`.
 
     Attributes:
-        tables: names. only: rows to run (labels or configurations); empty: all.
+        tables: names.
+        only: rows to run (labels or configurations); empty: all.
         seeds: one training of each row per seed.
-        datasets: name -> folder of the sequences to evaluate on. limit: first N of each.
+        datasets: name -> folder of the sequences to evaluate on.
+        limit: first N of each.
         frames: first N of each sequence; None: all.
         command: the command line, for the tables.
-        engine, threads: of evaluation and latency.
+        engine: of evaluation and latency.
+        threads: of evaluation and latency.
         measure: latency and memory "now", with each row that has none yet; "later", not in this
             call; "again", of all finished rows and nothing else.
     """

@@ -51,8 +51,7 @@ MODULES: dict[str, tuple[str, dict[str, Any], int, str]] = {
 class Curve:
     """One module: sides of its maps, processor seconds (least) and multiply-adds at each.
 
-    time_exponent, macs_exponent: least-squares slopes in log N; last_*: slopes between the two
-    largest sizes.
+    Exponents are least-squares slopes in log N; `last_*` are slopes between the two largest sizes.
     """
 
     module: str

@@ -50,9 +50,11 @@ class Recipe:
     Attributes:
         budget: of each row.
         output: checkpoints go to `output/training/ltr/ablation/`.
-        crops: crop store; features: cache of LT-Mobile's backbone features (optional, much
-            faster for rows with that backbone).
-        teacher: LT-Mobile's weights. backbones: backbone name -> weights it starts from.
+        crops: crop store.
+        features: cache of LT-Mobile's backbone features (optional, much faster for rows with that
+            backbone).
+        teacher: LT-Mobile's weights.
+        backbones: backbone name -> weights it starts from.
         batch: pairs of a step.
     """
 
@@ -80,7 +82,8 @@ def train_row(configuration: str, seed: int, recipe: Recipe) -> Trained:
     """Train a configuration, or go on where it was stopped, or return what is finished.
 
     Raises:
-        CheckpointError, DatasetError: weights or data that are missing.
+        CheckpointError: weights that are missing.
+        DatasetError: data that are missing.
         ParameterError: the folder holds the same row trained with other inputs.
     """
     settings = _settings(configuration, seed, recipe)

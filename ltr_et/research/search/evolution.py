@@ -31,8 +31,13 @@ class Evolution:
     """Generations of candidates; each architecture is measured once.
 
     Attributes:
-        cost: multiply-adds of an architecture. fitness: its accuracy. limit: most multiply-adds.
-        population, parents: sizes. chance: of each digit in a mutation. seen: all so far.
+        cost: multiply-adds of an architecture.
+        fitness: its accuracy.
+        limit: most multiply-adds.
+        population: size.
+        parents: size.
+        chance: of each digit in a mutation.
+        seen: all so far.
     """
 
     cost: Cost

@@ -52,7 +52,9 @@ class Tower:
 class Genes:
     """An architecture as digits; `str()` gives the string that `network.build` takes.
 
-    blocks: 18 digits; those behind the output are 0 and not built. output: block of LAST_STAGE.
+    Attributes:
+        blocks: 18 digits; those behind the output are 0 and not built.
+        output: block of LAST_STAGE.
     """
 
     blocks: tuple[int, ...]

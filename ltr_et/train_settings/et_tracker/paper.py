@@ -1,4 +1,6 @@
-"""The paper's training (WACV 2023, section 4; spec section 7), for those who have its data sets.
+"""The paper's training (WACV 2023, section 4), for those who have its data sets.
+
+See docs/method.md, section 7.
 
 SGD, 50 epochs, backbone from ImageNet frozen for the first 10, learning rate 2e-2 -> 1e-1 over 5
 epochs and then logarithmically to 2e-4, BCE + IoU loss, no teacher. `--data` names a folder that

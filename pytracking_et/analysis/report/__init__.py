@@ -39,12 +39,13 @@ def write_report(
         sequences: objects with name and frames, for the film strips; taken from `dataset` where
             that holds sequence objects. Without frames there are timelines only.
         attributes: attribute -> names of sequences.
-        count: best and worst sequences shown. pictures: frames in each strip.
-        published: show the published trackers also beside a run on a part of the data set.
+        count: best and worst sequences shown.
+        pictures: frames in each strip.
         options: of `compare` (skip_missing_seq, merge_results, subpixel, ...).
 
     Raises:
-        ResultsError, DatasetError: as `compare`.
+        ResultsError: as `compare`.
+        DatasetError: as `compare`.
     """
     if isinstance(dataset, Annotation):
         annotation = dataset

@@ -25,8 +25,11 @@ class SequenceResult:
     """One sequence under several trackers.
 
     Attributes:
-        name: of the sequence. truth: (frames, 4). valid: (frames,) annotated and visible.
-        boxes: (trackers, frames, 4). overlap: (trackers, frames), -1 where not valid.
+        name: of the sequence.
+        truth: (frames, 4).
+        valid: (frames,) annotated and visible.
+        boxes: (trackers, frames, 4).
+        overlap: (trackers, frames), -1 where not valid.
         frames: paths of the images; empty where they are not at hand.
     """
 

@@ -103,11 +103,13 @@ def write(
     Args:
         model: the network and its weights.
         folder: made where absent.
-        templates, searches: sides of the crops, one graph each.
+        templates: sides of the template crops, one graph each.
+        searches: sides of the search crops, one graph each.
         progress: told what is being done.
 
     Raises:
-        CheckpointError, EngineError: weights that do not fit; no exporter.
+        CheckpointError: weights that do not fit.
+        EngineError: no exporter.
     """
     require_exporter()
     folder.mkdir(parents=True, exist_ok=True)

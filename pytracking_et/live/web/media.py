@@ -35,7 +35,8 @@ class Limits:
         idle_seconds: a session nobody asked about for so long is removed with its files. Hidden
             browser tabs may run timers only once a minute, hence minutes.
         leave_seconds: the same once the page has said that it closes; long enough for a reload.
-        min_side, max_pixels: frame sizes that are tracked.
+        min_side: smallest side of a frame that is tracked.
+        max_pixels: most pixels of a frame that is tracked.
         preview_side: longer side of the JPEG previews sent to the page, in pixels.
     """
 

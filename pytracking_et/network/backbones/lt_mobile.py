@@ -1,7 +1,7 @@
 """LT-Mobile backbone: any subnet of the LightTrack search space.
 
 Paper: Yan et al., "LightTrack: Finding Lightweight Neural Networks for Object Tracking via
-One-Shot Architecture Search", CVPR 2021 (arXiv 2104.14545). Layout: specification, section 2.
+One-Shot Architecture Search", CVPR 2021 (arXiv 2104.14545). Layout: docs/method.md, section 2.
 Parameter names are those of the published checkpoint; only blocks up to the output are built.
 """
 

@@ -23,7 +23,7 @@ from ..backbones import FEATURE_CHANNELS
 from .transformer import DROPOUT, FeedForwardMixin
 
 QUERY_CHANNELS = 256
-# Softmax temperature T of the attention (specification, section 5).
+# Softmax temperature T of the attention (docs/method.md, section 5).
 TEMPERATURE = 2.0
 
 

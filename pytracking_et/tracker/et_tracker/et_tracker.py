@@ -92,8 +92,8 @@ class ETTrack(BaseTracker):
         """Find the target in the next frame; `info` is not needed.
 
         Returns:
-            target_bbox: [x, y, w, h] as plain floats, for pytracking's drawing code;
-            object_presence_score: 0..1; time: seconds of this call.
+            Dictionary of target_bbox ([x, y, w, h] as plain floats, for pytracking's drawing code),
+            object_presence_score (0..1) and time (seconds of this call).
         """
         start = time.perf_counter()
         if self._loop is None:

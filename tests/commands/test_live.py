@@ -114,10 +114,9 @@ def test_demo_names_the_extra_that_doubles_the_speed(monkeypatch, tmp_path, caps
 
 @pytest.mark.parametrize("precision", ["auto", "f32"])
 def test_an_engine_that_is_missing_names_the_pip_line(monkeypatch, capsys, precision):
-    from pytracking_et.engines import auto, select
+    from pytracking_et.engines import select
 
-    for module in (auto, select):
-        monkeypatch.setattr(module, "installed", lambda name: name == "torch")
+    monkeypatch.setattr(select, "installed", lambda name: name == "torch")
     assert main(["demo", "--engine", "openvino", "--precision", precision]) == 2
     assert pip_line("openvino") in capsys.readouterr().err
 

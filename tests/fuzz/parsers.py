@@ -45,7 +45,7 @@ from pytracking_et.live.sources import open_source
 from pytracking_et.live.web import protocol
 from pytracking_et.live.web.media import Limits, decode_jpeg
 from pytracking_et.network import weights
-from pytracking_et.network.architecture import LT_MOBILE, Architecture
+from pytracking_et.network.backbones.lt_mobile import LT_MOBILE, Architecture
 from pytracking_et.network.download import Published, download
 from pytracking_et.results import files as results
 from pytracking_et.results import lock

@@ -9,7 +9,7 @@ import multiprocessing
 import pytest
 
 from pytracking_et.engines import cache
-from pytracking_et.engines.model import Model
+from pytracking_et.engines.catalogue import Model
 from pytracking_et.engines.package import METADATA, Metadata, Reference, check, sample_crop
 from pytracking_et.errors import EngineError
 from tests.engines.conftest import NETWORK

@@ -19,9 +19,9 @@ from ...network.constants import MEAN, STD, STRIDE
 from ...network.trackers import TrackingNetwork
 from ...tracking.parameters import Parameters
 from ...version import __version__
-from ..model import Model
+from ..catalogue import Model
 from ..package import Metadata, Reference, graph_name, reference_name, sample_crop
-from .graphs import SearchGraph, TemplateGraph, load_graphs, own_settings
+from . import SearchGraph, TemplateGraph, load_graphs, own_settings
 
 # LayerNormalization is one operator from here on; both runtimes know it well.
 OPSET = 17

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from pytracking_et.engines import create
+from pytracking_et.engines.catalogue import Model
 from pytracking_et.engines.export import export
-from pytracking_et.engines.int8.calibration import Ranges, find_ranges, keep_ranges
-from pytracking_et.engines.model import Model
+from pytracking_et.engines.int8 import Ranges, find_ranges, keep_ranges
 from pytracking_et.engines.package import REFERENCE, Metadata, Reference
 from pytracking_et.errors import EngineError
 from pytracking_et.network import weights

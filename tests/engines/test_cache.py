@@ -172,9 +172,9 @@ def test_a_full_disk_is_an_engine_error(tmp_path):
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
-        ("template_128", "reference_128_224.npz"),
+        ("template_128", "reference_128_256.npz"),
         ("search_288", "reference_127_288.npz"),
-        ("search_224", "reference.npz"),
+        ("search_256", "reference.npz"),
     ],
 )
 def test_graphs_that_answer_wrong_are_not_kept(kind, name, exported_here):

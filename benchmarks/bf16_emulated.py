@@ -16,8 +16,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from pytracking_et.engines.base import TargetEngine
+from pytracking_et.engines.catalogue import Model
 from pytracking_et.engines.export import cached_graphs
-from pytracking_et.engines.model import Model
 from pytracking_et.engines.package import Metadata
 from pytracking_et.engines.runtimes.onnx import OnnxRuntime
 

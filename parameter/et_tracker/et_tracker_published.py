@@ -10,6 +10,7 @@ def parameters() -> TrackerParams:
     params.template_size = 127
     params.search_size = 256
     params.small_search_size = 288
+    params.sure_shrink = 0
     params.small_target = 0.004
     params.context = 0.5
     params.penalty_k = 0.007

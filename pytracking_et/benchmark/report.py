@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..engines import system
+from ..engines import catalogue
 from ..engines.inference.tracing import versions
 from ..files import atomic_open, atomic_path
 from ..machine import cores, cpu_flags, cpu_name
 from .measure import Measurement
 
 # What decides how fast a precision is here, by Linux's names.
-INSTRUCTIONS = frozenset({"avx2", "avx512f", "asimd"}).union(*system.INSTRUCTIONS.values())
+INSTRUCTIONS = frozenset({"avx2", "avx512f", "asimd"}).union(*catalogue.INSTRUCTIONS.values())
 
 HEADER = (
     f"{'subject':<18}{'threads':>8}{'targets':>8}{'crop':>8}{'network':>9}{'decode':>8}"

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..engines import system
-from ..engines.inference.graphs import load_graphs, load_network
+from ..engines import catalogue
+from ..engines.inference import load_graphs, load_network
 from ..engines.package import sample_crop
 
 # Matrix sizes of the peak measurement: large enough to hide overhead, inside the caches.
@@ -30,7 +30,7 @@ def f32_peak(threads: int) -> float:
 
 def bf16_peak(threads: int) -> float | None:
     """The same of bfloat16; None where the CPU does not compute in it."""
-    if not system.computes_in("bf16"):
+    if not catalogue.computes_in("bf16"):
         return None
     torch.set_num_threads(threads)
     a, b = (torch.randn(SIDE, SIDE).bfloat16() for _ in range(2))

@@ -13,9 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engines.base import Crop, Maps
-from ..engines.catalogue import ENGINES, installed
-from ..engines.model import Model
-from ..engines.system import computes_in
+from ..engines.catalogue import ENGINES, Model, computes_in, installed
 from ..errors import EngineError
 from ..tracking import Loop, Parameters
 
@@ -86,7 +84,7 @@ def subjects(
         precisions: to restrict to; all where empty.
         peers: folder with NanoTrack's ONNX files, for the Nano peer.
     """
-    from ..engines.int8.calibration import find_ranges
+    from ..engines.int8 import find_ranges
 
     rows: list[Subject] = []
     for count in threads:
@@ -184,7 +182,7 @@ class _PlainEngine:
     def __init__(self, subject: Subject) -> None:
         import torch
 
-        from ..engines.inference.graphs import load_network
+        from ..engines.inference import load_network
         from ..network.constants import MEAN, STD
 
         torch.set_num_threads(subject.threads)

@@ -67,8 +67,7 @@ def _rows(args: argparse.Namespace) -> list:
     from dataclasses import replace
 
     from ..benchmark import subjects
-    from ..engines.catalogue import ENGINES, check_names
-    from ..engines.model import Model
+    from ..engines.catalogue import ENGINES, Model, check_names
 
     for name in args.engines:
         check_names(name, "auto", None)
@@ -84,7 +83,7 @@ def _rows(args: argparse.Namespace) -> list:
 
 def _auto(args: argparse.Namespace) -> list[str]:
     """What `auto` takes with each number of threads, and what it takes in evaluation."""
-    from ..engines.model import Model
+    from ..engines.catalogue import Model
     from ..engines.select import candidates, choose
     from ..errors import EngineError
 

@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 from ..errors import EngineError
 from ..files import atomic_path, cache_folder, remove_old
 from ..version import __version__
-from .model import Model
+from .catalogue import Model
 from .package import Metadata, check
-from .system import c_numbers
+from .runtimes import c_numbers
 
 Build = Callable[[Path], object]
 _SEAL = hashlib.sha256().digest_size

@@ -1,11 +1,18 @@
-"""The engines there are: what each needs and which precisions it has. None is imported."""
+"""What there is to run: engines, what each needs and can, models, and what the CPU is good for.
+
+No engine is imported.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import os
+from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import EngineError
+from ..machine import cpu_flags
+from ..network import weights
 
 
 class Row(NamedTuple):
@@ -31,6 +38,39 @@ ENGINES = {
     "torch": Row("runtimes.torch", "torch", "torch", ("f32",)),
 }
 PRECISIONS = ("f32", "bf16", "int8")
+# Instruction sets (Linux's names) without which a precision is slower than float32.
+INSTRUCTIONS = {
+    "bf16": frozenset({"avx512_bf16", "amx_bf16"}),
+    "int8": frozenset({"avx512_vnni", "avx_vnni", "amx_int8"}),
+}
+# Share of the CPUs that others may keep busy while a measurement still says something.
+_BUSY = 0.5
+
+
+class Model(NamedTuple):
+    """A network and its weight file.
+
+    Attributes:
+        network: configuration name.
+        path: weight file.
+        digest: sha256 of the weight file: exports, ranges and choices belong to its content.
+    """
+
+    network: str
+    path: Path
+    digest: str
+
+    @staticmethod
+    def find(
+        network: str = "et_tracker", checkpoint: str | os.PathLike[str] | None = None
+    ) -> Model:
+        """Look for the weights of a network; None searches (see `network.weights.places`).
+
+        Raises:
+            CheckpointError: no weights.
+        """
+        path = weights.find(network, checkpoint)
+        return Model(network, path, weights.fingerprint(path))
 
 
 def check_names(engine: str, precision: str, threads: int | None) -> None:
@@ -55,3 +95,13 @@ def check_names(engine: str, precision: str, threads: int | None) -> None:
 def installed(engine: str) -> bool:
     """Whether the package of an engine is there (it is not imported)."""
     return importlib.util.find_spec(ENGINES[engine].package) is not None
+
+
+def computes_in(precision: str) -> bool:
+    """Whether the CPU has instructions for a precision; only Linux tells."""
+    return precision not in INSTRUCTIONS or bool(cpu_flags() & INSTRUCTIONS[precision])
+
+
+def is_busy() -> bool:
+    """Whether other programs keep the CPUs busy; False where the system does not tell."""
+    return hasattr(os, "getloadavg") and os.getloadavg()[0] > _BUSY * (os.cpu_count() or 1)

@@ -18,12 +18,10 @@ from pathlib import Path
 from ..errors import EngineError, pip_line
 from ..files import sha256
 from . import cache
-from .catalogue import ENGINES, installed
-from .int8.calibration import Ranges, find_ranges, keep_ranges
-from .model import Model
+from .catalogue import ENGINES, Model, installed
+from .int8 import Ranges, find_ranges, keep_ranges
 from .package import METADATA, Metadata, Reference, agrees, reference_names
-from .runtimes import GraphRuntime
-from .system import c_numbers
+from .runtimes import GraphRuntime, c_numbers
 
 FORMATS = ("onnx", "openvino")
 PRECISIONS = ("f32", "int8")
@@ -105,7 +103,7 @@ def export(
         network: as for `engines.create`.
         checkpoint: as for `engines.create`.
         precision: of the graphs.
-        calibration: folder of annotated tracks (see `int8/calibration.py`) to measure int8 ranges
+        calibration: folder of annotated tracks (see `engines.int8`) to measure int8 ranges
             on; where None, those beside the weight file are used.
 
     Returns:

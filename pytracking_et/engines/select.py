@@ -21,12 +21,11 @@ from typing import Any, NamedTuple
 from ..errors import EngineError, pip_line
 from ..files import atomic_open
 from ..machine import cores, cpu_name, package_version
-from . import cache, system
+from . import cache, catalogue
 from .base import Runtime, TargetEngine
-from .catalogue import ENGINES, PRECISIONS, check_names, installed
+from .catalogue import ENGINES, PRECISIONS, Model, check_names, installed
 from .export import cached_graphs
-from .int8.calibration import find_ranges
-from .model import Model
+from .int8 import find_ranges
 from .package import REFERENCE, Reference, agrees
 
 # Runs of each engine: the first few allocate and decide on kernels.
@@ -128,7 +127,7 @@ def _worth_trying(precision: str, model: Model) -> bool:
 
     int8 graphs are made by ONNX Runtime, whoever runs them, from measured ranges.
     """
-    if not system.computes_in(precision):
+    if not catalogue.computes_in(precision):
         return False
     return precision != "int8" or (installed("onnx") and find_ranges(model) is not None)
 
@@ -179,7 +178,7 @@ def choose(
     wanted = signature(tried, threads)
     file = _choice_file(model, wanted)
     remembered = None if again else _read(file)
-    if remembered is not None and (remembered.quiet or system.is_busy()):
+    if remembered is not None and (remembered.quiet or catalogue.is_busy()):
         try:
             runtime = open_runtime(*remembered.pair, model, threads)
         except EngineError as error:
@@ -263,7 +262,7 @@ def _measure(
     if not runtimes:
         listing = "\n".join(f"  {name}: {text}" for name, text in failures.items())
         raise EngineError(f"no engine works here:\n{listing}")
-    busy = system.is_busy()
+    busy = catalogue.is_busy()
     times = interleaved_times(runtimes, reference)
     starts = 1 if earlier is None else earlier.starts + 1
     quiet = starts >= STARTS or (not busy and steady(times))

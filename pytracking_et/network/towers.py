@@ -13,10 +13,32 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .constants import STRIDE
-from .layers.separable import SeparableConv
 
 # Scale of the classification logits in the published head.
 CLS_SCALE = 0.1
+
+
+class SeparableConv(nn.Module):
+    """Depthwise k x k, pointwise 1x1, BatchNorm, ReLU: (B, inputs, S, S) -> (B, outputs, S, S)."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(
+            inputs, inputs, kernel, padding=kernel // 2, groups=inputs, bias=False
+        )
+        self.pointwise = nn.Conv2d(inputs, outputs, 1, bias=False)
+        self.BN = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: Tensor, template: Tensor | None = None) -> Tensor:
+        """`template` is ignored; all tower layers share one signature."""
+        return F.relu(self.BN(self.pointwise(self.conv1(x))))
+
+
+class SeparableLayer(SeparableConv):
+    """The block at constant width, as a tower layer."""
+
+    def __init__(self, channels: int, kernel: int, position: int = 0) -> None:
+        super().__init__(channels, channels, kernel)
 
 
 class ClassificationHead(nn.Module):

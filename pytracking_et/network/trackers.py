@@ -11,12 +11,17 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from .architecture import Architecture
 from .backbones import FEATURE_CHANNELS, build_backbone
+from .backbones.lt_mobile import Architecture
 from .correlation import FeatureFusor, Neck
 from .layers import build_layer
-from .layers.separable import SeparableConv
-from .towers import ClassificationHead, RegressionHead, SeparableHead, separable_tower
+from .towers import (
+    ClassificationHead,
+    RegressionHead,
+    SeparableConv,
+    SeparableHead,
+    separable_tower,
+)
 
 FUSED_CHANNELS = 128
 # Kernel sizes of the towers, first to last (docs/method.md, section 4).

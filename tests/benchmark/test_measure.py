@@ -11,7 +11,7 @@ import pytest
 
 from pytracking_et.benchmark import Measurement, Subject, measure, subjects
 from pytracking_et.benchmark.report import plot, table, write_json
-from pytracking_et.engines.model import Model
+from pytracking_et.engines.catalogue import Model
 from pytracking_et.engines.package import sample_crop
 from pytracking_et.errors import EngineError
 from tests.engines.conftest import NETWORK, weight_file  # noqa: F401
@@ -71,9 +71,9 @@ def test_subjects_that_can_run(weight_file):  # noqa: F811
 )
 def test_bf16_is_measured_where_the_cpu_has_it(flags, precisions, wanted, weight_file, monkeypatch):  # noqa: F811
     from pytracking_et.benchmark import report
-    from pytracking_et.engines import system
+    from pytracking_et.engines import catalogue
 
-    for place in (system, report):
+    for place in (catalogue, report):
         monkeypatch.setattr(place, "cpu_flags", lambda: frozenset(flags))
     # The package has a function of the module's name.
     module = sys.modules["pytracking_et.benchmark.subjects"]
@@ -97,7 +97,7 @@ def test_bf16_is_measured_where_the_cpu_has_it(flags, precisions, wanted, weight
 )
 def test_what_auto_takes(flags, wanted, weight_file, monkeypatch):  # noqa: F811
     from pytracking_et.commands.benchmark import _auto
-    from pytracking_et.engines import select, system
+    from pytracking_et.engines import catalogue, select
 
     asked = []
 
@@ -105,7 +105,7 @@ def test_what_auto_takes(flags, wanted, weight_file, monkeypatch):  # noqa: F811
         asked.append((engine, threads, again))
         return SimpleNamespace(name=f"openvino {precision}")
 
-    monkeypatch.setattr(system, "cpu_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(catalogue, "cpu_flags", lambda: frozenset(flags))
     monkeypatch.setattr(select, "installed", lambda name: True)
     monkeypatch.setattr(select, "choose", choose)
     named = {"network": NETWORK, "checkpoint": str(weight_file)}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pytracking_et.engines import select
-from pytracking_et.engines.model import Model
+from pytracking_et.engines.catalogue import Model
 from pytracking_et.engines.package import sample_crop
 
 # One small subnet of the LightTrack space: exports and compiles in a second or two.

@@ -9,7 +9,7 @@ import multiprocessing
 import pytest
 
 from pytracking_et.engines import cache
-from pytracking_et.engines.model import Model
+from pytracking_et.engines.catalogue import Model
 from pytracking_et.engines.package import METADATA, Metadata, Reference, check, sample_crop
 from pytracking_et.errors import EngineError
 from tests.engines.conftest import NETWORK
@@ -172,9 +172,9 @@ def test_a_full_disk_is_an_engine_error(tmp_path):
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
-        ("template_128", "reference_128_224.npz"),
+        ("template_128", "reference_128_256.npz"),
         ("search_288", "reference_127_288.npz"),
-        ("search_224", "reference.npz"),
+        ("search_256", "reference.npz"),
     ],
 )
 def test_graphs_that_answer_wrong_are_not_kept(kind, name, exported_here):
@@ -193,9 +193,9 @@ def test_graphs_that_answer_wrong_are_not_kept(kind, name, exported_here):
     runtime = open_folder(exported_here, metadata, threads=1, keep_compiled=True)
     for side in (127, 128):
         runtime.template(sample_crop(side, 0))
-    for side in (224, 256, 288):
+    for side in (192, 224, 256, 288):
         runtime.track(runtime.template(sample_crop(127, 0)), sample_crop(side, 0))
-    assert len(list(exported_here.glob("compiled/*.blob"))) == 5
+    assert len(list(exported_here.glob("compiled/*.blob"))) == 6
 
 
 def test_content_comes_back_and_may_be_written_to(tmp_path):

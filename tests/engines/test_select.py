@@ -27,7 +27,7 @@ def plain(weight_file):
     """Maps of the network as built: nothing folded, nothing lowered."""
     import torch
 
-    from pytracking_et.engines.inference.graphs import load_network
+    from pytracking_et.engines.inference import load_network
     from pytracking_et.network import MEAN, STD
 
     network = load_network(NETWORK, weight_file)

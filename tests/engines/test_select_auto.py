@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pytracking_et.engines import cache, create, select
-from pytracking_et.engines.int8.calibration import Ranges
-from pytracking_et.engines.model import Model
+from pytracking_et.engines.catalogue import Model
+from pytracking_et.engines.int8 import Ranges
 from pytracking_et.engines.package import Reference
 from pytracking_et.errors import EngineError
 from tests.engines.conftest import NETWORK
@@ -51,7 +51,7 @@ def fakes(exported_here, monkeypatch):
     monkeypatch.setattr(select, "open_runtime", open_runtime)
     monkeypatch.setattr(select, "installed", lambda name: True)
     monkeypatch.setattr(select, "package_version", lambda name: "1.0")
-    monkeypatch.setattr(select.system, "is_busy", lambda: False)
+    monkeypatch.setattr(select.catalogue, "is_busy", lambda: False)
     monkeypatch.setattr(select, "steady", lambda times: True)
     return opened
 
@@ -76,14 +76,14 @@ def test_fastest_that_is_right_is_chosen_and_remembered(fakes, weight_file, caps
 
 
 def test_a_busy_moment_does_not_decide_for_ever(fakes, weight_file, monkeypatch, capsys):
-    monkeypatch.setattr(select.system, "is_busy", lambda: True)
+    monkeypatch.setattr(select.catalogue, "is_busy", lambda: True)
     assert pick(weight_file) == "onnx f32"
     assert "a quieter start measures again" in capsys.readouterr().err
     fakes.clear()
     pick(weight_file)
     assert fakes == ["onnx"], "still busy: nothing better to be had"
     assert "on a busy machine" in capsys.readouterr().err
-    monkeypatch.setattr(select.system, "is_busy", lambda: False)
+    monkeypatch.setattr(select.catalogue, "is_busy", lambda: False)
     fakes.clear()
     pick(weight_file)
     assert len(fakes) == 3
@@ -208,7 +208,7 @@ def test_precisions_only_where_the_cpu_computes_in_them(
     flags, measured, wanted, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(select, "installed", lambda name: True)
-    monkeypatch.setattr(select.system, "cpu_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(select.catalogue, "cpu_flags", lambda: frozenset(flags))
     model = Model(NETWORK, tmp_path / "net.safetensors", "ab" * 32)
     if measured:
         Ranges("ab" * 32, "", {}).write(tmp_path / "net.int8.json")
@@ -220,7 +220,7 @@ def test_precisions_only_where_the_cpu_computes_in_them(
 def test_int8_needs_what_makes_its_graphs(tmp_path, monkeypatch):
     """OpenVINO alone must start without complaints about onnxruntime."""
     monkeypatch.setattr(select, "installed", lambda name: name != "onnx")
-    monkeypatch.setattr(select.system, "cpu_flags", lambda: frozenset({"avx512_vnni"}))
+    monkeypatch.setattr(select.catalogue, "cpu_flags", lambda: frozenset({"avx512_vnni"}))
     Ranges("ab" * 32, "", {}).write(tmp_path / "net.int8.json")
     model = Model(NETWORK, tmp_path / "net.safetensors", "ab" * 32)
     tried = select.candidates("auto", "auto", model)

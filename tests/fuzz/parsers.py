@@ -36,8 +36,8 @@ from ltr_et.training.log import read_log
 from pytracking_et.analysis import attributes, plot_results, readers, vot
 from pytracking_et.analysis.comparison import Comparison
 from pytracking_et.engines import cache, package, select
-from pytracking_et.engines.int8 import calibration
-from pytracking_et.engines.int8.calibration import Ranges
+from pytracking_et.engines import int8 as calibration
+from pytracking_et.engines.int8 import Ranges
 from pytracking_et.evaluation.datasets import layouts, nfs, registry
 from pytracking_et.evaluation.datasets.attributes import read_attributes
 from pytracking_et.integrations import pytracking_checkout, vot_registry
@@ -45,7 +45,7 @@ from pytracking_et.live.sources import open_source
 from pytracking_et.live.web import protocol
 from pytracking_et.live.web.media import Limits, decode_jpeg
 from pytracking_et.network import weights
-from pytracking_et.network.architecture import LT_MOBILE, Architecture
+from pytracking_et.network.backbones.lt_mobile import LT_MOBILE, Architecture
 from pytracking_et.network.download import Published, download
 from pytracking_et.results import files as results
 from pytracking_et.results import lock

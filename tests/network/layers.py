@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from pytracking_et.network.layers import build_layer
-from pytracking_et.network.layers.transformer import HEAD_CHANNELS
+from pytracking_et.network.layers.attention import HEAD_CHANNELS
 
 CHANNELS = 2 * HEAD_CHANNELS
 

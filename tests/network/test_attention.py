@@ -9,8 +9,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from pytracking_et.network.layers.clustered import CLUSTERS, ITERATIONS, ClusteredLayer
-from pytracking_et.network.layers.transformer import HEAD_CHANNELS
+from pytracking_et.network.layers.attention import (
+    CLUSTERS,
+    HEAD_CHANNELS,
+    ITERATIONS,
+    ClusteredLayer,
+)
 
 from .layers import (
     assert_close,

@@ -12,7 +12,7 @@ from torch import nn
 
 from ltr_et.actors import ETActor
 from pytracking_et import network
-from pytracking_et.engines.inference.graphs import load_graphs
+from pytracking_et.engines.inference import load_graphs
 from pytracking_et.engines.inference.tracing import plain_reference, write_graph
 from pytracking_et.engines.package import agrees
 from pytracking_et.engines.runtimes.torch import TorchRuntime, engine_of

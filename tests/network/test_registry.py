@@ -7,8 +7,12 @@ import torch
 
 from pytracking_et import network
 from pytracking_et.errors import ParameterError
-from pytracking_et.network.architecture import LT_MOBILE
-from pytracking_et.network.backbones.lt_mobile import backbone, output_stride, round_channels
+from pytracking_et.network.backbones.lt_mobile import (
+    LT_MOBILE,
+    backbone,
+    output_stride,
+    round_channels,
+)
 
 
 @pytest.mark.parametrize("name", ["et_tracker", "lt_mobile"])

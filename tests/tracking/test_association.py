@@ -147,6 +147,21 @@ def test_looks_tell_colours_apart_and_take_any_box():
     assert (seen[3] == 0).all()
 
 
+def test_the_smaller_crop_is_asked_for_before_the_first_frame():
+    sides = []
+
+    class Noting(Scene):
+        def track(self, image):
+            sides.append(image.shape[0])
+            return super().track(image)
+
+    for shrink in (0, 32):
+        engine = Noting()
+        loop = engine.loop = Loop(engine, Parameters(sure_shrink=shrink, search_size=224))
+        loop.start(picture((START, 1.0)), (*(START - SIZE / 2), *SIZE))
+    assert sides == [192]
+
+
 def test_a_smaller_crop_while_the_target_is_sure_alone_and_slow():
     def side(scenes):
         engine = Scene()

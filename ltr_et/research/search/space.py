@@ -1,6 +1,6 @@
 """The LightTrack search space as strings: random ones, mutation, crossover, cost.
 
-Paper: Yan et al., "LightTrack", CVPR 2021 (arXiv 2104.14545); strings: `network.architecture`. Six
+Paper: Yan et al., "LightTrack", CVPR 2021 (arXiv 2104.14545); strings: `backbones.lt_mobile`. Six
 choices for each of 14 backbone blocks, the block that the feature is taken from, and for each head
 tower one of 3 widths and 8 layers of kernel 3, 5 or skipped. Here the feature comes from stage 4
 (96 channels at stride 16, `ops_30` to `ops_33`), and the first layer of a tower is never skipped,
@@ -12,20 +12,18 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
-from pytracking_et.network.architecture import (
+from pytracking_et.network.backbones.lt_mobile import (
     BACKBONE_EXPANSIONS,
     BACKBONE_KERNELS,
     HEAD_KERNELS,
     HEAD_LAYERS,
     HEAD_WIDTHS,
-    STAGE_CHOICES,
-    Architecture,
-    TowerChoice,
-)
-from pytracking_et.network.backbones.lt_mobile import (
     STAGE_CHANNELS,
+    STAGE_CHOICES,
     STAGE_STRIDES,
     STEM_CHANNELS,
+    Architecture,
+    TowerChoice,
     round_channels,
 )
 from pytracking_et.network.constants import STRIDE, TEMPLATE_CELLS

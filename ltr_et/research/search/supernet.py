@@ -15,16 +15,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pytracking_et import network
-from pytracking_et.network.architecture import (
+from pytracking_et.network.backbones.lt_mobile import (
     BACKBONE_EXPANSIONS,
     BACKBONE_KERNELS,
     HEAD_KERNELS,
     HEAD_LAYERS,
     HEAD_WIDTHS,
-    STAGE_CHOICES,
-)
-from pytracking_et.network.backbones.lt_mobile import (
     STAGE_CHANNELS,
+    STAGE_CHOICES,
     STAGE_STRIDES,
     STEM_CHANNELS,
     InvertedResidual,
@@ -32,8 +30,7 @@ from pytracking_et.network.backbones.lt_mobile import (
     convolution,
 )
 from pytracking_et.network.correlation import FeatureFusor, Neck
-from pytracking_et.network.layers.separable import SeparableConv
-from pytracking_et.network.towers import ClassificationHead, RegressionHead
+from pytracking_et.network.towers import ClassificationHead, RegressionHead, SeparableConv
 from pytracking_et.network.trackers import FUSED_CHANNELS, LightTrackNetwork, TrackingNetwork
 
 from .space import BLOCK_CHOICES, LAST_STAGE, Genes, Tower, built_blocks

@@ -41,7 +41,7 @@ from ..package import (
     sample_crop,
 )
 from ..runtimes.onnx import OnnxRuntime
-from .calibration import Ranges, pairs
+from . import Ranges, pairs
 
 # Pairs that ranges are taken from; more did not move them by more than a few per cent.
 PAIRS = 48
@@ -73,7 +73,7 @@ def measure(folder: Path, calibration: Path) -> Ranges:
 
     Args:
         folder: of float32 ONNX graphs.
-        calibration: folder of annotated tracks (see `calibration.py`).
+        calibration: folder of annotated tracks (see the package).
 
     Raises:
         EngineError: onnx or onnxruntime is not installed.

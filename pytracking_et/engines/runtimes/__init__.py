@@ -1,8 +1,15 @@
-"""What the ONNX Runtime and OpenVINO engines have in common: graphs by kind and side, on demand."""
+"""What the ONNX Runtime and OpenVINO engines have in common: graphs by kind and side, on demand.
+
+And what programs in C need around them: numbers with a point, freed memory given back.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import ctypes
+import locale
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,11 +19,39 @@ from numpy.typing import NDArray
 from ...errors import EngineError
 from ..base import Crop, Maps
 from ..package import Metadata, graph_name
-from ..system import c_numbers
 
 # A compiled graph: input arrays by position -> output arrays of the caller's own.
 Compiled = Callable[[Sequence[NDArray[Any]]], list[NDArray[np.float32]]]
 T = TypeVar("T")
+
+
+@contextmanager
+def c_numbers() -> Iterator[None]:
+    """Have C libraries write and read numbers with a point, as graph files need it.
+
+    Under LC_NUMERIC of Germany, which any Qt window may set, OpenVINO writes 9,99e-06 into its
+    files, and reads 9 from them.
+    """
+    before = locale.setlocale(locale.LC_NUMERIC)
+    if before == "C":
+        yield
+        return
+    locale.setlocale(locale.LC_NUMERIC, "C")
+    try:
+        yield
+    finally:
+        locale.setlocale(locale.LC_NUMERIC, before)
+
+
+def return_freed_memory() -> None:
+    """Give memory that was freed back to the system, which glibc does only when told to.
+
+    Compiling a graph leaves some 10 MB; elsewhere there is nothing to call.
+    """
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 class GraphRuntime:

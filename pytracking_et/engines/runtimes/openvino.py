@@ -27,8 +27,7 @@ from ...errors import EngineError, pip_line
 from ...machine import cpu_name
 from ..cache import notice, read_sealed, write_sealed
 from ..package import Reference, agrees, reference_name
-from ..system import return_freed_memory
-from . import Compiled, GraphRuntime
+from . import Compiled, GraphRuntime, return_freed_memory
 
 try:
     import openvino

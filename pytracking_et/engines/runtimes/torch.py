@@ -14,14 +14,14 @@ from torch import Tensor
 from ...errors import EngineError
 from ...network.trackers import TrackingNetwork
 from ..base import Crop, Maps, TargetEngine
-from ..inference.graphs import (
+from ..catalogue import Model
+from ..inference import (
     SearchGraph,
     TemplateGraph,
     graphs,
     load_graphs,
     own_settings,
 )
-from ..model import Model
 
 _forked = False
 

@@ -1,27 +1,27 @@
 """Backbones: image (B, 3, H, W) -> feature (B, 96, H/16, W/16).
 
-A new backbone is a module here with a class or function `backbone(**options) -> nn.Module`, and a
-line in `BACKBONES`.
+A new backbone is a class (or function) of its options and a line in `BACKBONES`.
 """
 
 from __future__ import annotations
 
-import importlib
+from collections.abc import Callable
 from typing import Any
 
 from torch import nn
 
 from ...errors import ParameterError
+from .imagenet import MobileNetV3, ResNet18, ShuffleNetV2
+from .lt_mobile import FEATURE_CHANNELS, backbone
 
-# name: module in this package that defines `backbone(**options)`.
-BACKBONES = {
-    "lt_mobile": "lt_mobile",
-    "mobilenet_v3": "mobilenet_v3",
-    "resnet18": "resnet18",
-    "shufflenet_v2": "shufflenet_v2",
+__all__ = ["BACKBONES", "FEATURE_CHANNELS", "build_backbone"]
+
+BACKBONES: dict[str, Callable[..., nn.Module]] = {
+    "lt_mobile": backbone,
+    "mobilenet_v3": MobileNetV3,
+    "resnet18": ResNet18,
+    "shufflenet_v2": ShuffleNetV2,
 }
-
-FEATURE_CHANNELS = 96
 
 
 def build_backbone(name: str, **options: Any) -> nn.Module:
@@ -32,5 +32,4 @@ def build_backbone(name: str, **options: Any) -> nn.Module:
     """
     if name not in BACKBONES:
         raise ParameterError(f"unknown backbone {name!r}; one of: {', '.join(BACKBONES)}")
-    module = importlib.import_module(f"{__name__}.{BACKBONES[name]}")
-    return module.backbone(**options)
+    return BACKBONES[name](**options)

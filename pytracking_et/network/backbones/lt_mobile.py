@@ -1,22 +1,114 @@
-"""LT-Mobile backbone: any subnet of the LightTrack search space.
+"""LT-Mobile backbone: any subnet of the LightTrack search space, and the strings that name them.
 
 Paper: Yan et al., "LightTrack: Finding Lightweight Neural Networks for Object Tracking via
-One-Shot Architecture Search", CVPR 2021 (arXiv 2104.14545). Layout: docs/method.md, section 2.
+One-Shot Architecture Search", CVPR 2021 (arXiv 2104.14545). Layout and format of the strings:
+docs/method.md, section 2, for example LT-Mobile, `LT_MOBILE`.
 Parameter names are those of the published checkpoint; only blocks up to the output are built.
 """
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..architecture import LT_MOBILE, Architecture
+from ...errors import ParameterError
 
+FEATURE_CHANNELS = 96
+LT_MOBILE = "back_04502514044521042540+cls_211000022+reg_100000111_ops_32"
+
+BACKBONE_KERNELS = (3, 5, 7)
+BACKBONE_EXPANSIONS = (4, 6)
+STAGE_CHOICES = (2, 4, 4, 4, 4)
+HEAD_WIDTHS = (128, 192, 256)
+# None is a skipped layer.
+HEAD_KERNELS: tuple[int | None, ...] = (3, 5, None)
+HEAD_LAYERS = 8
+
+_PATTERN = re.compile(r"back_0([0-5]{18})0\+cls_([0-2]{9})\+reg_([0-2]{9})_ops_([0-4])([0-3])")
 STEM_CHANNELS = 16
 STAGE_CHANNELS = (24, 40, 80, 96, 192)
 # Stage 4 keeps the resolution, so that its output has stride 16.
 STAGE_STRIDES = (2, 2, 2, 1, 2)
+
+
+@dataclass(frozen=True)
+class BlockChoice:
+    """One inverted residual: depthwise kernel size and expansion of its input width."""
+
+    kernel: int
+    expansion: int
+
+
+@dataclass(frozen=True)
+class TowerChoice:
+    """One head tower: width in channels and the kernel of every layer kept."""
+
+    width: int
+    kernels: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A parsed architecture string.
+
+    Attributes:
+        stages: choices of stages 1.. up to and including the output block; what lies behind the
+            output is never built.
+        cls: the classification tower.
+        reg: the box regression tower.
+        text: the string itself.
+    """
+
+    stages: tuple[tuple[BlockChoice, ...], ...]
+    cls: TowerChoice
+    reg: TowerChoice
+    text: str
+
+    @staticmethod
+    def parse(text: str) -> Architecture:
+        """Read an architecture string.
+
+        Raises:
+            ParameterError: the string is not one of the search space.
+        """
+        match = _PATTERN.fullmatch(text.strip())
+        if match is None:
+            raise ParameterError(
+                f"architecture {text!r} is not of the form back_0<18 digits 0-5>0+cls_<9 digits "
+                f"0-2>+reg_<9 digits 0-2>_ops_<stage><block>, for example {LT_MOBILE}"
+            )
+        digits, cls, reg, stage, block = match.groups()
+        stages = _stages(digits)
+        last, position = int(stage), int(block)
+        if last >= len(stages) or position >= len(stages[last]):
+            raise ParameterError(
+                f"architecture {text!r} takes its output from block {position} of stage {last}, "
+                f"but the stages have {STAGE_CHOICES} blocks"
+            )
+        kept = (*stages[:last], stages[last][: position + 1])
+        return Architecture(kept, _tower(cls, text), _tower(reg, text), text.strip())
+
+
+def _stages(digits: str) -> list[tuple[BlockChoice, ...]]:
+    choices = [
+        BlockChoice(BACKBONE_KERNELS[int(d) // 2], BACKBONE_EXPANSIONS[int(d) % 2]) for d in digits
+    ]
+    stages = []
+    for count in STAGE_CHOICES:
+        stages.append(tuple(choices[:count]))
+        choices = choices[count:]
+    return stages
+
+
+def _tower(digits: str, text: str) -> TowerChoice:
+    kernels = tuple(k for d in digits[1:] if (k := HEAD_KERNELS[int(d)]) is not None)
+    if not kernels:
+        raise ParameterError(f"architecture {text!r} skips every layer of a head tower")
+    return TowerChoice(HEAD_WIDTHS[int(digits[0])], kernels)
 
 
 def round_channels(value: float, divisor: int = 8) -> int:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..backbones import FEATURE_CHANNELS
-from .transformer import DROPOUT, FeedForwardMixin
+from .attention import DROPOUT, FeedForwardMixin
 
 QUERY_CHANNELS = 256
 # Softmax temperature T of the attention (docs/method.md, section 5).

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from pytracking_et.engines.inference.folding import fold_batch_norm, fold_input_scale
+from pytracking_et.engines.inference.lowering import fold_batch_norm, fold_input_scale
 
 
 def norm(channels):

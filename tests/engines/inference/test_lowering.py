@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from pytracking_et.engines.inference.graphs import graphs
+from pytracking_et.engines.inference import graphs
 from pytracking_et.engines.inference.lowering import LoweredExemplar, LoweredFusor, lower
 from pytracking_et.engines.inference.tracing import plain_reference, write_graph
 from pytracking_et.engines.package import sample_crop

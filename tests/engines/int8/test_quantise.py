@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from pytracking_et.engines import create
+from pytracking_et.engines.catalogue import Model
 from pytracking_et.engines.export import export
-from pytracking_et.engines.int8.calibration import Ranges, find_ranges, keep_ranges
-from pytracking_et.engines.model import Model
+from pytracking_et.engines.int8 import Ranges, find_ranges, keep_ranges
 from pytracking_et.engines.package import REFERENCE, Metadata, Reference
 from pytracking_et.errors import EngineError
 from pytracking_et.network import weights
@@ -149,3 +149,16 @@ def test_other_ranges_are_other_graphs(tmp_path, weight_file, exported_here, fra
     assert folders[0] != folders[1]
     assert Metadata.read(folders[1]).precision == "int8"
     assert Reference.read(folders[1] / REFERENCE).score.ndim == 2
+
+
+@pytest.mark.slow
+def test_the_shipped_ranges_fit_the_shipped_weights():
+    from pytracking_et.engines.export import cached_graphs
+    from pytracking_et.engines.package import agrees, reference_names
+    from pytracking_et.engines.runtimes.onnx import OnnxRuntime
+
+    folder, metadata = cached_graphs(Model.find(), "int8")
+    runtime = OnnxRuntime(folder, metadata)
+    for name in reference_names(metadata):
+        difference = Reference.read(folder / name).difference(runtime)
+        assert agrees(difference, "int8", name), (name, difference)

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from pytracking_et.engines import create, select
-from pytracking_et.engines.model import Model
+from pytracking_et.engines.catalogue import Model
 from pytracking_et.engines.runtimes.torch import TorchRuntime, exact_convolutions
 from pytracking_et.errors import EngineError
 from tests.engines.conftest import NETWORK, maps

@@ -6,7 +6,7 @@ import pytest
 
 from ltr_et.research.ablation.costs import macs as counted
 from ltr_et.research.search.space import Genes, built_blocks, cross, macs, mutate, sample
-from pytracking_et.network.architecture import LT_MOBILE, Architecture
+from pytracking_et.network.backbones.lt_mobile import LT_MOBILE, Architecture
 
 
 def genes(seed: int) -> Genes:

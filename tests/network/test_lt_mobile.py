@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pytracking_et.errors import ParameterError
-from pytracking_et.network.architecture import LT_MOBILE, Architecture, BlockChoice
+from pytracking_et.network.backbones.lt_mobile import LT_MOBILE, Architecture, BlockChoice
 
 
 def test_lt_mobile_as_the_specification_spells_it():

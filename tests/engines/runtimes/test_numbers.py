@@ -12,7 +12,7 @@ import pytest
 COMMA = """
 import ctypes, locale, sys
 locale.setlocale(locale.LC_NUMERIC, "de_DE.UTF-8")
-from pytracking_et.engines.system import c_numbers
+from pytracking_et.engines.runtimes import c_numbers
 
 def written():
     text = ctypes.create_string_buffer(20)
@@ -73,7 +73,7 @@ try:
 except Exception as error:
     print(type(error).__name__)
 print(len(list(cache.engines_folder().rglob("*.blob"))))
-from pytracking_et.engines.system import c_numbers
+from pytracking_et.engines.runtimes import c_numbers
 runtimes.c_numbers = c_numbers
 for _ in range(2):
     got = answer(create("openvino", threads=1, precision="f32"))

@@ -188,7 +188,7 @@ def serve(args: argparse.Namespace) -> int:
     # Loaded once, before the port opens, so that a wrong checkpoint is told here; each session
     # gets a copy, which shares the weights.
     prototype = ETTracker(
-        args.checkpoint, parameter, args.engine, "bgr", args.threads, args.precision
+        args.checkpoint, parameter, args.engine, "rgb", args.threads, args.precision
     )
 
     def announce(address: str) -> None:

@@ -6,12 +6,14 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..boxes import Box
-from .draw import Mark
+from .draw import LOW_SCORE, Mark, annotate
+from .recording import Row
 
 
 @dataclass(frozen=True)
@@ -20,21 +22,53 @@ class View:
 
     Attributes:
         image: HxWx3 uint8 RGB as read.
-        picture: the same, annotated.
         fps: frames processed a second.
         latency: seconds from reading the frame (live) or taking it up (files) to having its boxes.
         score_map: (S, S) of the first target, None where there is none.
         search_crop: (S', S', 3) of the first target, None where there is none.
+        status: line above, for `picture`.
+        hint: line below, for `picture`.
+        low_score: boxes that score less are grey in `picture`.
+        rows: boxes that are new since the last view.
+        ended: the source is at its end.
     """
 
     index: int
     image: NDArray[np.uint8]
-    picture: NDArray[np.uint8]
     marks: Sequence[Mark]
     fps: float = 0.0
     latency: float = 0.0
     score_map: NDArray[np.float32] | None = None
     search_crop: NDArray[np.uint8] | None = None
+    status: str = ""
+    hint: str = ""
+    low_score: float = LOW_SCORE
+    rows: Sequence[Row] = ()
+    ended: bool = False
+
+    @cached_property
+    def picture(self) -> NDArray[np.uint8]:
+        """The image with boxes and lines drawn, made when it is first asked for."""
+        return annotate(self.image, self.marks, self.status, self.hint, self.low_score)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A change of the targets.
+
+    Attributes:
+        kind: "box", "release" (stop tracking, its boxes stay), "remove" (its boxes too) or "undo".
+        box: x, y, w, h in pixels of the frame.
+        target: whose; None: a new one, or all.
+        frame: number of the frame the box was drawn on; None: the one that is shown.
+        play: go on once it is done.
+    """
+
+    kind: str
+    box: Box | None = None
+    target: int | None = None
+    frame: int | None = None
+    play: bool = False
 
 
 class Controls:
@@ -47,9 +81,10 @@ class Controls:
         self._paused = paused
         self._frozen = False
         self._steps = 0
-        self._boxes: list[Box] = []
-        self._reset = False
+        self._goal: int | None = None
+        self._edits: list[Edit] = []
         self._quit = False
+        self._news = False
         self._changed = threading.Condition()
 
     def toggle_pause(self) -> None:
@@ -64,22 +99,37 @@ class Controls:
         """Hold the picture while the user draws."""
         self._set(_frozen=frozen)
 
-    def step(self) -> None:
-        """One more frame; pauses a running video."""
+    def step(self, count: int = 1) -> None:
+        """So many more frames, or back where negative (files); a running video only pauses."""
         with self._changed:
-            self._steps += 1 if self._paused else 0
-            self._paused = True
-            self._changed.notify_all()
+            self._steps += count if self._paused else 0
+        self._set(_paused=True)
 
-    def add_box(self, box: Box) -> None:
-        """A new target on the frame that is shown: x, y, w, h in pixels of the frame."""
-        with self._changed:
-            self._boxes.append(box)
-            self._changed.notify_all()
+    def seek(self, frame: int) -> None:
+        """Go to a frame and stop there (files); the newest wish counts."""
+        self._set(_goal=frame, _steps=0, _paused=True)
 
-    def reset(self) -> None:
-        """Forget all targets."""
-        self._set(_reset=True)
+    def add_box(
+        self,
+        box: Box,
+        target: int | None = None,
+        frame: int | None = None,
+        play: bool = False,
+    ) -> None:
+        """A box drawn on `frame` (default: the one shown): of a new target, or to correct one."""
+        self._ask(Edit("box", box, target, frame, play))
+
+    def release(self, target: int | None = None) -> None:
+        """Stop tracking a target, or all; boxes found so far stay."""
+        self._ask(Edit("release", target=target))
+
+    def remove(self, target: int) -> None:
+        """Forget a target and its boxes."""
+        self._ask(Edit("remove", target=target))
+
+    def undo(self) -> None:
+        """Take the last box or removal back."""
+        self._ask(Edit("undo"))
 
     def quit(self) -> None:
         """Stop; results are saved."""
@@ -100,17 +150,19 @@ class Controls:
         """Whether the user has asked to stop."""
         return self._quit
 
-    def take_boxes(self) -> list[Box]:
-        """New boxes since the last call."""
+    def take_edits(self) -> list[Edit]:
+        """Changes asked for since the last call, in order."""
         with self._changed:
-            boxes, self._boxes = self._boxes, []
-            return boxes
+            edits, self._edits = self._edits, []
+            return edits
 
-    def take_reset(self) -> bool:
-        """Whether a reset was asked for since the last call."""
+    def take_goal(self, here: int) -> int | None:
+        """Frame to go to from frame `here`, where that is not the next one."""
         with self._changed:
-            wanted, self._reset = self._reset, False
-            return wanted
+            goal, self._goal = self._goal, None
+            if goal is None and self._steps < 0:
+                goal, self._steps = max(0, here + self._steps), 0
+            return goal
 
     def may_advance(self) -> bool:
         """Whether the next frame is wanted; uses up one step while paused."""
@@ -119,19 +171,26 @@ class Controls:
                 return False
             if not self._paused:
                 return True
-            if self._steps:
+            if self._steps > 0:
                 self._steps -= 1
                 return True
             return False
 
     def wait(self, seconds: float) -> None:
-        """Sleep until something is asked for, at most `seconds`."""
+        """Sleep until something is asked for, at most `seconds`; not if it was since last time."""
         with self._changed:
-            self._changed.wait(seconds)
+            self._changed.wait_for(lambda: self._news, seconds)
+            self._news = False
 
-    def _set(self, **changes: bool) -> None:
+    def _ask(self, edit: Edit) -> None:
+        with self._changed:
+            self._edits.append(edit)
+        self._set()
+
+    def _set(self, **changes: object) -> None:
         with self._changed:
             self.__dict__.update(changes)
+            self._news = True
             self._changed.notify_all()
 
 

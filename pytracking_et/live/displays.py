@@ -164,7 +164,7 @@ class Window:
         elif key == ord(" "):
             self.controls.toggle_pause()
         elif key in (ord("r"), ord("R")):
-            self.controls.reset()
+            self.controls.release()
         elif key in (ord("q"), ord("Q")):
             self.controls.quit()
 
@@ -266,7 +266,7 @@ class VisdomDisplay:
         actions = {
             " ": self.controls.toggle_pause,
             "ArrowRight": self.controls.step,
-            "r": self.controls.reset,
+            "r": self.controls.release,
             "q": self.controls.quit,
         }
         if key == "Escape":

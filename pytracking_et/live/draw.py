@@ -25,11 +25,16 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 @dataclass(frozen=True)
 class Mark:
-    """One target on one frame: id from 1, box (4,) x, y, w, h in pixels, score in 0..1."""
+    """One target on one frame: id from 1, box (4,) x, y, w, h in pixels, score in 0..1.
+
+    drawn: by the user; lost: the tracker says that the target is gone.
+    """
 
     id: int
     box: Box
     score: float
+    drawn: bool = False
+    lost: bool = False
 
 
 def colour(target: int) -> Colour:

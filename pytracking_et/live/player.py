@@ -5,22 +5,25 @@ from __future__ import annotations
 import gc
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from ..boxes import Box
 from ..errors import BoxError, ImageError
-from .controls import Controls, Rate, View
-from .draw import annotate
-from .reader import Pace, Reader
-from .recording import Recording
-from .session import Session
+from .controls import Controls, Edit, Rate, View
+from .draw import Mark
+from .reader import Reader
+from .recording import Row, Rows, Tracks
+from .session import Session, Target
 from .sources import Frame
 from .writer import VideoWriter
 
 IDLE = 0.02  # seconds between looks at the controls while paused
+PATIENCE = 0.1  # the same while a file is decoded up to a frame far away
+UNDO = 20  # steps back; each holds the rows of that time
 
 
 class Display(Protocol):
@@ -61,9 +64,11 @@ class Player:
         controls: requests of the user.
         displays: get every frame; the first one paces the loop by its `poll`.
         writer: opened writer for the annotated video, or None.
-        recording: gets every box, or None.
+        recording: gets every box, or None; with it, going back in a file shows what was found.
         pace: at most this many frames a second are shown (files in a window); None: no limit.
         boxes: targets to start on the first frame, x, y, w, h in pixels.
+        review: the user goes over a video: stay at its end, show boxes of released targets too,
+            keep to `pace` only while nothing is tracked.
         on_frame: called after each frame (progress bar).
         notify: prints one line to the user.
     """
@@ -73,9 +78,10 @@ class Player:
     controls: Controls
     displays: Sequence[Display] = ()
     writer: VideoWriter | None = None
-    recording: Recording | None = None
+    recording: Rows | None = None
     pace: float | None = None
     boxes: Sequence[Box] = ()
+    review: bool = False
     on_frame: Callable[[View], None] | None = None
     notify: Callable[[str], None] = lambda text: print(text, file=sys.stderr)
     summary: Summary = field(default_factory=Summary)
@@ -83,9 +89,15 @@ class Player:
     def __post_init__(self) -> None:
         self._rate = Rate()
         self._latency = 0.0
-        self._shown_hint = ""
+        self._shown: tuple[str, bool] = ("", False)
         self._frame: Frame | None = None
         self._view: View | None = None
+        self._rows: list[Row] = []  # not shown yet
+        self._edits: list[Edit] = []  # not carried out yet
+        self._goal: int | None = None  # frame that was last sought
+        self._moving = False  # the frame that was sought has not come yet
+        self._last = -1  # newest frame so far
+        self._history: deque[tuple[int, Tracks, list[Target]]] = deque(maxlen=UNDO)
 
     def run(self) -> Summary:
         """Play to the end; a first frame is always read and shown, even when paused.
@@ -100,76 +112,132 @@ class Player:
 
     def _play(self, clock: Pace) -> None:
         while not self.controls.ended:
-            if self._frame is None or self.controls.may_advance():
-                frame = self.reader.read()
-                if frame is None:
-                    self.summary.ended = True
+            if self._frame is None or self._moving or self.controls.may_advance():
+                frame = self._read()
+                if frame is not None:
+                    self._advance(frame)
+                    clock.done()
+                    hurry = self.review and self.session.due
+                    self._poll(0.0 if hurry else clock.remaining())
+                elif not self.controls.ended and not self._stay():
                     break
-                self._advance(frame)
-                clock.done()
-                self._poll(clock.remaining())
             else:
                 self._poll(IDLE)
                 self._refresh()
             self._obey()
 
+    def _read(self) -> Frame | None:
+        """The next frame, None at the end; the user is heard while it is waited for."""
+        while not self.reader.wait(IDLE if self.reader.live else PATIENCE):
+            self._obey()
+            self._poll(0.0)
+            if self.controls.ended:
+                return None
+        frame = self.reader.read()
+        if self.reader.live:
+            self._obey()  # what was drawn meanwhile was drawn on the frame before
+        return frame
+
+    def _stay(self) -> bool:
+        """At the end: whether to wait for the user, who may go back."""
+        self.summary.ended = True
+        if not self.review or self._frame is None:
+            return False
+        self.controls.pause()
+        self.session.reset()
+        self._moving = False
+        self._show(self._view.fps if self._view else 0.0, ended=True)
+        return True
+
     def _advance(self, frame: Frame) -> None:
-        first, self._frame = self._frame is None, frame
+        self._goal = self._goal if self._moving else None
+        first, self._frame, self._moving = self._frame is None, frame, False
+        fresh, self._last = frame.index > self._last, max(frame.index, self._last)
         begun, started = time.monotonic(), time.perf_counter()
         spent = 0.0
         if self.session.targets:
+            self._meet_drawn(frame)
             try:
-                self.session.update(frame.image)
+                self.session.update(frame.image, None if self.reader.live else frame.index)
             except ImageError as error:
                 self.notify(f"frame {frame.index} skipped: {error}")
             spent = time.perf_counter() - started
-            self.summary.seconds += spent
-            self.summary.tracked += 1
+            if self.session.due:
+                self.summary.seconds += spent
+                self.summary.tracked += 1
+        marks = [target.mark for target in self.session.due] if self.session.targets else []
         if first:
-            for box in self.boxes:
-                self.session.add(frame.image, box)
-        self._record(frame.index, spent)
-        self.summary.frames += 1
+            added = [self.session.add(frame.image, box, frame=frame.index) for box in self.boxes]
+            marks += [replace(target.mark, drawn=True) for target in added]
+        for mark in marks:
+            self._record(frame.index, mark, spent)
         # Frames of a file wait in the reader's queue; only live is that waiting a delay.
         since = frame.time if self.reader.live else begun
         self._latency = time.monotonic() - since
-        self._show(self._rate.tick())
-        if self.writer is not None and self._view is not None:
-            self.writer.write(self._view.picture)
-        if self.on_frame is not None and self._view is not None:
-            self.on_frame(self._view)
+        view = self._show(self._rate.tick())
+        if fresh:
+            self.summary.frames += 1
+            if self.writer is not None:
+                self.writer.write(view.picture)
+            if self.on_frame is not None:
+                self.on_frame(view)
 
-    def _record(self, index: int, seconds: float) -> None:
+    def _meet_drawn(self, frame: Frame) -> None:
+        """A target that comes to a box the user drew: what was found from there on stays."""
+        for target in self.session.targets if self.recording is not None else ():
+            assert self.recording is not None
+            row = self.recording.get(target.id, frame.index)
+            if row is None or not row.drawn or target.at != frame.index - 1:
+                continue
+            if self.recording.get(target.id, frame.index + 1) is not None:
+                self.session.remove(target.id)
+            else:
+                self.session.add(frame.image, row.box, target.id, frame.index)
+
+    def _record(self, index: int, mark: Mark, seconds: float) -> None:
         if self.recording is not None:
-            for mark in self.session.marks:
-                self.recording.add(index, mark, seconds)
+            self._rows.append(self.recording.add(index, mark, seconds))
 
     def _refresh(self) -> None:
         """Pausing changes the hint on a picture that otherwise stands still."""
-        if self._view is not None and self._hint() != self._shown_hint:
-            self._show(self._view.fps)
+        if self._view is not None and self._state() != self._shown:
+            self._show(self._view.fps, self._view.ended)
 
-    def _show(self, fps: float) -> None:
+    def _state(self) -> tuple[str, bool]:
+        return self._hint(), self.controls.paused
+
+    def _marks(self) -> list[Mark]:
+        """What was found in the frame that is shown; it may lie behind the newest one."""
+        assert self._frame is not None
+        if self.reader.live or self.recording is None:
+            return self.session.marks
+        known = {target.id for target in self.session.targets}
+        rows = self.recording.at(self._frame.index)
+        return [row.mark for row in rows if self.review or row.id in known]
+
+    def _show(self, fps: float, ended: bool = False) -> View:
         frame = self._frame
         assert frame is not None
-        marks = self.session.marks
-        status = f"{fps:.0f} fps  {self._latency * 1000:.0f} ms" if fps else ""
-        self._shown_hint = self._hint()
-        low_score = self.session.low_score
-        picture = annotate(frame.image, marks, status, self._shown_hint, low_score)
-        tracker = self.session.targets[0].tracker if marks else None
+        self._shown = self._state()
+        tracker = self.session.targets[0].tracker if self.session.targets else None
+        rows, self._rows = self._rows, []
         self._view = View(
             frame.index,
             frame.image,
-            picture,
-            marks,
+            self._marks(),
             fps,
             self._latency,
             getattr(tracker, "score_map", None),
             getattr(tracker, "search_crop", None),
+            f"{fps:.0f} fps  {self._latency * 1000:.0f} ms" if fps else "",
+            self._shown[0],
+            self.session.low_score,
+            rows,
+            ended,
         )
         for display in self.displays:
             display.show(self._view)
+        return self._view
 
     def _hint(self) -> str:
         if not self.displays:
@@ -188,25 +256,105 @@ class Player:
             seconds = 0.0
 
     def _obey(self) -> None:
-        """Carry out what the user asked for on the frame that is shown."""
-        frame = self._frame
-        if frame is None:
+        """Carry out what the user asked for, on the frame it was asked for."""
+        if self._frame is None:
             return
+        goal = self.controls.take_goal(self._frame.index)
+        if goal is not None:
+            self._go(goal)
+        self._edits += self.controls.take_edits()
+        waiting: list[Edit] = []
         changed = False
-        if self.controls.take_reset():
-            self.session.reset()
-            changed = True
-        for box in self.controls.take_boxes():
+        for edit in self._edits:
+            if waiting and not self.reader.live or not self._at(edit):
+                waiting.append(edit)
+            else:
+                changed |= self._carry_out(edit)
+        self._edits = waiting
+        if changed and not self._moving:
+            self._show(self._view.fps if self._view else 0.0)
+
+    def _go(self, frame: int) -> None:
+        if not self.reader.live:
+            self._goal, self._moving = frame, True
+            self.reader.seek(frame)
+
+    def _at(self, edit: Edit) -> bool:
+        """Whether the frame of an edit is the one that is shown; goes there if not."""
+        assert self._frame is not None
+        if self._moving:
+            return False
+        # A file with fewer frames than that has shown its last one.
+        if edit.frame in (None, self._frame.index) or edit.frame == self._goal:
+            return True
+        assert edit.frame is not None
+        if not self.reader.live:
+            self._go(edit.frame)
+        return self.reader.live and self._frame.index > edit.frame
+
+    def _carry_out(self, edit: Edit) -> bool:
+        """Change the targets; whether anything changed."""
+        frame = self._frame
+        assert frame is not None
+        if self.reader.live and edit.frame not in (None, frame.index):
+            return False  # its frame could not be read
+        if edit.kind == "undo":
+            return self._undo()
+        if edit.kind == "release":
+            ids = [target.id for target in self.session.targets]
+            for each in ids if edit.target is None else [edit.target]:
+                self.session.remove(each)
+            return True
+        before = (
+            frame.index,
+            self.recording.copy() if self.recording is not None else {},
+            self.session.copy(),
+        )
+        if edit.box is not None:
             try:
-                target = self.session.add(frame.image, box)
+                target = self.session.add(frame.image, edit.box, edit.target, frame.index)
             except BoxError as error:
                 self.notify(str(error))
-                continue
-            changed = True
+                return False
+            self._record(frame.index, replace(target.mark, drawn=True), 0.0)
+            if edit.play:
+                self.controls.pause(False)
+        elif edit.target is not None:
+            self.session.remove(edit.target)
             if self.recording is not None:
-                self.recording.add(frame.index, target.mark, 0.0)
-        if changed:
-            self._show(self._view.fps if self._view else 0.0)
+                self.recording.remove(edit.target)
+        self._history.append(before)
+        return True
+
+    def _undo(self) -> bool:
+        """Go back to before the last box or removal, and to its frame."""
+        if not self._history:
+            self.notify("there is nothing to undo")
+            return False
+        frame, tracks, targets = self._history.pop()
+        if self.recording is not None:
+            self.recording.restore(tracks)
+        self.session.restore(targets)
+        if not self.reader.live:
+            self.controls.pause()
+            self._go(frame)
+        return True
+
+
+class Pace:
+    """Hold a loop to at most `fps` rounds a second (files shown in a window)."""
+
+    def __init__(self, fps: float | None) -> None:
+        self.period = 1.0 / fps if fps else 0.0
+        self._next = time.monotonic()
+
+    def remaining(self) -> float:
+        """Seconds until the next round is due; 0 when late."""
+        return max(0.0, self._next - time.monotonic())
+
+    def done(self) -> None:
+        """One round has been shown; a late loop does not try to catch up."""
+        self._next = max(self._next + self.period, time.monotonic())
 
 
 # Python 3.12 starts with some 400 objects frozen; a caller that freezes does so with far more.

@@ -6,12 +6,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from typing import cast
 
 from ..errors import SourceError
-from .sources import Frame, Source
+from .sources import Frame, SeekableSource, Source
 
 # Decoded ahead of the tracker for files: enough to hide a slow disk, 50 MB at 1080p.
 FILE_QUEUE = 8
+# Frames that stay for steps back: as many, and as many are decoded anew where those are used up.
+BACK = 8
 # A camera that says nothing this long is taken as unplugged (slowest usual cameras: 1 fps).
 LIVE_TIMEOUT = 5.0
 
@@ -23,18 +26,33 @@ class Reader:
             for frame in reader: ...
 
     Live sources: `read` gives the newest frame not yet given; older ones are dropped and counted
-    in `dropped`. Other sources: every frame in order. Errors of the source are raised by `read`
-    in the caller's thread, after the frames that came before them.
+    in `dropped`. Other sources: every frame in order, and `seek` goes elsewhere. Errors of the
+    source are raised by `read` in the caller's thread, after the frames that came before them.
+
+    Args:
+        live: as the source says by default.
+        back: frames already read that stay, for short ways back.
+        patience: seconds that a live source may be silent; None: for ever.
     """
 
-    def __init__(self, source: Source, live: bool | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        live: bool | None = None,
+        back: int = 0,
+        patience: float | None = LIVE_TIMEOUT,
+    ) -> None:
         self.source = source
         self.live = source.live if live is None else live
+        self.patience = patience if self.live else None
         self.dropped = 0
         self._frames: deque[Frame] = deque()
+        self._past: deque[Frame] = deque(maxlen=back)
+        self._goal: int | None = None  # of a seek that the thread has not taken up
+        self._first = 0  # frames before it are read for the way back only
         self._error: BaseException | None = None
-        self._ended = False
-        self._closed = False
+        self._ended = self._closed = False
+        self._asked: float | None = None  # since when the next frame is waited for
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="frames", daemon=True)
 
@@ -54,31 +72,64 @@ class Reader:
         while (frame := self.read()) is not None:
             yield frame
 
-    def read(self, timeout: float | None = None) -> Frame | None:
-        """Next frame, or None at the end.
-
-        Args:
-            timeout: seconds to wait; default: 5 for live sources, for files without limit.
+    def wait(self, seconds: float | None) -> bool:
+        """Wait until `read` has an answer at once; False where it had none within `seconds`.
 
         Raises:
-            SourceError: the source failed, or (live) sent nothing for `timeout` seconds.
+            SourceError: a live source has sent nothing for longer than `patience`.
         """
-        if timeout is None and self.live:
-            timeout = LIVE_TIMEOUT
+        now = time.monotonic()
+        if self._asked is None:
+            self._asked = now
         with self._changed:
-            self._changed.wait_for(lambda: self._frames or self._ended or self._closed, timeout)
+            if self._changed.wait_for(self._answer, seconds):
+                self._asked = None
+                return True
+        if self.patience is not None and time.monotonic() - self._asked >= self.patience:
+            raise SourceError(
+                f"{self.source.name}: no frame for {self.patience:g} seconds; is the camera still "
+                "connected?"
+            )
+        return False
+
+    def _answer(self) -> bool:
+        return bool(self._frames) or self._ended or self._closed
+
+    def read(self) -> Frame | None:
+        """Next frame, or None at the end; waits for it, live as long as `patience`.
+
+        Raises:
+            SourceError: the source failed, or is silent.
+        """
+        self.wait(self.patience)
+        with self._changed:
             if self._frames:
                 frame = self._frames.popleft()
+                self._past.append(frame)
                 self._changed.notify_all()
                 return frame
             if self._error is not None:
                 error, self._error = self._error, None
                 raise error
-            if self._ended or self._closed:
-                return None
-        raise SourceError(
-            f"{self.source.name}: no frame for {timeout:g} seconds; is the camera still connected?"
-        )
+            return None
+
+    def seek(self, frame: int) -> None:
+        """Let `read` give this frame next (files), the last one where there are fewer.
+
+        Frames near by are still there; else all up to it are decoded, unless another seek comes.
+        """
+        with self._changed:
+            near = [*self._past, *self._frames]
+            if self._goal is None and near and near[0].index <= frame <= near[-1].index:
+                self._past.clear()
+                self._past.extend(each for each in near if each.index < frame)
+                self._frames = deque(each for each in near if each.index >= frame)
+            else:
+                self._goal = frame
+                self._frames.clear()
+                self._past.clear()
+                self._ended = False
+            self._changed.notify_all()
 
     @property
     def waiting(self) -> bool:
@@ -88,9 +139,8 @@ class Reader:
     def _run(self) -> None:
         try:
             with self.source:
-                for frame in self.source:
-                    if not self._hand_over(frame):
-                        return
+                while self._pass():
+                    pass
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             self._error = error
         finally:
@@ -98,31 +148,58 @@ class Reader:
                 self._ended = True
                 self._changed.notify_all()
 
+    def _pass(self) -> bool:
+        """Read until the end or a seek; whether there is more to do."""
+        for frame in self.source:
+            if not self._hand_over(frame):
+                break
+        if not hasattr(self.source, "rewind"):
+            return False
+        source = cast(SeekableSource, self.source)
+        with self._changed:
+            if self._goal is None and not self._closed:
+                if 0 < source.position <= self._first:  # sought beyond the end: the last one
+                    self._goal = source.position - 1
+                    self._past.clear()
+                else:
+                    self._ended = True
+                    self._changed.notify_all()
+                self._changed.wait_for(lambda: self._goal is not None or self._closed)
+        while self._goal is not None and not self._closed:
+            self._reach(source)
+        return not self._closed
+
+    def _reach(self, source: SeekableSource) -> None:
+        """Go to where reading starts for the newest seek, or until another one comes."""
+        with self._changed:
+            goal, self._goal = self._goal, None
+        assert goal is not None
+        start = max(0, goal - (self._past.maxlen or 0))
+        if start < source.position:
+            source.rewind()
+        while source.position < start and self._goal is None:
+            if not source.skip():
+                # Fewer frames than that: the last there is.
+                goal = source.position - 1
+                start = max(0, goal - (self._past.maxlen or 0))
+                source.rewind()
+        self._first = goal
+
     def _hand_over(self, frame: Frame) -> bool:
         with self._changed:
             if self.live:
-                self.dropped += len(self._frames)
-                self._frames.clear()
+                kept = [each for each in self._frames if each.keep]
+                self.dropped += len(self._frames) - len(kept)
+                self._frames = deque(kept)
             else:
-                self._changed.wait_for(lambda: len(self._frames) < FILE_QUEUE or self._closed)
-            if self._closed:
+                self._changed.wait_for(
+                    lambda: len(self._frames) < FILE_QUEUE or self._closed or self._goal is not None
+                )
+            if self._closed or self._goal is not None:
                 return False
+            if frame.index < self._first and not self.live:
+                self._past.append(frame)
+                return True
             self._frames.append(frame)
             self._changed.notify_all()
             return True
-
-
-class Pace:
-    """Hold a loop to at most `fps` rounds a second (files shown in a window)."""
-
-    def __init__(self, fps: float | None) -> None:
-        self.period = 1.0 / fps if fps else 0.0
-        self._next = time.monotonic()
-
-    def remaining(self) -> float:
-        """Seconds until the next round is due; 0 when late."""
-        return max(0.0, self._next - time.monotonic())
-
-    def done(self) -> None:
-        """One round has been shown; a late loop does not try to catch up."""
-        self._next = max(self._next + self.period, time.monotonic())

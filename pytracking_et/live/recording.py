@@ -1,4 +1,4 @@
-"""Boxes of a live run: pytracking's `video_<stem>_<id>.txt` files and one readable table."""
+"""Boxes of a live run: in memory, in pytracking's `video_<stem>_<id>.txt` files and a table."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import errno
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
 
 from ..errors import ResultsError
 from ..files import atomic_open
@@ -21,39 +22,135 @@ from .draw import Mark
 HEADER = "frame,id,x,y,w,h,score\n"
 
 
-@dataclass
-class Recording:
+class Row(NamedTuple):
+    """The box of one target on one frame.
+
+    frame from 0, id from 1, box x, y, w, h in pixels, score in 0..1 (1 where the user drew it);
+    seconds: what all targets took on this frame.
+    """
+
+    frame: int
+    id: int
+    box: tuple[float, float, float, float]
+    score: float
+    drawn: bool = False
+    lost: bool = False
+    seconds: float = 0.0
+
+    @classmethod
+    def of(cls, frame: int, mark: Mark, seconds: float = 0.0) -> Row:
+        """The row of a mark."""
+        x, y, w, h = (float(value) for value in mark.box)
+        return cls(frame, mark.id, (x, y, w, h), mark.score, mark.drawn, mark.lost, seconds)
+
+    @property
+    def mark(self) -> Mark:
+        """For drawing."""
+        return Mark(self.id, np.array(self.box), self.score, self.drawn, self.lost)
+
+
+Tracks = dict[int, dict[int, Row]]  # rows by target and frame
+
+
+class Rows:
+    """Boxes of every target by frame; written by one thread, read by any.
+
+    Attributes:
+        version: changes with every change.
+        edition: changes where rows were taken away or put back.
+    """
+
+    def __init__(self) -> None:
+        self._tracks: Tracks = {}
+        self._lock = threading.Lock()
+        self.version = self.edition = 0
+
+    def add(self, frame: int, mark: Mark, seconds: float = 0.0) -> Row:
+        """One target on one frame; replaces what was there."""
+        row = Row.of(frame, mark, seconds)
+        with self._lock:
+            self._tracks.setdefault(mark.id, {})[frame] = row
+            self.version += 1
+        return row
+
+    def get(self, target: int, frame: int) -> Row | None:
+        """The row of a target on a frame."""
+        with self._lock:
+            return self._tracks.get(target, {}).get(frame)
+
+    def at(self, frame: int) -> list[Row]:
+        """Rows of a frame, by target."""
+        with self._lock:
+            return [
+                self._tracks[k][frame] for k in sorted(self._tracks) if frame in self._tracks[k]
+            ]
+
+    def all(self) -> list[Row]:
+        """Every row, by frame, then target."""
+        with self._lock:
+            return sorted(row for track in self._tracks.values() for row in track.values())
+
+    def copy(self) -> Tracks:
+        """All rows, for `restore`."""
+        with self._lock:
+            return {target: dict(track) for target, track in self._tracks.items()}
+
+    def restore(self, tracks: Tracks) -> None:
+        """Put an earlier `copy` back."""
+        with self._lock:
+            self._tracks = {target: dict(track) for target, track in tracks.items()}
+            self.version += 1
+            self.edition += 1
+
+    def remove(self, target: int) -> None:
+        """Forget a target's rows."""
+        with self._lock:
+            self._tracks.pop(target, None)
+            self.version += 1
+            self.edition += 1
+
+    @property
+    def last_id(self) -> int:
+        """Highest number of a target, 0 without one."""
+        with self._lock:
+            return max(self._tracks, default=0)
+
+    def __len__(self) -> int:
+        with self._lock:
+            return sum(map(len, self._tracks.values()))
+
+
+class Recording(Rows):
     """Boxes of every target, frame by frame: on disk as they come, in their files by `save`.
 
     Until then they stand in `video_<stem>.unfinished.csv`, a line each (`Journal`); where a run
-    was cut off by a power cut, this is what is left of it.
+    was cut off by a power cut, this is what is left of it. Of a frame that was tracked again the
+    last line counts.
 
-    Attributes:
+    Args:
         folder: results folder of the tracker, e.g. `<results_path>/et_tracker/et_tracker`.
         stem: name of the video without suffix, or "webcam".
         notify: prints one line to the user.
     """
 
-    folder: Path
-    stem: str
-    frames: dict[int, list[int]] = field(default_factory=dict)
-    results: dict[int, Result] = field(default_factory=dict)
-    notify: Callable[[str], None] = lambda text: print(text, file=sys.stderr)
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        stem: str,
+        notify: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
+    ) -> None:
+        super().__init__()
+        self.folder, self.stem, self.notify = folder, stem, notify
         self._journal: Journal | None = None
 
-    def add(self, frame: int, mark: Mark, seconds: float) -> None:
+    def add(self, frame: int, mark: Mark, seconds: float = 0.0) -> Row:
         """One target on one frame: its box and score, and the time all targets took."""
-        result = self.results.setdefault(mark.id, Result([], [], []))
-        self.frames.setdefault(mark.id, []).append(frame)
-        result.boxes.append([float(value) for value in mark.box])
-        result.times.append(seconds)
-        result.scores.append(mark.score)
+        row = super().add(frame, mark, seconds)
         if self._journal is None:
             self._journal = Journal(self.folder, f"video_{self.stem}.unfinished", self.notify)
             self._journal.write(HEADER)
-        self._journal.write(_line(frame, mark.id, result.boxes[-1], mark.score))
+        self._journal.write(_line(row))
+        return row
 
     def save(self) -> list[Path]:
         """Write all files; returns them. Nothing is written when there was no target.
@@ -65,17 +162,21 @@ class Recording:
         Raises:
             ResultsError: the folder cannot be written.
         """
-        if not self.results:
-            return []
+        rows = self.all()
         written: list[Path] = []
         table = self.folder / f"video_{self.stem}.csv"
         try:
-            for identity, result in self.results.items():
+            for identity in sorted({row.id for row in rows}):
                 name = f"video_{self.stem}_{identity}"
-                save(self.folder, name, result)
+                track = [row for row in rows if row.id == identity]
+                boxes = [list(row.box) for row in track]
+                times, scores = [row.seconds for row in track], [row.score for row in track]
+                save(self.folder, name, Result(boxes, times, scores))
                 written.extend(result_paths(self.folder, name).values())
-            with atomic_open(table) as stream:
-                stream.write(self.table())
+            if rows:
+                with atomic_open(table) as stream:
+                    stream.write(self.table())
+                written.append(table)
         except (OSError, ResultsError) as error:
             if self._journal is not None and self._journal.path.is_file():
                 self.notify(f"the boxes are in {self._journal.path}")
@@ -84,23 +185,16 @@ class Recording:
             raise
         if self._journal is not None:
             self._journal.remove()
-        return [*written, table]
+        return written
 
     def table(self) -> str:
         """CSV: frame (from 0), id (from 1), x, y, w, h in pixels, score; by frame, then id."""
-        rows = sorted(
-            (frame, identity, box, score)
-            for identity, result in self.results.items()
-            for frame, box, score in zip(
-                self.frames[identity], result.boxes, result.scores, strict=True
-            )
-        )
-        return "".join([HEADER, *(_line(*row) for row in rows)])
+        return "".join([HEADER, *map(_line, self.all())])
 
 
-def _line(frame: int, identity: int, box: Sequence[float], score: float) -> str:
-    x, y, w, h = box
-    return f"{frame},{identity},{x:.4f},{y:.4f},{w:.4f},{h:.4f},{score:.6f}\n"
+def _line(row: Row) -> str:
+    x, y, w, h = row.box
+    return f"{row.frame},{row.id},{x:.4f},{y:.4f},{w:.4f},{h:.4f},{row.score:.6f}\n"
 
 
 class Journal:

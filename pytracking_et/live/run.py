@@ -20,8 +20,8 @@ from .controls import Controls, View
 from .displays import HELP, VisdomDisplay, Window, why_no_window
 from .draw import LOW_SCORE
 from .player import Display, Player, Summary
-from .reader import Reader
-from .recording import Recording
+from .reader import BACK, Reader
+from .recording import Recording, Rows
 from .session import Session, SingleTracker
 from .sources import CaptureSource, ImageSource, breaks_off, open_source
 from .visdom_server import ADDRESS, LocalServer
@@ -164,9 +164,9 @@ def run_live(options: LiveOptions) -> int:
         session = Session(make_tracker(options), low_score(options), options.redetect)
         displays = _displays(options, controls, stack, source)
         output = _output(options, source, displays)
-        recording = _recording(options, source)
+        recording = _recording(options, source, displays)
         player = Player(
-            stack.enter_context(Reader(source)),
+            stack.enter_context(Reader(source, back=BACK if displays else 0)),
             session,
             controls,
             displays,
@@ -187,7 +187,7 @@ def run_live(options: LiveOptions) -> int:
             _say("stopped")
         finally:
             # Also when the camera was pulled out: what was tracked so far is kept.
-            files = recording.save() if recording is not None else []
+            files = recording.save() if isinstance(recording, Recording) else []
             if files:
                 _say(f"results: {files[-1].parent} ({len(files)} files)")
         _report(player.summary, source, time.monotonic() - started)
@@ -250,9 +250,12 @@ def _output(
     return f"{source.name}_tracked.mp4"
 
 
-def _recording(options: LiveOptions, source: CaptureSource | ImageSource) -> Recording | None:
+def _recording(
+    options: LiveOptions, source: CaptureSource | ImageSource, displays: Sequence[Display]
+) -> Rows | None:
     if not options.save_results:
-        return None
+        # What going back in a file shows; a camera would only fill the memory.
+        return Rows() if displays and not source.live else None
     if options.results:
         root = Path(options.results)
     else:

@@ -38,12 +38,16 @@ class SingleTracker(Protocol):
 
 @dataclass
 class Target:
-    """One object: id from 1 (never used again), its tracker and where it was last seen."""
+    """One object: id from 1 (never used again), its tracker and where it was last seen.
+
+    at: number of the frame that its tracker has seen last.
+    """
 
     id: int
     tracker: SingleTracker
     box: Box
     score: float = 1.0
+    at: int = 0
     low_frames: int = 0  # low scores in a row
     sure: SingleTracker | None = None  # copy of the tracker when the score was last high
     probes: list[NDArray[np.float64]] = field(default_factory=list)
@@ -51,7 +55,8 @@ class Target:
     @property
     def mark(self) -> Mark:
         """For drawing."""
-        return Mark(self.id, self.box, self.score)
+        lost = bool(getattr(self.tracker, "lost", False))
+        return Mark(self.id, self.box, self.score, lost=lost)
 
 
 class Session:
@@ -72,39 +77,68 @@ class Session:
     def __init__(
         self, prototype: SingleTracker, low_score: float = LOW_SCORE, redetect: bool = False
     ) -> None:
-        if redetect and not hasattr(prototype, "move_to"):
-            raise ParameterError(
-                "--redetect needs a tracker with move_to(center), which "
-                f"{type(prototype).__name__} has not; et_tracker has"
-            )
         self.prototype = prototype
         self.low_score = low_score
         self.redetect = redetect
         self.targets: list[Target] = []
-        self._last_id = 0
+        self.due: list[Target] = []  # of the last update
+        self.last_id = 0
 
-    def add(self, image: NDArray[np.uint8], box: ArrayLike) -> Target:
+    @property
+    def redetect(self) -> bool:
+        """Whether lost targets are searched for; may be switched at any time."""
+        return self._redetect
+
+    @redetect.setter
+    def redetect(self, wanted: bool) -> None:
+        if wanted and not hasattr(self.prototype, "move_to"):
+            raise ParameterError(
+                "--redetect needs a tracker with move_to(center), which "
+                f"{type(self.prototype).__name__} has not; et_tracker has"
+            )
+        self._redetect = wanted
+
+    def add(
+        self,
+        image: NDArray[np.uint8],
+        box: ArrayLike,
+        target_id: int | None = None,
+        frame: int = 0,
+    ) -> Target:
         """Start a target on this frame (HxWx3 uint8 RGB; box x, y, w, h in pixels).
 
+        Args:
+            target_id: number of a target of before, which starts anew; None: a new one.
+            frame: number of the frame.
+
         Raises:
-            BoxError: the box cannot be tracked; the other targets go on.
+            BoxError: the box cannot be tracked; all targets go on.
         """
         checked = as_box(box, image.shape)
         tracker = copy.deepcopy(self.prototype)
         tracker.init(image, checked)
-        self._last_id += 1
-        target = Target(self._last_id, tracker, checked)
-        self.targets.append(target)
+        identity = self.last_id + 1 if target_id is None else target_id
+        self.last_id = max(self.last_id, identity)
+        target = Target(identity, tracker, checked, at=frame)
+        others = [each for each in self.targets if each.id != identity]
+        self.targets = sorted([*others, target], key=lambda each: each.id)
         return target
 
-    def update(self, image: NDArray[np.uint8]) -> list[Mark]:
-        """Find all targets in the next frame."""
-        for target in self.targets:
+    def update(self, image: NDArray[np.uint8], frame: int | None = None) -> list[Mark]:
+        """Find targets in the next frame; returns the marks of those that were looked for.
+
+        Args:
+            frame: its number: only targets that have seen the frame before it are due. None: all.
+        """
+        self.due = [each for each in self.targets if frame is None or each.at == frame - 1]
+        for target in self.due:
+            target.at = target.at + 1 if frame is None else frame
+        for target in self.due:
             box, score = target.tracker.update(image)
             target.box, target.score = np.asarray(box, np.float64), float(score)
             if self.redetect:
                 self._watch(target, image)
-        return self.marks
+        return [target.mark for target in self.due]
 
     def remove(self, target_id: int) -> None:
         """Forget one target; unknown ids are no error (a page may ask twice)."""
@@ -113,6 +147,14 @@ class Session:
     def reset(self) -> None:
         """Forget all targets; new ones get new numbers."""
         self.targets = []
+
+    def copy(self) -> list[Target]:
+        """The targets as they are now, for `restore`."""
+        return copy.deepcopy(self.targets)
+
+    def restore(self, targets: list[Target]) -> None:
+        """Go back to an earlier `copy`."""
+        self.targets = targets
 
     @property
     def marks(self) -> list[Mark]:

@@ -38,11 +38,15 @@ _LARGEST_TABLES = 1 << 26
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame: position from 0, image HxWx3 uint8 RGB, `time.monotonic()` when it was read."""
+    """One frame: position from 0, image HxWx3 uint8 RGB, `time.monotonic()` when it was read.
+
+    keep: of a live source, not to be dropped for a newer one.
+    """
 
     index: int
     image: NDArray[np.uint8]
     time: float
+    keep: bool = False
 
 
 class Source(Protocol):
@@ -58,12 +62,29 @@ class Source(Protocol):
     def __iter__(self) -> Iterator[Frame]: ...
 
 
-class CaptureSource:
-    """Camera, video file or stream through cv2.VideoCapture."""
+class SeekableSource(Source, Protocol):
+    """A source that can begin again: iteration goes on at `position`."""
 
-    def __init__(self, spec: str | int, name: str, live: bool) -> None:
-        self.spec, self.name, self.live = spec, name, live
-        self.capture = _open_capture(spec, live)
+    position: int
+
+    def rewind(self) -> None:
+        """Go back to the first frame."""
+
+    def skip(self) -> bool:
+        """Pass over one frame, cheaper than reading it; False at the end."""
+
+
+class CaptureSource:
+    """Camera, video file or stream through cv2.VideoCapture.
+
+    Args:
+        backend: of OpenCV; any that opens it by default.
+    """
+
+    def __init__(self, spec: str | int, name: str, live: bool, backend: int = cv2.CAP_ANY) -> None:
+        self.spec, self.name, self.live, self.backend = spec, name, live, backend
+        self.position = 0
+        self.capture = _open_capture(spec, live, backend)
         if not self.capture.isOpened():
             raise SourceError(_cannot_open(spec))
         self._check_size()
@@ -71,11 +92,31 @@ class CaptureSource:
         count = 0 if live else int(self.capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.length = shown_frames(spec, count, self.fps) if count > 0 else None
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height that the header announces, in pixels; 0 where it does not."""
+        sides = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        width, height = (int(self.capture.get(side)) for side in sides)
+        return width, height
+
+    def rewind(self) -> None:
+        """Go back to the first frame.
+
+        By opening the file again: containers' own seeking lands on another frame than it says.
+        """
+        self.capture.release()
+        self.capture = _open_capture(self.spec, self.live, self.backend)
+        self.position = 0
+
+    def skip(self) -> bool:
+        """Pass over one frame; False at the end."""
+        passed = bool(self.capture.grab())
+        self.position += passed
+        return passed
+
     def _check_size(self) -> None:
-        width = self.capture.get(cv2.CAP_PROP_FRAME_WIDTH)
-        height = self.capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
         try:
-            check_pixels(width, height, _describe(self.spec))
+            check_pixels(*self.size, _describe(self.spec))
         except ImageError as error:
             self.capture.release()
             raise SourceError(str(error)) from error
@@ -87,8 +128,8 @@ class CaptureSource:
         self.capture.release()
 
     def __iter__(self) -> Iterator[Frame]:
-        index = 0
         while True:
+            index = self.position
             try:
                 ok, image = self.capture.read()
             except cv2.error as error:
@@ -97,9 +138,8 @@ class CaptureSource:
                 ) from error
             if not ok or image is None:
                 break
-            moment = time.monotonic()
-            yield Frame(index, _to_rgb(image), moment)
-            index += 1
+            self.position += 1
+            yield Frame(index, _to_rgb(image), time.monotonic())
         if self.live:
             raise SourceError(
                 f"{_describe(self.spec)} stopped delivering frames after {index}; "
@@ -121,6 +161,7 @@ class ImageSource:
     def __init__(self, spec: str, name: str, paths: list[Path]) -> None:
         self.spec, self.name, self.paths = spec, name, paths
         self.length: int | None = len(paths)
+        self.position = 0
 
     def __enter__(self) -> ImageSource:
         return self
@@ -129,12 +170,23 @@ class ImageSource:
         return None
 
     def __iter__(self) -> Iterator[Frame]:
-        for index, path in enumerate(self.paths):
+        while self.position < len(self.paths):
+            index = self.position
             try:
-                image = read_image(path)
+                image = read_image(self.paths[index])
             except ImageError as error:
                 raise SourceError(f"frame {index} of {self.spec!r}: {error}") from error
+            self.position += 1
             yield Frame(index, image, time.monotonic())
+
+    def rewind(self) -> None:
+        """Go back to the first image."""
+        self.position = 0
+
+    def skip(self) -> bool:
+        """Pass over one image; False at the end."""
+        self.position += 1
+        return self.position <= len(self.paths)
 
 
 def open_source(spec: str | int | os.PathLike[str]) -> CaptureSource | ImageSource:
@@ -241,7 +293,7 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         place += size
 
 
-def _open_capture(spec: str | int, live: bool) -> cv2.VideoCapture:
+def _open_capture(spec: str | int, live: bool, backend: int) -> cv2.VideoCapture:
     if isinstance(spec, str) and "://" in spec:
         timeouts = [
             *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, URL_TIMEOUT_MS),
@@ -250,9 +302,9 @@ def _open_capture(spec: str | int, live: bool) -> cv2.VideoCapture:
         capture = cv2.VideoCapture(spec, cv2.CAP_FFMPEG, timeouts)
     elif isinstance(spec, str):
         with native_path(spec) as path:
-            capture = cv2.VideoCapture(str(path))
+            capture = cv2.VideoCapture(str(path), backend)
     else:
-        capture = cv2.VideoCapture(spec)
+        capture = cv2.VideoCapture(spec, backend)
     if live:
         # The driver's own queue would add frames of delay; backends that cannot, ignore it.
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)

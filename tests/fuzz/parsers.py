@@ -42,8 +42,8 @@ from pytracking_et.evaluation.datasets import layouts, nfs, registry
 from pytracking_et.evaluation.datasets.attributes import read_attributes
 from pytracking_et.integrations import pytracking_checkout, vot_registry
 from pytracking_et.live.sources import open_source
-from pytracking_et.live.web import protocol
-from pytracking_et.live.web.media import Limits, decode_jpeg
+from pytracking_et.live.web import channel
+from pytracking_et.live.web.uploads import Limits, decode_jpeg
 from pytracking_et.network import weights
 from pytracking_et.network.backbones.lt_mobile import LT_MOBILE, Architecture
 from pytracking_et.network.download import Published, download
@@ -465,8 +465,8 @@ PARSERS = [
     Parser("install record", record, read_record),
     Parser("web command", as_json(
         "m", {"type": "target", "frame": 3, "box": [1, 2, 3, 4.5]}
-    ), lambda path: protocol.parse_command(path.read_bytes())),
-    Parser("web camera frame", message, lambda path: protocol.parse_frame(path.read_bytes())),
+    ), lambda path: channel.parse_command(path.read_bytes())),
+    Parser("web camera frame", message, lambda path: channel.parse_frame(path.read_bytes())),
     Parser("web JPEG", text(
         "f.jpg", picture(".jpg")
     ), lambda path: decode_jpeg(path.read_bytes(), Limits())),

@@ -29,13 +29,41 @@ def test_drawing_holds_the_picture_even_against_steps():
 
 def test_requests_are_taken_once():
     controls = Controls()
-    controls.add_box(np.array([1.0, 2, 3, 4]))
-    controls.reset()
-    assert len(controls.take_boxes()) == 1 and controls.take_boxes() == []
-    assert controls.take_reset() and not controls.take_reset()
+    controls.add_box(np.array([1.0, 2, 3, 4]), target=2)
+    controls.release()
+    controls.undo()
+    first, *others = controls.take_edits()
+    assert (first.kind, first.target, first.frame) == ("box", 2, None)
+    assert [edit.kind for edit in others] == ["release", "undo"]
+    assert controls.take_edits() == []
     assert not controls.ended
     controls.quit()
     assert controls.ended
+
+
+def test_steps_back_and_seeking_name_a_frame():
+    controls = Controls()
+    controls.step(-1)  # a running video only stops
+    assert controls.paused and controls.take_goal(7) is None
+    controls.step(-1)
+    controls.step(-1)
+    assert not controls.may_advance()
+    assert controls.take_goal(7) == 5 and controls.take_goal(7) is None
+    controls.step(-5)
+    assert controls.take_goal(2) == 0
+    controls.pause(False)
+    controls.seek(3)
+    controls.seek(9)
+    assert controls.paused and controls.take_goal(0) == 9 and controls.take_goal(0) is None
+
+
+def test_wait_does_not_sleep_over_a_request_of_before():
+    controls = Controls()
+    controls.undo()
+    controls.wait(600.0)
+    started = time.monotonic()
+    controls.wait(0.05)
+    assert time.monotonic() - started >= 0.04
 
 
 def test_wait_ends_with_the_first_request():

@@ -84,6 +84,10 @@ def test_right_arrow_of_every_system_steps(code):
     assert controls.may_advance() and not controls.may_advance()
 
 
+def boxes(controls):
+    return [edit.box for edit in controls.take_edits()]
+
+
 def test_mouse_coordinates_are_of_the_frame_not_the_window(monkeypatch):
     shown = []
     monkeypatch.setattr(module.cv2, "imshow", lambda title, picture: shown.append(picture))
@@ -91,7 +95,7 @@ def test_mouse_coordinates_are_of_the_frame_not_the_window(monkeypatch):
     window = Window(controls)
     big = np.zeros((1800, 3200, 3), np.uint8)
     big[..., 0] = 200  # red in RGB
-    window.show(View(0, big, big, []))
+    window.show(View(0, big, []))
     assert shown[0].shape == (900, 1600, 3)
     assert shown[0][5, 5].tolist() == [0, 0, 200]  # BGR, as imshow wants it
     for event, x, y in [
@@ -100,7 +104,7 @@ def test_mouse_coordinates_are_of_the_frame_not_the_window(monkeypatch):
         (cv2.EVENT_LBUTTONUP, 300, 150),
     ]:
         window._on_mouse(event, x, y, 0, None)
-    np.testing.assert_array_equal(controls.take_boxes(), [[200, 100, 400, 200]])
+    np.testing.assert_array_equal(boxes(controls), [[200, 100, 400, 200]])
 
 
 def test_escape_gives_the_picture_free():
@@ -153,7 +157,7 @@ def view(width=960):
     image = np.full((240, width, 3), 90, np.uint8)
     marks = [Mark(1, np.array([1.0, 2, 3, 4]), 0.25), Mark(2, np.array([1.0, 2, 3, 4]), 0.75)]
     score_map, crop = np.eye(18, dtype=np.float32), np.zeros((256, 256, 3), np.uint8)
-    return View(7, image, image, marks, 30.0, 0.012, score_map, crop)
+    return View(7, image, marks, 30.0, 0.012, score_map, crop)
 
 
 def test_panels_and_levels_of_pytracking(display):
@@ -181,7 +185,7 @@ def test_two_clicks_are_a_box_in_pixels_of_the_frame(display, width, scale):
     assert display.controls.drawing
     click(display, 150, 90)
     assert not display.controls.drawing
-    np.testing.assert_allclose(display.controls.take_boxes(), np.array([[100, 50, 50, 40]]) * scale)
+    np.testing.assert_allclose(boxes(display.controls), np.array([[100, 50, 50, 40]]) * scale)
 
 
 def press(display, key):
@@ -197,7 +201,7 @@ def test_keys_of_the_page(display):
     press(display, "ArrowRight")
     assert display.controls.may_advance() and not display.controls.may_advance()
     press(display, "r")
-    assert display.controls.take_reset()
+    assert [edit.kind for edit in display.controls.take_edits()] == ["release"]
     click(display, 5, 5)
     press(display, "Escape")
     assert not display.controls.drawing

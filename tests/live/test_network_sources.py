@@ -77,8 +77,8 @@ def test_a_live_stream(tmp_path, monkeypatch, kind):
     try:
         source = open_source(address.format(port=port))
         assert (source.name, source.live) == ("stream", True)
-        with Reader(source) as reader:
-            frames = [reader.read(timeout=60) for _ in range(20)]
+        with Reader(source, patience=60) as reader:
+            frames = [reader.read() for _ in range(20)]
     finally:
         subprocess.run(["kill", "--", f"-{sender.pid}"], check=True)
         sender.wait(10)

@@ -66,7 +66,7 @@ def test_a_box_given_before_is_tracked_through_every_frame(tmp_path):
     assert [view.index for view in script.views] == list(range(12))
     for view in script.views:
         np.testing.assert_allclose(view.marks[0].box, [10 + 2 * view.index, 30, 20, 16])
-    assert len(recording.results[1].boxes) == 12
+    assert len(recording) == 12
     assert script.views[-1].score_map.shape == (18, 18)
     assert script.views[-1].search_crop.shape == (256, 256, 3)
 
@@ -82,7 +82,7 @@ def test_a_box_drawn_later_starts_on_the_frame_that_is_shown():
 
 def test_reset_then_a_new_target():
     def swap(controls):
-        controls.reset()
+        controls.release()
         controls.add_box(np.array([16.0, 30, 20, 16]))
 
     _, script = play(ListSource([picture(i) for i in range(6)]), {3: swap}, boxes=[np.array(BOX)])
@@ -180,7 +180,7 @@ def test_a_camera_that_is_pulled_out_leaves_what_was_recorded(tmp_path):
         VideoWriter(tmp_path / "out.mp4") as writer,
     ):
         play(source, boxes=[np.array(BOX)], recording=recording, writer=writer)
-    assert len(recording.results[1].boxes) == 6
+    assert len(recording) == 6
     assert len(list(open_source(tmp_path / "out.mp4"))) == 6
 
 

@@ -1,12 +1,16 @@
 import time
+from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
 from pytracking_et.errors import SourceError
-from pytracking_et.live.reader import FILE_QUEUE, Pace, Reader
+from pytracking_et.live.player import Pace
+from pytracking_et.live.reader import FILE_QUEUE, Reader
+from pytracking_et.live.sources import open_source
 
-from .fakes import ListSource, picture
+from .fakes import ListSource, picture, write_video
 
 
 def test_a_file_loses_no_frame_however_slow_the_reader():
@@ -49,10 +53,10 @@ def test_live_the_newest_frame_wins():
 
 def test_live_silence_is_an_error_and_no_hang():
     source = ListSource([picture()], live=True, hang=True)
-    with Reader(source) as reader:
+    with Reader(source, patience=0.1) as reader:
         assert reader.read().index == 0
         with pytest.raises(SourceError, match="no frame for 0.1 seconds"):
-            reader.read(timeout=0.1)
+            reader.read()
 
 
 @pytest.mark.parametrize("live", [False, True])
@@ -81,3 +85,50 @@ def test_pace_holds_back_and_does_not_catch_up():
     assert pace.remaining() <= 2.0
     assert Pace(None).remaining() == 0.0
     assert np.isfinite(Pace(0.0).period)
+
+
+@pytest.mark.parametrize("back", [0, 3, 8])
+@pytest.mark.parametrize("kind", ["video.mp4", "video.avi", "images"])
+def test_seeking_lands_on_the_frame_it_names(tmp_path, kind, back):
+    if kind == "images":
+        for index in range(30):
+            image = cv2.cvtColor(picture(index), cv2.COLOR_RGB2BGR)
+            assert cv2.imwrite(str(tmp_path / f"{index:04d}.png"), image)
+        source = open_source(tmp_path)
+    else:
+        source = open_source(write_video(tmp_path / kind, frames=30))
+    with Reader(source, back=back) as reader:
+        assert reader.read().index == 0
+        for goal in (7, 6, 5, 4, 20, 19, 3, 3, 29, 0, 12, 1):
+            reader.seek(goal)
+            for index in (goal, goal + 1)[: 30 - goal]:
+                frame = reader.read()
+                assert frame.index == index
+                left = int(np.nonzero(frame.image[38, :, 0] > 150)[0][0])
+                assert abs(left - 10 - 2 * index) <= 1
+        reader.seek(25)
+        assert [frame.index for frame in reader] == [25, 26, 27, 28, 29]
+        for beyond in (500, 30):
+            reader.seek(beyond)
+            assert [frame.index for frame in reader] == [29]
+        reader.seek(28)
+        assert [frame.index for frame in reader] == [28, 29]
+
+
+def test_the_newest_of_many_seeks_counts(tmp_path):
+    with Reader(open_source(write_video(tmp_path / "a.avi", frames=60)), back=8) as reader:
+        for goal in range(59, 20, -1):
+            reader.seek(goal)
+        assert reader.read().index == 21
+
+
+def test_live_a_frame_to_be_kept_is_not_dropped():
+    class Keeping(ListSource):
+        def __iter__(self):
+            for frame in super().__iter__():
+                yield replace(frame, keep=frame.index == 4)
+
+    with Reader(Keeping([picture()] * 20, live=True, hang=True)) as reader:
+        time.sleep(0.3)
+        assert [reader.read().index for _ in range(2)] == [4, 19]
+        assert reader.dropped == 18

@@ -1,7 +1,7 @@
 """Web page on localhost: open a camera or a video in the browser, draw a box, watch it tracked.
 
 from pytracking_et.live.web import serve
-serve(lambda: ETTracker(color="bgr"), "et_tracker", port=8000)
+serve(ETTracker, "et_tracker", port=8000)
 
 Needs the extra `web` (Starlette and uvicorn): pip install "pytracking-et[web]".
 """
@@ -19,7 +19,7 @@ except ImportError as error:
         f"the web page needs the package {error.name!r}; install it with: {pip_line('web')}"
     ) from error
 
-from .media import Limits
 from .server import create_app, serve
+from .uploads import Limits
 
 __all__ = ["Limits", "create_app", "serve"]

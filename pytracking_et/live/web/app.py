@@ -30,11 +30,9 @@ from ...frames import DEFAULT_FPS
 from ...version import __version__
 from . import uploads
 from .channel import Channel
-from .media import ACCEPTED, ClipInfo, Limits, probe
-from .render import Rendering
-from .uploads import DemoClip, RefusedError
-from .visits import CameraFrames, Visit, Visits, to_csv, to_json
-from .workers import TrackerFactory
+from .page import TrackerFactory
+from .uploads import ACCEPTED, ClipInfo, DemoClip, Limits, RefusedError, probe
+from .visits import CameraFrames, Rendering, Visit, Visits, to_csv, to_json
 
 STATIC = Path(__file__).parent / "static"
 
@@ -55,7 +53,7 @@ class Server:
         self.limits = limits
         self.store = Visits(limits, parent)
         self.demo_clip = DemoClip(self.store.folder)
-        self.channel = Channel(self.store, make_tracker, limits)
+        self.channel = Channel(self.store, make_tracker, limits, low_score)
 
     async def page(self, request: Request) -> Response:
         """The one page."""
@@ -108,7 +106,7 @@ class Server:
 
         async def fill(session: Visit) -> None:
             path = session.folder / "camera.mjpeg"
-            session.recording = CameraFrames(path, self.limits.upload_bytes)
+            session.camera = CameraFrames(path, self.limits.upload_bytes)
             session.clip = ClipInfo("camera", 0, 0, DEFAULT_FPS, None)
 
         return await self._create("camera", fill)
@@ -152,14 +150,14 @@ class Server:
     async def csv(self, request: Request) -> Response:
         """Download the boxes as CSV."""
         session = self._session(request)
-        text = to_csv(session.rows.snapshot())
+        text = to_csv(session.lines())
         return _download(text, "text/csv; charset=utf-8", session, "boxes.csv")
 
     async def json(self, request: Request) -> Response:
         """Download the boxes as JSON."""
         session = self._session(request)
         source = session.clip.as_json()
-        text = to_json(session.rows.snapshot(), source, self.tracker, self.low_score)
+        text = to_json(session.lines(), source, self.tracker, self.low_score)
         return _download(text, "application/json", session, "boxes.json")
 
     async def render(self, request: Request) -> Response:

@@ -1,48 +1,131 @@
 """The WebSocket of a session: commands and camera frames in, boxes and previews out.
 
-In, text: {"type": "play" | "pause" | "step" | "release"}, {"type": "seek", "frame": n} or
-    {"type": "target", "frame": n, "box": [x, y, w, h]} (video).
-In, binary (camera): see protocol.parse_frame.
-Out, text: "hello" (session), "rows" (rows, fps, ms), "cut" (rows from `frame` on are void),
-    "state" (video), "skipped" (camera frame without target), "lost", "notice", "error".
-Out, binary (video): preview, header {"frame", "row"} and JPEG, packed as in protocol.pack.
+In, text: {"type": "play" | "pause" | "step" | "back" | "undo"}, {"type": "seek", "frame": n},
+    {"type": "target", "frame": n, "box": [x, y, w, h]} with "id" to correct a target,
+    {"type": "release"} with "id" or for all, {"type": "remove", "id": k}.
+In, binary (camera): see parse_frame.
+Out, text: "hello" (session), "rows" (rows, fps, ms), "all" (rows, in place of those before),
+    "state", "skipped" (camera frame without target), "lost", "notice", "error".
+Out, binary (video): preview, header {"frame", "rows"} and JPEG, packed as in page.pack.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import struct
+import sys
 import time
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from .media import Limits
-from .protocol import (
-    CLOSE_BUSY,
-    CLOSE_PROTOCOL,
-    CLOSE_UNKNOWN,
-    Outbox,
-    ProtocolError,
-    parse_command,
-    parse_frame,
-)
+from ...errors import PytrackingETError
+from .page import BoxValues, CameraFrame, Command, Outbox, TrackerFactory, Worker
+from .uploads import Limits
 from .visits import Visit, Visits
-from .workers import CameraWorker, TrackerFactory, VideoWorker
+
+COMMANDS = frozenset(
+    {"play", "pause", "step", "back", "seek", "target", "release", "remove", "undo"}
+)
+HEADER_BYTES = 4096
+
+# WebSocket close codes of our own (4000-4999 are free for applications, RFC 6455, 7.4.2).
+CLOSE_PROTOCOL = 4400
+CLOSE_UNKNOWN = 4404
+CLOSE_BUSY = 4409
+
+
+class ProtocolError(PytrackingETError):
+    """A message that does not follow the protocol; the connection is closed."""
+
+
+def _object(text: str | bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError("the message is not JSON") from error
+    if not isinstance(value, dict):
+        raise ProtocolError("the message is not a JSON object")
+    return value
+
+
+def _number(value: object, name: str) -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    # Whole numbers of JSON have any length, and beyond this they are no floats.
+    if not number or not abs(value) <= sys.float_info.max:  # type: ignore[arg-type]
+        raise ProtocolError(f"{name} {str(value)[:40]} is not a finite number")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _box(value: object) -> BoxValues:
+    if not isinstance(value, list) or len(value) != 4:
+        raise ProtocolError(f"box {value!r} is not a list of four numbers x, y, w, h")
+    x, y, w, h = (_number(item, "box value") for item in value)
+    return x, y, w, h
+
+
+def _frame(value: object, name: str = "frame") -> int:
+    # 2**53: numbers of a browser are exact below.
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**53:
+        raise ProtocolError(f"{name} {value!r} is not a whole number from 0")
+    return value
+
+
+def parse_command(text: str) -> Command:
+    """Read a text message.
+
+    Raises:
+        ProtocolError: not one of those above.
+    """
+    message = _object(text)
+    name = message.get("type")
+    if not isinstance(name, str) or name not in COMMANDS:
+        raise ProtocolError(f"unknown message type {name!r}; one of {', '.join(sorted(COMMANDS))}")
+    target = None if message.get("id") is None else _frame(message["id"], "id")
+    if name == "target":
+        return Command(name, _box(message.get("box")), _frame(message.get("frame")), target)
+    if name == "seek":
+        return Command(name, frame=_frame(message.get("frame")))
+    return Command(name, target=target)
+
+
+def parse_frame(data: bytes) -> CameraFrame:
+    """Read a binary message: header length (4 bytes, big-endian), header (JSON), JPEG.
+
+    The header is {"frame": n, "time": seconds} with "box" on the frame the user drew on, and "id"
+    where it corrects a target.
+    """
+    if len(data) < 4:
+        raise ProtocolError("a camera frame of less than 4 bytes")
+    (length,) = struct.unpack(">I", data[:4])
+    if length > min(HEADER_BYTES, len(data) - 4):
+        raise ProtocolError(f"a camera frame with a header of {length} bytes")
+    header = _object(data[4 : 4 + length])
+    number = _frame(header.get("frame"))
+    box = None if header.get("box") is None else _box(header["box"])
+    target = None if header.get("id") is None else _frame(header["id"], "id")
+    seconds = _number(header.get("time"), "time")
+    return CameraFrame(number, seconds, data[4 + length :], box, target)
+
 
 logger = logging.getLogger(__name__)
 
-Worker = VideoWorker | CameraWorker
 TAKEOVER_SECONDS = 1.0
 
 
 class Channel:
     """Joins WebSockets to tracking threads, one of each per session."""
 
-    def __init__(self, store: Visits, make_tracker: TrackerFactory, limits: Limits) -> None:
+    def __init__(
+        self, store: Visits, make_tracker: TrackerFactory, limits: Limits, low_score: float
+    ) -> None:
         self._store = store
         self._make_tracker = make_tracker
         self._limits = limits
+        self._low_score = low_score
         self._workers: dict[str, Worker] = {}
 
     async def endpoint(self, socket: WebSocket) -> None:
@@ -57,8 +140,7 @@ class Channel:
             return
         session.connected = True
         outbox = Outbox(asyncio.get_running_loop())
-        kind = CameraWorker if session.mode == "camera" else VideoWorker
-        worker: Worker = kind(session, self._make_tracker, outbox, self._limits)
+        worker = Worker(session, self._make_tracker, outbox, self._limits, self._low_score)
         self._workers[session.id] = worker
         try:
             await socket.send_json({"type": "hello", "session": session.describe()})
@@ -123,7 +205,7 @@ class Channel:
     def _deliver(self, text: str | None, data: bytes | None, worker: Worker) -> None:
         if text is not None:
             worker.submit(parse_command(text))
-        elif isinstance(worker, CameraWorker):
+        elif worker.camera is not None:
             if data is None or len(data) > self._limits.frame_bytes:
                 size = 0 if data is None else len(data)
                 raise ProtocolError(f"a frame of {size} bytes; at most {self._limits.frame_bytes}")

@@ -28,9 +28,9 @@ from ...errors import ParameterError, SourceError
 from .. import guard
 from ..draw import LOW_SCORE
 from .app import STATIC, Server
-from .media import Limits
+from .page import TrackerFactory
+from .uploads import Limits
 from .visits import FullError
-from .workers import TrackerFactory
 
 # connect-src names the WebSocket schemes because Safari before 15.4 does not count them as 'self'.
 CONTENT_SECURITY_POLICY = (
@@ -113,7 +113,7 @@ def create_app(
     """Build the application.
 
     Args:
-        make_tracker: called once per session, in the session's thread; gets BGR frames.
+        make_tracker: called once per session, in the session's thread; gets RGB frames.
         tracker: name shown on the page and written into the JSON download.
         limits: bounds; the defaults of `Limits` if None.
         parent: folder for the temporary folder; the system's if None.

@@ -1,4 +1,4 @@
-"""A visit: one video or camera opened on the page (its "session"), with its rows and files."""
+"""A visit: one video or camera opened on the page (its "session"): boxes, files, video."""
 
 from __future__ import annotations
 
@@ -12,96 +12,61 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
-from ...boxes import Box
+import cv2
+import numpy as np
+
 from ...errors import PytrackingETError
 from ...frames import DEFAULT_FPS
 from ...version import __version__
-from .media import ClipInfo, Limits
+from ..draw import annotate
+from ..recording import Row, Rows
+from ..writer import open_writer
+from .uploads import ClipInfo, Image, Limits, decode_jpeg, open_video
 
-if TYPE_CHECKING:
-    from .render import Rendering
+logger = logging.getLogger(__name__)
 
-
-CSV_HEADER = ("frame", "time", "x", "y", "w", "h", "score")
+CSV_HEADER = ("frame", "time", "x", "y", "w", "h", "score", "id", "lost")
 BOX_CONVENTION = "x, y, w, h in pixels, 0-based, x y is the top-left corner"
+# frame, time, x, y, w, h, score, id, lost: what the page and the downloads get of a row
+Line = tuple[int, float, float, float, float, float, float | None, int, int]
 
 
-class Row(NamedTuple):
-    """One tracked frame.
+def as_line(row: Row, seconds: float) -> Line:
+    """A row at `seconds` of the video; rounded to 1/1000 pixel, far below what a tracker resolves.
 
-    frame is 0-based, time in seconds, the box x, y, w, h in pixels, score in 0..1; None where the
-    user drew the box.
+    The score is None where the user drew the box.
     """
-
-    frame: int
-    time: float
-    x: float
-    y: float
-    w: float
-    h: float
-    score: float | None
-
-    @classmethod
-    def of(cls, frame: int, time: float, box: Box, score: float | None) -> Row:
-        """Build from a box (4,); rounded to 1/1000 pixel, far below what a tracker resolves."""
-        x, y, w, h = (round(float(value), 3) for value in box)
-        return cls(frame, round(time, 4), x, y, w, h, None if score is None else round(score, 4))
-
-    @property
-    def box(self) -> tuple[float, float, float, float]:
-        """(x, y, w, h)."""
-        return self.x, self.y, self.w, self.h
+    x, y, w, h = (round(value, 3) for value in row.box)
+    score = None if row.drawn else round(row.score, 4)
+    return row.frame, round(seconds, 4), x, y, w, h, score, row.id, int(row.lost)
 
 
-class Rows:
-    """The rows of a session by frame; filled by the tracking thread, read by the server's."""
-
-    def __init__(self) -> None:
-        self._rows: dict[int, Row] = {}
-        self._lock = threading.Lock()
-        self.version = 0
-
-    def add(self, row: Row) -> None:
-        """Keep the row of a frame; frames come in ascending order."""
-        with self._lock:
-            self._rows[row.frame] = row
-            self.version += 1
-
-    def cut(self, frame: int) -> None:
-        """Forget `frame` and all later ones: the target is drawn anew there."""
-        with self._lock:
-            self._rows = {k: row for k, row in self._rows.items() if k < frame}
-            self.version += 1
-
-    def get(self, frame: int) -> Row | None:
-        """The row of a frame, None where it was not tracked."""
-        with self._lock:
-            return self._rows.get(frame)
-
-    def snapshot(self) -> list[Row]:
-        """All rows in order of frames."""
-        with self._lock:
-            return list(self._rows.values())
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-
-def to_csv(rows: list[Row]) -> str:
-    """Rows as CSV with a header line; the score is empty where the user drew the box."""
+def to_csv(lines: Sequence[Line]) -> str:
+    """Boxes as CSV with a header line; the score is empty where the user drew the box."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(CSV_HEADER)
-    writer.writerows(rows)
+    writer.writerows(lines)
     return stream.getvalue()
 
 
-def to_json(rows: list[Row], source: dict[str, Any], tracker: str, low_score: float) -> str:
-    """Rows with what is needed to read them later: source, tracker, convention, threshold."""
+def to_json(lines: Sequence[Line], source: dict[str, Any], tracker: str, low_score: float) -> str:
+    """Boxes with what is needed to read them later: source, tracker, convention, threshold."""
+    boxes = [
+        {
+            "frame": frame,
+            "time": time,
+            "box": box,
+            "score": score,
+            "target": target,
+            "lost": bool(lost),
+        }
+        for frame, time, *box, score, target, lost in lines
+    ]
     return json.dumps(
         {
             "format": "pytracking-et boxes 1",
@@ -110,10 +75,7 @@ def to_json(rows: list[Row], source: dict[str, Any], tracker: str, low_score: fl
             "source": source,
             "convention": BOX_CONVENTION,
             "low_score": low_score,
-            "boxes": [
-                {"frame": row.frame, "time": row.time, "box": row.box, "score": row.score}
-                for row in rows
-            ],
+            "boxes": boxes,
         },
         indent=1,
     )
@@ -192,8 +154,6 @@ class CameraFrames:
                 self._stream = None
 
 
-logger = logging.getLogger(__name__)
-
 FOLDER_PREFIX = "ettrack-web-"
 # A server touches its folder about once a minute; one untouched for so long was killed.
 STALE_SECONDS = 3600.0
@@ -201,6 +161,85 @@ STALE_SECONDS = 3600.0
 
 class FullError(PytrackingETError):
     """As many sessions are open as the server allows."""
+
+
+class _Cancelled(Exception):
+    """The session was closed meanwhile."""
+
+
+class Rendering(threading.Thread):
+    """Writes the frames up to the last tracked one, with their boxes.
+
+    Attributes:
+        version: version of the rows it was made from.
+        path: the finished file, None before.
+    """
+
+    def __init__(self, session: Visit, limits: Limits, low_score: float) -> None:
+        super().__init__(name=f"render-{session.id[:6]}", daemon=True)
+        self._session = session
+        self._limits = limits
+        self._low_score = low_score
+        self.version = session.rows.version
+        self._rows: dict[int, list[Row]] = {}
+        for row in session.rows.all():
+            self._rows.setdefault(row.frame, []).append(row)
+        self._done = 0
+        self._total = 1
+        self.path: Path | None = None
+        self.error: str | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """State for the page: running with progress 0..1, done with a URL, or failed."""
+        if self.error is not None:
+            return {"state": "failed", "message": self.error}
+        if self.path is not None:
+            url = f"/api/sessions/{self._session.id}/{self.path.name}?v={self.version}"
+            return {"state": "done", "url": url, "fps": self._session.fps}
+        return {"state": "running", "progress": round(min(1.0, self._done / self._total), 3)}
+
+    def run(self) -> None:
+        """Thread body; what goes wrong is logged and shown on the page."""
+        try:
+            self.path = self._write()
+        except _Cancelled:
+            logger.debug("rendering of a closed session given up")
+        except Exception as error:
+            logger.exception("rendering failed in session %s", self._session.id[:6])
+            self.error = str(error)
+
+    def _write(self) -> Path:
+        clip = self._session.clip
+        path, writer = open_writer(
+            self._session.folder, self._session.fps, (clip.width, clip.height)
+        )
+        with writer:
+            for frame, image in self._frames():
+                if self._session.closed.is_set():
+                    raise _Cancelled
+                if image.shape[:2] != (clip.height, clip.width):
+                    image = np.asarray(cv2.resize(image, (clip.width, clip.height)), np.uint8)
+                marks = [row.mark for row in self._rows.get(frame, ())]
+                writer.write(annotate(image, marks, low_score=self._low_score))
+                self._done += 1
+        return path
+
+    def _frames(self) -> Iterator[tuple[int, Image]]:
+        """(frame number, RGB image) up to the last row."""
+        last = max(self._rows, default=-1)
+        camera = self._session.camera
+        if camera is not None:
+            self._total = max(1, len(camera))
+            for frame, jpeg in camera.frames():
+                if frame <= last:
+                    yield frame, decode_jpeg(jpeg, self._limits)
+            return
+        assert self._session.path is not None
+        self._total = last + 1
+        with open_video(self._session.path, self._session.clip.name) as source:
+            # zip asks the range first, so that nothing is decoded after the last row.
+            for index, frame_read in zip(range(last + 1), source):  # noqa: B905  shorter ends
+                yield index, frame_read.image
 
 
 class Visit:
@@ -212,8 +251,9 @@ class Visit:
         self.clip = clip
         self.path: Path | None = None  # the uploaded video
         self.suggestion: tuple[float, ...] | None = None  # box to offer on its first frame
-        self.recording: CameraFrames | None = None  # or the camera's frames
+        self.camera: CameraFrames | None = None  # or the camera's frames
         self.rows = Rows()
+        self.times: dict[int, float] = {}  # seconds of the camera's frames
         self.rendering: Rendering | None = None
         self.connected = False
         self.closed = threading.Event()
@@ -222,7 +262,21 @@ class Visit:
     @property
     def mode(self) -> str:
         """`video` or `camera`."""
-        return "camera" if self.recording is not None else "video"
+        return "camera" if self.camera is not None else "video"
+
+    @property
+    def fps(self) -> float:
+        """Frames a second: the file's, or the mean of the camera."""
+        return self.camera.fps if self.camera is not None else self.clip.fps
+
+    def line(self, row: Row) -> Line:
+        """A row as the page and the downloads get it."""
+        at = row.frame / self.clip.fps if self.camera is None else self.times.get(row.frame, 0.0)
+        return as_line(row, at)
+
+    def lines(self) -> list[Line]:
+        """All rows so far."""
+        return [self.line(row) for row in self.rows.all()]
 
     def describe(self) -> dict[str, Any]:
         """What the page needs to show this session."""
@@ -230,7 +284,7 @@ class Visit:
             "id": self.id,
             "mode": self.mode,
             "clip": self.clip.as_json(),
-            "rows": self.rows.snapshot(),
+            "rows": self.lines(),
             "suggestion": self.suggestion,
             "connected": self.connected,
             "rendering": self.rendering.describe() if self.rendering is not None else None,
@@ -287,8 +341,8 @@ class Visits:
         session.closed.set()
         if session.rendering is not None:
             session.rendering.join()
-        if session.recording is not None:
-            session.recording.close()
+        if session.camera is not None:
+            session.camera.close()
         # A tracking thread that still reads the video lets go of it at once (the socket's
         # handler stops it); on Windows the folder cannot be removed before.
         for _ in range(50):

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pytracking_et.live.web.media import Limits
+from pytracking_et.live.web.uploads import Limits
 
 WIDTH, HEIGHT = 160, 120
 SIDE = 24
@@ -50,7 +50,7 @@ def true_box(index: int) -> tuple[int, int, int, int]:
 
 
 def frame(index: int, hidden: bool = False, size=(WIDTH, HEIGHT)) -> np.ndarray:
-    """BGR: a checkered square that moves by (2, 1) pixels per frame over a smooth background."""
+    """RGB: a checkered square that moves by (2, 1) pixels per frame over a smooth background."""
     width, height = size
     ramp = np.linspace(60, 180, width, dtype=np.uint8)
     image = np.repeat(np.repeat(ramp[None, :, None], height, 0), 3, 2)
@@ -66,13 +66,13 @@ def write_clip(path: Path, frames: int = 20, hidden=(), code: str = "mp4v") -> P
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), 25, (WIDTH, HEIGHT))
     assert writer.isOpened()
     for index in range(frames):
-        writer.write(frame(index, index in hidden))
+        writer.write(frame(index, index in hidden)[..., ::-1])
     writer.release()
     return path
 
 
 def jpeg(image: np.ndarray) -> bytes:
-    good, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 95])
+    good, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
     assert good
     return data.tobytes()
 

@@ -11,7 +11,7 @@ import pytest
 from starlette.websockets import WebSocketDisconnect
 
 from pytracking_et.boxes import iou
-from pytracking_et.live.web.protocol import pack
+from pytracking_et.live.web.page import pack
 
 from . import fakes
 
@@ -39,8 +39,8 @@ class Talk:
         self.texts.append(event)
         if event["type"] == "rows":
             self.rows |= {row[0]: row for row in event["rows"]}
-        if event["type"] == "cut":
-            self.rows = {k: row for k, row in self.rows.items() if k < event["frame"]}
+        if event["type"] == "all":
+            self.rows = {row[0]: row for row in event["rows"]}
         return event
 
     def until(self, kind: str, **values) -> dict:
@@ -82,7 +82,7 @@ def test_previews_show_the_frame_they_name(client, session):
         for frame in (7, 3, 3, 19):
             talk.send("seek", frame=frame)
             talk.until("preview", frame=frame)
-            image = cv2.imdecode(np.frombuffer(talk.previews[-1][1], np.uint8), 1)
+            image = cv2.imdecode(np.frombuffer(talk.previews[-1][1], np.uint8), 1)[..., ::-1]
             assert abs(image.astype(int) - fakes.frame(frame)).mean() < 6
 
 
@@ -92,8 +92,8 @@ def test_correction_in_the_middle_replaces_only_what_follows(client, session):
         talk.send("target", frame=0, box=[100, 60, 20, 20])  # background
         talk.until("state", ended=True)
         wrong = dict(talk.rows)
-        talk.send("target", frame=10, box=fakes.true_box(10))
-        talk.until("cut", frame=10)
+        talk.send("target", frame=10, box=fakes.true_box(10), id=1)
+        talk.until("state", playing=True)
         talk.until("state", ended=True)
     assert {k: v for k, v in talk.rows.items() if k < 10} == {
         k: v for k, v in wrong.items() if k < 10
@@ -113,16 +113,16 @@ def test_pause_step_and_replay(open_client, clip):
         assert at < 19
         talk.send("step")
         assert talk.until("state", frame=at + 1)["playing"] is False
-        assert talk.until("preview", frame=at + 1)["row"][0] == at + 1
+        assert talk.until("preview", frame=at + 1)["rows"][0][0] == at + 1
         talk.send("seek", frame=1)  # the rows so far are shown again
-        assert talk.until("preview", frame=1)["row"] == talk.rows[1]
+        assert talk.until("preview", frame=1)["rows"] == [talk.rows[1]]
 
 
 def test_seek_beyond_the_end_shows_the_last_frame(client, session):
     with connect(client, session["id"]) as socket:
         talk = Talk(socket)
         talk.send("seek", frame=500)
-        assert talk.until("preview", frame=19)["row"] is None
+        assert talk.until("preview", frame=19)["rows"] == []
 
 
 def test_box_outside_the_picture_is_told_and_work_goes_on(client, session):

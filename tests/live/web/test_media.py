@@ -5,12 +5,13 @@ import pytest
 
 from pytracking_et.errors import ImageError, SourceError
 from pytracking_et.frames import jpeg_size
-from pytracking_et.live.web.media import (
+from pytracking_et.live.sources import CaptureSource
+from pytracking_et.live.web.uploads import (
     Limits,
-    VideoReader,
     decode_jpeg,
     encode_preview,
     looks_like_video,
+    open_video,
     probe,
 )
 
@@ -31,9 +32,9 @@ def test_what_is_no_jpeg(data):
 
 def test_frames_that_an_edit_list_leaves_out_are_not_promised():
     path = Path(__file__).parents[1] / "edit_list_trimmed.mp4"
-    with VideoReader(path) as reader:
-        assert reader.frames is not None
-        assert abs(reader.frames - sum(1 for _ in reader)) <= 1
+    with open_video(path, "a.mp4") as source:
+        assert source.length is not None
+        assert abs(source.length - sum(1 for _ in source)) <= 1
 
 
 def test_damaged_jpeg_is_an_error():
@@ -62,13 +63,13 @@ def test_transport_stream_is_recognised():
     assert not looks_like_video(b"Great text that starts with a G" * 30)
 
 
-def test_reader_reads_all_frames_in_order(clip):
-    with VideoReader(clip) as reader:
-        assert reader.frames == 20
-        found = list(reader)
+def test_all_frames_are_read_in_order(clip):
+    with open_video(clip, "a.mp4") as source:
+        assert source.length == 20
+        found = list(source)
     assert len(found) == 20
     for index in (0, 9, 19):
-        assert abs(found[index].astype(int) - fakes.frame(index)).mean() < 6
+        assert abs(found[index].image.astype(int) - fakes.frame(index)).mean() < 6
 
 
 def test_probe_of_a_missing_file(tmp_path):
@@ -77,6 +78,6 @@ def test_probe_of_a_missing_file(tmp_path):
 
 
 def test_a_video_too_large_is_refused_before_a_frame_is_decoded(clip, monkeypatch):
-    monkeypatch.setattr(VideoReader, "read", None)
+    monkeypatch.setattr(CaptureSource, "__iter__", None)
     with pytest.raises(SourceError, match="160x120"):
         probe(clip, "a.mp4", Limits(max_pixels=160 * 120 - 1))

@@ -3,14 +3,8 @@ import struct
 
 import pytest
 
-from pytracking_et.live.web.protocol import (
-    CameraFrame,
-    Command,
-    ProtocolError,
-    pack,
-    parse_command,
-    parse_frame,
-)
+from pytracking_et.live.web.channel import ProtocolError, parse_command, parse_frame
+from pytracking_et.live.web.page import CameraFrame, Command, pack
 
 
 @pytest.mark.parametrize(
@@ -23,6 +17,12 @@ from pytracking_et.live.web.protocol import (
             {"type": "target", "frame": 2, "box": [1, 2.5, 3, 4]},
             Command("target", (1.0, 2.5, 3.0, 4.0), 2),
         ),
+        (
+            {"type": "target", "frame": 2, "box": [1, 2.5, 3, 4], "id": 3},
+            Command("target", (1.0, 2.5, 3.0, 4.0), 2, 3),
+        ),
+        ({"type": "release"}, Command("release")),
+        ({"type": "remove", "id": 2}, Command("remove", target=2)),
     ],
 )
 def test_commands(message, expected):
@@ -48,6 +48,9 @@ def test_commands(message, expected):
         '{"type": "target", "frame": 0, "box": [1, 2, 3, Infinity]}',
         '{"type": "target", "frame": 0, "box": [1, 2, 3, "4"]}',
         '{"type": "target", "frame": 0, "box": [1, 2, 3, true]}',
+        '{"type": "target", "frame": 0, "box": [1, 2, 3, 4], "id": "1"}',
+        '{"type": "remove", "id": -1}',
+        '{"type": "remove", "id": 1.5}',
         '{"type": "seek"}',
         '{"type": "seek", "frame": -1}',
         '{"type": "seek", "frame": 1.5}',

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from pytracking_et.live import writer
-from pytracking_et.live.draw import LOW_SCORE
-from pytracking_et.live.web.visits import Row
+from pytracking_et.live.draw import LOW_SCORE, Mark
 
 from . import fakes
 from .test_channel import Talk, connect, offer
@@ -41,7 +40,7 @@ def frames(data: bytes, path) -> list[np.ndarray]:
     capture = cv2.VideoCapture(str(path))
     found = []
     while (item := capture.read())[0]:
-        found.append(item[1])
+        found.append(item[1][..., ::-1])
     capture.release()
     return found
 
@@ -102,7 +101,7 @@ def test_camera_recording_becomes_a_video(client, tmp_path):
 
 def test_recording_is_bounded_and_says_so(client):
     identity = client.post("/api/cameras").json()["id"]
-    recording = client.app.state.server.store.get(identity).recording
+    recording = client.app.state.server.store.get(identity).camera
     with connect(client, identity) as socket:
         talk = Talk(socket)
         offer(talk, 0, box=fakes.true_box(0))
@@ -122,13 +121,13 @@ def test_recording_is_bounded_and_says_so(client):
 def test_low_score_is_drawn_grey(client, session, tmp_path):
     rows = client.app.state.server.store.get(session["id"]).rows
     box = np.array([60.0, 40.0, 50.0, 40.0])
-    rows.add(Row.of(0, 0.0, box, LOW_SCORE + 0.01))
-    rows.add(Row.of(1, 0.04, box, LOW_SCORE - 0.01))
+    rows.add(0, Mark(1, box, LOW_SCORE + 0.01))
+    rows.add(1, Mark(1, box, LOW_SCORE - 0.01))
     found = frames(client.get(finish(client, session["id"])["url"]).content, tmp_path / "o.mp4")
 
     def saturation(image):
         edges = np.concatenate([image[40, 62:108], image[80, 62:108]])
-        hsv = cv2.cvtColor(edges[None], cv2.COLOR_BGR2HSV)
+        hsv = cv2.cvtColor(edges[None], cv2.COLOR_RGB2HSV)
         return float(hsv[..., 1].mean())
 
     assert saturation(found[0]) > 2 * saturation(found[1])

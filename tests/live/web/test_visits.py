@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from pytracking_et.live.draw import Mark
+from pytracking_et.live.recording import Row
 from pytracking_et.live.web import create_app
-from pytracking_et.live.web.media import Limits
+from pytracking_et.live.web.uploads import Limits
 from pytracking_et.live.web.visits import (
     FOLDER_PREFIX,
     FullError,
-    Row,
-    Rows,
     Visits,
+    as_line,
     to_csv,
     to_json,
 )
@@ -167,16 +168,16 @@ def test_the_threshold_of_grey_reaches_page_and_download(folder, clip):
 
 
 ROWS = [
-    Row.of(0, 0.0, np.array([10, 20, 30.5, 40]), None),
-    Row.of(1, 0.04, np.array([10.12345, 20, 30.5, 40]), 0.98765432),
+    as_line(Row.of(0, Mark(1, np.array([10, 20, 30.5, 40]), 1.0, drawn=True)), 0.0),
+    as_line(Row.of(1, Mark(2, np.array([10.12345, 20, 30.5, 40]), 0.98765432, lost=True)), 0.04),
 ]
 
 
 def test_csv():
     assert to_csv(ROWS) == (
-        "frame,time,x,y,w,h,score\n"
-        "0,0.0,10.0,20.0,30.5,40.0,\n"
-        "1,0.04,10.123,20.0,30.5,40.0,0.9877\n"
+        "frame,time,x,y,w,h,score,id,lost\n"
+        "0,0.0,10.0,20.0,30.5,40.0,,1,0\n"
+        "1,0.04,10.123,20.0,30.5,40.0,0.9877,2,1\n"
     )
 
 
@@ -189,18 +190,21 @@ def test_json():
         "convention": "x, y, w, h in pixels, 0-based, x y is the top-left corner",
         "low_score": 0.5,
         "boxes": [
-            {"frame": 0, "time": 0.0, "box": [10.0, 20.0, 30.5, 40.0], "score": None},
-            {"frame": 1, "time": 0.04, "box": [10.123, 20.0, 30.5, 40.0], "score": 0.9877},
+            {
+                "frame": 0,
+                "time": 0.0,
+                "box": [10.0, 20.0, 30.5, 40.0],
+                "score": None,
+                "target": 1,
+                "lost": False,
+            },
+            {
+                "frame": 1,
+                "time": 0.04,
+                "box": [10.123, 20.0, 30.5, 40.0],
+                "score": 0.9877,
+                "target": 2,
+                "lost": True,
+            },
         ],
     }
-
-
-def test_cut_forgets_what_follows():
-    rows = Rows()
-    for row in ROWS:
-        rows.add(row)
-    version = rows.version
-    rows.cut(1)
-    assert rows.snapshot() == ROWS[:1]
-    assert rows.get(1) is None
-    assert rows.version != version

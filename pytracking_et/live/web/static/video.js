@@ -37,7 +37,7 @@ export class VideoDriver {
     this.shown = order;
     this.pictured = header.frame;
     if (this.state.playing) this.state.frame = header.frame; // else the state message says it
-    this.work.show(bitmap, header.row, header.frame);
+    this.work.show(bitmap, header.rows[0] ?? null, header.frame);
     if (this.suggestion) {
       this.work.stage.setDraft(this.suggestion);
       this.suggestion = null;
@@ -74,7 +74,7 @@ export class VideoDriver {
   cancel() {}
 
   track(box) {
-    this.channel.send({ type: "target", frame: this.pictured, box });
+    this.channel.send({ type: "target", frame: this.pictured, box, ...(this.work.rows.size ? { id: 1 } : {}) });
   }
 
   release() {

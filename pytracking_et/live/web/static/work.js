@@ -105,9 +105,7 @@ export class Work {
   message(message) {
     if (message.type === "hello") this.rows = new Map(message.session.rows.map((row) => [row[0], row]));
     if (message.type === "rows") this.addRows(message);
-    if (message.type === "cut") {
-      for (const frame of this.rows.keys()) if (frame >= message.frame) this.rows.delete(frame);
-    }
+    if (message.type === "all") this.rows = new Map(message.rows.map((row) => [row[0], row]));
     if (message.type === "notice") this.notice(message.message);
     if (message.type === "error") this.notice(message.message, true);
     this.driver.message(message);

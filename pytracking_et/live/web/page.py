@@ -1,0 +1,405 @@
+"""The page as a face of the live loop: its display, its camera, and the thread of the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...errors import ImageError, SourceError
+from ...frames import DEFAULT_FPS
+from ..controls import Controls, View
+from ..draw import LOW_SCORE
+from ..player import Player
+from ..reader import BACK, Reader
+from ..session import Session, SingleTracker
+from ..sources import Frame, Source, breaks_off
+from .uploads import ClipInfo, Limits, decode_jpeg, encode_preview, open_video
+from .visits import Line, Visit
+
+logger = logging.getLogger(__name__)
+
+PREVIEW_SECONDS = 1 / 30
+
+TrackerFactory = Callable[[], SingleTracker]
+BoxValues = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A wish of the page; see channel.py for the names."""
+
+    name: str
+    box: BoxValues | None = None
+    frame: int = 0
+    target: int | None = None
+    on: bool = False
+
+
+@dataclass(frozen=True)
+class CameraFrame:
+    """One camera frame: number, seconds since the camera was opened, JPEG, box if drawn on it.
+
+    target: whose box; None: a new one's.
+    """
+
+    number: int
+    seconds: float
+    jpeg: bytes
+    box: BoxValues | None
+    target: int | None = None
+
+
+Event = dict[str, Any]
+
+
+def pack(header: Event, jpeg: bytes) -> bytes:
+    """One binary message: header length (4 bytes, big-endian), header (JSON), JPEG."""
+    text = json.dumps(header, separators=(",", ":")).encode()
+    return struct.pack(">I", len(text)) + text + jpeg
+
+
+class Outbox:
+    """Messages to the page, filled by one tracking thread, emptied by one coroutine of `loop`.
+
+    Rows are never dropped (they are the result); previews are: only the newest is kept, and while
+    it has not been sent the thread need not encode another.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._lock = threading.Lock()
+        self._ready = asyncio.Event()
+        self._events: list[Event] = []
+        self._preview: bytes | None = None
+        self._closed = False
+
+    @property
+    def wants_preview(self) -> bool:
+        """Whether the last preview has been taken."""
+        return self._preview is None
+
+    def post(self, event: Event) -> None:
+        """Queue one message (any JSON object)."""
+        with self._lock:
+            self._events.append(event)
+        self._wake()
+
+    def rows(self, lines: Sequence[Line], fps: float, milliseconds: float) -> None:
+        """Queue the boxes of one frame; rows that wait are sent together."""
+        with self._lock:
+            last = self._events[-1] if self._events else None
+            if last is None or last["type"] != "rows":
+                last = {"type": "rows", "rows": []}
+                self._events.append(last)
+            last["rows"].extend(lines)
+            last["fps"], last["ms"] = round(fps, 1), round(milliseconds, 1)
+        self._wake()
+
+    def preview(self, header: Event, jpeg: bytes) -> None:
+        """Set the picture to send next; it follows the rows queued so far."""
+        with self._lock:
+            self._preview = pack(header, jpeg)
+        self._wake()
+
+    def close(self) -> None:
+        """Let `drain` return what is left and then None."""
+        with self._lock:
+            self._closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        # The loop is gone when the server was shut down under a running thread; whoever closed
+        # it also tells the thread to stop, and nobody is left to read.
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._ready.set)
+
+    async def drain(self) -> list[str | bytes] | None:
+        """Wait for messages and take them all, in order; None once closed and empty."""
+        await self._ready.wait()
+        with self._lock:
+            self._ready.clear()
+            events, self._events = self._events, []
+            preview, self._preview = self._preview, None
+            if self._closed:
+                self._ready.set()
+        messages: list[str | bytes] = [json.dumps(e, separators=(",", ":")) for e in events]
+        if preview is not None:
+            messages.append(preview)
+        return None if self._closed and not messages else messages
+
+
+class BrowserCamera:
+    """A live source of the frames that the page sends; a frame with a drawn box is never dropped.
+
+    Args:
+        refused: called with number and reason for each frame that does not decode.
+        turned: called with width and height where they change.
+    """
+
+    name, live, fps = "camera", True, DEFAULT_FPS
+    length: int | None = None
+
+    def __init__(
+        self,
+        limits: Limits,
+        refused: Callable[[int, str], None],
+        turned: Callable[[int, int], None],
+    ) -> None:
+        self._limits, self._refused, self._turned = limits, refused, turned
+        self._condition = threading.Condition()
+        self._next: CameraFrame | None = None
+        self._closed = False
+        self._size: tuple[int, int] | None = None
+        self._taken: dict[int, CameraFrame] = {}
+
+    def __enter__(self) -> BrowserCamera:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        while (frame := self._take()) is not None:
+            try:
+                image = decode_jpeg(frame.jpeg, self._limits)
+            except (ImageError, SourceError) as error:
+                self._refused(frame.number, str(error))
+                continue
+            size = (image.shape[1], image.shape[0])
+            if size != self._size:
+                self._turned(*size)
+                self._size = size
+            with self._condition:
+                self._taken[frame.number] = frame
+            yield Frame(frame.number, image, time.monotonic(), keep=frame.box is not None)
+
+    def offer(self, frame: CameraFrame) -> None:
+        """Hand in a frame, from any thread; an older one that still waits is dropped."""
+        with self._condition:
+            if self._next is None or self._next.box is None or frame.box is not None:
+                self._next = frame
+            self._condition.notify()
+
+    def close(self) -> None:
+        """End the source."""
+        with self._condition:
+            self._closed = True
+            self._condition.notify()
+
+    def shown(self, number: int) -> CameraFrame | None:
+        """The frame as it came, once; those before it were dropped."""
+        with self._condition:
+            frame = self._taken.pop(number, None)
+            self._taken = {k: each for k, each in self._taken.items() if k > number}
+            return frame
+
+    def _take(self) -> CameraFrame | None:
+        with self._condition:
+            self._condition.wait_for(lambda: self._closed or self._next is not None)
+            frame, self._next = self._next, None
+            return None if self._closed else frame
+
+
+class Page:
+    """A display of the live loop: boxes, state and previews into an outbox."""
+
+    def __init__(
+        self,
+        visit: Visit,
+        session: Session,
+        controls: Controls,
+        outbox: Outbox,
+        limits: Limits,
+        camera: BrowserCamera | None = None,
+    ) -> None:
+        self.visit, self.session, self.controls = visit, session, controls
+        self.outbox, self.limits, self.camera = outbox, limits, camera
+        self._edition = visit.rows.edition
+        self._view: View | None = None
+        self._previewed = self._milliseconds = 0.0
+        self._state: Event = {}
+
+    def show(self, view: View) -> None:
+        """Send what is new; of previews only as many as are taken."""
+        again = self._view is not None and self._view.index == view.index
+        ended = view.ended and not (self._view is not None and self._view.ended)
+        self._view = view
+        if self.camera is not None:
+            self._keep(view)
+        self._send_rows(view, answered=again)
+        if ended and breaks_off(view.index + 1, self.visit.clip.frames):
+            text = f"The video breaks off after frame {view.index + 1} of {self.visit.clip.frames};"
+            self.outbox.post({"type": "notice", "message": f"{text} results so far are kept."})
+        still = self.controls.paused
+        self._send_state(view, still)
+        if self.camera is None and (
+            still
+            or self.outbox.wants_preview
+            and time.monotonic() - self._previewed >= PREVIEW_SECONDS
+        ):
+            self._preview(view)
+
+    def poll(self, seconds: float) -> None:
+        """Requests come by themselves; a picture that stands still waits for the next one."""
+        self.controls.wait(1.0 if seconds and self.controls.paused else seconds)
+
+    def _send_rows(self, view: View, answered: bool) -> None:
+        if self._edition != self.visit.rows.edition:
+            self._edition = self.visit.rows.edition
+            self.outbox.post({"type": "all", "rows": self.visit.lines()})
+        elif view.rows:
+            # Smoothed, for a number on the screen that can be read.
+            taken = view.rows[-1].seconds * 1000
+            share = 0.1 if self._milliseconds else 1.0
+            self._milliseconds += share * (taken - self._milliseconds)
+            lines = [self.visit.line(row) for row in view.rows]
+            self.outbox.rows(lines, view.fps, self._milliseconds)
+        elif self.camera is not None and not answered:
+            self.outbox.post({"type": "skipped", "frame": view.index})
+
+    def _send_state(self, view: View, still: bool) -> None:
+        active = [target.id for target in self.session.targets if target.at >= view.index]
+        state = {
+            "type": "state",
+            "playing": not still,
+            "tracking": bool(active),
+            "active": active,
+            "ended": view.ended,
+            "redetect": self.session.redetect,
+        }
+        if still or state != self._state:
+            self.outbox.post({**state, "frame": view.index})
+            self._state = state
+
+    def _preview(self, view: View) -> None:
+        self._previewed = time.monotonic()
+        rows = [self.visit.line(row) for row in self.visit.rows.at(view.index)]
+        header = {"type": "preview", "frame": view.index, "rows": rows}
+        self.outbox.preview(header, encode_preview(view.image, self.limits.preview_side))
+
+    def _keep(self, view: View) -> None:
+        """Of a camera's frames those with a box are kept, for the annotated video."""
+        assert self.camera is not None and self.visit.camera is not None
+        frame = self.camera.shown(view.index)
+        if frame is None:
+            return
+        self.visit.times[frame.number] = frame.seconds
+        if (view.rows or frame.box is not None) and not self.visit.camera.append(
+            frame.number, frame.seconds, frame.jpeg
+        ):
+            text = f"The recording has reached {self.visit.camera.limit >> 20} MB: the annotated "
+            self.outbox.post({"type": "notice", "message": f"{text}video ends here; boxes go on."})
+
+
+class Worker(threading.Thread):
+    """The live loop of one connection, in a thread of its own."""
+
+    def __init__(
+        self,
+        visit: Visit,
+        make_tracker: TrackerFactory,
+        outbox: Outbox,
+        limits: Limits,
+        low_score: float = LOW_SCORE,
+    ) -> None:
+        super().__init__(name=f"{visit.mode}-{visit.id[:6]}", daemon=True)
+        self.visit, self.outbox, self.limits, self.low_score = visit, outbox, limits, low_score
+        self._make_tracker = make_tracker
+        self.controls = Controls(paused=visit.mode == "video")
+        self.camera = (
+            BrowserCamera(limits, self._refused, self._turned) if visit.mode == "camera" else None
+        )
+
+    def submit(self, command: Command) -> None:
+        """Pass a command of the page on; from any thread."""
+        controls, name = self.controls, command.name
+        if name == "target":
+            assert command.box is not None
+            controls.add_box(
+                np.array(command.box), self._known(command.target), command.frame, True
+            )
+        elif name in ("play", "pause"):
+            controls.pause(name == "pause")
+        elif name in ("step", "back"):
+            controls.step(1 if name == "step" else -1)
+        elif name == "seek":
+            controls.seek(command.frame)
+        elif name == "release":
+            controls.release(self._known(command.target))
+        elif name == "remove":
+            if (target := self._known(command.target)) is not None:
+                controls.remove(target)
+        elif name == "undo":
+            controls.undo()
+
+    def offer(self, frame: CameraFrame) -> None:
+        """Hand in a camera frame; from any thread."""
+        assert self.camera is not None
+        if frame.box is not None:
+            self.controls.add_box(np.array(frame.box), self._known(frame.target), frame.number)
+        self.camera.offer(frame)
+
+    def stop(self) -> None:
+        """Ask the thread to end; join() waits for it."""
+        self.controls.quit()
+        if self.camera is not None:
+            self.camera.close()
+
+    def run(self) -> None:
+        """Thread body; a defect is logged and told to the page, never swallowed."""
+        try:
+            self._play()
+        except Exception as error:
+            logger.exception("tracking stopped in session %s", self.visit.id[:6])
+            self.outbox.post(
+                {"type": "error", "fatal": True, "message": f"tracking stopped: {error}"}
+            )
+        finally:
+            self.outbox.close()
+
+    def _play(self) -> None:
+        session = Session(self._make_tracker(), self.low_score)
+        session.last_id = self.visit.rows.last_id
+        source: Source = self.camera or open_video(self._path, self.visit.clip.name)
+        page = Page(self.visit, session, self.controls, self.outbox, self.limits, self.camera)
+        with Reader(source, back=BACK, patience=None) as reader:
+            Player(
+                reader,
+                session,
+                self.controls,
+                [page],
+                recording=self.visit.rows,
+                pace=None if self.camera else self.visit.clip.fps,
+                review=True,
+                notify=lambda text: self.outbox.post({"type": "error", "message": text}),
+            ).run()
+
+    @property
+    def _path(self) -> Any:
+        assert self.visit.path is not None
+        return self.visit.path
+
+    def _known(self, target: int | None) -> int | None:
+        """A target's number where there is such a target."""
+        return target if target is not None and 0 < target <= self.visit.rows.last_id else None
+
+    def _refused(self, number: int, reason: str) -> None:
+        self.outbox.post({"type": "error", "frame": number, "message": reason})
+
+    def _turned(self, width: int, height: int) -> None:
+        """A phone that is turned changes the frame's size; boxes of before then mean nothing."""
+        before = self.visit.clip
+        self.visit.clip = ClipInfo(before.name, width, height, before.fps, None)
+        if before.width:
+            self.controls.release()
+            text = f"The camera's picture changed to {width}x{height}; draw the box again."
+            self.outbox.post({"type": "lost", "message": text})

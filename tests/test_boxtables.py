@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pytracking_et.analysis.boxfiles import read_boxes
+from pytracking_et.analysis.readers import read_boxes
 from pytracking_et.boxtables import read_flags, read_table, read_tables
 from pytracking_et.errors import DatasetError, ResultsError
 from pytracking_et.evaluation.datasets import ondisk as annotations

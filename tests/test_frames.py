@@ -102,7 +102,7 @@ def test_exif_orientation_is_applied_as_imread_does(tmp_path, name, orientation)
 
 def test_every_mode_sees_the_turned_picture(tmp_path):
     from ltr_et.dataset import FolderDataset
-    from pytracking_et.analysis.overlay import read_frame
+    from pytracking_et.analysis.strips import read_frame
     from pytracking_et.engines.int8 import read_image as calibration
     from pytracking_et.live.sources import open_source
 

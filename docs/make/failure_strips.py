@@ -18,8 +18,7 @@ import cv2
 import matplotlib
 import numpy as np
 
-from pytracking_et.analysis.overlay import draw_boxes, read_frame
-from pytracking_et.analysis.report.strips import choose_frames
+from pytracking_et.analysis.strips import choose_frames, draw_boxes, read_frame
 from pytracking_et.boxes import iou
 from pytracking_et.evaluation import get_dataset
 from pytracking_et.results.files import load_boxes

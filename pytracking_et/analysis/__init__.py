@@ -13,14 +13,14 @@ import importlib
 from typing import Any
 
 _HOME = {
-    "scoring": ("score", "Score", "FIGURES"),
+    "scoring": ("score", "score_got10k", "Score", "FIGURES"),
     "rules": ("RULES", "Rule"),
-    "boxfiles": ("BoxSet", "read_boxes"),
-    "readers": ("ResultFolder", "read_results", "read_ground_truth", "read_visibility"),
+    "readers": ("BoxSet", "read_boxes", "read_ground_truth", "read_visibility"),
     "comparison": ("Comparison", "annotate", "compare"),
-    "trackers": ("ResultTracker", "find_trackers"),
+    "trackers": ("ResultFolder", "ResultTracker", "find_trackers", "read_results"),
     "tables": ("Table",),
     "summary": (
+        "published_figures",
         "summary_table",
         "result_tables",
         "published_table",
@@ -28,24 +28,23 @@ _HOME = {
         "fps_statistics",
         "speed_table",
     ),
-    "got10k": ("score_got10k",),
-    "vot": ("score_supervised", "score_from_start", "read_supervised"),
-    "longterm": ("score_longterm",),
-    "published": ("published_figures",),
+    "vot": ("score_supervised", "score_from_start", "score_longterm", "read_supervised"),
     "figures": ("save_figure", "get_plot_draw_styles"),
-    "eval_data": ("get_auc_curve", "get_prec_curve", "merge_multiple_runs"),
-    "attributes": (
+    "eval_data": (
         "by_attribute",
-        "plot_attributes_radar",
-        "print_results_per_attribute",
+        "get_auc_curve",
+        "get_prec_curve",
+        "merge_multiple_runs",
         "read_attributes",
     ),
     "plot_results": (
         "check_and_load_precomputed_results",
         "generate_formatted_report",
+        "plot_attributes_radar",
         "plot_got_success",
         "print_per_sequence_results",
         "print_results",
+        "print_results_per_attribute",
     ),
     "report": ("write_report",),
 }

@@ -17,13 +17,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..boxtables import PathArgument
 from ..errors import ResultsError
 from ..files import reading
-from .boxfiles import Array, PathArgument
-from .metrics import CENTER_THRESHOLDS, NORM_THRESHOLDS, Annotation
-from .readers import ResultFolder, gather
+from .metrics import CENTER_THRESHOLDS, NORM_THRESHOLDS, Annotation, Array
+from .readers import gather
 from .scoring import FIGURES, Score, score_annotated, warn_visibility
-from .writing import written
+from .tables import written
+from .trackers import ResultFolder, describe, engines_note, folder_of, merged_labels, unique_labels
 
 _ARRAYS = ("success", "precision", "norm_precision", "average_overlap", "thresholds")
 
@@ -109,7 +110,7 @@ class Comparison:
     def merged(self) -> Comparison:
         """Average the runs of trackers that differ by run number only."""
         groups: dict[str, list[int]] = {}
-        for i, label in enumerate(_merged_labels(self.trackers)):
+        for i, label in enumerate(merged_labels(self.trackers)):
             groups.setdefault(label, []).append(i)
         trackers = []
         for label, members in groups.items():
@@ -182,83 +183,6 @@ class Comparison:
             return cls(**head, **arrays)
 
 
-def describe(tracker: Any) -> dict[str, Any]:
-    """Name, parameter, run and label of a tracker object (or of a result folder's path)."""
-    if isinstance(tracker, (str, Path)):
-        name = Path(tracker).name
-        return {"name": name, "param": "", "run_id": None, "disp_name": name, "label": name}
-    shown, run = getattr(tracker, "display_name", None), getattr(tracker, "run_id", None)
-    label = shown or f"{tracker.name}_{tracker.parameter_name}".rstrip("_")
-    if shown is None and run is not None:
-        label = f"{label}_{run:03d}"
-    return {
-        "name": tracker.name,
-        "param": tracker.parameter_name,
-        "run_id": run,
-        "disp_name": shown,
-        "label": label,
-    }
-
-
-def _unique(trackers: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
-    """Runs under one display name would share a row of a table: number them."""
-    labels = [one["label"] for one in trackers]
-    for one in trackers:
-        if labels.count(one["label"]) > 1:
-            run = "" if one["run_id"] is None else f" {one['run_id']:03d}"
-            one["label"] = f"{one['label']}{run}"
-    labels = [one["label"] for one in trackers]
-    for i, one in enumerate(trackers):
-        if labels.index(one["label"]) < i:
-            one["label"] = f"{one['label']} ({labels[:i].count(labels[i]) + 1})"
-    return tuple(trackers)
-
-
-def _merged_labels(trackers: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Label of each tracker once its runs are averaged; a lone run keeps its own."""
-    keys = [(one["name"], one["param"], one["disp_name"]) for one in trackers]
-    return [
-        str(one["label"])
-        if keys.count(key) == 1
-        else one["disp_name"] or f"{one['name']}_{one['param']}".rstrip("_")
-        for key, one in zip(keys, trackers, strict=True)
-    ]
-
-
-def labels_of(trackers: Sequence[Any], merged: bool = False) -> list[str]:
-    """Label of each tracker in the tables made from them; runs share one where merged."""
-    described = _unique([describe(tracker) for tracker in trackers])
-    return _merged_labels(described) if merged else [str(one["label"]) for one in described]
-
-
-def folder_of(tracker: Any, dataset: str = "") -> ResultFolder:
-    """Open a tracker's results (`results_dir`, or the path itself) on a data set ("": on any)."""
-    path = tracker if isinstance(tracker, (str, Path)) else tracker.results_dir
-    return ResultFolder.open(path, dataset)
-
-
-def engines_note(trackers: Sequence[Any], names: Iterable[str], dataset: str = "") -> str:
-    """What notes say of engines and precisions, for example "; engine: openvino f32".
-
-    Args:
-        trackers: as in `compare`.
-        dataset: as in `folder_of`.
-        names: sequences.
-    """
-    names, labels = list(names), labels_of(trackers)
-    by_engine: dict[str, list[str]] = {}
-    for label, one in zip(labels, trackers, strict=True):
-        text = folder_of(one, dataset).engines(names)
-        if text:
-            by_engine.setdefault(text, []).append(label)
-    if not by_engine:
-        return ""
-    if list(by_engine.values()) == [labels]:
-        return f"; engine: {next(iter(by_engine))}"
-    listing = (f"{text} ({', '.join(found)})" for text, found in by_engine.items())
-    return "; engines: " + ", ".join(listing)
-
-
 def compare(
     trackers: Sequence[Any],
     dataset: Iterable[Any] | Annotation,
@@ -300,7 +224,7 @@ def compare(
     skipped = _lacking(folders, annotation.truth, subpixel) if skip_missing_seq else ()
     if skipped:
         annotation = annotation.only(set(annotation.truth) - set(skipped))
-    described = _unique([describe(tracker) for tracker in trackers])
+    described = unique_labels([describe(tracker) for tracker in trackers])
     engines = engines_note(trackers, annotation.truth, annotation.dataset)
     options = [
         plot_bin_gap, exclude_invalid_frames, subpixel, merge_results, list(described), engines

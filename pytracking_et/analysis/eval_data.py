@@ -1,20 +1,26 @@
-"""pytracking's evaluation dictionary: curves from its arrays, runs averaged, rows filtered."""
+"""Views of a comparison: mean curves, pytracking's dictionary, runs averaged, filters, attributes.
+
+Which sequence has which attribute comes with the call: the lists belong to the benchmarks and
+are not part of this package (`evaluation.get_dataset_attributes` reads them from the data set's
+folder, `read_attributes` from a JSON file).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from ..errors import ParameterError, ResultsError
-from .boxfiles import Array
+from ..boxtables import PathArgument
+from ..errors import DatasetError, ParameterError, ResultsError
+from ..files import read_json, reading
+from ..results.names import Matcher
 from .comparison import Comparison
-from .figures import draw_curves, plot_options
-from .metrics import CENTER_THRESHOLDS, NORM_THRESHOLDS
+from .metrics import Array
 
 
 def get_auc_curve(
@@ -95,17 +101,38 @@ def filter_sequences(frame: pd.DataFrame, criteria: Mapping[str, Any] | None) ->
     return frame[tests[mode] < (-limit if mode == "delta_ao" else limit)]
 
 
-def draw_comparison(
-    data: Comparison, kind: str, plot_opts: Mapping[str, Any] | None = None
-) -> Figure:
-    """The curves of one plot type."""
-    options = plot_options(kind, plot_opts)
-    valid = np.ones(len(data.sequences), bool)
-    if kind == "success":
-        x, (y, figure) = data.thresholds, get_auc_curve(data.success, valid)
-    elif kind == "prec":
-        x, (y, figure) = CENTER_THRESHOLDS, get_prec_curve(data.precision, valid)
-    else:
-        x, (y, figure) = NORM_THRESHOLDS, get_prec_curve(data.norm_precision, valid)
-    rows = [(label, x, y[i], float(figure[i])) for i, label in enumerate(data.labels)]
-    return draw_curves(rows, options, data.note)
+def read_attributes(path: PathArgument, names: Iterable[str]) -> dict[str, list[str]]:
+    """Read {"order": [codes], "sequences": {name: [codes]}}: attribute -> those of `names`.
+
+    Raises:
+        DatasetError: not such a file, or a sequence that is not in it.
+    """
+    source = Path(path)
+    advice = 'expected {"order": [codes], "sequences": {name: [codes]}}'
+    with reading(source, DatasetError, advice):
+        content = read_json(source, DatasetError, advice)
+        table = {
+            name: {str(code) for code in codes} for name, codes in content["sequences"].items()
+        }
+        order = [str(code) for code in content["order"]]
+    matcher = Matcher(table)
+    found = {name: matcher.find(name) for name in names}
+    lacking = [name for name, match in found.items() if match is None]
+    if lacking:
+        raise DatasetError(f"{source} has no attributes of: {', '.join(lacking[:8])}")
+    return {code: [n for n, match in found.items() if code in table[match]] for code in order}
+
+
+def by_attribute(
+    data: Comparison, groups: Mapping[str, Iterable[str]], figure: str = "auc"
+) -> pd.DataFrame:
+    """One row an attribute (number of its sequences in brackets), then ALL; columns trackers."""
+    rows = {
+        f"{name} ({len(chosen.sequences)})": chosen.figures()[figure]
+        for name, names in groups.items()
+        if (chosen := data.subset(names)).sequences
+    }
+    rows[f"ALL ({len(data.sequences)})"] = data.figures()[figure]
+    frame = pd.DataFrame(rows).T
+    frame.index.name = "attribute"
+    return frame[data.labels]

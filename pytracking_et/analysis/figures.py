@@ -12,9 +12,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ..boxtables import PathArgument
 from ..errors import ParameterError
-from .boxfiles import Array, PathArgument
-from .writing import FORMATS, written
+from .comparison import Comparison
+from .eval_data import get_auc_curve, get_prec_curve
+from .metrics import CENTER_THRESHOLDS, NORM_THRESHOLDS, Array
+from .tables import written
+
+FORMATS = ("pdf", "svg", "png")
+
 
 # Told apart by readers with any colour vision, and by line style in black and white print:
 # Okabe & Ito's palette (jfly.uni-koeln.de/color, 2008), its yellow darkened for thin lines.
@@ -253,3 +259,19 @@ def save_figure(
                 figure.savefig(temporary, format=form, dpi=dpi, metadata=dated)
             files.append(path)
     return files
+
+
+def draw_comparison(
+    data: Comparison, kind: str, plot_opts: Mapping[str, Any] | None = None
+) -> Figure:
+    """The curves of one plot type."""
+    options = plot_options(kind, plot_opts)
+    valid = np.ones(len(data.sequences), bool)
+    if kind == "success":
+        x, (y, figure) = data.thresholds, get_auc_curve(data.success, valid)
+    elif kind == "prec":
+        x, (y, figure) = CENTER_THRESHOLDS, get_prec_curve(data.precision, valid)
+    else:
+        x, (y, figure) = NORM_THRESHOLDS, get_prec_curve(data.norm_precision, valid)
+    rows = [(label, x, y[i], float(figure[i])) for i, label in enumerate(data.labels)]
+    return draw_curves(rows, options, data.note)

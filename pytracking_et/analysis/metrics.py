@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..boxes import unusable
 from ..errors import DatasetError, ParameterError, ResultsError
 from ..results.names import Matcher
-from .boxfiles import BoxSet
+from .readers import BoxSet
 from .rules import Rule, family, find_rule
 
 Array = NDArray[np.float64]

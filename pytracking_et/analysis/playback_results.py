@@ -11,15 +11,15 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ..boxtables import PathArgument
 from ..errors import ResultsError
 from ..files import video_problem
 from ..names import native_path
 from ..settings import env_settings
-from .boxfiles import PathArgument
-from .comparison import describe, folder_of
 from .figures import get_plot_draw_styles
-from .overlay import bgr, draw_boxes, put_text, read_frame
-from .writing import written
+from .strips import bgr, draw_boxes, put_text, read_frame
+from .tables import written
+from .trackers import describe, folder_of
 
 
 def playback_results(

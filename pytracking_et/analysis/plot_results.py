@@ -25,23 +25,31 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from ..boxtables import PathArgument
 from ..errors import ParameterError, ResultsError
 from ..files import read_json, reading
 from ..settings import env_settings
-from .attributes import plot_attributes_radar, print_results_per_attribute
-from .boxfiles import Array
-from .comparison import Comparison, annotate, compare, describe, folder_of, labels_of
+from .comparison import Comparison, annotate, compare
 from .eval_data import (
-    draw_comparison,
+    by_attribute,
     filter_sequences,
     get_auc_curve,
     get_prec_curve,
     merge_multiple_runs,
 )
-from .figures import draw_curves, get_plot_draw_styles, plot_options, save_figure
-from .longterm import score_longterm
+from .figures import (
+    FORMATS,
+    draw_comparison,
+    draw_curves,
+    draw_radar,
+    get_plot_draw_styles,
+    plot_options,
+    save_figure,
+)
+from .metrics import Array
 from .tables import Table
-from .writing import output
+from .trackers import describe, folder_of, labels_of
+from .vot import score_longterm
 
 __all__ = [
     "check_and_load_precomputed_results",
@@ -291,3 +299,63 @@ class _CallableModule(types.ModuleType):
 
 
 sys.modules[__name__].__class__ = _CallableModule
+
+
+def attribute_table(
+    trackers: Sequence[Any],
+    datasets_dict: Mapping[str, Iterable[Any]],
+    merge_results: bool = False,
+    figure: str = "auc",
+    **kwargs: Any,
+) -> tuple[pd.DataFrame, str]:
+    """One row an attribute (and "ALL"), one column a tracker, percent; and the note.
+
+    Args:
+        datasets_dict: attribute -> sequences; a sequence with several attributes is scored once.
+    """
+    groups = {name: list(sequences) for name, sequences in datasets_dict.items()}
+    every = {one.name: one for sequences in groups.values() for one in sequences}
+    data = compare(trackers, list(every.values()), merge_results=merge_results, **kwargs)
+    names = {name: [one.name for one in sequences] for name, sequences in groups.items()}
+    return by_attribute(data, names, figure), data.note
+
+
+def print_results_per_attribute(
+    trackers: Sequence[Any],
+    datasets_dict: Mapping[str, Iterable[Any]],
+    report_name: str,
+    merge_results: bool = False,
+    **kwargs: Any,
+) -> pd.DataFrame:
+    """Print the AUC of each attribute; the number of its sequences stands in brackets."""
+    _, _, options = output(report_name, kwargs)
+    frame, note = attribute_table(trackers, datasets_dict, merge_results, **options)
+    print(Table(frame, f"AUC per attribute, {report_name}", note).to_text())
+    return frame
+
+
+def plot_attributes_radar(
+    trackers: Sequence[Any],
+    datasets_dict: Mapping[str, Iterable[Any]],
+    report_name: str,
+    merge_results: bool = False,
+    **kwargs: Any,
+) -> Figure:
+    """Draw the AUC of each attribute as a radar plot (radar_plot.pdf, .svg, .png)."""
+    folder, formats, options = output(report_name, kwargs)
+    frame, note = attribute_table(trackers, datasets_dict, merge_results, **options)
+    figure = draw_radar(frame.iloc[:-1], f"AUC per attribute [%], {report_name}", note)
+    save_figure(figure, folder / "radar_plot", formats)
+    return figure
+
+
+def output(
+    report_name: str, kwargs: Mapping[str, Any]
+) -> tuple[Path, Sequence[str], dict[str, Any]]:
+    """Folder `<result_plot_path>/<report_name>` and formats, and what is left for `compare`."""
+    options = dict(kwargs)
+    # pytracking's switch for a progress bar; reading takes less time than drawing one.
+    options.pop("verbose", None)
+    formats = options.pop("formats", FORMATS)
+    chosen: PathArgument | None = options.pop("output", None)
+    return Path(chosen or env_settings().result_plot_path) / report_name, formats, options

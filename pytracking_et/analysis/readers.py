@@ -1,213 +1,94 @@
-"""Result folders and ground-truth folders on disk.
-
-A result folder holds `<sequence>.txt`, optionally `<sequence>_float.txt` (sub-pixel boxes),
-`<sequence>_time.txt` and `<sequence>_object_presence_scores.txt`; pytracking's place for it is
-`<results>/NAME/PARAMETER` or `<results>/NAME/PARAMETER_000` with a run number.
-"""
+"""Boxes of many sequences in one array; ground truth from folders, files and sequence objects."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import warnings
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from ..boxtables import read_flags
+from ..boxtables import Array, PathArgument, read_flags, read_tables
 from ..errors import DatasetError, ResultsError
 from ..files import read_json, reading
-from ..results.files import FLOAT_SUFFIX, SCORE_SUFFIX, TIME_SUFFIX
-from ..results.manifest import (
-    MANIFEST_FILE,
-    engines_text,
-    older_settings,
-    older_settings_text,
-)
-from ..results.names import Matcher, other_dataset
-from .boxfiles import Array, BoxSet, PathArgument, read_boxes, read_numbers
 from .rules import refuse_hidden
 
-Missing = Literal["error", "skip"]
-# `_time` and the others, as parts of a stem.
-_SUFFIXES = tuple(Path(suffix).stem for suffix in (SCORE_SUFFIX, TIME_SUFFIX, FLOAT_SUFFIX))
 
-
-@dataclass(frozen=True)
-class ResultFolder:
-    """The files of one run, by kind.
+class BoxSet(Mapping[str, Array]):
+    """Boxes of many sequences in one array; as a mapping: sequence name -> view (frames, 4).
 
     Attributes:
-        path: the folder.
-        files: kind ("", "_float", "_time", "_object_presence_scores") -> sequence -> file.
-        dataset: data set the folder was opened for, "" for any.
-        others: sequences left out because the manifest has them of another data set -> which.
-        content: of manifest.json, None where there is none.
+        names: sequence names in order.
+        boxes: (all frames, 4) float64 x, y, w, h, the sequences one after the other.
+        offsets: (sequences + 1,) int64; sequence i is boxes[offsets[i]:offsets[i + 1]].
     """
 
-    path: Path
-    files: Mapping[str, Mapping[str, Path]] = field(repr=False)
-    dataset: str = ""
-    others: Mapping[str, str] = field(default_factory=dict, repr=False)
-    content: Any = field(default=None, repr=False)
+    def __init__(self, names: Sequence[str], boxes: Array, offsets: NDArray[np.int64]):
+        self.names = tuple(names)
+        self.boxes = boxes
+        self.offsets = offsets
+        self._index = {name: i for i, name in enumerate(self.names)}
+        if len(self._index) != len(self.names):
+            twice = sorted({name for name in self.names if self.names.count(name) > 1})
+            raise ResultsError(f"sequence names occur twice: {', '.join(twice)}")
 
     @classmethod
-    def open(cls, path: PathArgument, dataset: str = "") -> ResultFolder:
-        """List a folder once. Raises ResultsError where it does not exist.
+    def of(cls, boxes: Mapping[str, ArrayLike]) -> BoxSet:
+        """Gather a mapping sequence -> (frames, 4); a BoxSet is returned as it is."""
+        if isinstance(boxes, BoxSet):
+            return boxes
+        arrays = [as_rows(name, rows) for name, rows in boxes.items()]
+        offsets = np.cumsum([0, *map(len, arrays)], dtype=np.int64)
+        joined = np.concatenate(arrays) if arrays else np.zeros((0, 4))
+        return cls(tuple(boxes), joined, offsets)
 
-        Args:
-            dataset: leave out what the manifest says is of another data set: one folder holds
-                the results of all, and their sequences may have the same names.
-        """
-        folder = Path(path)
-        if not folder.is_dir():
-            raise ResultsError(
-                f"no result folder {folder}; expected <results>/NAME/PARAMETER[_RUN] "
-                "with one <sequence>.txt per sequence"
-            )
-        files: dict[str, dict[str, Path]] = {kind: {} for kind in ("", *_SUFFIXES)}
-        for file in sorted(folder.iterdir()):
-            if file.name.startswith(".") or file.suffix.lower() != ".txt":
-                continue
-            kind = next((suffix for suffix in _SUFFIXES if file.stem.endswith(suffix)), "")
-            files[kind][file.stem.removesuffix(kind)] = file
-        content = _read_manifest(folder)
-        others = {
-            name: str(entry["dataset"])
-            for name, entry in _recorded_sequences(content).items()
-            if other_dataset(dataset, str(entry.get("dataset", "")))
-        }
-        kept = {
-            kind: {name: file for name, file in named.items() if name not in others}
-            for kind, named in files.items()
-        }
-        return cls(folder, kept, dataset, others, content)
+    def __getitem__(self, name: str) -> Array:
+        i = self._index[name]
+        return self.boxes[self.offsets[i] : self.offsets[i + 1]]
 
-    def sequences(self) -> list[str]:
-        """Names of the sequences that have boxes."""
-        return sorted(set(self.files[""]) | set(self.files["_float"]))
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
 
-    def find(self, names: Iterable[str], kind: str = "") -> dict[str, Path | None]:
-        """Map each of `names` to its file of one kind, whatever the spelling, or to None."""
-        matcher, files = Matcher(self.files[kind]), self.files[kind]
-        found = {name: matcher.find(name) for name in names}
-        return {name: files[match] if match else None for name, match in found.items()}
-
-    def boxes(
-        self, names: Iterable[str], subpixel: bool = False, missing: Missing = "error"
-    ) -> BoxSet:
-        """Read boxes of the sequences `names`, keyed by those names.
-
-        Args:
-            names: sequence names as the data set spells them.
-            subpixel: prefer `_float.txt`; a sequence without it is read from the whole-pixel
-                file, with a warning, since mixing the two is no clean comparison.
-            missing: "error" lists what is missing and raises; "skip" leaves it out.
-
-        Sequences that the manifest has of older settings than the others are warned of.
-
-        Raises:
-            ResultsError: sequences are missing (missing="error"), or a file cannot be parsed.
-        """
-        chosen = self._chosen(list(names), subpixel)
-        absent = [name for name, path in chosen.items() if path is None]
-        if absent and missing == "error":
-            raise ResultsError(
-                f"{self.path} lacks {len(absent)} of {len(chosen)} sequences: "
-                f"{', '.join(absent[:10])}{' ...' if len(absent) > 10 else ''}"
-                f"{self._instead(absent)}; "
-                "run them, or skip them (skip_missing_seq=True, --skip-missing)"
-            )
-        return read_boxes({name: path for name, path in chosen.items() if path is not None})
-
-    def _instead(self, absent: list[str]) -> str:
-        """What an error says of files that seem to be the ones it misses."""
-        matcher = Matcher(self.others)
-        of = {self.others[match] for name in absent if (match := matcher.find(name))}
-        return f" (there are some of {', '.join(sorted(of))}, not {self.dataset})" if of else ""
-
-    def _chosen(self, names: list[str], subpixel: bool) -> dict[str, Path | None]:
-        """The box file of each sequence."""
-        plain = self.find(names)
-        self._warn_of_older(plain)
-        if not subpixel:
-            return plain
-        fine = self.find(names, "_float")
-        without = [name for name in names if fine[name] is None and plain[name] is not None]
-        if without:
-            warnings.warn(
-                f"{self.path}: no sub-pixel file for {len(without)} of {len(names)} sequences "
-                f"({', '.join(without[:5])}); their whole-pixel boxes are used",
-                stacklevel=3,
-            )
-        return {name: fine[name] or plain[name] for name in names}
-
-    def _warn_of_older(self, found: Mapping[str, Path | None]) -> None:
-        """Warn where the sequences are of several settings: no figure over them is of a run."""
-        stems = [path.stem for path in found.values() if path is not None]
-        older = older_settings(self.content, stems)
-        if older:
-            text = older_settings_text(older, len(stems))
-            warnings.warn(f"{self.path}: {text}", stacklevel=4)
-
-    def engines(self, names: Iterable[str]) -> str:
-        """Engine and precision of the sequences `names` by the manifest; see `engines_text`."""
-        stems = [path.stem for path in self.find(names).values() if path is not None]
-        return engines_text(self.content, stems)
-
-    def fingerprint(self, names: Iterable[str], subpixel: bool = False) -> bytes:
-        """SHA-256 over the bytes of the box files of `names`; files that lack count as such."""
-        digest = hashlib.sha256()
-        for name, path in self._chosen(list(names), subpixel).items():
-            content = b"" if path is None else path.read_bytes()
-            digest.update(f"{name}\0{len(content)}\0".encode() + content)
-        return digest.digest()
-
-    def times(self, names: Iterable[str]) -> dict[str, Array]:
-        """Seconds per frame of the sequences that have a `_time.txt`."""
-        return self._numbers(names, "_time")
-
-    def presence(self, names: Iterable[str]) -> dict[str, Array]:
-        """Object presence scores of the sequences that have them."""
-        return self._numbers(names, "_object_presence_scores")
-
-    def _numbers(self, names: Iterable[str], kind: str) -> dict[str, Array]:
-        found = self.find(names, kind)
-        return read_numbers({name: path for name, path in found.items() if path is not None})
-
-    def manifest(self) -> dict[str, Any] | None:
-        """manifest.json of the run, or None where there is none."""
-        return self.content
+    def __len__(self) -> int:
+        return len(self.names)
 
 
-def _read_manifest(folder: Path) -> dict[str, Any] | None:
-    path = folder / MANIFEST_FILE
-    if not path.exists():
-        return None
-    with reading(path, ResultsError, "move it away to score the files as they are"):
-        return json.loads(path.read_text(encoding="utf-8"))
+def as_rows(name: str, rows: ArrayLike) -> Array:
+    """Check that `rows` is (frames, 4) and return it as float64; `name` is for the message."""
+    try:
+        array = np.asarray(rows, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ResultsError(f"boxes of sequence {name!r} are not numbers: {error}") from error
+    if array.ndim == 1 and array.size == 4:
+        array = array.reshape(1, 4)
+    if array.ndim != 2 or array.shape[1] != 4:
+        raise ResultsError(
+            f"boxes of sequence {name!r} have shape {array.shape}; expected (frames, 4): x, y, w, h"
+        )
+    return array
 
 
-def _recorded_sequences(content: Any) -> dict[str, Any]:
-    """Sequence -> entry of the manifest; {} where there is no manifest, or one of somebody else."""
-    named = content.get("sequences") if isinstance(content, dict) else None
-    entries = named.items() if isinstance(named, dict) else ()
-    return {name: entry for name, entry in entries if isinstance(entry, dict)}
+def read_boxes(paths: Mapping[str, PathArgument]) -> BoxSet:
+    """Read one box file per sequence.
+
+    Args:
+        paths: sequence name -> text file (`boxtables`); rows x, y, w, h, NaN where the target is
+            absent.
+
+    Raises:
+        ResultsError: a file is missing, empty or has a row that is not four numbers; the message
+            names file and line.
+    """
+    values, offsets = read_tables(list(paths.values()), 4, ResultsError)
+    return BoxSet(tuple(paths), values, offsets)
 
 
-def read_results(
-    folder: PathArgument,
-    names: Iterable[str] | None = None,
-    subpixel: bool = False,
-    missing: Missing = "error",
-) -> BoxSet:
-    """Read the boxes of a result folder: the sequences `names`, or all it has."""
-    opened = ResultFolder.open(folder)
-    return opened.boxes(opened.sequences() if names is None else names, subpixel, missing)
+def read_numbers(paths: Mapping[str, PathArgument]) -> dict[str, Array]:
+    """Read files with one number a row (`_time.txt`, scores): sequence -> (frames,) float64."""
+    values, offsets = read_tables(list(paths.values()), 1, ResultsError)
+    flat = values[:, 0]
+    return {name: flat[offsets[i] : offsets[i + 1]] for i, name in enumerate(paths)}
 
 
 def read_ground_truth(folder: PathArgument) -> BoxSet:

@@ -1,8 +1,14 @@
-"""The tables people look at first: of a run, and of several trackers on one data set."""
+"""The tables people look at first: of a run, of several trackers, and the published figures.
+
+Published figures (published.json; WACV 2023, arXiv 2112.09686) show where a run stands.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +16,75 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ..errors import ResultsError
-from . import published
-from .boxfiles import Array, BoxSet
-from .comparison import Comparison, describe, engines_note, folder_of, labels_of
+from ..errors import ParameterError, ResultsError
+from .comparison import Comparison
 from .figures import draw_speed
-from .got10k import score_got10k
-from .metrics import Annotation
-from .readers import ResultFolder
-from .scoring import score
+from .metrics import Annotation, Array
+from .readers import BoxSet
+from .scoring import score, score_got10k
 from .tables import Table
+from .trackers import ResultFolder, describe, engines_note, folder_of, labels_of
 from .vot import score_from_start
+
+TABLES = ("trackers", "components", "exemplars", "queries", "backbones", "modules")
+
+
+@cache
+def _content() -> dict[str, Any]:
+    text = (files(__package__) / "published.json").read_text(encoding="utf-8")
+    return json.loads(text)
+
+
+def published_figures(table: str = "trackers") -> pd.DataFrame:
+    """One table of the paper: AUC in percent (and "CPU fps" in "trackers").
+
+    Args:
+        table: "trackers" (the twelve trackers), "components", "exemplars", "queries",
+            "backbones" or "modules".
+    """
+    if table not in TABLES:
+        raise ParameterError(f"unknown published table {table!r}; one of: {', '.join(TABLES)}")
+    content = _content()[table]
+    index = pd.Index(content["rows"], name="tracker" if table == "trackers" else table)
+    rows = list(content["rows"].values())
+    return pd.DataFrame(rows, index=index, columns=content["columns"], dtype=float)
+
+
+def source() -> str:
+    """Where the figures are from, and what they are."""
+    return f"{_content()['source']}; {_content()['note']}"
+
+
+# Sequences behind each published column: a run on fewer is another benchmark.
+_SEQUENCES = {"OTB-100": 100, "UAV-123": 123, "NFS": 100}
+
+
+def caveat(column: str, sequences: int) -> str:
+    """What to say where a run is not on the whole data set; empty where it is."""
+    whole = _SEQUENCES[column]
+    if sequences == whole:
+        return ""
+    return f"NOT COMPARABLE: this run is on {sequences} sequences, published figures on {whole}; "
+
+
+def column_for(dataset: str, sequences: int, anyway: bool = False) -> str | None:
+    """`column_of` where a run of so many sequences is on the whole data set, or asked `anyway`."""
+    column = column_of(dataset)
+    return column if column and (anyway or not caveat(column, sequences)) else None
+
+
+def column_of(dataset: str) -> str | None:
+    """Column of the twelve-tracker table that belongs to a data set, or None.
+
+    UAV123@10fps has none: the published figures are of the 30 fps frames.
+    """
+    plain = "".join(c for c in dataset.lower() if c.isalnum())
+    names = {"otb": "OTB-100", "otb100": "OTB-100", "nfs": "NFS", "nfs30": "NFS"}
+    names |= {"uav": "UAV-123", "uav123": "UAV-123"}
+    return names.get(plain)
+
+
+_SUBPIXEL = "; sub-pixel boxes"
 
 
 def fps_statistics(times: Mapping[str, ArrayLike]) -> dict[str, float]:
@@ -71,9 +135,6 @@ def speed_table(times: Mapping[str, Mapping[str, ArrayLike]]) -> pd.DataFrame:
     frame = pd.DataFrame.from_dict(rows, orient="index")
     frame.index.name = "tracker"
     return frame
-
-
-_SUBPIXEL = "; sub-pixel boxes"
 
 
 def speeds(
@@ -158,10 +219,10 @@ def vot_table(trackers: Sequence[Any], annotation: Annotation, subpixel: bool = 
 
 def published_table(data: Comparison, speed: pd.DataFrame | None = None) -> Table | None:
     """The twelve published trackers with the runs among them, by AUC; None for other data sets."""
-    column = published.column_of(data.dataset)
+    column = column_of(data.dataset)
     if column is None:
         return None
-    paper = published.published_figures()
+    paper = published_figures()
     frame = pd.DataFrame({"auc": paper[column], "fps": paper["CPU fps"]})
     ours = pd.DataFrame({"auc": data.figures()["auc"], "fps": np.nan})
     if speed is not None and not speed.empty:
@@ -169,8 +230,7 @@ def published_table(data: Comparison, speed: pd.DataFrame | None = None) -> Tabl
     ours.index = [f"{name} (this run)" for name in ours.index]
     both = pd.concat([frame, ours]).sort_values("auc", ascending=False)
     both.index.name = "tracker"
-    caveat = published.caveat(column, len(data.sequences))
-    note = f"{caveat}published: {published.source()}; this run: {data.note}"
+    note = f"{caveat(column, len(data.sequences))}published: {source()}; this run: {data.note}"
     return Table(both, f"{column}: published trackers and this run", note, digits=1, best=False)
 
 
@@ -181,7 +241,7 @@ def speed_figure(data: Comparison, speed: pd.DataFrame, anyway: bool = False) ->
         anyway: also where the run is on a part of the data set, which the note then says; a plot
             of both looks like a comparison.
     """
-    column = published.column_for(data.dataset, len(data.sequences), anyway)
+    column = column_for(data.dataset, len(data.sequences), anyway)
     runs = {
         label: (float(speed["fps"].get(label, np.nan)), float(auc))
         for label, auc in data.figures()["auc"].items()
@@ -189,10 +249,9 @@ def speed_figure(data: Comparison, speed: pd.DataFrame, anyway: bool = False) ->
     runs = {str(label): point for label, point in runs.items() if np.isfinite(point).all()}
     if column is None or not runs:
         return None
-    paper = published.published_figures()
+    paper = published_figures()
     table = pd.DataFrame({"auc": paper[column], "fps": paper["CPU fps"]})
-    caveat = published.caveat(column, len(data.sequences))
-    note = f"{caveat}published: {published.source()}; run: {data.note}"
+    note = f"{caveat(column, len(data.sequences))}published: {source()}; run: {data.note}"
     return draw_speed(table, runs, column, note)
 
 

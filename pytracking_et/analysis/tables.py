@@ -6,15 +6,17 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ..errors import ParameterError
-from .boxfiles import PathArgument
-from .writing import write_text
+from ..boxtables import PathArgument
+from ..errors import ParameterError, ResultsError
+from ..files import atomic_path
 
 # Column of a frame -> (heading, meaning). What is not listed is shown under its own name.
 COLUMNS: dict[str, tuple[str, str]] = {
@@ -210,3 +212,21 @@ _LATEX = {
 def escape_latex(text: str) -> str:
     """Text that LaTeX prints as it is."""
     return "".join(_LATEX.get(character, character) for character in text)
+
+
+@contextmanager
+def written(path: PathArgument) -> Iterator[Path]:
+    """Yield a temporary path that becomes `path`; ResultsError where that cannot be written."""
+    try:
+        with atomic_path(path) as temporary:
+            yield temporary
+    except OSError as error:
+        raise ResultsError(
+            f"cannot write {path}: {error.strerror or error}; choose another folder"
+        ) from error
+
+
+def write_text(path: PathArgument, text: str) -> None:
+    """Write text as UTF-8 with "\\n" line ends on every system."""
+    with written(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")

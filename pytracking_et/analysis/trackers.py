@@ -1,13 +1,39 @@
-"""Which result folders are meant: NAME:PARAMETER[:RUN], a folder, or all there are."""
+"""Trackers by their results: which are meant, how tables call them, the files in their folders.
+
+A result folder holds `<sequence>.txt`, optionally `<sequence>_float.txt` (sub-pixel boxes),
+`<sequence>_time.txt` and `<sequence>_object_presence_scores.txt`; pytracking's place for it is
+`<results>/NAME/PARAMETER` or `<results>/NAME/PARAMETER_000` with a run number.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import hashlib
+import json
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
+from ..boxtables import PathArgument
 from ..errors import ParameterError, ResultsError
-from .boxfiles import PathArgument
+from ..files import reading
+from ..results.files import FLOAT_SUFFIX, SCORE_SUFFIX, TIME_SUFFIX
+from ..results.manifest import (
+    MANIFEST_FILE,
+    engines_text,
+    older_settings,
+    older_settings_text,
+)
+from ..results.names import Matcher, other_dataset
+from .metrics import Array
+from .readers import BoxSet, read_boxes, read_numbers
+
+Missing = Literal["error", "skip"]
+
+
+# `_time` and the others, as parts of a stem.
+_SUFFIXES = tuple(Path(suffix).stem for suffix in (SCORE_SUFFIX, TIME_SUFFIX, FLOAT_SUFFIX))
 
 
 @dataclass(frozen=True)
@@ -19,6 +45,83 @@ class ResultTracker:
     run_id: int | None
     display_name: str | None
     results_dir: str
+
+
+def describe(tracker: Any) -> dict[str, Any]:
+    """Name, parameter, run and label of a tracker object (or of a result folder's path)."""
+    if isinstance(tracker, (str, Path)):
+        name = Path(tracker).name
+        return {"name": name, "param": "", "run_id": None, "disp_name": name, "label": name}
+    shown, run = getattr(tracker, "display_name", None), getattr(tracker, "run_id", None)
+    label = shown or f"{tracker.name}_{tracker.parameter_name}".rstrip("_")
+    if shown is None and run is not None:
+        label = f"{label}_{run:03d}"
+    return {
+        "name": tracker.name,
+        "param": tracker.parameter_name,
+        "run_id": run,
+        "disp_name": shown,
+        "label": label,
+    }
+
+
+def unique_labels(trackers: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """Runs under one display name would share a row of a table: number them."""
+    labels = [one["label"] for one in trackers]
+    for one in trackers:
+        if labels.count(one["label"]) > 1:
+            run = "" if one["run_id"] is None else f" {one['run_id']:03d}"
+            one["label"] = f"{one['label']}{run}"
+    labels = [one["label"] for one in trackers]
+    for i, one in enumerate(trackers):
+        if labels.index(one["label"]) < i:
+            one["label"] = f"{one['label']} ({labels[:i].count(labels[i]) + 1})"
+    return tuple(trackers)
+
+
+def merged_labels(trackers: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Label of each tracker once its runs are averaged; a lone run keeps its own."""
+    keys = [(one["name"], one["param"], one["disp_name"]) for one in trackers]
+    return [
+        str(one["label"])
+        if keys.count(key) == 1
+        else one["disp_name"] or f"{one['name']}_{one['param']}".rstrip("_")
+        for key, one in zip(keys, trackers, strict=True)
+    ]
+
+
+def labels_of(trackers: Sequence[Any], merged: bool = False) -> list[str]:
+    """Label of each tracker in the tables made from them; runs share one where merged."""
+    described = unique_labels([describe(tracker) for tracker in trackers])
+    return merged_labels(described) if merged else [str(one["label"]) for one in described]
+
+
+def folder_of(tracker: Any, dataset: str = "") -> ResultFolder:
+    """Open a tracker's results (`results_dir`, or the path itself) on a data set ("": on any)."""
+    path = tracker if isinstance(tracker, (str, Path)) else tracker.results_dir
+    return ResultFolder.open(path, dataset)
+
+
+def engines_note(trackers: Sequence[Any], names: Iterable[str], dataset: str = "") -> str:
+    """What notes say of engines and precisions, for example "; engine: openvino f32".
+
+    Args:
+        trackers: as in `compare`.
+        dataset: as in `folder_of`.
+        names: sequences.
+    """
+    names, labels = list(names), labels_of(trackers)
+    by_engine: dict[str, list[str]] = {}
+    for label, one in zip(labels, trackers, strict=True):
+        text = folder_of(one, dataset).engines(names)
+        if text:
+            by_engine.setdefault(text, []).append(label)
+    if not by_engine:
+        return ""
+    if list(by_engine.values()) == [labels]:
+        return f"; engine: {next(iter(by_engine))}"
+    listing = (f"{text} ({', '.join(found)})" for text, found in by_engine.items())
+    return "; engines: " + ", ".join(listing)
 
 
 def find_trackers(results: PathArgument, specs: Iterable[str] = ()) -> list[ResultTracker]:
@@ -111,3 +214,176 @@ def _available(root: Path) -> str:
         for one in discover(root)
     ]
     return f"results there: {', '.join(sorted(set(there))[:20])}" if there else "it has no results"
+
+
+@dataclass(frozen=True)
+class ResultFolder:
+    """The files of one run, by kind.
+
+    Attributes:
+        path: the folder.
+        files: kind ("", "_float", "_time", "_object_presence_scores") -> sequence -> file.
+        dataset: data set the folder was opened for, "" for any.
+        others: sequences left out because the manifest has them of another data set -> which.
+        content: of manifest.json, None where there is none.
+    """
+
+    path: Path
+    files: Mapping[str, Mapping[str, Path]] = field(repr=False)
+    dataset: str = ""
+    others: Mapping[str, str] = field(default_factory=dict, repr=False)
+    content: Any = field(default=None, repr=False)
+
+    @classmethod
+    def open(cls, path: PathArgument, dataset: str = "") -> ResultFolder:
+        """List a folder once. Raises ResultsError where it does not exist.
+
+        Args:
+            dataset: leave out what the manifest says is of another data set: one folder holds
+                the results of all, and their sequences may have the same names.
+        """
+        folder = Path(path)
+        if not folder.is_dir():
+            raise ResultsError(
+                f"no result folder {folder}; expected <results>/NAME/PARAMETER[_RUN] "
+                "with one <sequence>.txt per sequence"
+            )
+        files: dict[str, dict[str, Path]] = {kind: {} for kind in ("", *_SUFFIXES)}
+        for file in sorted(folder.iterdir()):
+            if file.name.startswith(".") or file.suffix.lower() != ".txt":
+                continue
+            kind = next((suffix for suffix in _SUFFIXES if file.stem.endswith(suffix)), "")
+            files[kind][file.stem.removesuffix(kind)] = file
+        content = _read_manifest(folder)
+        others = {
+            name: str(entry["dataset"])
+            for name, entry in _recorded_sequences(content).items()
+            if other_dataset(dataset, str(entry.get("dataset", "")))
+        }
+        kept = {
+            kind: {name: file for name, file in named.items() if name not in others}
+            for kind, named in files.items()
+        }
+        return cls(folder, kept, dataset, others, content)
+
+    def sequences(self) -> list[str]:
+        """Names of the sequences that have boxes."""
+        return sorted(set(self.files[""]) | set(self.files["_float"]))
+
+    def find(self, names: Iterable[str], kind: str = "") -> dict[str, Path | None]:
+        """Map each of `names` to its file of one kind, whatever the spelling, or to None."""
+        matcher, files = Matcher(self.files[kind]), self.files[kind]
+        found = {name: matcher.find(name) for name in names}
+        return {name: files[match] if match else None for name, match in found.items()}
+
+    def boxes(
+        self, names: Iterable[str], subpixel: bool = False, missing: Missing = "error"
+    ) -> BoxSet:
+        """Read boxes of the sequences `names`, keyed by those names.
+
+        Args:
+            names: sequence names as the data set spells them.
+            subpixel: prefer `_float.txt`; a sequence without it is read from the whole-pixel
+                file, with a warning, since mixing the two is no clean comparison.
+            missing: "error" lists what is missing and raises; "skip" leaves it out.
+
+        Sequences that the manifest has of older settings than the others are warned of.
+
+        Raises:
+            ResultsError: sequences are missing (missing="error"), or a file cannot be parsed.
+        """
+        chosen = self._chosen(list(names), subpixel)
+        absent = [name for name, path in chosen.items() if path is None]
+        if absent and missing == "error":
+            raise ResultsError(
+                f"{self.path} lacks {len(absent)} of {len(chosen)} sequences: "
+                f"{', '.join(absent[:10])}{' ...' if len(absent) > 10 else ''}"
+                f"{self._instead(absent)}; "
+                "run them, or skip them (skip_missing_seq=True, --skip-missing)"
+            )
+        return read_boxes({name: path for name, path in chosen.items() if path is not None})
+
+    def _instead(self, absent: list[str]) -> str:
+        """What an error says of files that seem to be the ones it misses."""
+        matcher = Matcher(self.others)
+        of = {self.others[match] for name in absent if (match := matcher.find(name))}
+        return f" (there are some of {', '.join(sorted(of))}, not {self.dataset})" if of else ""
+
+    def _chosen(self, names: list[str], subpixel: bool) -> dict[str, Path | None]:
+        """The box file of each sequence."""
+        plain = self.find(names)
+        self._warn_of_older(plain)
+        if not subpixel:
+            return plain
+        fine = self.find(names, "_float")
+        without = [name for name in names if fine[name] is None and plain[name] is not None]
+        if without:
+            warnings.warn(
+                f"{self.path}: no sub-pixel file for {len(without)} of {len(names)} sequences "
+                f"({', '.join(without[:5])}); their whole-pixel boxes are used",
+                stacklevel=3,
+            )
+        return {name: fine[name] or plain[name] for name in names}
+
+    def _warn_of_older(self, found: Mapping[str, Path | None]) -> None:
+        """Warn where the sequences are of several settings: no figure over them is of a run."""
+        stems = [path.stem for path in found.values() if path is not None]
+        older = older_settings(self.content, stems)
+        if older:
+            text = older_settings_text(older, len(stems))
+            warnings.warn(f"{self.path}: {text}", stacklevel=4)
+
+    def engines(self, names: Iterable[str]) -> str:
+        """Engine and precision of the sequences `names` by the manifest; see `engines_text`."""
+        stems = [path.stem for path in self.find(names).values() if path is not None]
+        return engines_text(self.content, stems)
+
+    def fingerprint(self, names: Iterable[str], subpixel: bool = False) -> bytes:
+        """SHA-256 over the bytes of the box files of `names`; files that lack count as such."""
+        digest = hashlib.sha256()
+        for name, path in self._chosen(list(names), subpixel).items():
+            content = b"" if path is None else path.read_bytes()
+            digest.update(f"{name}\0{len(content)}\0".encode() + content)
+        return digest.digest()
+
+    def times(self, names: Iterable[str]) -> dict[str, Array]:
+        """Seconds per frame of the sequences that have a `_time.txt`."""
+        return self._numbers(names, "_time")
+
+    def presence(self, names: Iterable[str]) -> dict[str, Array]:
+        """Object presence scores of the sequences that have them."""
+        return self._numbers(names, "_object_presence_scores")
+
+    def _numbers(self, names: Iterable[str], kind: str) -> dict[str, Array]:
+        found = self.find(names, kind)
+        return read_numbers({name: path for name, path in found.items() if path is not None})
+
+    def manifest(self) -> dict[str, Any] | None:
+        """manifest.json of the run, or None where there is none."""
+        return self.content
+
+
+def _read_manifest(folder: Path) -> dict[str, Any] | None:
+    path = folder / MANIFEST_FILE
+    if not path.exists():
+        return None
+    with reading(path, ResultsError, "move it away to score the files as they are"):
+        return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _recorded_sequences(content: Any) -> dict[str, Any]:
+    """Sequence -> entry of the manifest; {} where there is no manifest, or one of somebody else."""
+    named = content.get("sequences") if isinstance(content, dict) else None
+    entries = named.items() if isinstance(named, dict) else ()
+    return {name: entry for name, entry in entries if isinstance(entry, dict)}
+
+
+def read_results(
+    folder: PathArgument,
+    names: Iterable[str] | None = None,
+    subpixel: bool = False,
+    missing: Missing = "error",
+) -> BoxSet:
+    """Read the boxes of a result folder: the sequences `names`, or all it has."""
+    opened = ResultFolder.open(folder)
+    return opened.boxes(opened.sequences() if names is None else names, subpixel, missing)

@@ -63,7 +63,7 @@ def results(args: argparse.Namespace) -> int:
     else:
         text = "\n".join(table.render(args.format) for table in tables)
     if args.output:
-        from ..analysis.writing import write_text
+        from ..analysis.tables import write_text
 
         write_text(args.output, text)
         print(args.output)
@@ -77,10 +77,9 @@ def results(args: argparse.Namespace) -> int:
 
 def _tables(args: argparse.Namespace, chosen: Selection, data: Comparison) -> list[Table]:
     from ..analysis import summary
-    from ..analysis.attributes import by_attribute
-    from ..analysis.comparison import engines_note
-    from ..analysis.eval_data import filter_sequences
+    from ..analysis.eval_data import by_attribute, filter_sequences
     from ..analysis.tables import Table
+    from ..analysis.trackers import engines_note
 
     speed = _speeds(chosen, data)
     tables = [summary.summary_table(data, speed)]
@@ -130,9 +129,8 @@ def _criteria(text: str | None) -> dict[str, object] | None:
 
 def _plots(folder: Path, chosen: Selection, data: Comparison, anyway: bool) -> list[Path]:
     from ..analysis import summary
-    from ..analysis.attributes import by_attribute
-    from ..analysis.eval_data import draw_comparison
-    from ..analysis.figures import draw_radar, save_figure
+    from ..analysis.eval_data import by_attribute
+    from ..analysis.figures import draw_comparison, draw_radar, save_figure
 
     figures = {f"{name}_plot": draw_comparison(data, kind) for kind, name in _PLOTS.items()}
     if len(chosen.attributes) >= 3:
@@ -307,7 +305,7 @@ def _attributes(args: argparse.Namespace, annotation: Annotation) -> dict[str, l
     if args.attributes is None:
         return {}
     if args.attributes:
-        from ..analysis.attributes import read_attributes
+        from ..analysis.eval_data import read_attributes
 
         return read_attributes(args.attributes, annotation.truth)
     if args.ground_truth:

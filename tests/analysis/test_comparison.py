@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from pytracking_et.analysis import comparison, score
-from pytracking_et.analysis.comparison import Comparison, compare, from_scores, labels_of
+from pytracking_et.analysis.comparison import Comparison, compare, from_scores
 from pytracking_et.analysis.summary import summary_table
+from pytracking_et.analysis.trackers import labels_of
 from pytracking_et.errors import ResultsError
 
 

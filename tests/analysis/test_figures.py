@@ -9,7 +9,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from pytracking_et.analysis.figures import draw_speed, plot_options, save_figure
-from pytracking_et.analysis.published import published_figures
+from pytracking_et.analysis.summary import published_figures
 from pytracking_et.errors import ParameterError
 
 

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from pytracking_et.analysis.readers import (
-    ResultFolder,
+    BoxSet,
     gather,
+    read_boxes,
     read_ground_truth,
-    read_results,
+    read_numbers,
     read_visibility,
 )
+from pytracking_et.analysis.trackers import ResultFolder, read_results
 from pytracking_et.errors import DatasetError, ResultsError
 
 
@@ -158,3 +160,24 @@ def test_the_manifest_tells_spellings_apart(folder):
     (folder / "manifest.json").write_text(json.dumps({"sequences": entries}))
     for dataset, first in (("uav", 1), ("uav123_10fps", 5)):
         assert ResultFolder.open(folder, dataset).boxes(["bike1"])["bike1"][0, 0] == first
+
+
+def test_files_become_one_set(tmp_path):
+    (tmp_path / "a.txt").write_text("1,2,3,4\n5,6,7,8\n")
+    (tmp_path / "b.txt").write_text("9\t9\t9\t9\n")
+    got = read_boxes({"a": tmp_path / "a.txt", "b": tmp_path / "b.txt"})
+    assert {name: rows.tolist() for name, rows in got.items()} == {
+        "a": [[1, 2, 3, 4], [5, 6, 7, 8]],
+        "b": [[9, 9, 9, 9]],
+    }
+
+
+def test_numbers(tmp_path):
+    (tmp_path / "t.txt").write_text("0.5\n0.25\n")
+    assert read_numbers({"a": tmp_path / "t.txt"})["a"].tolist() == [0.5, 0.25]
+
+
+@pytest.mark.parametrize("rows", [[[1, 2, 3]], "x", [[[1, 2, 3, 4]]]])
+def test_box_set_refuses_other_shapes(rows):
+    with pytest.raises(ResultsError, match="'a'"):
+        BoxSet.of({"a": rows})

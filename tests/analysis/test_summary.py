@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from pytracking_et.analysis import summary
 from pytracking_et.analysis.comparison import annotate, compare
-from pytracking_et.analysis.got10k import score_got10k
-from pytracking_et.analysis.readers import read_results
-from pytracking_et.errors import DatasetError
+from pytracking_et.analysis.scoring import score_got10k
+from pytracking_et.analysis.summary import (
+    TABLES,
+    caveat,
+    column_of,
+    fps_statistics,
+    published_figures,
+    result_tables,
+    source,
+    speed_table,
+)
+from pytracking_et.analysis.trackers import read_results
+from pytracking_et.errors import DatasetError, ParameterError, ResultsError
+from pytracking_et.evaluation import Sequence, Tracker
+from pytracking_et.results import files as results
+from pytracking_et.results.files import Result
+from pytracking_et.results.manifest import Manifest
 
 
 def test_best_first_with_speed(world):
@@ -98,3 +114,145 @@ def test_no_published_figures_for_other_data_sets(world, dataset):
 def test_no_speed_no_speed_plot(world):
     data = compare(world.trackers, world.sequences)
     assert summary.speed_figure(data, summary.speeds(world.trackers, []), anyway=True) is None
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "expected"),
+    [
+        ("trackers", "E.T.Track", [59.0, 62.3, 67.8, 47]),
+        ("trackers", "ECO", [46.6, 51.3, 64.3, 25]),
+        ("components", "Conv", [55.3, 66.2, 52.1]),
+        ("exemplars", "16 exemplars", [58.0, 66.1, 57.4]),
+        ("queries", "S = 2", [46.6, 55.5, 43.7]),
+        ("backbones", "MobileNetV3", [56.8, 64.5, 52.1, 56.8, 65.3, 52.7]),
+        ("modules", "Swin", [55.4, 64.2, 56.9]),
+    ],
+)
+def test_rows(table, row, expected):
+    assert published_figures(table).loc[row].to_list() == expected
+
+
+def test_every_table_is_whole():
+    assert len(published_figures()) == 12
+    for table in TABLES:
+        assert published_figures(table).notna().all(axis=None)
+    assert "WACV 2023" in source()
+
+
+def test_unknown_table():
+    with pytest.raises(ParameterError, match="'mine'.*trackers, components"):
+        published_figures("mine")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "column"),
+    [
+        ("otb", "OTB-100"),
+        ("UAV123", "UAV-123"),
+        ("nfs", "NFS"),
+        ("uav123_10fps", None),
+        ("x", None),
+    ],
+)
+def test_column_of(dataset, column):
+    assert column_of(dataset) == column
+
+
+def test_part_of_a_data_set_is_not_comparable():
+    assert caveat("UAV-123", 123) == ""
+    assert "3 sequences, published figures on 123" in caveat("UAV-123", 3)
+
+
+def test_the_first_frame_is_stated_apart():
+    got = fps_statistics({"a": [9.0, 0.1, 0.1, 0.2], "b": [1.0, 0.1]})
+    assert got["fps"] == pytest.approx(4 / 0.5)
+    assert got["median_fps"] == pytest.approx(10)
+    assert got["slow_fps"] == pytest.approx(1 / np.percentile([0.1, 0.1, 0.2, 0.1], 95))
+    assert got["init_ms"] == pytest.approx(5000)
+
+
+@pytest.mark.parametrize("times", [{}, {"a": [0.5]}])
+def test_no_tracked_frames(times):
+    assert np.isnan(fps_statistics(times)["fps"])
+
+
+@pytest.mark.parametrize("bad", [-0.1, np.nan, np.inf])
+def test_times_that_are_none(bad):
+    with pytest.raises(ResultsError, match="'a', row 2"):
+        fps_statistics({"a": [0.1, bad]})
+
+
+def test_table():
+    frame = speed_table({"x": {"a": [1, 0.5]}, "y": {}})
+    assert frame.loc["x", "fps"] == 2
+    assert frame.index.name == "tracker"
+
+
+TRUTH = np.array([[10.0, 10, 20, 20]] * 5)
+
+
+@pytest.fixture
+def tracker(tmp_path):
+    tracker = Tracker("t", "p", results_path=tmp_path)
+    perfect = Result(TRUTH.tolist(), [9.0] + [0.1] * 4)
+    half = Result([TRUTH[0].tolist()] + [[500.0, 500, 20, 20]] * 4, [1.0] + [0.05] * 4)
+    results.save(Path(tracker.results_dir), "good", perfect)
+    results.save(Path(tracker.results_dir), "lost", half)
+    return tracker
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    return {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.strip()}
+
+
+def sequences(dataset="otb", truth=TRUTH):
+    return [Sequence(name, [""] * 5, dataset, truth) for name in ("good", "lost", "failed")]
+
+
+def test_scores_fps_and_means(tracker):
+    table = rows(result_tables(sequences(), tracker, ["good", "lost"]))
+    # A perfect tracker has AUC 95.24 under pytracking's rule: IoU 1 is not > 1.
+    assert table["good"] == ["95.24", "100.00", "100.00", "5", "10.00"]
+    assert table["lost"][:2] == ["19.05", "20.00"]
+    assert table["lost"][-1] == "20.00"
+    assert table["mean"][0] == "57.14"
+    assert table["mean"][-2:] == ["10", "13.33"]  # 8 tracked frames in 0.6 s
+    assert "failed" not in table
+
+
+@pytest.mark.parametrize("rows", [3, 7])
+def test_rows_that_differ_from_the_annotation_are_named(tracker, rows):
+    truth = np.tile(TRUTH[0], (rows, 1))
+    text = f"'good' has 5 boxes for {rows} annotated frames"
+    with pytest.warns(UserWarning, match=text):
+        table = result_tables(sequences(truth=truth), tracker, ["good"])
+    assert f"ROWS DIFFER: {text}" in table
+
+
+def test_hidden_ground_truth_has_no_scores(tracker):
+    text = result_tables(sequences("got10k_test", TRUTH[:1]), tracker, ["good", "lost"])
+    assert rows(text)["good"] == ["5", "10.00"]
+    assert "ground truth is hidden" in text
+
+
+def test_one_table_a_data_set(tracker):
+    mixed = [sequences("otb")[0], sequences("uav")[1]]
+    text = result_tables(mixed, tracker, ["good", "lost"])
+    assert text.count("\nmean ") == 2
+    assert "t/p on otb" in text
+    assert "t/p on uav" in text
+
+
+def test_engine_and_precision_stand_below(tracker):
+    wanted = ["good", "lost"]
+    assert "engine:" not in result_tables(sequences(), tracker, wanted)
+    manifest = Manifest.open(Path(tracker.results_dir), "t", "p")
+    for name, fingerprint in zip(wanted, "12", strict=True):
+        manifest.record(name, fingerprint, "otb", TRUTH[0], [1.0] * 5, {})
+        precision = {"1": "f32", "2": "bf16"}[fingerprint]
+        manifest.begin(fingerprint, {"engine": "openvino", "precision": precision})
+    manifest.write()
+    assert "engine: openvino f32" in result_tables(sequences(), tracker, wanted[:1])
+    with pytest.warns(UserWarning, match="older settings"):
+        text = result_tables(sequences(), tracker, wanted)
+    assert "engine: MIXED, by sequences: openvino f32 (1), openvino bf16 (1)" in text

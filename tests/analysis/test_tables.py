@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pytracking_et.analysis.tables import Table, escape_latex
-from pytracking_et.errors import ParameterError
+from pytracking_et.analysis.tables import Table, escape_latex, write_text, written
+from pytracking_et.errors import ParameterError, ResultsError
 
 FRAME = pd.DataFrame(
     {"auc": [67.834, 66.2], "op75": [np.nan, 50.0], "frames": [10, 20]},
@@ -104,3 +104,23 @@ def test_unknown_format():
 )
 def test_escape_latex(text, expected):
     assert escape_latex(text) == expected
+
+
+def test_line_ends(tmp_path):
+    write_text(tmp_path / "new" / "a.txt", "ä\n1\n")
+    assert (tmp_path / "new" / "a.txt").read_bytes() == "ä\n1\n".encode()
+
+
+def test_a_file_where_a_folder_should_be(tmp_path):
+    (tmp_path / "a").write_text("")
+    with pytest.raises(ResultsError, match=r"cannot write .*b.txt.*choose another folder"):
+        write_text(tmp_path / "a" / "b.txt", "x")
+
+
+def test_nothing_is_left_of_a_failure(tmp_path):
+    (tmp_path / "a.txt").write_text("before")
+    with pytest.raises(ValueError, match="mine"), written(tmp_path / "a.txt") as temporary:
+        temporary.write_text("half")
+        raise ValueError("mine")
+    assert (tmp_path / "a.txt").read_text() == "before"
+    assert len(list(tmp_path.iterdir())) == 1

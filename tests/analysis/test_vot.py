@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pytracking_et.analysis.metrics import Annotation
 from pytracking_et.analysis.vot import (
     read_supervised,
     region_overlap,
     score_from_start,
+    score_longterm,
     score_supervised,
 )
 from pytracking_et.errors import DatasetError, ResultsError
@@ -108,3 +110,52 @@ def test_a_short_loss_is_no_failure():
 def test_sequences_too_short_for_the_interval():
     with pytest.raises(DatasetError, match="no sequence has 115 frames"):
         score_from_start({"a": [BOX] * 5}, {"a": [BOX] * 5})
+
+
+LONG_BOX = [10.0, 10.0, 10.0, 10.0]
+
+
+LONG_HALF = [10.0, 10.0, 10.0, 5.0]
+
+
+NAN = [np.nan] * 4
+
+
+def test_longterm_by_hand():
+    annotation = Annotation.build(
+        {"a": [LONG_BOX, LONG_BOX, NAN, LONG_BOX]}, "lasot", "ettrack", {"a": [1] * 4}
+    )
+    got = score_longterm(
+        {"a": [LONG_BOX, LONG_HALF, LONG_BOX, LONG_BOX]},
+        {"a": [1.0, 0.9, 0.2, 0.8]},
+        annotation,
+    )
+    at = {round(t, 3): i for i, t in enumerate(got.thresholds)}
+    low, high = at[0.2], at[1.0]
+    # All reported: 1 + 0.5 + 0 (absent) + 1 over 4; recall over the three visible frames.
+    assert got.precision[low] == pytest.approx(2.5 / 4)
+    assert got.recall[low] == pytest.approx(2.5 / 3)
+    assert (got.precision[high], got.recall[high]) == pytest.approx((1.0, 1 / 3))
+    best = 2 * (2.5 / 3) ** 2 / (2.5 / 3 * 2)  # the absent frame is not reported at 0.8
+    assert got.f[got.index] == pytest.approx(best)
+
+
+@pytest.mark.parametrize(
+    ("presence", "message"), [({}, "no presence scores"), ({"a": [1.0]}, "1 presence scores, 2")]
+)
+def test_presence_that_does_not_fit(presence, message):
+    annotation = Annotation.build({"a": [LONG_BOX] * 2})
+    with pytest.raises(ResultsError, match=message):
+        score_longterm({"a": [LONG_BOX] * 2}, presence, annotation)
+
+
+def test_runs_are_averaged_at_each_threshold():
+    annotation = Annotation.build({"a": [LONG_BOX, LONG_BOX]})
+    first, second = {"a": [LONG_BOX, LONG_BOX]}, {"a": [LONG_BOX, LONG_HALF]}
+    scores = {"a": [1.0, 0.5]}
+    got = score_longterm([first, second], [scores, scores], annotation)
+    low = 0  # everything reported: 1 and 0.75
+    assert (got.precision[low], got.recall[low]) == pytest.approx((0.875, 0.875))
+    alone = score_longterm(second, scores, annotation)
+    twice = score_longterm([second, second], [scores, scores], annotation)
+    assert twice.f[twice.index] == pytest.approx(alone.f[alone.index])

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pytracking_et.analysis.published import caveat, source
+from pytracking_et.analysis.summary import caveat, source
 from pytracking_et.analysis.tables import Table
 from pytracking_et.files import atomic_open, atomic_path
 

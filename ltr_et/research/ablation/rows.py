@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from pytracking_et.analysis.published import published_figures
+from pytracking_et.analysis.summary import published_figures
 from pytracking_et.errors import ParameterError
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}

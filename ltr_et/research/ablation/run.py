@@ -12,7 +12,7 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from pytracking_et.analysis import ResultFolder, score
-from pytracking_et.analysis.published import column_of
+from pytracking_et.analysis.summary import column_of
 from pytracking_et.errors import PytrackingETError, ResultsError
 from pytracking_et.evaluation import SequenceList, Tracker, get_dataset, run_dataset
 from pytracking_et.evaluation.sequence import Sequence as Clip

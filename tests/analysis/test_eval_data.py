@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pytracking_et.analysis.attributes import read_attributes
+from pytracking_et.analysis.eval_data import read_attributes
 from pytracking_et.errors import DatasetError
 
 

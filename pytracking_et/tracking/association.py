@@ -104,18 +104,26 @@ def matchings(tracks: int, peaks: int) -> NDArray[np.intp]:
     return np.array(rows, np.intp).reshape(len(rows), tracks)
 
 
+@lru_cache(maxsize=64)
+def _indicators(tracks: int, peaks: int) -> NDArray[np.float64]:
+    """(H, tracks * (peaks + 1)) of ones and zeros: sums over a matching become one product."""
+    options = matchings(tracks, peaks)
+    return np.eye(peaks + 1)[options].reshape(len(options), -1)
+
+
 class Association:
     """Tracks of one target, row 0, and of its look-alikes.
 
     Attributes:
         shift: (2,) common motion of the last frame in pixels, for a target that is not seen.
+        belief: share of the odds, 0..1, that the last decision had; 1 where there was no other.
     """
 
     def __init__(
         self, center: Array, size: Array, look: NDArray[np.float32], odds: Odds | None = None
     ) -> None:
         self.odds = odds or Odds()
-        self.shift = np.zeros(2)
+        self.shift, self.belief = np.zeros(2), 1.0
         self._places = center[None].copy()
         self._sizes = np.log(size)[None].copy()
         self._looks = look[None].copy()
@@ -136,6 +144,7 @@ class Association:
         centers, sizes = boxes[:, :2] + boxes[:, 2:] / 2, np.log(boxes[:, 2:])
         if count == 1 and len(self._places) == 1:
             self._see(0, centers[0], sizes[0], looks[0])
+            self.belief = 1.0
             return 0
         options, costs, motions = self._weigh(centers, sizes, scores, looks)
         odds = np.bincount(options[:, 0], np.exp(costs.min() - costs), count + 1)
@@ -144,6 +153,7 @@ class Association:
         rests = best == count
         if not clear or (rests and self._unseen[0] >= self.odds.patience):
             best = published
+        self.belief = float(odds[best] / odds.sum())
         agree = np.flatnonzero(options[:, 0] == best)
         row = agree[costs[agree].argmin()]
         self._follow(options[row], motions[row], centers, sizes, looks)
@@ -169,17 +179,17 @@ class Association:
         sure = np.clip(scores, 1e-3, 1 - 1e-3)
         costs[0, :count] -= odds.score * np.log(sure / (1 - sure))
         costs[:, count] = np.where(target, odds.gone, odds.other_gone)
-        pulls = np.zeros((tracks, count + 1, 2))
-        pulls[:, :count] = steps / place[:, None, None]
-        options, rows = matchings(tracks, count), np.arange(tracks)
-        matched = options < count
         # The common motion g costs |g|^2 / 2 common^2 and takes g off every step; its best value
         # and what it saves follow from the sums of the pulls and of the weights.
-        stiffness = 1 / odds.common**2 + (matched / place).sum(1)
-        pull = pulls[rows, options].sum(1)
-        total = costs[rows, options].sum(1) - (pull**2).sum(1) / (2 * stiffness)
-        total += np.log(stiffness) + odds.new * (count - matched.sum(1))
-        return options, total, pull / stiffness[:, None] * scale
+        terms = np.zeros((tracks, count + 1, 4))
+        terms[..., 0], terms[:, count, 0] = costs, costs[:, count] + odds.new
+        terms[:, :count, 1] = 1 / place[:, None]
+        terms[:, :count, 2:] = steps / place[:, None, None]
+        sums = _indicators(tracks, count) @ terms.reshape(-1, 4)
+        stiffness, pull = 1 / odds.common**2 + sums[:, 1], sums[:, 2:]
+        total = sums[:, 0] + odds.new * (count - tracks) + np.log(stiffness)
+        total -= (pull[:, 0] ** 2 + pull[:, 1] ** 2) / (2 * stiffness)
+        return matchings(tracks, count), total, pull * (scale / stiffness)[:, None]
 
     def _follow(
         self,

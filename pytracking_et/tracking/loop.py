@@ -244,7 +244,7 @@ class Loop:
 
     def __deepcopy__(self, memory: dict) -> Loop:
         """Copy the target's state; the engine's weights are shared, its template is not."""
-        twin = object.__new__(Loop)
+        twin = object.__new__(type(self))
         memory[id(self)] = twin
         for name, value in self.__dict__.items():
             twin.__dict__[name] = copy.deepcopy(value, memory)

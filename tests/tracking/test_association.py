@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from pytracking_et.tracking.appearance import looks
-from pytracking_et.tracking.association import matchings
+from pytracking_et.tracking.association import Association, Odds, matchings
 from pytracking_et.tracking.loop import Loop
 from pytracking_et.tracking.parameters import Parameters
 
@@ -160,6 +161,57 @@ def test_the_smaller_crop_is_asked_for_before_the_first_frame():
         loop = engine.loop = Loop(engine, Parameters(sure_shrink=shrink, search_size=224))
         loop.start(picture((START, 1.0)), (*(START - SIZE / 2), *SIZE))
     assert sides == [192]
+
+
+@pytest.mark.parametrize(
+    "box", [(40.0, 30.0, 50.0, 90.0), (5.5, 2.0, 180.0, 200.0), (-9, 90, 60, 7)]
+)
+def test_looks_of_few_pixels_are_those_of_all(box):
+    noise = np.random.default_rng(0).normal(0, 1, (224, 224, 3)).astype(np.float32)
+    crop = np.clip(128 + 700 * cv2.GaussianBlur(noise, (0, 0), 6), 0, 255).astype(np.uint8)
+    x, y, w, h = box
+    left, right = max(int(x + 0.15 * w), 0), int(x + 0.85 * w + 1)
+    lab = cv2.cvtColor(crop[int(y + 0.05 * h) : int(y + 0.95 * h + 1), left:right], 45)
+    edges = np.linspace(0, len(lab), 4).astype(int)
+    parts = [lab[a:b].reshape(-1, 3) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    histograms = [np.histogramdd(p, [np.linspace(0, 256, 7)] * 3)[0] / len(p) for p in parts]
+    reference = np.sqrt(np.stack(histograms) / 3).reshape(-1)
+    assert looks(crop, np.array([box]))[0] @ reference > 0.98
+
+
+def test_weights_of_matchings_are_the_sums_that_they_stand_for():
+    random, odds, tracks, count = np.random.default_rng(1), Odds(), 3, 4
+    one = Association(np.zeros(2), np.full(2, 40.0), np.eye(1, 8, dtype=np.float32)[0])
+    one._places = random.normal(0, 60, (tracks, 2))
+    one._sizes = np.log(random.uniform(30, 50, (tracks, 2)))
+    one._looks, seen = random.random((tracks, 8)), random.random((count, 8))
+    one._unseen = np.array([0.0, 3, 1])
+    centers, sizes = random.normal(0, 60, (count, 2)), np.log(random.uniform(30, 50, (count, 2)))
+    scores = random.uniform(0.2, 0.99, count)
+    options, totals, motions = one._weigh(centers, sizes, scores, seen)
+    scale = np.exp(one._sizes[0].mean())
+    for option, total, motion in zip(options, totals, motions, strict=True):
+        cost, pairs = odds.new * (count - (option < count).sum()), []
+        for track, peak in enumerate(option):
+            first, age = track == 0, 1 + one._unseen[track]
+            if peak == count:
+                cost += odds.gone if first else odds.other_gone
+                continue
+            place = (odds.own if first else odds.other) ** 2 * age
+            shape = (odds.size if first else odds.other_size) ** 2 * age
+            change = ((sizes[peak] - one._sizes[track]) ** 2).sum()
+            cost += change / (2 * shape) + np.log(place * shape)
+            cost += odds.look * (1 - one._looks[track] @ seen[peak])
+            if first:
+                cost -= np.log(scores[peak] / (1 - scores[peak]))
+            pairs.append(((centers[peak] - one._places[track]) / scale, place))
+        shared = sum((step / place for step, place in pairs), np.zeros(2))
+        shared = shared / (1 / odds.common**2 + sum(1 / place for _, place in pairs))
+        cost += sum(((step - shared) ** 2).sum() / (2 * place) for step, place in pairs)
+        cost += (shared**2).sum() / (2 * odds.common**2)
+        cost += np.log(1 / odds.common**2 + sum(1 / place for _, place in pairs))
+        np.testing.assert_allclose(total, cost)
+        np.testing.assert_allclose(motion, shared * scale)
 
 
 def test_a_smaller_crop_while_the_target_is_sure_alone_and_slow():

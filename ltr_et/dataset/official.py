@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from pytracking_et.errors import DatasetError
-from pytracking_et.evaluation.datasets.spec import package_json
+from pytracking_et.evaluation.datasets.layouts import package_json
 from pytracking_et.files import read_json, reading
 
 from .base import BaseDataset, Boxes, SequenceInfo, StillDataset, read_numbers, sequence_info

@@ -45,7 +45,7 @@ def datasets(args: argparse.Namespace) -> int:
 
 
 def _list() -> int:
-    from ..evaluation.datasets.spec import registry
+    from ..evaluation.datasets.layouts import registry
     from ..settings import env_settings
 
     settings = env_settings()
@@ -86,7 +86,7 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _names_with_folder() -> list[str]:
-    from ..evaluation.datasets.spec import registry
+    from ..evaluation.datasets.layouts import registry
     from ..settings import env_settings
 
     settings = env_settings()
@@ -111,7 +111,7 @@ def _check_one(name: str, args: argparse.Namespace) -> bool:
 
 def _lines(name: str, report: Report, limit: int, deep: bool) -> Sequence[str]:
     from ..evaluation.datasets.check import MISMATCHED, MISSING, UNREADABLE
-    from ..evaluation.datasets.spec import registry
+    from ..evaluation.datasets.layouts import registry
 
     spec = registry().get(name)
     expected = ""

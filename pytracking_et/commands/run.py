@@ -104,7 +104,11 @@ def experiment(args: argparse.Namespace) -> int:
 
     trackers, dataset = load_experiment(args.experiment_module, args.experiment_name)
     trackers = override(
-        trackers, args.checkpoint, args.engine, args.results, precision=args.precision
+        trackers,
+        args.results,
+        checkpoint=args.checkpoint,
+        engine=args.engine,
+        precision=args.precision,
     )
     return track_and_report(args, dataset, trackers)
 

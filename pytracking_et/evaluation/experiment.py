@@ -10,7 +10,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +22,7 @@ from ..tracker import plugins
 from .datasets import get_dataset
 from .runner import run_dataset
 from .sequence import Listing, Sequence, SequenceList, cached_listing
-from .tracker import Display, Tracker, trackerlist
+from .tracker import Tracker, trackerlist
 
 PACKAGE = "pytracking_et.experiments"
 Tables = Callable[[Iterable[Any], Any, Iterable[str]], str]
@@ -67,39 +67,21 @@ def run_and_report(
     dataset: Iterable[Any],
     trackers: list[Tracker],
     tables: Tables,
-    *,
-    debug: int = 0,
-    threads: int = 0,
-    visdom_info: Mapping[str, Any] | None = None,
-    resume: bool = True,
-    cluster: str | None = None,
-    time_limit: float | None = None,
-    by_content: bool = False,
-    display: Display | None = None,
     show: Callable[[str], None] = _print,
+    **options: Any,
 ) -> int:
     """Run, then print the table of each tracker and the summary.
 
     Args:
         tables: of one tracker's finished sequences: `analysis.result_tables`.
-        others: as of `run_dataset`.
+        show: gets the texts.
+        options: of `run_dataset`.
 
     Returns:
         0, or 1 where a sequence failed.
     """
     dataset = SequenceList(dataset)
-    report = run_dataset(
-        dataset,
-        trackers,
-        debug,
-        threads,
-        visdom_info,
-        resume=resume,
-        cluster=cluster,
-        time_limit=time_limit,
-        by_content=by_content,
-        display=display,
-    )
+    report = run_dataset(dataset, trackers, **options)
     for tracker in trackers:
         finished = report.finished(tracker)
         if finished:
@@ -205,18 +187,13 @@ def _is_whole(sequence: Sequence, look: Listing) -> bool:
 
 
 def override(
-    trackers: Iterable[Tracker],
-    checkpoint: str | None = None,
-    engine: str | None = None,
-    results_path: str | None = None,
-    precision: str | None = None,
+    trackers: Iterable[Tracker], results_path: str | None = None, **asked: Any
 ) -> list[Tracker]:
-    """The same trackers with what is given replaced."""
-    given = {"checkpoint": checkpoint, "engine": engine, "precision": precision}
-    asked: dict[str, Any] = {key: value for key, value in given.items() if value}
+    """The same trackers with what is given of `TrackerSpec` and the folder replaced."""
+    given = {key: value for key, value in asked.items() if value}
     return [
         Tracker.of(
-            replace(each.spec, **asked),
+            replace(each.spec, **given),
             each.run_id,
             display_name=each.display_name,
             results_path=results_path or each.results_path,

@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,10 @@ from ..files import sha256
 from ..machine import describe_machine
 from ..names import clash, is_case_blind
 from ..results import files as results
-from ..results.lock import run_lock
+from ..results.description import Pictures
+from ..results.files import run_lock
 from ..results.manifest import Manifest, describe_parameters, fingerprint
 from ..tracker import plugins
-from .pictures import Pictures
 from .sequence import cached_listing
 from .tracker import Tracker
 from .units import Outcome, Unit
@@ -57,9 +57,9 @@ class Report:
 
 
 class RunFolder:
-    """One tracker's results folder, locked: what is there, what is to do, what came in."""
+    """One tracker's results folder, locked: what is there, what is to do, what came in.
 
-    """Made before it is locked: a tracker that cannot be built must leave no folder behind.
+    Made before it is locked: a tracker that cannot be built must leave no folder behind.
 
     Args:
         tracker: whose results_dir it is.
@@ -289,22 +289,23 @@ def settle(
         fingerprint of both.
     """
     settled = copy.copy(tracker)
-    settled.threads = settled.threads or threads
+    settled.spec = replace(tracker.spec, threads=tracker.spec.threads or threads)
     params = settled.get_parameters()
     weights = settled.weights_file(params)
-    digest = sha256(weights) if weights is not None else str(tracker.checkpoint or "")
+    digest = sha256(weights) if weights is not None else tracker.spec.checkpoint or ""
     names = (tracker.name, tracker.parameter_name)
     code = plugins.code_digest(tracker.name)
     asked = fingerprint(*names, describe_parameters(params), digest, code)
     kept = earlier.engine_of(asked) if earlier is not None else None
-    settled.engine, settled.precision = kept or settled.chosen_engine(params)
+    engine, precision = kept or settled.chosen_engine(params)
+    settled.spec = replace(settled.spec, engine=engine, precision=precision)
     described = describe_parameters(settled.get_parameters())
     settings = {
         "asked": asked,
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "parameters": {k: v for k, v in described.items() if k != "checkpoint"},
-        "engine": settled.engine,
-        "precision": settled.precision,
+        "engine": engine,
+        "precision": precision,
         # Names, not paths: manifests are published with the results.
         "weights": None if weights is None else {"file": weights.name, "sha256": digest},
         "code": code,

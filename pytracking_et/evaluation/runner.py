@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from ..errors import ParameterError, ResultsError
 from ..names import printable
-from .pictures import Pictures
+from ..results.description import Pictures
 from .run_folder import Report, RunFolder
 from .tracker import Display, Tracker
 from .units import Outcome, Unit, run_unit, threads_per_worker

@@ -70,13 +70,11 @@ class Tracker:
         parameter_name: file `pytracking_et.parameter.NAME.PARAM`.
         run_id: number of a repeated run; None for a single one.
         display_name: name in tables and plots.
-        checkpoint: overrides that of the parameter file where given.
-        engine: likewise.
-        precision: likewise.
-        threads: processor threads for a parameter file that does not set them; None: no limit.
         results_path: folder of all results; of the settings where None.
+        asked: checkpoint, engine, precision, threads of a `TrackerSpec`.
 
     Attributes:
+        spec: the tracker with what is asked of it, without run id and folders.
         display: opens what shows a run with debug > 0; None shows nothing.
 
     Neither tracker nor parameter file need exist for analysing results that are there already;
@@ -90,22 +88,18 @@ class Tracker:
         run_id: int | None = None,
         display_name: str | None = None,
         *,
-        checkpoint: str | PathLike[str] | None = None,
-        engine: str | None = None,
-        precision: str | None = None,
-        threads: int | None = None,
         results_path: str | PathLike[str] | None = None,
+        **asked: Any,
     ):
         if run_id is not None and (type(run_id) is not int or run_id < 0):
             raise ParameterError(f"run_id {run_id!r} must be None or an integer from 0 on")
-        self.name = check_name(name, "tracker name", ParameterError)
-        self.parameter_name = check_name(parameter_name, "parameter name", ParameterError)
+        check_name(name, "tracker name", ParameterError)
+        check_name(parameter_name, "parameter name", ParameterError)
+        if asked.get("checkpoint") is not None:
+            asked["checkpoint"] = str(asked["checkpoint"])
+        self.spec = TrackerSpec(name, parameter_name, **asked)
         self.run_id = run_id
         self.display_name = display_name
-        self.checkpoint = None if checkpoint is None else str(checkpoint)
-        self.engine = engine
-        self.precision = precision
-        self.threads = threads
         self.results_path = None if results_path is None else str(results_path)
         settings = env_settings()
         folder = parameter_name if run_id is None else f"{parameter_name}_{run_id:03d}"
@@ -119,15 +113,19 @@ class Tracker:
     @classmethod
     def of(cls, spec: TrackerSpec, run_id: int | None = None, **keywords: Any) -> Tracker:
         """The tracker of a spec; `keywords`: display_name, results_path."""
-        asked = {key: getattr(spec, key) for key in ("checkpoint", "engine", "precision")}
-        made = {**asked, "threads": spec.threads, **keywords}
-        return cls(spec.tracker, spec.parameter, run_id, **made)
+        made = cls(spec.tracker, spec.parameter, run_id, **keywords)
+        made.spec = spec
+        return made
 
     @property
-    def spec(self) -> TrackerSpec:
-        """What is asked of the tracker, without run id and folders."""
-        asked = (self.checkpoint, self.engine, self.precision, self.threads)
-        return TrackerSpec(self.name, self.parameter_name, *asked)
+    def name(self) -> str:
+        """Name of the tracker."""
+        return self.spec.tracker
+
+    @property
+    def parameter_name(self) -> str:
+        """Name of its parameter file."""
+        return self.spec.parameter
 
     def __repr__(self) -> str:
         run = "" if self.run_id is None else f", run_id={self.run_id}"
@@ -169,7 +167,7 @@ class Tracker:
         values given to this object.
         """
         choose = getattr(self.tracker_class, "chosen_engine", None)
-        return (self.engine, self.precision) if choose is None else choose(params)
+        return (self.spec.engine, self.spec.precision) if choose is None else choose(params)
 
     def run_sequence(
         self,

@@ -7,15 +7,22 @@
 
 One line a frame, the first frame included; boxes in pixels, 0-based. Each file is written whole or
 not at all and the box file last, so that its presence says that all four are complete.
+
+One run at a time writes to a folder (`run_lock`). The lock is the operating system's (through
+filelock), which lets go of it when the process that holds it ends in whatever way: a lock left by
+a killed run is taken over without a question.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import os
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +35,21 @@ from ..files import atomic_open
 from ..names import check_name
 
 FLOAT_SUFFIX = "_float.txt"
+
+
 TIME_SUFFIX = "_time.txt"
+
+
 SCORE_SUFFIX = "_object_presence_scores.txt"
+
+
 SUFFIXES = (".txt", FLOAT_SUFFIX, TIME_SUFFIX, SCORE_SUFFIX)
+
+
+LOCK_FILE = ".lock"
+
+
+OWNER_FILE = ".lock-owner.json"
 
 
 @dataclass(frozen=True)
@@ -169,3 +188,55 @@ def load_boxes(folder: Path, sequence: str, subpixel: bool = True) -> NDArray[np
 def load_values(folder: Path, sequence: str, kind: str) -> NDArray[np.float64]:
     """Times (kind `time`, seconds) or scores (kind `scores`) of one sequence, N values."""
     return read_table(result_paths(folder, sequence)[kind], 1, ResultsError)[:, 0]
+
+
+@contextmanager
+def run_lock(folder: Path) -> Iterator[None]:
+    """Hold `folder` (made if missing) for this process.
+
+    Raises:
+        ResultsError: another process holds it (the message names its pid and host), or the folder
+            cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK_FILE, timeout=0)
+        lock.acquire()
+    except Timeout as error:
+        raise ResultsError(
+            f"another run is writing to {folder} ({_owner(folder)}); wait for it, stop it, or "
+            "name another folder with --results"
+        ) from error
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    try:
+        _sign(folder)
+        yield
+    finally:
+        with suppress(OSError):
+            (folder / OWNER_FILE).unlink(missing_ok=True)
+        lock.release()
+
+
+def _sign(folder: Path) -> None:
+    owner = {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "since": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+    try:
+        # A file of its own: on Windows the locked one cannot be read by others.
+        with atomic_open(folder / OWNER_FILE) as stream:
+            json.dump(owner, stream)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def _owner(folder: Path) -> str:
+    try:
+        owner = json.loads((folder / OWNER_FILE).read_text(encoding="utf-8"))
+        return f"pid {owner['pid']} on {owner['host']} since {owner['since']}"
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return "its owner has not signed yet"

@@ -10,7 +10,7 @@ have that digest and the settings asked for have that fingerprint.
                 precision, weights (file, sha256), code (of a plug-in, sha256), versions,
                 machine, git revision, processes, started, wall_seconds (summed over resumes),
                 failed
-    sequences   name -> dataset, frames, init_box, pictures (root, digests: `pictures.py`),
+    sequences   name -> dataset, frames, init_box, pictures (root, digests: `description.Pictures`),
                 fingerprint, sha256, seconds
 """
 

@@ -7,11 +7,10 @@ import pytest
 from pytracking_et.errors import ParameterError
 from pytracking_et.evaluation.experiment import override, select_trackers
 
-FIELDS = ("checkpoint", "engine", "precision", "results_path")
-
 
 def fields(tracker):
-    return tuple(getattr(tracker, name) for name in FIELDS)
+    spec = tracker.spec
+    return spec.checkpoint, spec.engine, spec.precision, tracker.results_path
 
 
 def test_only_what_is_given_is_replaced(tmp_path):

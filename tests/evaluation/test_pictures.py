@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from pytracking_et.evaluation import Sequence, SequenceList, Tracker
-from pytracking_et.evaluation.pictures import Pictures
 from pytracking_et.evaluation.runner import run_dataset
+from pytracking_et.results.description import Pictures
 
 from .fakes import make_sequence
 

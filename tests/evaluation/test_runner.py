@@ -276,7 +276,7 @@ class TestEngineChosenOnce:
         assert {(unit.spec.engine, unit.spec.precision) for unit in given} == {("engine1", "f32")}
         assert self.asked == [("auto", 7)]
         assert self.settings(tracker) == [("engine1", "f32")]
-        assert tracker.engine is None  # the caller's object is left alone
+        assert tracker.spec.engine is None  # the caller's object is left alone
 
     def test_a_later_run_keeps_it(self, tmp_path):
         tracker = Tracker("fake", "plain")

@@ -150,7 +150,7 @@ def test_ctrl_c_keeps_what_is_done(fakelab, tmp_path, monkeypatch, capsys, threa
 
 
 def test_locked_folder_is_refused(fakelab, tmp_path):
-    from pytracking_et.results.lock import run_lock
+    from pytracking_et.results.files import run_lock
 
     with (
         run_lock(fakelab / "fake" / "plain"),

@@ -38,8 +38,7 @@ from pytracking_et.analysis.comparison import Comparison
 from pytracking_et.engines import cache, package, select
 from pytracking_et.engines import int8 as calibration
 from pytracking_et.engines.int8 import Ranges
-from pytracking_et.evaluation.datasets import layouts, nfs, registry
-from pytracking_et.evaluation.datasets.attributes import read_attributes
+from pytracking_et.evaluation.datasets import layouts, nfs, read_attributes, registry
 from pytracking_et.integrations import pytracking_checkout, vot_registry
 from pytracking_et.live.sources import open_source
 from pytracking_et.live.web import channel

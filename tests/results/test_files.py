@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +15,7 @@ import pytest
 
 from pytracking_et.errors import ResultsError
 from pytracking_et.results import files as results
-from pytracking_et.results.files import Result
+from pytracking_et.results.files import OWNER_FILE, Result, run_lock
 
 RESULT = Result(
     boxes=[[10.0, 20.0, 30.0, 40.0], [66.7, -0.9, 30.99, 1e-3], [-66.7, 1234.56789, 0.5, 99.99999]],
@@ -164,3 +170,70 @@ def test_full_disk_keeps_what_is_finished(small_disk):
     after = {path.name: path.read_bytes() for path in small_disk.iterdir()}
     assert {name: after[name] for name in before} == before
     assert not any(name.endswith("second.txt") or ".tmp" in name for name in after)
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from pytracking_et.results.files import run_lock
+with run_lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that holds tmp_path."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_message_names_pid_and_host(holder, tmp_path):
+    message = f"pid {holder.pid} on {socket.gethostname()}"
+    with pytest.raises(ResultsError, match=message), run_lock(tmp_path):
+        pass
+
+
+def test_lock_of_a_killed_process_is_taken_over(holder, tmp_path):
+    holder.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+    holder.wait()
+    assert json.loads((tmp_path / OWNER_FILE).read_text())["pid"] == holder.pid
+    with run_lock(tmp_path):
+        assert json.loads((tmp_path / OWNER_FILE).read_text())["pid"] == os.getpid()
+
+
+def test_lock_is_free_after_use_and_after_an_error(tmp_path):
+    with run_lock(tmp_path):
+        pass
+    with pytest.raises(ZeroDivisionError), run_lock(tmp_path):
+        1 / 0  # noqa: B018
+    with run_lock(tmp_path):
+        pass
+    assert not (tmp_path / OWNER_FILE).exists()
+
+
+def test_same_process_cannot_hold_it_twice(tmp_path):
+    with (
+        run_lock(tmp_path),
+        pytest.raises(ResultsError, match="another run"),
+        run_lock(tmp_path),
+    ):
+        pass
+
+
+def test_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with (
+        pytest.raises(ResultsError, match="cannot write results to"),
+        run_lock(tmp_path / "file" / "run"),
+    ):
+        pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytracking_et.evaluation.datasets.spec import registry
+from pytracking_et.evaluation.datasets.layouts import registry
 from pytracking_et.results.names import Matcher, other_dataset
 
 

@@ -1,34 +1,119 @@
 """How each benchmark lies on disk: from a root folder and a table to lazy sequences.
 
-A layout is a function (root, spec) -> SequenceList that opens at most a list of names; LAYOUTS
-maps the names used in data/datasets.json to them.
+The benchmarks are data/datasets.json, as objects. A layout is a function (root, spec) ->
+SequenceList that opens at most a list of names; LAYOUTS maps the names used there to them.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from ...errors import DatasetError
 from ...files import is_image, reading
 from ..sequence import Sequence, SequenceList
-from . import nfs
 from .ondisk import (
     BoxFile,
     CoverLabels,
     ListedFrames,
     NumberedFrames,
+    OfficialBoxes,
+    OfficialFrames,
     VisibleFlags,
     natural_key,
     read_text,
 )
-from .spec import Spec
+
+TABLE_FILE = "sequences.json"
+
 
 # Longest number in the name of a frame; what fills a name would fill the memory too.
 MOST_DIGITS = 20
+
+
 REQUIRED = ("name", "path", "anno_path", "startFrame", "endFrame", "nz", "ext")
-TABLE_FILE = "sequences.json"
+
+
+IMAGE_FOLDERS = ("", "img", "imgs", "images", "frames", "color")
+
+
+BOX_FILES = ("groundtruth_rect.txt", "groundtruth.txt", "gt.txt", "boxes.txt", "init.txt")
+
+
+BOX_EXTENSIONS = (".txt", ".csv", ".tsv")
+
+
+# Files that lie beside the boxes in known data sets and hold none.
+NO_BOXES = ("full_occlusion.txt", "out_of_view.txt", "list.txt", "attrs.txt", "readme.txt")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One benchmark.
+
+    Args:
+        name: as in `--dataset NAME`; sequences carry it as `dataset`.
+        title: for people.
+        settings: names in the settings file that may give the root folder, in order.
+        layout: name of the function in layouts.LAYOUTS.
+        table: file of package data with rows or names, '' where the folder itself says it.
+        split: sub-folder of the root.
+        exclude: file of package data with names to leave out.
+        sequences: how many there are.
+        frames: how many there are, where the table or the benchmark's paper fixes it.
+    """
+
+    name: str
+    title: str
+    settings: tuple[str, ...]
+    layout: str
+    sequences: int
+    table: str = ""
+    split: str = ""
+    exclude: str = ""
+    frames: int | None = None
+
+    def rows(self) -> list[Any]:
+        """Rows (mappings, or names only) of the built-in table."""
+        return package_json(self.table)
+
+    def excluded(self) -> frozenset[str]:
+        """Names that are left out."""
+        return frozenset(package_json(self.exclude)) if self.exclude else frozenset()
+
+    @staticmethod
+    def read_rows(path: Path) -> list[dict[str, Any]]:
+        """Rows of a user's sequences.json.
+
+        Raises:
+            DatasetError: it is not a JSON list of objects.
+        """
+        with reading(path, DatasetError, "correct it, or remove it to take the folder as it is"):
+            rows = json.loads(path.read_text(encoding="utf-8-sig"))
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise DatasetError(f"{path} must hold a list of objects, one for each sequence")
+        return rows
+
+
+@cache
+def package_json(name: str) -> Any:
+    """Content of a file in pytracking_et/evaluation/data (do not change it)."""
+    file = resources.files("pytracking_et.evaluation") / "data" / name
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+@cache
+def registry() -> dict[str, Spec]:
+    """All benchmarks by name."""
+    return {
+        name: Spec(name=name, **{**row, "settings": tuple(row["settings"])})
+        for name, row in package_json("datasets.json").items()
+    }
 
 
 def sequences(root: Path, spec: Spec) -> SequenceList:
@@ -85,10 +170,10 @@ def _from_row(root: Path, dataset: str, row: Mapping[str, Any], source: object) 
 
 def nfs_either(root: Path, spec: Spec) -> SequenceList:
     """Need for Speed: the repack (sequences/, anno/) or the official folders (SEQ/30/SEQ)."""
-    official = nfs.official_folders(root)
-    if not official or (root / "sequences").is_dir():
+    folders = official_folders(root)
+    if not folders or (root / "sequences").is_dir():
         return table(root, spec)
-    return nfs.official(official, root, spec)
+    return official(folders, root, spec)
 
 
 def lasot(root: Path, spec: Spec) -> SequenceList:
@@ -181,13 +266,6 @@ LAYOUTS: dict[str, Callable[[Path, Spec], SequenceList]] = {
 }
 
 
-IMAGE_FOLDERS = ("", "img", "imgs", "images", "frames", "color")
-BOX_FILES = ("groundtruth_rect.txt", "groundtruth.txt", "gt.txt", "boxes.txt", "init.txt")
-BOX_EXTENSIONS = (".txt", ".csv", ".tsv")
-# Files that lie beside the boxes in known data sets and hold none.
-NO_BOXES = ("full_occlusion.txt", "out_of_view.txt", "list.txt", "attrs.txt", "readme.txt")
-
-
 def folder_sequences(root: Path) -> SequenceList:
     """Any folder of frames with one box file, or of such folders, as a data set.
 
@@ -249,3 +327,28 @@ def _box_files(folder: Path) -> list[Path]:
             return [folder / name]
     files = sorted(item for item in folder.iterdir() if item.suffix.lower() in BOX_EXTENSIONS)
     return [file for file in files if file.name.lower() not in NO_BOXES]
+
+
+def official_folders(root: Path) -> dict[str, str]:
+    """Names of the folders that have the official form SEQ/30, by their comparable name."""
+    names = sorted(item.name for item in root.iterdir() if (item / "30").is_dir())
+    return {_comparable(name): name for name in names}
+
+
+def _comparable(name: str) -> str:
+    # The repack writes "-" and blanks of the official names as "_".
+    return name.lower().replace("-", "_").replace(" ", "_")
+
+
+def official(folders: dict[str, str], root: Path, spec: Spec) -> SequenceList:
+    """The 100 sequences of the table out of the official folders."""
+    found = []
+    for row in spec.rows():
+        plain = row["name"].removeprefix("nfs_")
+        name = folders.get(_comparable(plain), plain)
+        images = str(root / name / "30" / name)
+        boxes = OfficialBoxes(str(root / name / "30" / f"{name}.txt"), images)
+        frames = OfficialFrames(boxes)
+        kind = row.get("object_class")
+        found.append(Sequence(row["name"], frames, spec.name, boxes, object_class=kind))
+    return SequenceList(found)

@@ -1,6 +1,11 @@
 """Lazy halves of a sequence: frame lists and ground truth that know their files but open none.
 
 All are small, hold only text and numbers, and can be sent to other processes.
+
+Need for Speed as its authors publish it (Kiani Galoogahi et al., "Need for Speed: A Benchmark for
+Higher Frame Rate Object Tracking", ICCV 2017) has frames at 30 fps and annotation at 240 Hz as
+corners: SEQ/30/SEQ/00001.jpg and SEQ/30/SEQ.txt, whose lines are
+`id x1 y1 x2 y2 frame lost occluded generated "class"`.
 """
 
 from __future__ import annotations
@@ -23,6 +28,10 @@ from ...files import IMAGE_SUFFIXES, is_image
 from ..sequence import Listing, absent, cached_listing
 
 Boxes = NDArray[np.float64]
+
+
+# 240 Hz annotation over 30 fps frames.
+EVERY = 8
 
 
 def read_boxes(path: str | Path) -> Boxes:
@@ -234,3 +243,79 @@ class CoverLabels:
     def __call__(self) -> NDArray[np.bool_] | None:
         """Read the file."""
         return read_table(self.path, None, DatasetError).reshape(-1) > 0 if self.paths else None
+
+
+@dataclass(frozen=True)
+class OfficialBoxes:
+    """Ground truth N x 4 (x, y, w, h) of one official annotation file, at 30 fps."""
+
+    path: str
+    images: str
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Files that must exist."""
+        return (self.path,)
+
+    def __call__(self) -> Boxes:
+        """Read them; a last row without a frame is dropped."""
+        boxes = read_official(self.path)
+        return boxes[: paired_length(self.path, len(boxes), len(ListedFrames((self.images,))))]
+
+
+@dataclass
+class OfficialFrames(_Frames):
+    """Frames of an official folder, without a last one that has no annotation."""
+
+    boxes: OfficialBoxes
+    _paths: list[str] | None = field(default=None, repr=False, compare=False)
+
+    def _find(self) -> list[str]:
+        images = ListedFrames((self.boxes.images,)).paths()
+        rows = len(read_official(self.boxes.path))
+        return images[: paired_length(self.boxes.path, rows, len(images))]
+
+    def missing(self, listing: Listing) -> list[str]:
+        """The image folder, where it is missing or empty."""
+        return ListedFrames((self.boxes.images,)).missing(listing)
+
+
+def paired_length(path: str, rows: int, frames: int) -> int:
+    """Length both share: recordings end between two 30 fps frames, so they may differ by one.
+
+    Raises:
+        DatasetError: they differ by more.
+    """
+    if abs(rows - frames) > 1:
+        raise DatasetError(f"{path}: every 8th row gives {rows} boxes for {frames} frames")
+    return min(rows, frames)
+
+
+def read_official(path: str) -> Boxes:
+    """Every 8th line of an official file, corners turned into x, y, w, h.
+
+    Raises:
+        DatasetError: missing file, or a line without five numbers at its start.
+    """
+    lines = read_text(path).rstrip().splitlines()
+    if not lines:
+        raise DatasetError(f"{path} is empty")
+    blank = next((number for number, line in enumerate(lines, 1) if not line.strip()), None)
+    if blank is not None:
+        # All later rows would move up, and be of other frames.
+        raise DatasetError(f"{path}, line {blank} is blank; a line is a frame of the 240 Hz video")
+    lines = lines[::EVERY]
+    rows = []
+    for number, line in enumerate(lines):
+        words = line.replace(",", " ").replace('"', " ").split()
+        try:
+            rows.append([float(word) for word in words[1:5]])
+        except ValueError:
+            rows.append([])
+        if len(rows[-1]) != 4:
+            raise DatasetError(
+                f"{path}, line {number * EVERY + 1}: {line.strip()!r} does not start with "
+                "id x1 y1 x2 y2"
+            )
+    corners = np.array(rows, dtype=np.float64)
+    return np.hstack([corners[:, :2], corners[:, 2:] - corners[:, :2]])

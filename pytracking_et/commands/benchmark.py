@@ -16,6 +16,13 @@ def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     add("--threads", type=int, nargs="+", default=[1, 2], help="thread counts (default: 1 2)")
     add("--engines", nargs="+", default=[], help="restrict to these engines")
     add("--precisions", nargs="+", default=[], help="restrict to these precisions")
+    add(
+        "--parameters",
+        nargs="+",
+        default=["et_tracker"],
+        metavar="NAME",
+        help="parameter files of the loop around the engines (default: et_tracker)",
+    )
     add("--targets", type=int, nargs="+", default=[], help="also track so many targets at once")
     add("--video", type=Path, help="video or first image pattern; default: a rendered clip")
     add_box_argument(parser, "target on the first frame of --video, in pixels")
@@ -23,7 +30,7 @@ def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     add("--rounds", type=int, default=4, help="times through the clip (default: %(default)s)")
     add("--peers", type=Path, metavar="FOLDER", help="folder of NanoTrack's two ONNX files")
     add("--roofline", action="store_true", help="also the cores' matrix product peak, batches")
-    add("--accuracy", type=Path, help='JSON {"f32": AUC, "CSRT": AUC, ...} for the plot')
+    add("--accuracy", type=Path, help='JSON {"et_tracker": AUC, "Nano": AUC, ...}: a column')
     add(
         "--again",
         action="store_true",
@@ -36,30 +43,26 @@ def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
 def benchmark(args: argparse.Namespace) -> int:
     """Measure and print."""
     from ..benchmark import measure
-    from ..benchmark.report import machine, table, write_json
+    from ..benchmark.report import machine, plot, read_accuracy, table, write_json
     from ..engines.cache import notice
     from ..errors import ParameterError
 
     if args.plot and not args.accuracy:
-        raise ParameterError("--plot needs --accuracy FILE with the AUC of each precision")
+        raise ParameterError("--plot needs --accuracy FILE with the AUC of each parameter file")
+    accuracy = read_accuracy(args.accuracy) if args.accuracy else {}
     rows = _rows(args)
     frames, box = _clip(args)
     results = measure(rows, frames, box, args.rounds, notice)
     about = machine()
     print(f"{about['cpu']}, {about['cpus']} CPUs, {' '.join(about['instructions'])}")
     print("times in ms (medians; p95 of the whole step), ratio: fps to the plain network call's\n")
-    print(table(results))
+    print(table(results, accuracy))
     print("\n" + "\n".join(_auto(args)))
     more = _roofline(args, results) if args.roofline else {}
     if args.json:
         write_json(args.json, results, more)
     if args.plot:
-        from ..benchmark.report import plot
-        from ..errors import ResultsError
-        from ..files import read_json
-
-        advice = "give --accuracy a JSON object {label: percent}"
-        plot(args.plot, results, read_json(args.accuracy, ResultsError, advice))
+        plot(args.plot, results, accuracy)
     return int(any(result.error for result in results))
 
 
@@ -76,7 +79,7 @@ def _rows(args: argparse.Namespace) -> list:
     for count in args.threads:
         check_names("auto", "auto", count)
     model = Model.find(args.network, args.checkpoint)
-    rows = subjects(args.threads, model, args.engines, args.precisions, args.peers)
+    rows = subjects(args.threads, model, args.engines, args.precisions, args.peers, args.parameters)
     quick = [r for r in rows if r.kind == "engine" and r.name == next(iter(ENGINES))] or rows[-1:]
     return rows + [replace(r, targets=n) for n in args.targets if n > 1 for r in quick]
 

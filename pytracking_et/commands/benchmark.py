@@ -24,7 +24,7 @@ def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
         help="parameter files of the loop around the engines (default: et_tracker)",
     )
     add("--targets", type=int, nargs="+", default=[], help="also track so many targets at once")
-    add("--video", type=Path, help="video or first image pattern; default: a rendered clip")
+    add("--video", type=Path, help="video or folder of frames; default: a rendered clip")
     add_box_argument(parser, "target on the first frame of --video, in pixels")
     add("--frames", type=int, default=49, help="frames of the clip (default: %(default)s)")
     add("--rounds", type=int, default=4, help="times through the clip (default: %(default)s)")
@@ -121,18 +121,12 @@ def _clip(args: argparse.Namespace) -> tuple:
         return [frame.image for frame in clip], clip[0].box
     if args.box is None:
         raise ParameterError("--video needs --box X Y W H, the target in the first frame")
-    import cv2
+    from itertools import islice
 
-    from ..errors import SourceError
-    from ..names import native_path
+    from ..live.sources import open_source
 
-    with native_path(args.video) as path:
-        video = cv2.VideoCapture(str(path))
-    frames: list = []
-    while len(frames) < args.frames and (read := video.read())[0]:
-        frames.append(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB))
-    if not frames:
-        raise SourceError(f"no frame can be read from {args.video}")
+    with open_source(args.video) as source:
+        frames = [frame.image for frame in islice(source, args.frames)]
     return frames, np.array(args.box)
 
 

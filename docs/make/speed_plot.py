@@ -1,11 +1,11 @@
 """Accuracy against speed, and the speed table, from figures that were measured before.
 
     ettrack benchmark ... --json evaluation_results/speed/engines.json
-    python docs/make/speed_plot.py --sequences ../shared/sequences/OTB100
+    python docs/make/speed_plot.py
 
-Speed from the JSON of `ettrack benchmark`; accuracy (mean success AUC of the sequences) from the
-result files in `evaluation_results`, where float32 engines stand at one height: their boxes are the
-same. Writes `speed/accuracy.json` and `speed/accuracy_against_speed.png`, prints Markdown.
+Speed from the JSON of `ettrack benchmark`; accuracy from `evaluation_results/speed/accuracy.json`,
+whose source its README tells. Float32 engines stand at one height: their boxes are the same. Writes
+`accuracy_against_speed.png`, prints Markdown.
 """
 
 from __future__ import annotations
@@ -14,29 +14,11 @@ import argparse
 import json
 from pathlib import Path
 
-import numpy as np
-
-from pytracking_et.analysis import score
 from pytracking_et.benchmark import Measurement, Subject
-from pytracking_et.benchmark.report import plot
-from pytracking_et.evaluation import load_dataset
-from pytracking_et.results.files import load_boxes
+from pytracking_et.benchmark.report import accuracy_of, plot, read_accuracy
 
-ROOT = Path(__file__).resolve().parents[2] / "evaluation_results"
-# Label in the benchmark: results.
-RESULTS = {"f32": "et_tracker/et_tracker", "Nano": "opencv/nano"}
-SUBJECT = ("kind", "name", "precision", "threads", "targets")
-
-
-def accuracies(root: Path, dataset: str) -> dict[str, float]:
-    """Mean AUC in percent by label, of the results that are there."""
-    truth = {s.name: np.asarray(s.ground_truth_rect) for s in load_dataset(dataset, root=root)}
-    found = {}
-    for label, place in RESULTS.items():
-        if (ROOT / place).is_dir():
-            boxes = {name: load_boxes(ROOT / place, name) for name in truth}
-            found[label] = round(float(score(boxes, truth, dataset=dataset).auc), 2)
-    return found
+ROOT = Path(__file__).resolve().parents[2] / "evaluation_results" / "speed"
+SUBJECT = ("kind", "name", "precision", "threads", "targets", "parameter")
 
 
 def measurements(path: Path) -> list[Measurement]:
@@ -49,35 +31,38 @@ def measurements(path: Path) -> list[Measurement]:
     return rows
 
 
-def markdown(rows: list[Measurement]) -> str:
-    """One line a subject: fps and ratio by threads, memory and start of the first."""
+def markdown(rows: list[Measurement], accuracy: dict[str, float]) -> str:
+    """One line a subject: AUC, fps and ratio by threads, memory and start of the first."""
     counts = sorted({row.subject.threads for row in rows})
     head = "".join(f" fps, {n} threads | ratio |" for n in counts)
-    lines = [f"| |{head} MB | first box |", "|---|" + "---:|" * (2 * len(counts) + 2)]
+    lines = [f"| | loop | AUC |{head} MB | first box |"]
+    lines.append("|---|---|" + "---:|" * (2 * len(counts) + 3))
     alone = [row for row in rows if row.subject.targets == 1 and not row.error]
-    for label in dict.fromkeys(row.subject.label for row in alone):
-        by = {row.subject.threads: row for row in alone if row.subject.label == label}
+    names = [(row.subject.label, row.subject.parameter) for row in alone]
+    for name in dict.fromkeys(names):
+        by = {r.subject.threads: r for r, own in zip(alone, names, strict=True) if own == name}
         cells = "".join(
             f" {by[n].fps:.1f} | {by[n].ratio or 0:.2f} |" if n in by else " | |" for n in counts
         )
         first = by[min(by)]
-        lines.append(f"| {label} |{cells} {first.memory or 0:.0f} | {first.start:.1f} s |")
+        auc = accuracy_of(accuracy, first)
+        shown = "" if auc is None else f"{auc:.1f}"
+        memory, start = first.memory or 0, first.start
+        lines.append(f"| {' | '.join(name)} | {shown} |{cells} {memory:.0f} | {start:.1f} s |")
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--sequences", type=Path, required=True, help="folder of the sequences")
-    parser.add_argument("--dataset", default="otb")
-    parser.add_argument("--speed", type=Path, default=ROOT / "speed" / "engines.json")
-    parser.add_argument("--output", type=Path, default=ROOT / "speed")
+    parser.add_argument("--speed", type=Path, default=ROOT / "engines.json")
+    parser.add_argument("--accuracy", type=Path, default=ROOT / "accuracy.json")
+    parser.add_argument("--output", type=Path, default=ROOT)
     args = parser.parse_args()
-    rows, found = measurements(args.speed), accuracies(args.sequences, args.dataset)
-    (args.output / "accuracy.json").write_text(json.dumps(found, indent=2) + "\n", "utf-8")
+    rows, found = measurements(args.speed), read_accuracy(args.accuracy)
     about = json.loads(args.speed.read_text("utf-8"))["machine"]
     title = f"{about['cpu']}, {about['cpus']} CPUs"
     shown = plot(args.output / "accuracy_against_speed.png", rows, found, title)
-    print(markdown(rows))
+    print(markdown(rows, found))
     print(f"\nAUC: {found}; in the plot: {', '.join(dict.fromkeys(shown))}")
 
 

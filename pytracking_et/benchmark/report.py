@@ -10,7 +10,8 @@ from typing import Any
 
 from ..engines import catalogue
 from ..engines.inference.tracing import versions
-from ..files import atomic_open, atomic_path
+from ..errors import ResultsError
+from ..files import atomic_open, atomic_path, read_json, reading
 from ..machine import cores, cpu_flags, cpu_name
 from .measure import Measurement
 
@@ -18,16 +19,33 @@ from .measure import Measurement
 INSTRUCTIONS = frozenset({"avx2", "avx512f", "asimd"}).union(*catalogue.INSTRUCTIONS.values())
 
 HEADER = (
-    f"{'subject':<18}{'threads':>8}{'targets':>8}{'crop':>8}{'network':>9}{'decode':>8}"
+    f"{'subject':<18}{'loop':<22}{'threads':>8}{'targets':>8}{'crop':>8}{'network':>9}{'decode':>8}"
     f"{'total':>8}{'p95':>8}{'fps':>8}{'ratio':>7}{'MB':>7}{'start':>7}"
 )
 
 
-def table(results: Sequence[Measurement]) -> str:
-    """Rows of text; times in ms, start in s, ratio against the plain network's call."""
-    lines = [HEADER]
+def read_accuracy(path: Path) -> dict[str, float]:
+    """AUC in percent by what it is of: a parameter file, a label ("openvino int8"), a precision.
+
+    Raises:
+        ResultsError: no JSON object of numbers.
+    """
+    advice = 'it must be a JSON object like {"et_tracker": 68.1, "Nano": 62.6}'
+    with reading(path, ResultsError, advice):
+        return {name: float(v) for name, v in read_json(path, ResultsError, advice).items()}
+
+
+def table(results: Sequence[Measurement], accuracy: Mapping[str, float] | None = None) -> str:
+    """Rows of text; times in ms, start in s, ratio against the plain network's call.
+
+    Args:
+        results: a row each.
+        accuracy: AUC in percent, by names as in `read_accuracy`; a last column where given.
+    """
+    lines = [HEADER + (f"{'AUC':>7}" if accuracy else "")]
     for r in results:
-        head = f"{r.subject.label:<18}{r.subject.threads:>8}{r.subject.targets:>8}"
+        s = r.subject
+        head = f"{s.label:<18}{s.parameter or '-':<22}{s.threads:>8}{s.targets:>8}"
         if r.error:
             lines.append(f"{head}  {r.error}")
             continue
@@ -35,7 +53,7 @@ def table(results: Sequence[Measurement]) -> str:
         memory = "-" if r.memory is None else f"{r.memory:.0f}"
         lines.append(
             f"{head}{r.crop:>8.2f}{r.network:>9.2f}{r.decode:>8.2f}{r.total:>8.2f}{r.p95:>8.2f}"
-            f"{r.fps:>8.1f}{ratio:>7}{memory:>7}{r.start:>7.1f}"
+            f"{r.fps:>8.1f}{ratio:>7}{memory:>7}{r.start:>7.1f}{_cell(accuracy, r)}"
         )
     return "\n".join(lines)
 
@@ -79,7 +97,7 @@ def plot(
 
     Args:
         path: image file; the ending decides the kind.
-        accuracy: AUC in percent by label ("openvino f32", "CSRT") or by precision ("f32").
+        accuracy: AUC in percent, by names as in `read_accuracy`.
         title: the machine that was measured; None: this one.
     """
     import matplotlib
@@ -90,15 +108,17 @@ def plot(
     figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
     shown = []
     for result in results:
-        key = next((k for k in _keys(result) if k in accuracy), None)
-        if key is None or result.error or result.subject.targets > 1:
+        height = accuracy_of(accuracy, result)
+        if height is None or result.error or result.subject.targets > 1:
             continue
         label, threads = result.subject.label, result.subject.threads
+        if result.subject.parameter not in ("", "et_tracker"):
+            label += f", {result.subject.parameter}"
         marker = "o" if threads == 1 else "s"
-        axes.scatter(result.fps, accuracy[key], marker=marker, color="C0" if threads == 1 else "C1")
+        axes.scatter(result.fps, height, marker=marker, color="C0" if threads == 1 else "C1")
         axes.annotate(
             f"{label} ({threads})",
-            (result.fps, accuracy[key]),
+            (result.fps, height),
             textcoords="offset points",
             # Float32 engines share a height: slanted, above or below, labels stay apart.
             xytext=(1, -5 if threads == 1 else 5),
@@ -120,8 +140,14 @@ def plot(
     return shown
 
 
-def _keys(result: Measurement) -> list[str]:
+def _cell(accuracy: Mapping[str, float] | None, result: Measurement) -> str:
+    found = accuracy_of(accuracy or {}, result)
+    return "" if found is None else f"{found:>7.1f}"
+
+
+def accuracy_of(accuracy: Mapping[str, float], result: Measurement) -> float | None:
+    """By the most exact of the names that it may be known under."""
     subject = result.subject
-    if subject.kind == "plain":
-        return [subject.label, "f32"]
-    return [subject.label, subject.precision] if subject.precision else [subject.label]
+    loop = subject.parameter or ("" if subject.kind == "peer" else "et_tracker_published")
+    names = (f"{subject.label} {loop}", subject.label, loop, subject.precision)
+    return next((accuracy[name] for name in names if name and name in accuracy), None)

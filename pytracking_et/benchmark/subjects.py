@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from ..engines.base import Crop, Maps
 from ..engines.catalogue import ENGINES, Model, computes_in, installed
 from ..errors import EngineError
+from ..network import weights
+from ..tracker import plugins
+from ..tracker.params import loop_parameters
 from ..tracking import Loop, Parameters
 
 PEERS = ("CSRT", "KCF", "MIL", "Nano")
@@ -42,6 +45,8 @@ class Subject:
         targets: tracked at once on the same frames; times are then of one target.
         network: of engines and the plain network.
         checkpoint: of engines and the plain network.
+        parameter: parameter file of `et_tracker` with the constants of an engine's loop; the
+            published ones where empty.
         models: folder of the Nano peer's two ONNX files.
     """
 
@@ -52,6 +57,7 @@ class Subject:
     targets: int = 1
     network: str = "et_tracker"
     checkpoint: str | None = None
+    parameter: str = ""
     models: str | None = None
 
     @property
@@ -76,6 +82,7 @@ def subjects(
     engines: Sequence[str] = (),
     precisions: Sequence[str] = (),
     peers: Path | None = None,
+    parameters: Sequence[str] = ("",),
 ) -> list[Subject]:
     """Every subject that can run here: bf16 where the CPU has it, int8 where ranges were measured.
 
@@ -83,6 +90,7 @@ def subjects(
         engines: to restrict to; all where empty.
         precisions: to restrict to; all where empty.
         peers: folder with NanoTrack's ONNX files, for the Nano peer.
+        parameters: parameter files of `et_tracker`, each a row of every engine.
     """
     from ..engines.int8 import find_ranges
 
@@ -98,7 +106,10 @@ def subjects(
                 # bf16 elsewhere is float32 by another name; asked for, it says so.
                 here = kind in precisions if precisions else kind != "bf16" or computes_in(kind)
                 if here and (kind != "int8" or find_ranges(model) is not None):
-                    rows.append(Subject("engine", name, kind, **common))
+                    rows += [
+                        Subject("engine", name, kind, parameter=parameter, **common)
+                        for parameter in parameters
+                    ]
         rows += _peers(count, peers)
     return rows
 
@@ -126,13 +137,22 @@ def open_subject(subject: Subject) -> Running:
     if subject.kind == "peer":
         return _Peer(subject)
     if subject.kind == PLAIN:
-        return _Tracker([_PlainEngine(subject)])
+        return _Tracker([_PlainEngine(subject)], Parameters())
     from ..engines.select import create
 
     first = create(
         subject.name, subject.network, subject.checkpoint, subject.threads, subject.precision
     )
-    return _Tracker([first, *(first.clone() for _ in range(subject.targets - 1))])
+    clones = (first.clone() for _ in range(subject.targets - 1))
+    return _Tracker([first, *clones], _constants(subject))
+
+
+def _constants(subject: Subject) -> Parameters:
+    if not subject.parameter:
+        return Parameters()
+    bag = plugins.parameters("et_tracker", subject.parameter)
+    path = weights.find(subject.network, subject.checkpoint)
+    return loop_parameters(bag, weights.tuned_parameters(path))
 
 
 class _Timed:
@@ -154,9 +174,9 @@ class _Timed:
 class _Tracker:
     """Our loop over an engine and its clones, all on the same target."""
 
-    def __init__(self, engines: Sequence[Any]) -> None:
+    def __init__(self, engines: Sequence[Any], constants: Parameters) -> None:
         self.engines = [_Timed(engine) for engine in engines]
-        self.loops = [Loop(engine, Parameters()) for engine in self.engines]
+        self.loops = [Loop(engine, constants) for engine in self.engines]
 
     def start(self, frame: Crop, box: NDArray[np.float64]) -> None:
         for loop in self.loops:

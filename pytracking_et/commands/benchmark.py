@@ -16,14 +16,21 @@ def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     add("--threads", type=int, nargs="+", default=[1, 2], help="thread counts (default: 1 2)")
     add("--engines", nargs="+", default=[], help="restrict to these engines")
     add("--precisions", nargs="+", default=[], help="restrict to these precisions")
+    add(
+        "--parameters",
+        nargs="+",
+        default=["et_tracker"],
+        metavar="NAME",
+        help="parameter files of the loop around the engines (default: et_tracker)",
+    )
     add("--targets", type=int, nargs="+", default=[], help="also track so many targets at once")
-    add("--video", type=Path, help="video or first image pattern; default: a rendered clip")
+    add("--video", type=Path, help="video or folder of frames; default: a rendered clip")
     add_box_argument(parser, "target on the first frame of --video, in pixels")
     add("--frames", type=int, default=49, help="frames of the clip (default: %(default)s)")
     add("--rounds", type=int, default=4, help="times through the clip (default: %(default)s)")
     add("--peers", type=Path, metavar="FOLDER", help="folder of NanoTrack's two ONNX files")
     add("--roofline", action="store_true", help="also the cores' matrix product peak, batches")
-    add("--accuracy", type=Path, help='JSON {"f32": AUC, "CSRT": AUC, ...} for the plot')
+    add("--accuracy", type=Path, help='JSON {"et_tracker": AUC, "Nano": AUC, ...}: a column')
     add(
         "--again",
         action="store_true",
@@ -36,30 +43,26 @@ def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
 def benchmark(args: argparse.Namespace) -> int:
     """Measure and print."""
     from ..benchmark import measure
-    from ..benchmark.report import machine, table, write_json
+    from ..benchmark.report import machine, plot, read_accuracy, table, write_json
     from ..engines.cache import notice
     from ..errors import ParameterError
 
     if args.plot and not args.accuracy:
-        raise ParameterError("--plot needs --accuracy FILE with the AUC of each precision")
+        raise ParameterError("--plot needs --accuracy FILE with the AUC of each parameter file")
+    accuracy = read_accuracy(args.accuracy) if args.accuracy else {}
     rows = _rows(args)
     frames, box = _clip(args)
     results = measure(rows, frames, box, args.rounds, notice)
     about = machine()
     print(f"{about['cpu']}, {about['cpus']} CPUs, {' '.join(about['instructions'])}")
     print("times in ms (medians; p95 of the whole step), ratio: fps to the plain network call's\n")
-    print(table(results))
+    print(table(results, accuracy))
     print("\n" + "\n".join(_auto(args)))
     more = _roofline(args, results) if args.roofline else {}
     if args.json:
         write_json(args.json, results, more)
     if args.plot:
-        from ..benchmark.report import plot
-        from ..errors import ResultsError
-        from ..files import read_json
-
-        advice = "give --accuracy a JSON object {label: percent}"
-        plot(args.plot, results, read_json(args.accuracy, ResultsError, advice))
+        plot(args.plot, results, accuracy)
     return int(any(result.error for result in results))
 
 
@@ -76,7 +79,7 @@ def _rows(args: argparse.Namespace) -> list:
     for count in args.threads:
         check_names("auto", "auto", count)
     model = Model.find(args.network, args.checkpoint)
-    rows = subjects(args.threads, model, args.engines, args.precisions, args.peers)
+    rows = subjects(args.threads, model, args.engines, args.precisions, args.peers, args.parameters)
     quick = [r for r in rows if r.kind == "engine" and r.name == next(iter(ENGINES))] or rows[-1:]
     return rows + [replace(r, targets=n) for n in args.targets if n > 1 for r in quick]
 
@@ -118,18 +121,12 @@ def _clip(args: argparse.Namespace) -> tuple:
         return [frame.image for frame in clip], clip[0].box
     if args.box is None:
         raise ParameterError("--video needs --box X Y W H, the target in the first frame")
-    import cv2
+    from itertools import islice
 
-    from ..errors import SourceError
-    from ..names import native_path
+    from ..live.sources import open_source
 
-    with native_path(args.video) as path:
-        video = cv2.VideoCapture(str(path))
-    frames: list = []
-    while len(frames) < args.frames and (read := video.read())[0]:
-        frames.append(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB))
-    if not frames:
-        raise SourceError(f"no frame can be read from {args.video}")
+    with open_source(args.video) as source:
+        frames = [frame.image for frame in islice(source, args.frames)]
     return frames, np.array(args.box)
 
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from pytracking_et.benchmark import Measurement, Subject, measure, subjects
-from pytracking_et.benchmark.report import plot, table, write_json
+from pytracking_et.benchmark.report import plot, read_accuracy, table, write_json
+from pytracking_et.benchmark.subjects import open_subject
 from pytracking_et.engines.catalogue import Model
 from pytracking_et.engines.package import sample_crop
-from pytracking_et.errors import EngineError
+from pytracking_et.errors import EngineError, ResultsError
 from tests.engines.conftest import NETWORK, weight_file  # noqa: F401
 
 
@@ -123,3 +124,34 @@ def test_table_and_plot(tmp_path):
     assert "no such tracker" in lines[2]
     assert plot(tmp_path / "p.png", rows, {"f32": 60.0, "CSRT": 50.0}) == ["onnx f32"]
     assert (tmp_path / "p.png").stat().st_size > 5000
+
+
+def test_accuracy_beside_speed(tmp_path):
+    figures = (0.5, 9, 0.5, 10, 12, 100.0, 200, 1, 2.5, 8)
+    subjects = [
+        Subject("plain", "plain"),
+        Subject("engine", "onnx", "f32", parameter="et_tracker"),
+        Subject("engine", "onnx", "int8", parameter="et_tracker"),
+        Subject("peer", "Nano"),
+        Subject("peer", "MIL"),
+    ]
+    file = tmp_path / "accuracy.json"
+    known = {"et_tracker_published": 60, "et_tracker": 70.04, "onnx int8": 69.5, "Nano": 50}
+    file.write_text(json.dumps(known))
+    accuracy = read_accuracy(file)
+    header, *lines = table([Measurement(s, *figures) for s in subjects], accuracy).splitlines()
+    assert header.endswith("AUC")
+    ends = [line.split()[-1] for line in lines[:4]]
+    assert ends == ["60.0", "70.0", "69.5", "50.0"] and len(lines[4]) < len(lines[3])
+    file.write_text('{"f32": "high"}')
+    with pytest.raises(ResultsError, match="accuracy.json"):
+        read_accuracy(file)
+
+
+def test_a_parameter_file_sets_the_loop(weight_file):  # noqa: F811
+    named = {"network": NETWORK, "checkpoint": str(weight_file)}
+    rows = subjects([1], Model.find(**named), ["torch"], parameters=["", "et_tracker"])
+    published, ours = (
+        open_subject(row).loops[0].parameters for row in rows if row.kind == "engine"
+    )
+    assert (published.search_size, ours.search_size, ours.association) == (256, 224, True)

@@ -1,6 +1,6 @@
 """Train and measure the rows of the paper's tables, or cost against size.
 
-python -m ltr_et.research.ablation TABLE [TABLE ...] --budget 20m --dataset-root otb=OTB100
+python -m ltr_et.research.ablation TABLE [TABLE ...] --pairs 6000 --seeds 0 1 2
 """
 
 from __future__ import annotations
@@ -17,6 +17,10 @@ from pytracking_et.errors import (
     DatasetError,
     ParameterError,
 )
+
+from ...tracking_validation.clips import SETS
+from ...tracking_validation.subjects import first_engine
+from ...train_settings.sources import shared_folder
 
 PROGRAM = "python -m ltr_et.research.ablation"
 
@@ -35,25 +39,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the size of its input, nothing is trained",
     )
     parser.add_argument(
-        "--budget", default="30m", metavar="TIME|PAIRS", help="of each row and seed: 90s, 30m, 2h "
-        "of training, or a number of pairs (default: 30m)",
-    )  # fmt: skip
+        "--pairs", type=int, default=6000, metavar="N", help="of each row and seed (default 6000)"
+    )
     parser.add_argument(
-        "--batch", type=int, default=16, metavar="N", help="pairs of a training step (default: 16)"
+        "--batch", type=int, default=8, metavar="N", help="pairs of a training step (default 8)"
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="N")
-    parser.add_argument("--rows", nargs="+", default=[], metavar="NAME", help="only these rows")
     parser.add_argument(
-        "--dataset-root",
-        action="append",
-        default=[],
-        metavar="NAME=FOLDER",
-        help="sequences to evaluate on, e.g. otb=OTB100 (repeatable)",
+        "--rows", nargs="+", default=[], metavar="NAME", help="only these rows, in this order"
     )
-    parser.add_argument("--sequences", type=int, metavar="N", help="only the first N of each set")
+    shared = shared_folder()
     parser.add_argument(
-        "--frames", type=int, metavar="N", help="track only the first N frames of each sequence"
-    )
+        "--sequences", type=Path, metavar="DIR", default=shared and shared / "sequences",
+        help="folder of OTB100, UAV123 and WTRACK (default: ../shared/sequences)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--groups", nargs="*", choices=[*SETS], default=[*SETS],
+        help="sets to evaluate on (default: all); none: train only, the same command with sets "
+        "goes on from there",
+    )  # fmt: skip
     parser.add_argument("--data", type=Path, metavar="DIR", help="training pack (video/, still/)")
     parser.add_argument(
         "--crops", type=Path, metavar="DIR", help="crop store (default: OUTPUT/crops, built once)"
@@ -68,12 +72,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="weights that a backbone starts from, e.g. resnet18=resnet18-f37072fd.pth",
     )  # fmt: skip
     parser.add_argument(
-        "--measure", choices=["now", "later", "again"], default="now",
-        help="latency and memory: now, with each row; later, not in this call; again, of all "
-        "finished rows and nothing else (on a quiet machine)",
+        "--measure", action="store_true",
+        help="latency and memory of all trained rows and nothing else (on a quiet machine)",
     )  # fmt: skip
-    parser.add_argument("--engine", default="auto", help="for evaluation and latency")
-    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads")
+    parser.add_argument(
+        "--engine", help="for evaluation and latency (default: the fastest installed)"
+    )
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="CPU threads (1)")
     parser.add_argument(
         "--output", type=Path, default=Path("evaluation_results/ablation"), metavar="DIR"
     )
@@ -98,30 +103,27 @@ def run(args: argparse.Namespace, words: Sequence[str]) -> int:
             raise ParameterError(f"{SCALING!r} is measured alone; ask for the tables in a second")
         from .scaling import run as run_scaling
 
-        return run_scaling(args.sides, args.repeats, args.threads or 1, args.output, command)
-    from .rows import Budget
-    from .run import Plan
+        return run_scaling(args.sides, args.repeats, args.threads, args.output, command)
+    from .run import Plan, measure
     from .run import run as run_tables
     from .training import Recipe
 
     # What a mistyped argument would cost is a night: everything is looked at first.
-    budget = Budget.parse(args.budget)
-    for option in ("batch", "frames", "sequences"):
-        value = getattr(args, option)
-        if value is not None and value < 1:
-            raise ParameterError(f"--{option} {value}: give 1 or more")
-    datasets = {name: _existing(path) for name, path in _pairs(args.dataset_root).items()}
+    for option in ("pairs", "batch", "threads"):
+        if getattr(args, option) < 1:
+            raise ParameterError(f"--{option} {getattr(args, option)}: give 1 or more")
+    if args.groups and (args.sequences is None or not args.sequences.is_dir()):
+        raise DatasetError(f"no folder {args.sequences or '../shared/sequences'}; give --sequences")
     backbones = {name: _existing(path) for name, path in _pairs(args.backbone).items()}
     crops, teacher = _inputs(args)
     recipe = Recipe(
-        budget, args.output, crops, teacher, args.features, backbones, args.threads or 0,
-        args.batch,
-    )  # fmt: skip
+        args.pairs, args.output, crops, teacher, args.features, backbones, args.threads, args.batch
+    )
     plan = Plan(
-        args.tables, recipe, datasets, args.rows, tuple(args.seeds), args.sequences,
-        args.frames, command, args.engine, args.threads, args.measure,
+        args.tables, recipe, args.sequences or Path(), args.groups, args.rows, tuple(args.seeds),
+        command, args.engine or first_engine(), args.threads,
     )  # fmt: skip
-    return run_tables(plan)
+    return measure(plan) if args.measure else run_tables(plan)
 
 
 def _pairs(assignments: list[str]) -> dict[str, str]:

@@ -1,32 +1,82 @@
-"""An ablation's figures as the paper's table: Markdown, LaTeX, JSON and a bar chart."""
+"""Rows of the paper's tables (tables.json), and our figures of them beside the published ones."""
 
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pytracking_et.analysis.summary import caveat, source
+from pytracking_et.analysis.summary import published_figures, source
 from pytracking_et.analysis.tables import Table
+from pytracking_et.errors import ParameterError
 from pytracking_et.files import atomic_open, atomic_path
 
-from .rows import Row
-
+MEAN = "mean"
 _MEANINGS = {
+    "Seeds": "trainings",
     "Params [M]": "learned values in millions",
     "MACs [M]": "multiply-adds of one search crop of 256 px, in millions",
     "Latency [ms]": "median time of one search crop, float32",
-    "Latency ratio": "to the first row's",
     "Memory [MB]": "largest resident size of a process that only tracks",
-    "Pairs": "training pairs seen, mean over seeds",
     "Minutes": "training time of one seed, mean over seeds",
 }
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table.
+
+    Attributes:
+        label: as the table shows it.
+        configuration: name for `network.build`.
+        published: AUC in percent by data set ("OTB-100", "NFS", "LaSOT").
+    """
+
+    label: str
+    configuration: str
+    published: dict[str, float]
+
+
+@cache
+def _content() -> dict[str, list[dict[str, Any]]]:
+    return json.loads((files(__package__) / "tables.json").read_text(encoding="utf-8"))
+
+
+def tables() -> list[str]:
+    """Names of the tables."""
+    return list(_content())
+
+
+def rows(table: str) -> list[Row]:
+    """Rows of a table in the paper's order.
+
+    Raises:
+        ParameterError: no such table.
+    """
+    if table not in _content():
+        raise ParameterError(f"unknown table {table!r}; one of: {', '.join(_content())}")
+    return [_row(table, entry) for entry in _content()[table]]
+
+
+def _row(table: str, entry: dict[str, Any]) -> Row:
+    figures = published_figures(table).loc[entry["row"]]
+    prefix = entry.get("columns", "")
+    published = {
+        str(column).removeprefix(f"{prefix} "): float(value)
+        for column, value in figures.items()
+        if str(column).startswith(prefix) and math.isfinite(value)
+    }
+    label = f"{entry['row']}, {prefix}" if prefix else entry["row"]
+    return Row(label, entry["configuration"], published)
 
 
 @dataclass
@@ -34,34 +84,29 @@ class Result:
     """What was measured of a row.
 
     Attributes:
-        auc: data set -> AUC in percent, one per seed.
-        pairs: of training, per seed.
+        seeds: of the trainings.
+        auc: sequence set -> AUC in percent of its starts, one per seed; "mean" of the sets, too.
         minutes: of training, per seed.
-        cost: `parameters`, `macs`, `latency_ms`, `memory_mb`, `engine`.
         start: where the weights started.
-        failure: why the row has no figures.
-        seeds: of the trainings; empty in rows that an earlier version stored.
-        sequences: data set -> number of sequences evaluated; empty likewise.
-        left_out: why a row's figures do not stand in this table.
+        cost: `parameters`, `macs`, and where measured `latency_ms`, `memory_mb`, `engine`, `cpu`.
     """
 
-    configuration: str
-    label: str
-    published: dict[str, float]
-    auc: dict[str, list[float]] = field(default_factory=dict)
-    pairs: list[int] = field(default_factory=list)
-    minutes: list[float] = field(default_factory=list)
-    cost: dict[str, Any] = field(default_factory=dict)
-    start: str = ""
-    failure: str = ""
+    row: Row
     seeds: list[int] = field(default_factory=list)
-    sequences: dict[str, int] = field(default_factory=dict)
-    left_out: str = ""
+    auc: dict[str, list[float]] = field(default_factory=dict)
+    minutes: list[float] = field(default_factory=list)
+    start: str = ""
+    cost: dict[str, Any] = field(default_factory=dict)
 
-    @staticmethod
-    def of(row: Row) -> Result:
-        """Nothing measured yet."""
-        return Result(row.configuration, row.label, dict(row.published))
+    @property
+    def untrained(self) -> bool:
+        """Whether its backbone started from random weights."""
+        return "random" in self.start
+
+    @property
+    def label(self) -> str:
+        """As the table shows it: rows whose backbone knew nothing are marked."""
+        return f"{self.row.label} (RANDOM backbone)" if self.untrained else self.row.label
 
 
 @dataclass(frozen=True)
@@ -69,48 +114,24 @@ class Context:
     """What the figures depend on and every table must say.
 
     Attributes:
-        budget: of each row.
-        seeds: of each row.
-        datasets: our data set -> (paper's column or None, sequences).
+        pairs: seen by each row.
+        batch: pairs of a step.
+        seeds: that were asked for.
+        starts: sequence set -> number of starts.
         command: the exact command line.
         machine: processor and versions.
-        frames: only the first N of each sequence were tracked; None: all.
     """
 
-    budget: str
+    pairs: int
+    batch: int
     seeds: tuple[int, ...]
-    datasets: Mapping[str, tuple[str | None, int]]
+    starts: Mapping[str, int]
     command: str
     machine: Mapping[str, Any]
-    frames: int | None = None
-
-    def heading(self, name: str) -> str:
-        """Column of a data set's AUC."""
-        first = f", first {self.frames} frames" if self.frames else ""
-        return f"AUC {name} ({self.datasets[name][1]} seq.{first})"
-
-    def differs(self, result: Result) -> str:
-        """In what a stored row differs from what the table says of all rows; empty: in nothing.
-
-        A row that failed on its way need not have all seeds and data sets.
-        """
-        if not result.pairs:
-            return ""
-        seeds, wanted = set(result.seeds), set(self.seeds)
-        if seeds and seeds != wanted and not (result.failure and seeds < wanted):
-            return f"seeds {', '.join(map(str, result.seeds))}"
-        if not result.seeds and len(result.pairs) != len(self.seeds) and not result.failure:
-            return f"{len(result.pairs)} seeds"
-        for name, (_, count) in self.datasets.items():
-            if name not in result.auc and not result.failure:
-                return f"not evaluated on {name}"
-            if result.sequences.get(name, count) != count:
-                return f"{result.sequences[name]} sequences of {name}"
-        return ""
 
 
 def _mean(values: Sequence[float]) -> float:
-    return statistics.fmean(values) if values else float("nan")
+    return statistics.fmean(values) if values else math.nan
 
 
 def frame(results: Sequence[Result], context: Context) -> pd.DataFrame:
@@ -118,135 +139,121 @@ def frame(results: Sequence[Result], context: Context) -> pd.DataFrame:
     records = []
     for result in results:
         record: dict[str, float] = {}
-        for name, (column, _) in context.datasets.items():
+        for name in (*context.starts, MEAN):
             values = result.auc.get(name, [])
-            record[context.heading(name)] = _mean(values)
-            if len(context.seeds) > 1:
-                spread = statistics.stdev(values) if len(values) > 1 else float("nan")
-                record[f"± {name}"] = spread
-            if column in result.published:
-                record[f"paper {column}"] = result.published[column]
-        for column, value in result.published.items():
-            record.setdefault(f"paper {column}", value)
+            record[f"AUC {name}"] = _mean(values)
+            spread = statistics.stdev(values) if len(values) > 1 else math.nan
+            record[f"± {name}"] = spread
+        record |= {f"paper {name}": value for name, value in result.row.published.items()}
         cost = result.cost
-        record["Params [M]"] = cost.get("parameters", float("nan")) / 1e6
-        record["MACs [M]"] = cost.get("macs", float("nan")) / 1e6
+        record["Params [M]"] = cost.get("parameters", math.nan) / 1e6
+        record["MACs [M]"] = cost.get("macs", math.nan) / 1e6
         record["Latency [ms]"] = _number(cost.get("latency_ms"))
-        record["Latency ratio"] = _number(cost.get("latency_ms")) / _number(
-            results[0].cost.get("latency_ms")
-        )
         record["Memory [MB]"] = _number(cost.get("memory_mb"))
         record["Minutes"] = _mean(result.minutes)
         records.append(record)
     index = pd.Index([result.label for result in results], name="")
-    made = pd.DataFrame(records, index=index, dtype=float)
-    pairs = [round(_mean(result.pairs)) if result.pairs else None for result in results]
-    made["Pairs"] = pd.Series(pairs, index, dtype=object)
+    made = pd.DataFrame(records, index=index, dtype=float).dropna(axis="columns", how="all")
+    made["Seeds"] = pd.Series([len(result.seeds) for result in results], index, dtype=object)
     return made
 
 
 def _number(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
+    return math.nan if value is None else float(value)
+
+
+def order(results: Sequence[Result]) -> list[str]:
+    """Claims "A > B" that every seed bears out: A's worst is above B's best.
+
+    Of rows with two seeds or more, none with a random backbone.
+    """
+    known = [r for r in results if len(r.seeds) > 1 and not r.untrained and r.auc.get(MEAN)]
+    return [
+        f"{one.label} > {other.label}"
+        for one in known
+        for other in known
+        if min(one.auc[MEAN]) > max(other.auc[MEAN])
+    ]
 
 
 def note(results: Sequence[Result], context: Context) -> str:
-    """What a reader must know before comparing our columns with the paper's."""
+    """What a reader must know: first what the table shows and what not."""
+    claims = order(results)
+    starts = ", ".join(f"{count} of {name}" for name, count in context.starts.items())
     parts = [
-        f"ours: {context.budget} a row, seeds {', '.join(map(str, context.seeds))}; the paper "
-        "trained 50 epochs on LaSOT, TrackingNet, GOT-10k and COCO, so compare rows with each "
-        "other, not our columns with theirs; at a small budget AUC says which row learns "
-        "quickest, not which is best in the end",
-        "feed-forwards have all 1,024 hidden units here (the shipped weights use fewer)",
-        *(
-            f"{name}: {caveat(column, sequences)}{column} published"
-            for name, (column, sequences) in context.datasets.items()
-            if column
+        f"shows which row learns most from {context.pairs} pairs (the paper's saw millions), not "
+        "which is best in the end; "
+        + (
+            f"orders that all seeds bear out: {', '.join(claims)}; of any other two rows none"
+            if claims
+            else "no order of rows is claimed: their seeds overlap, or are too few"
         ),
+        f"AUC: mean over restarted starts ({starts}); ±: standard deviation over seeds "
+        f"{', '.join(map(str, context.seeds))}",
+        f"every row: the same pairs in the same order, batches of {context.batch}, ground truth "
+        "only (no teacher, as in the paper), 1,024 hidden units in every feed-forward",
         f"paper: {source()}",
     ]
-    if context.frames:
-        parts.append(f"only the first {context.frames} frames of each sequence were tracked")
-    if len({pairs for result in results for pairs in result.pairs}) > 1:
-        parts.append("rows saw as many pairs as fit into the time (column Pairs)")
-    starts = {result.start for result in results if result.start}
-    for start in sorted(starts):
-        labels = [r.label for r in results if r.start == start]
-        parts.append(f"{start}: {', '.join(labels)}")
-    engines = sorted({r.cost["engine"] for r in results if "engine" in r.cost})
-    parts.append(f"latency: {' / '.join(engines) or 'not measured'} on {context.machine['cpu']}")
-    parts += [f"{r.label} FAILED: {r.failure}" for r in results if r.failure]
-    parts += [f"{r.label} left out, stored with {r.left_out}" for r in results if r.left_out]
-    missing = [r.label for r in results if not (r.pairs or r.failure or r.left_out)]
-    if missing:
-        parts.append(f"not run yet: {', '.join(missing)}")
+    for start in sorted({result.start for result in results if result.start}):
+        parts.append(f"{start}: {', '.join(r.label for r in results if r.start == start)}")
+    missing = [r.label for r in results if not r.seeds]
+    fewer = [r.label for r in results if 0 < len(r.seeds) < len(context.seeds)]
+    parts += [f"not run yet: {', '.join(missing)}"] if missing else []
+    parts += [f"not all seeds yet: {', '.join(fewer)}"] if fewer else []
+    measured = sorted(
+        {f"{r.cost['engine']} on {r.cost['cpu']}" for r in results if "cpu" in r.cost}
+    )
+    parts += [f"latency: {' / '.join(measured)}"] if measured else []
     return "; ".join(parts)
 
 
 def write(table: str, results: Sequence[Result], context: Context, output: Path) -> Table:
-    """Write `<table>.md`, `.tex`, `.json` and `.png`; returns the table.
+    """Write `<table>.md`, `.tex`, `.json` and, where a row may be drawn, `.png`.
 
     The JSON holds every figure of every seed and the command.
     """
+    text = note(results, context)
     shown = Table(
-        frame(results, context),
-        f"Ablation: {table}",
-        note(results, context),
-        digits=1,
-        best=False,
+        frame(results, context), f"Ablation: {table}", text, digits=1, best=False,
         meanings=_MEANINGS,
-    )
-    command = f"\nCommand: `{context.command}`\n"
+    )  # fmt: skip
     with atomic_open(output / f"{table}.md") as stream:
-        stream.write(shown.to_markdown() + command)
+        stream.write(f"{shown.to_markdown()}\nCommand: `{context.command}`\n")
     shown.write(output / f"{table}.tex", "latex")
     content = {
         "table": table,
-        "note": shown.note,
+        "note": text,
         "context": asdict(context),
         "rows": [asdict(result) for result in results],
     }
     with atomic_open(output / f"{table}.json") as stream:
         json.dump(content, stream, indent=1, ensure_ascii=False)
         stream.write("\n")
-    _plot(table, results, context, output / f"{table}.png")
+    drawn = [result for result in results if result.seeds and not result.untrained]
+    path = output / f"{table}.png"
+    path.unlink(missing_ok=True)
+    if drawn:
+        _plot(drawn, context, path)
     return shown
 
 
-def _plot(table: str, results: Sequence[Result], context: Context, path: Path) -> None:
-    figure, axes = new_figure(len(context.datasets) + 1, 4.5)
-    labels = [result.label for result in results]
-    for panel, (name, (column, sequences)) in zip(axes, context.datasets.items(), strict=False):
-        ours = [_mean(result.auc.get(name, [])) for result in results]
-        _bars(panel, labels, ours, f"ours, {context.budget}", -0.2)
-        for place, result in enumerate(results):
-            seeds = result.auc.get(name, [])
-            panel.plot(seeds, [place - 0.2] * len(seeds), "k|")
-        warning = ""
-        if column:
-            theirs = [result.published.get(column, float("nan")) for result in results]
-            _bars(panel, labels, theirs, f"paper, {column}", 0.2)
-            warning = caveat(column, sequences).rstrip("; ")
-        panel.set_xlim(0, 100)
-        panel.set_xlabel(f"{context.heading(name)} [%]")
-        panel.set_title(warning or table, fontsize=7, wrap=True)
-        # Below the axis: inside, it would hide bars.
-        panel.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2)
-    latency = [_number(result.cost.get("latency_ms")) for result in results]
-    macs = [result.cost.get("macs", float("nan")) / 1e6 for result in results]
-    shown = any(value == value for value in latency)
-    _bars(axes[-1], labels, latency if shown else macs, "", 0.0)
-    axes[-1].set_xlabel("latency, float32 [ms]" if shown else "multiply-adds [M]")
-    axes[-1].tick_params(labelleft=len(axes) == 1)
+def _plot(results: Sequence[Result], context: Context, path: Path) -> None:
+    """Bars of the mean over sets, a stroke for each seed; beside them the work of a frame."""
+    figure, (left, right) = new_figure(2, 0.8 + 0.5 * len(results))
+    places = list(range(len(results)))
+    for panel, values in (
+        (left, [_mean(result.auc[MEAN]) for result in results]),
+        (right, [result.cost["macs"] / 1e6 for result in results]),
+    ):
+        panel.barh(places, values, 0.6)
+        panel.set_yticks(places, [result.label for result in results])
+        panel.set_ylim(len(results) - 0.5, -0.5)
+    for place, result in enumerate(results):
+        left.plot(result.auc[MEAN], [place] * len(result.seeds), "k|", markersize=12)
+    left.set_xlabel(f"AUC, mean of {', '.join(context.starts)} [%], {context.pairs} pairs a row")
+    right.set_xlabel("multiply-adds of a search crop [M]")
+    right.tick_params(labelleft=False)
     save(figure, path)
-
-
-def _bars(
-    panel: Any, labels: Sequence[str], values: Sequence[float], legend: str, offset: float
-) -> None:
-    """Horizontal bars, one a row, first row on top; NaN leaves its place empty."""
-    panel.barh([place + offset for place in range(len(labels))], values, 0.38, label=legend)
-    panel.set_yticks(range(len(labels)), labels)
-    panel.set_ylim(len(labels) - 0.5, -0.5)
 
 
 def new_figure(panels: int, height: float = 4.0) -> tuple[Figure, list[Any]]:

@@ -1,30 +1,36 @@
-"""Train, evaluate and measure the rows of tables; every row's figures are written at once."""
+"""Train, evaluate and measure the rows of tables; every training's figures are logged at once.
+
+`log.jsonl` in the output folder has a line for each training (configuration and seed) that was
+evaluated, and for each latency; it alone decides what is still to do, so that another machine goes
+on from it without the weights.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 
-from pytracking_et.analysis import ResultFolder, score
-from pytracking_et.analysis.summary import column_of
-from pytracking_et.errors import PytrackingETError, ResultsError
-from pytracking_et.evaluation import SequenceList, Tracker, get_dataset, run_dataset
-from pytracking_et.evaluation.sequence import Sequence as Clip
-from pytracking_et.files import atomic_open, read_json, reading
-from pytracking_et.machine import cpu_name, versions
+from pytracking_et.errors import ParameterError, PytrackingETError
+from pytracking_et.machine import cpu_name, git_revision, versions
 
+from ...data.crops import CropStore
+from ...tracking_validation.clips import RESTARTED, Clip, sequences
+from ...tracking_validation.measure import Memory, figures, follow
+from ...tracking_validation.subjects import Weights
 from . import costs, report
-from .report import Context, Result
-from .rows import Row, rows, tables
+from .report import MEAN, Context, Result, Row, rows
 from .training import Recipe, train_row, weights_of
 
 log = logging.getLogger(__name__)
+
+LOG = "log.jsonl"
 
 
 @dataclass(frozen=True)
@@ -33,226 +39,217 @@ class Plan:
 
     Attributes:
         tables: names.
-        only: rows to run (labels or configurations); empty: all.
+        root: folder of the sequence sets.
+        groups: sets to evaluate on; empty: rows are trained only.
+        only: rows to run first to last (labels or configurations); empty: all, in the paper's
+            order.
         seeds: one training of each row per seed.
-        datasets: name -> folder of the sequences to evaluate on.
-        limit: first N of each.
-        frames: first N of each sequence; None: all.
         command: the command line, for the tables.
-        engine: of evaluation and latency.
+        engine: of evaluation and latency, float32.
         threads: of evaluation and latency.
-        measure: latency and memory "now", with each row that has none yet; "later", not in this
-            call; "again", of all finished rows and nothing else.
     """
 
     tables: Sequence[str]
     recipe: Recipe
-    datasets: dict[str, Path]
+    root: Path
+    groups: Sequence[str]
     only: Sequence[str] = ()
     seeds: tuple[int, ...] = (0,)
-    limit: int | None = None
-    frames: int | None = None
     command: str = ""
-    engine: str = "auto"
-    threads: int | None = None
-    measure: Literal["now", "later", "again"] = "now"
-    loaded: dict[str, SequenceList] = field(default_factory=dict)
+    engine: str = "torch"
+    threads: int = 1
+    clips: list[Clip] = field(default_factory=list)
+
+    def wanted(self) -> list[str]:
+        """Configurations to run, in order.
+
+        Raises:
+            ParameterError: a row that is in none of the tables.
+        """
+        named: dict[str, str] = {}
+        for table in self.tables:
+            for row in rows(table):
+                named |= {row.configuration: row.configuration, row.label: row.configuration}
+        unknown = [name for name in self.only if name not in named]
+        if unknown:
+            raise ParameterError(
+                f"no row {unknown[0]!r} in {', '.join(self.tables)}; one of: "
+                f"{', '.join(dict.fromkeys(named.values()))}"
+            )
+        return list(dict.fromkeys(named[name] for name in self.only or named))
 
 
 def run(plan: Plan) -> int:
-    """Run the rows that are not finished and write the tables; 1 where a row failed or waits."""
-    for name, folder in plan.datasets.items():
-        found = get_dataset(name, root=folder)
-        plan.loaded[name] = SequenceList(
-            shortened(sequence, plan.frames) for sequence in list(found)[: plan.limit]
-        )
-    if plan.measure == "again":
-        return measure_again(plan)
-    chosen = {table: rows(table, plan.only) for table in plan.tables}
+    """Run what the log does not have and write the tables; 1 where a row failed or waits."""
+    wanted = plan.wanted()
+    plan.clips.extend(sequences(plan.root, plan.groups) if plan.groups else [])
     incomplete = False
-    for table, wanted in chosen.items():
-        for row in wanted:
-            result = _run_row(row, plan)
-            incomplete |= result is None or bool(result.failure)
-            shown = _write(table, plan)
-        print(shown.to_text())
-    print(f"tables: {plan.recipe.output}")
+    for configuration in wanted:
+        for seed in plan.seeds:
+            incomplete |= not _run_row(configuration, seed, plan)
+            _write(plan)
+    _show(plan)
     return int(incomplete)
 
 
-def shortened(sequence: Clip, frames: int | None) -> Clip:
-    """The first frames of a sequence; the sequence itself where it is no longer than that."""
-    if frames is None or len(sequence.frames) <= frames:
-        return sequence
-    visible = sequence.target_visible
-    return Clip(
-        sequence.name,
-        sequence.frames[:frames],
-        sequence.dataset,
-        sequence.ground_truth_rect[:frames],
-        object_class=sequence.object_class,
-        target_visible=None if visible is None else visible[:frames],
-    )
-
-
-def measure_again(plan: Plan) -> int:
-    """Latency and memory of all finished rows, anew; 1 where a row failed or is not finished."""
+def measure(plan: Plan) -> int:
+    """Latency and memory of all trained rows, anew; 1 where one has no weights here."""
     incomplete = False
-    seen: dict[str, dict[str, Any]] = {}
-    for table in plan.tables:
-        for row in rows(table, plan.only):
-            result = _read(row, plan)
-            if result is None or not result.pairs:
-                log.warning("%s is not trained yet at this budget", row.configuration)
-                incomplete = True
-                continue
-            if row.configuration not in seen:
-                seed = (result.seeds or plan.seeds)[0]
-                weights = weights_of(row.configuration, seed, plan.recipe)
-                seen[row.configuration] = _measured(row, weights, plan)
-                log.info("%s: %s", row.configuration, seen[row.configuration])
-            result.cost |= seen[row.configuration]
-            _store(result, row, plan)
-        shown = _write(table, plan)
-        print(shown.to_text())
-    print(f"tables: {plan.recipe.output}")
+    for configuration in plan.wanted():
+        weights = weights_of(configuration, plan.seeds[0], plan.recipe)
+        if not weights.is_file():
+            log.warning("%s is not trained here at this budget", configuration)
+            incomplete = True
+            continue
+        found = costs.measured(configuration, weights, plan.engine, plan.threads)
+        _append(plan, {"kind": "cost", "row": configuration, "cpu": cpu_name(), **found})
+        log.info("%s: %s", configuration, found)
+    _write(plan)
+    _show(plan)
     return int(incomplete)
 
 
-def _write(table: str, plan: Plan) -> Any:
-    """The whole table with what is finished so far, by this call or another.
+def _show(plan: Plan) -> None:
+    for shown in _write(plan):
+        print(shown.to_text())
+    print(f"tables: {plan.recipe.output}")
 
-    Rows of other seeds or data than this call's are left out; the table says which.
+
+def _run_row(configuration: str, seed: int, plan: Plan) -> bool:
+    """Train and evaluate unless the log has it; False where it failed or another process is at it.
+
+    A night's other rows must not fall with this one.
     """
-    context = _context(plan)
-    results = [_shown(row, plan, context) for row in rows(table)]
-    return report.write(table, results, context, plan.recipe.output)
-
-
-def _shown(row: Row, plan: Plan, context: Context) -> Result:
-    result = _read(row, plan) or Result.of(row)
-    differs = context.differs(result)
-    return replace(Result.of(row), left_out=differs) if differs else result
-
-
-def _context(plan: Plan) -> Context:
-    # The ablation tables have no column for every data set of the paper (none for UAV123).
-    published = {column for table in tables() for row in rows(table) for column in row.published}
-    datasets = {}
-    for name, sequences in plan.loaded.items():
-        column = column_of(name)
-        datasets[name] = (column if column in published else None, len(sequences))
-    machine = {"cpu": cpu_name(), "threads": plan.threads, "versions": versions()}
-    budget = f"{plan.recipe.budget} in batches of {plan.recipe.batch}"
-    return Context(budget, plan.seeds, datasets, _training_command(plan), machine, plan.frames)
-
-
-def _training_command(plan: Plan) -> str:
-    """The command line that trained: measuring again does not make another table."""
-    path = plan.recipe.output / "rows" / f"{_protocol(plan)}.command"
-    if plan.measure == "again" and path.is_file():
-        return path.read_text("utf-8").strip()
-    with atomic_open(path) as stream:
-        stream.write(plan.command + "\n")
-    return plan.command
-
-
-def _protocol(plan: Plan) -> str:
-    """Part of file names: what two runs must share for their figures to stand in one table."""
-    parts = [str(plan.recipe.budget)]
-    parts += [f"{plan.limit} sequences"] if plan.limit else []
-    parts += [f"{plan.frames} frames"] if plan.frames else []
-    return "_".join(parts).replace(" ", "_")
-
-
-def _row_file(row: Row, plan: Plan) -> Path:
-    return plan.recipe.output / "rows" / f"{row.configuration}_{_protocol(plan)}.json"
-
-
-def _read(row: Row, plan: Plan) -> Result | None:
-    path = _row_file(row, plan)
-    if not path.is_file():
-        return None
-    advice = "delete it to train and measure this row again"
-    with reading(path, ResultsError, advice):
-        stored = read_json(path, ResultsError, advice)
-        # The same configuration stands in several tables under several labels.
-        return Result(**{**stored, "label": row.label, "published": dict(row.published)})
-
-
-def _store(result: Result, row: Row, plan: Plan) -> None:
-    with atomic_open(_row_file(row, plan)) as stream:
-        json.dump(asdict(result), stream, indent=1)
-
-
-def _run_row(row: Row, plan: Plan) -> Result | None:
-    """Train, evaluate, measure; None where another process is at it."""
-    path = _row_file(row, plan)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path.with_suffix(".lock"), timeout=0)
+    lock = plan.recipe.output / "training" / f"{configuration}_{seed}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with lock:
-            result = Result.of(row)
-            try:
-                _fill(result, row, plan)
-            except PytrackingETError as error:
-                # A night's other rows must not fall with this one; it stands in the table.
-                log.error("%s failed: %s", row.configuration, error)
-                result.failure = str(error)
-            _store(result, row, plan)
-            return result
+        with FileLock(lock, timeout=0):
+            if plan.groups and _logged(configuration, plan).get(seed) is not None:
+                return True
+            trained = train_row(configuration, seed, plan.recipe)
+            if plan.groups:
+                auc = evaluate(configuration, trained.weights, plan)
+                entry = {
+                    "kind": "row", **_key(configuration, plan), "seed": seed, "auc": auc,
+                    "minutes": round(trained.minutes, 2), "start": trained.start,
+                    "engine": plan.engine, "cpu": cpu_name(), "revision": git_revision("+", 12),
+                    "last_loss": trained.last_loss,
+                }  # fmt: skip
+                _append(plan, entry)
+                log.info("%s, seed %d: %s", configuration, seed, auc)
+            return True
     except Timeout:
-        log.info("%s is being run by another process; left to it", row.configuration)
-        return None
+        log.info("%s, seed %d is being run by another process", configuration, seed)
+    except PytrackingETError as error:
+        log.error("%s, seed %d failed: %s", configuration, seed, error)
+    return False
 
 
-def _fill(result: Result, row: Row, plan: Plan) -> None:
-    name, recipe = row.configuration, plan.recipe
-    for seed in plan.seeds:
+def _key(configuration: str, plan: Plan) -> dict[str, Any]:
+    """What two trainings must share for their figures to stand in one table."""
+    recipe = plan.recipe
+    store = CropStore(recipe.crops, held_out=False)
+    data = f"{len(store)} crops of {len(store.sources)} sources"
+    return {"row": configuration, "pairs": recipe.pairs, "batch": recipe.batch, "data": data}
+
+
+def _append(plan: Plan, entry: dict[str, Any]) -> None:
+    path = plan.recipe.output / LOG
+    # A line that a killed run left unfinished must not swallow this one.
+    cut = path.is_file() and path.read_bytes()[-1:] not in (b"", b"\n")
+    with path.open("a", encoding="utf-8", newline="\n") as stream:
+        stream.write("\n" * cut + json.dumps(entry) + "\n")
+
+
+def _entries(plan: Plan) -> Iterator[dict[str, Any]]:
+    path = plan.recipe.output / LOG
+    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+    for number, line in enumerate(lines, 1):
+        try:
+            yield dict(json.loads(line))
+        except (ValueError, TypeError):
+            # The last line of a run that was killed.
+            log.warning("%s line %d is damaged and left out", path, number)
+
+
+def _logged(configuration: str, plan: Plan) -> dict[int, dict[str, Any]]:
+    """Seed -> entry of the trainings that may stand in this call's tables."""
+    key = _key(configuration, plan)
+    return {
+        entry["seed"]: entry
+        for entry in _entries(plan)
+        if entry.get("kind") == "row"
+        and all(entry.get(name) == value for name, value in key.items())
+        and set(plan.groups) <= set(entry["auc"])
+        and entry["seed"] in plan.seeds
+    }
+
+
+def _result(row: Row, plan: Plan) -> Result:
+    """A row's figures from the log."""
+    result = Result(row)
+    for seed, entry in sorted(_logged(row.configuration, plan).items()):
         result.seeds.append(seed)
-        trained = train_row(name, seed, recipe)
-        result.pairs.append(trained.pairs)
-        result.minutes.append(round(trained.minutes, 3))
-        result.start = trained.start
-        for dataset, sequences in plan.loaded.items():
-            auc = evaluate(name, seed, trained.weights, sequences, plan)
-            result.auc.setdefault(dataset, []).append(round(auc, 3))
-            result.sequences[dataset] = len(sequences)
-    earlier = _read(row, plan)
-    result.cost = dict(earlier.cost) if earlier is not None else {}
-    result.cost |= {"parameters": costs.parameters(name), "macs": costs.macs(name)}
-    if plan.measure == "now" and "latency_ms" not in result.cost:
-        result.cost |= _measured(row, trained.weights, plan)
+        auc = {name: entry["auc"][name] for name in plan.groups}
+        for name, value in {**auc, MEAN: round(float(np.mean(list(auc.values()))), 3)}.items():
+            result.auc.setdefault(name, []).append(value)
+        result.minutes.append(entry["minutes"])
+        result.start = entry["start"]
+    result.cost = dict(_size(row.configuration))
+    for entry in _entries(plan):
+        if entry.get("kind") == "cost" and entry["row"] == row.configuration:
+            result.cost |= {n: v for n, v in entry.items() if n not in ("kind", "row")}
+    return result
 
 
-def _measured(row: Row, weights: Path, plan: Plan) -> dict[str, Any]:
-    return costs.measured(row.configuration, weights, plan.engine, plan.threads)
+_sizes: dict[str, dict[str, int]] = {}
 
 
-def evaluate(
-    configuration: str, seed: int, weights: Path, sequences: SequenceList, plan: Plan
-) -> float:
-    """AUC in percent of the published loop with these weights; finished sequences are kept.
+def _size(configuration: str) -> dict[str, int]:
+    if configuration not in _sizes:
+        counted = {"macs": costs.macs(configuration)}
+        _sizes[configuration] = counted | {"parameters": costs.parameters(configuration)}
+    return _sizes[configuration]
 
-    Raises:
-        ResultsError: a sequence could not be tracked.
+
+def _write(plan: Plan) -> list[Any]:
+    """All tables with what is finished so far, by this call or another."""
+    if not plan.groups:
+        return []
+    starts = dict.fromkeys(plan.groups, 0)
+    for clip in plan.clips:
+        starts[clip.part] += len(_starts(clip))
+    machine = {"cpu": cpu_name(), "threads": plan.threads, "versions": versions()}
+    recipe = plan.recipe
+    context = Context(recipe.pairs, recipe.batch, plan.seeds, starts, plan.command, machine)
+    return [
+        report.write(table, [_result(row, plan) for row in rows(table)], context, recipe.output)
+        for table in plan.tables
+    ]
+
+
+def _starts(clip: Clip) -> list[Any]:
+    return [start for start in clip.starts(quick=True) if start.kind == RESTARTED]
+
+
+def evaluate(configuration: str, weights: Path, plan: Plan) -> dict[str, float]:
+    """AUC in percent by sequence set, mean over restarted starts, in the published loop.
+
+    Clips that were tracked before the process was stopped are not tracked again.
     """
     # `et_tracker` has constants of its own; every row gets the published ones.
-    parameter = "et_tracker_published" if configuration == "et_tracker" else configuration
-    tracker = Tracker(
-        "et_tracker",
-        parameter,
-        seed,
-        checkpoint=weights,
-        engine=plan.engine,
-        precision="f32",
-        threads=plan.threads,
-        results_path=plan.recipe.output / "results" / _protocol(plan),
+    subject = Weights(
+        configuration, weights, "et_tracker_published", {}, plan.engine, plan.threads, configuration
     )
-    done = run_dataset(sequences, [tracker])
-    if done.failed:
-        raise ResultsError(f"{configuration}: {done.summary()}")
-    names = [sequence.name for sequence in sequences]
-    boxes = ResultFolder.open(tracker.results_dir).boxes(names, subpixel=True)
-    truth = {sequence.name: sequence.ground_truth_rect for sequence in sequences}
-    return score(boxes, truth, sequences[0].dataset).auc
+    memory = Memory(plan.recipe.output / "training" / "tracked.jsonl")
+    make = None
+    found: dict[str, list[float]] = {name: [] for name in plan.groups}
+    for clip in plan.clips:
+        starts = _starts(clip)
+        missing = [start for start in starts if memory.get(subject, clip, start) is None]
+        if missing:
+            make = make or subject.open()
+            memory.put(subject, clip, figures(follow(make, clip, missing), clip, missing))
+        known = [memory.get(subject, clip, start) for start in starts]
+        found[clip.part] += [one[0] for one in known if one is not None]
+    return {name: round(float(np.mean(values)), 3) for name, values in found.items()}

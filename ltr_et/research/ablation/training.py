@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,19 +25,15 @@ from ...actors import LossWeights
 from ...settings import PARTS, Settings, Stage
 from ...training.distributed import group
 from ...training.launch import Launch
-from ...training.optimizer import build_optimizer, set_modes
-from ...training.trainer import to_device
+from ...training.log import read_log
 from ...warm_start import student_name
-from .rows import Budget
 
 log = logging.getLogger(__name__)
 
-BATCH = 16
+BATCH = 8
 LR = 1e-3
 # Half the side of a typical target in strides: 64 px of a search crop.
 BOX_BIAS = 2.0
-# Steps of the speed measurement that turns a time into a number of pairs.
-PROBE_WARM_UP, PROBE_STEPS = 1, 4
 # The parts that LT-Mobile gives to the rows with its backbone.
 _GIVEN = ("backbone_net.", "neck.", "feature_fusor.")
 
@@ -48,7 +43,7 @@ class Recipe:
     """What all rows share.
 
     Attributes:
-        budget: of each row.
+        pairs: that each row sees.
         output: checkpoints go to `output/training/ltr/ablation/`.
         crops: crop store.
         features: cache of LT-Mobile's backbone features (optional, much faster for rows with that
@@ -58,7 +53,7 @@ class Recipe:
         batch: pairs of a step.
     """
 
-    budget: Budget
+    pairs: int
     output: Path
     crops: Path
     teacher: Path
@@ -70,12 +65,19 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Trained:
-    """A row after training: weights (averaged), pairs seen, minutes of training, its start."""
+    """A row after training.
+
+    Attributes:
+        weights: file of the averaged ones.
+        minutes: of training.
+        start: where the weights started.
+        last_loss: mean over the last steps that were logged.
+    """
 
     weights: Path
-    pairs: int
     minutes: float
     start: str
+    last_loss: float | None = None
 
 
 def train_row(configuration: str, seed: int, recipe: Recipe) -> Trained:
@@ -91,16 +93,16 @@ def train_row(configuration: str, seed: int, recipe: Recipe) -> Trained:
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     with group(use_gpu=True) as processes:
-        settings.stages = [_stage(configuration, recipe, recipe.batch)]
+        settings.stages = [_stage(configuration, recipe)]
         launch = RowLaunch(settings, processes, recipe)
-        plan = _plan(settings, launch, recipe)
-        settings.stages = [_stage(configuration, recipe, plan["pairs"])]
+        _check_inputs(settings, launch, recipe)
         weights = weights_of(configuration, seed, recipe)
         trainer = launch.trainer()
         if not (weights.is_file() and trainer.stage_number):
-            log.info("training %s, seed %d: %d pairs", configuration, seed, plan["pairs"])
+            log.info("training %s, seed %d: %d pairs", configuration, seed, recipe.pairs)
             trainer.run()
-    return Trained(weights, plan["pairs"], trainer.seconds / 60, plan["start"])
+    start = launch.described_start()
+    return Trained(weights, trainer.seconds / 60, start, last_loss(settings.folder))
 
 
 def weights_of(configuration: str, seed: int, recipe: Recipe) -> Path:
@@ -115,10 +117,9 @@ def is_given(configuration: str) -> bool:
 
 
 def _settings(configuration: str, seed: int, recipe: Recipe) -> Settings:
-    budget = recipe.budget.text if recipe.budget.pairs is None else f"{recipe.budget.pairs}pairs"
     return Settings(
         module_name="ablation",
-        script_name=f"{configuration}_{budget}_seed{seed}",
+        script_name=f"{configuration}_{recipe.pairs}pairs_seed{seed}",
         workspace=recipe.output / "training",
         crops=recipe.crops,
         features=recipe.features,
@@ -134,17 +135,17 @@ def _settings(configuration: str, seed: int, recipe: Recipe) -> Settings:
     )
 
 
-def _stage(configuration: str, recipe: Recipe, pairs: int) -> Stage:
+def _stage(configuration: str, recipe: Recipe) -> Stage:
     given = is_given(configuration)
     rates = {"exemplar": 1.0, "separable": 1.0, "prediction": 1.0, "fusor": 0.1}
     return Stage(
         "ablation",
-        max(pairs, recipe.batch),
+        max(1, recipe.pairs // recipe.batch) * recipe.batch,
         source="features" if given and recipe.features is not None else "crops",
         rates=rates if given else dict.fromkeys(PARTS, 1.0),
         lr=LR,
         weight_decay=0.0,
-        warmup=min(100, pairs // recipe.batch // 10),
+        warmup=min(100, recipe.pairs // recipe.batch // 10),
         batch=recipe.batch,
         micro_batch=0,
         ema=0.998,
@@ -154,8 +155,8 @@ def _stage(configuration: str, recipe: Recipe, pairs: int) -> Stage:
     )
 
 
-def _plan(settings: Settings, launch: RowLaunch, recipe: Recipe) -> dict[str, Any]:
-    """Number of pairs and inputs of a row, decided once and kept beside its checkpoint."""
+def _check_inputs(settings: Settings, launch: RowLaunch, recipe: Recipe) -> None:
+    """Refuse to go on with a training that was begun with other inputs."""
     path = settings.folder / "plan.json"
     inputs = {
         "crops": str(recipe.crops),
@@ -163,25 +164,23 @@ def _plan(settings: Settings, launch: RowLaunch, recipe: Recipe) -> dict[str, An
         "start": launch.described_start(),
         "batch": recipe.batch,
     }
-    if path.is_file():
-        plan = read_json(path, ParameterError, "delete the folder, or give another --output")
-        changed = [name for name, value in inputs.items() if plan.get(name) != value]
-        if changed:
-            raise ParameterError(
-                f"{settings.folder} holds this row with {changed[0]} {plan.get(changed[0])!r}, now "
-                f"it is {inputs[changed[0]]!r}; give another --output, or delete the folder"
-            )
-        return plan
-    pairs = recipe.budget.pairs
-    if pairs is None:
-        assert recipe.budget.seconds is not None
-        seconds = launch.seconds_per_step(settings.stages[0])
-        pairs = max(1, int(recipe.budget.seconds / seconds)) * recipe.batch
-    steps = max(1, pairs // recipe.batch)
-    plan = {"pairs": steps * recipe.batch, **inputs}
-    with atomic_open(path) as stream:
-        json.dump(plan, stream, indent=1)
-    return plan
+    if not path.is_file():
+        with atomic_open(path) as stream:
+            json.dump(inputs, stream, indent=1)
+        return
+    stored = read_json(path, ParameterError, "delete the folder, or give another --output")
+    changed = [name for name, value in inputs.items() if stored.get(name) != value]
+    if changed:
+        raise ParameterError(
+            f"{settings.folder} holds this row with {changed[0]} {stored.get(changed[0])!r}, now "
+            f"it is {inputs[changed[0]]!r}; give another --output, or delete the folder"
+        )
+
+
+def last_loss(folder: Path) -> float | None:
+    """Last loss in a training's log; None where there is none."""
+    losses = [r["Loss/total"] for r in read_log(folder / "log.jsonl") if "Loss/total" in r]
+    return round(losses[-1], 4) if losses else None
 
 
 class RowLaunch(Launch):
@@ -207,33 +206,6 @@ class RowLaunch(Launch):
             copy_given(net, self.recipe.teacher)
         elif self.backbone in self.recipe.backbones:
             load_classifier(net.backbone_net, self.recipe.backbones[self.backbone])
-
-    def seconds_per_step(self, stage: Stage) -> float:
-        """Time of one training step here and now, on the training's device, data included."""
-        torch.manual_seed(self.settings.seed)
-        net = network.build(self.settings.network)
-        self._start(net)
-        device = self.group.device
-        net.to(device)
-        optimizer = build_optimizer(net, stage)
-        actor = self.actor_of(net)(stage)
-        set_modes(net, stage, 0)
-        batches = self._open(stage, {}).batches(0)
-        for step in range(PROBE_WARM_UP + PROBE_STEPS):
-            if step == PROBE_WARM_UP:
-                began = _now(device)
-            loss, _ = actor({**to_device(next(batches), device), "progress": 0.0})
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        return (_now(device) - began) / PROBE_STEPS
-
-
-def _now(device: torch.device) -> float:
-    """Seconds, once the device has done what it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()
 
 
 def copy_given(net: nn.Module, teacher: Path) -> None:

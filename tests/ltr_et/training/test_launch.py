@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 
 from ltr_et import narrow
 from ltr_et.actors import ETActor, LossWeights
-from ltr_et.research.ablation.rows import Budget
-from ltr_et.research.ablation.training import Recipe, RowLaunch
 from ltr_et.settings import Settings, Stage
 from ltr_et.training import launch
-from ltr_et.training.data import PairData
 from ltr_et.training.distributed import Group
 from ltr_et.training.launch import Launch
 from ltr_et.training.trainer import to_device
@@ -67,23 +62,3 @@ def test_the_teacher_is_compared_where_the_network_is(net):
     actor = ETActor(net, network.build("lt_mobile").to(META), weights, fast=False)
     total, _ = actor(to_device(feature_pairs(2, 4), META))
     assert total.device == META
-
-
-def test_speed_is_measured_where_training_runs(tmp_path, monkeypatch):
-    settings = Settings(network="et_conv", workspace=tmp_path)
-    recipe = Recipe(Budget.parse("16"), tmp_path, Path("crops"), Path("teacher"))
-    row = RowLaunch(settings, Group(device=META), recipe)
-    monkeypatch.setattr(row, "_start", lambda net: None)
-    monkeypatch.setattr(
-        row, "_open", lambda stage, state: PairData(RandomPairs(4), stage, settings, row.group)
-    )
-    seen = []
-    forward = ETActor.forward
-    monkeypatch.setattr(
-        ETActor,
-        "forward",
-        lambda actor, data: seen.append(data["x"].device) or forward(actor, data),
-    )
-    stage = Stage("s", 64, batch=2, micro_batch=0, fast=False, rates={"separable": 1.0})
-    assert row.seconds_per_step(stage) > 0
-    assert set(seen) == {META}

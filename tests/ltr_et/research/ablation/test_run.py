@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import cv2
-import numpy as np
 import pytest
 import torch
 
@@ -13,8 +13,6 @@ from ltr_et.data.build_crops import build
 from ltr_et.dataset.pack import open_pack
 from ltr_et.research.ablation import run
 from ltr_et.research.ablation.__main__ import main
-from ltr_et.research.ablation.rows import Budget
-from ltr_et.research.ablation.run import shortened
 from ltr_et.research.ablation.training import (
     Recipe,
     Trained,
@@ -24,7 +22,6 @@ from ltr_et.research.ablation.training import (
 )
 from pytracking_et import network
 from pytracking_et.errors import CheckpointError, ParameterError
-from pytracking_et.evaluation import Sequence
 from pytracking_et.live.clip import render
 from tests.ltr_et.tiny import write_pack
 
@@ -44,8 +41,9 @@ def crops(tmp_path_factory):
     return folder / "crops"
 
 
-def write_otb(root, frames=4):
-    """A data set of one rendered sequence in OTB's layout."""
+def write_sequences(folder, frames=4):
+    """The sets with one rendered sequence in OTB's layout, as WTRACK; returns the sets' folder."""
+    root = folder / "WTRACK"
     images = root / "Clip" / "img"
     images.mkdir(parents=True)
     boxes = []
@@ -59,7 +57,7 @@ def write_otb(root, frames=4):
         "startFrame": 1, "endFrame": frames, "nz": 4, "ext": "jpg", "initOmit": 0,
     }  # fmt: skip
     (root / "sequences.json").write_text(json.dumps([entry]))
-    return root
+    return folder
 
 
 def test_rows_start_with_the_teachers_parts_and_towers_of_their_own(teacher):
@@ -90,99 +88,109 @@ def test_backbones_start_from_a_classifier(tmp_path):
 
 
 def test_mistakes_are_found_before_the_night(tmp_path, capsys):
-    command = ["components", "--output", str(tmp_path), "--dataset-root", "otb=/nowhere"]
-    assert main(command) == 2
-    assert "'/nowhere' does not exist" in capsys.readouterr().err
-    assert main(["components", "--budget", "soon"]) == 2
+    command = ["components", "--output", str(tmp_path)]
+    assert main([*command, "--sequences", "/nowhere"]) == 2
+    assert "no folder /nowhere" in capsys.readouterr().err
     assert main(["components", "scaling"]) == 2
-    for option in ("--batch", "--frames", "--sequences"):
+    for option in ("--pairs", "--batch", "--threads"):
         assert main(["components", option, "0"]) == 2
         assert f"{option} 0: give 1 or more" in capsys.readouterr().err
 
 
 @pytest.mark.slow
 def test_a_row_is_trained_once_and_told_from_others(tmp_path, teacher, crops):
-    recipe = Recipe(Budget.parse("48"), tmp_path, crops, teacher)
+    recipe = Recipe(48, tmp_path, crops, teacher)
     first = train_row("et_conv", 0, recipe)
-    assert first.pairs == 48
+    assert first.last_loss > 0
     stamp = first.weights.stat().st_mtime_ns
     assert train_row("et_conv", 0, recipe) == first
     assert first.weights.stat().st_mtime_ns == stamp
-    other = Recipe(Budget.parse("48"), tmp_path, crops / ".." / "crops", teacher)
+    other = Recipe(48, tmp_path, crops / ".." / "crops", teacher)
     with pytest.raises(ParameterError, match="with crops"):
         train_row("et_conv", 0, other)
 
 
 @pytest.mark.slow
-def test_the_command_writes_the_table(tmp_path, teacher, crops, capsys):
-    root = write_otb(tmp_path / "otb")
-    command = ["components", "--rows", "Conv", "--budget", "16", "--engine", "torch"]
-    command += ["--dataset-root", f"otb={root}", "--crops", str(crops), "--teacher", str(teacher)]
-    command += ["--output", str(tmp_path / "out"), "--threads", "1"]
+def test_the_command_writes_the_table_and_goes_on_from_the_log(tmp_path, teacher, crops, capsys):
+    root = write_sequences(tmp_path / "sequences")
+    out = tmp_path / "out"
+    command = ["components", "--rows", "Conv", "--pairs", "16", "--engine", "torch"]
+    command += ["--sequences", str(root), "--crops", str(crops), "--teacher", str(teacher)]
+    command += ["--output", str(out)]
+    # Trained where there is an accelerator, evaluated elsewhere.
+    assert main([*command, "--groups"]) == 0
+    assert not (out / "log.jsonl").exists()
+    command += ["--groups", "wtrack"]
     assert main(command) == 0
-    content = json.loads((tmp_path / "out" / "components.json").read_text())
-    rows = {row["label"]: row for row in content["rows"]}
-    assert len(rows["Conv"]["auc"]["otb"]) == 1
-    assert 0 <= rows["Conv"]["auc"]["otb"][0] <= 100
-    assert rows["Conv"]["pairs"] == [16]
+    content = json.loads((out / "components.json").read_text("utf-8"))
+    rows = {row["row"]["label"]: row for row in content["rows"]}
+    assert 0 <= rows["Conv"]["auc"]["wtrack"][0] <= 100
+    assert rows["Conv"]["auc"]["mean"] == rows["Conv"]["auc"]["wtrack"]
     assert rows["Conv"]["cost"]["macs"] > 5e8
-    assert rows["Conv"]["cost"]["latency_ms"] > 0
-    assert rows["Attention"]["pairs"] == []
+    assert rows["Attention"]["seeds"] == []
     assert "not run yet: Attention" in content["note"]
     assert "16 pairs" in capsys.readouterr().out
-    latency = rows["Conv"]["cost"]["latency_ms"]
-    assert main([*command, "--measure", "again"]) == 0
-    again = json.loads((tmp_path / "out" / "components.json").read_text())
-    conv = next(row for row in again["rows"] if row["label"] == "Conv")
-    assert conv["auc"] == rows["Conv"]["auc"]
-    assert conv["cost"]["latency_ms"] != latency
-    assert again["context"]["command"] == content["context"]["command"]
-    # Of other frames nothing is finished; what is trained is used.
-    assert main([*command, "--frames", "2", "--measure", "again"]) == 1
-    assert main([*command, "--frames", "2", "--measure", "later"]) == 0
-    content = json.loads((tmp_path / "out" / "components.json").read_text())
-    assert content["context"]["frames"] == 2
-    conv = next(row for row in content["rows"] if row["label"] == "Conv")
-    assert "latency_ms" not in conv["cost"]
+    assert main([*command, "--measure"]) == 0
+    # Another machine has the log alone, and trains no row that is in it.
+    shutil.rmtree(out / "training")
+    assert main(command) == 0
+    assert not list((out / "training").rglob("*.safetensors"))
+    again = json.loads((out / "components.json").read_text("utf-8"))["rows"][0]
+    assert again["auc"] == rows["Conv"]["auc"]
+    assert again["cost"]["latency_ms"] > 0
 
 
-def test_a_table_mixes_no_seeds_or_data(tmp_path, monkeypatch):
-    monkeypatch.setattr(run, "train_row", lambda *_: Trained(tmp_path, 16, 1.0, "random"))
-    monkeypatch.setattr(run, "evaluate", lambda name, seed, *_: 40.0 + seed)
-    recipe = Recipe(Budget.parse("16"), tmp_path / "out", tmp_path, tmp_path)
-    data = {"otb": write_otb(tmp_path / "otb")}
+@pytest.fixture
+def plan(tmp_path, monkeypatch, crops):
+    """Makes plans whose trainings take no time."""
+    tried = []
 
-    def table(row, seeds):
-        plan = run.Plan(("components",), recipe, data, (row,), seeds, measure="later")
-        assert run.run(plan) == 0
-        content = json.loads((recipe.output / "components.json").read_text())
-        return content["note"], {row["label"]: row["auc"] for row in content["rows"] if row["auc"]}
+    def train(configuration, seed, recipe):
+        tried.append((configuration, seed))
+        if configuration == "et_attention":
+            raise CheckpointError("no such file")
+        return Trained(tmp_path, 1.0, "somewhere")
 
-    table("Conv", (0, 1))
-    note, shown = table("Attention", (0, 1))
-    assert shown == {"Conv": {"otb": [40, 41]}, "Attention": {"otb": [40, 41]}}
-    assert "left out" not in note
-    note, shown = table("Attention", (2,))
-    assert shown == {"Attention": {"otb": [42]}}
-    assert "Conv left out, stored with seeds 0, 1" in note
-    assert "Conv" not in note.split("not run yet: ")[1]
-    # Stored before rows held their seeds.
-    (path,) = (recipe.output / "rows").glob("et_conv_*.json")
-    old = json.loads(path.read_text())
-    del old["seeds"], old["sequences"], old["left_out"]
-    path.write_text(json.dumps(old))
-    _, shown = table("Attention", (0, 1))
-    assert set(shown) == {"Conv", "Attention"}
+    monkeypatch.setattr(run, "train_row", train)
+    monkeypatch.setattr(run, "evaluate", lambda name, weights, plan: {"wtrack": 40.0})
+    root = write_sequences(tmp_path / "sequences")
+
+    def make(only, seeds=(0,), pairs=16):
+        recipe = Recipe(pairs, tmp_path / "out", crops, tmp_path)
+        return run.Plan(("components",), recipe, root, ("wtrack",), only, seeds), tried
+
+    return make
 
 
-def test_the_first_frames_of_a_sequence():
-    names = [f"{number}.jpg" for number in range(5)]
-    boxes = np.arange(20.0).reshape(5, 4)
-    whole = Sequence("clip", names, "lasot", boxes, target_visible=[1, 0, 1, 1, 0])
-    part = shortened(whole, 3)
-    assert part.frames == names[:3]
-    np.testing.assert_array_equal(part.ground_truth_rect, boxes[:3])
-    assert part.target_visible.tolist() == [True, False, True]
-    assert (part.name, part.dataset) == ("clip", "lasot")
-    assert shortened(whole, 5) is whole
-    assert shortened(whole, None) is whole
+def shown(plan):
+    content = json.loads((plan.recipe.output / "components.json").read_text("utf-8"))
+    return {row["row"]["label"]: row["seeds"] for row in content["rows"] if row["seeds"]}
+
+
+def test_a_table_mixes_no_seeds_or_budgets(plan):
+    both, _ = plan(("Conv",), (0, 1))
+    assert run.run(both) == 0
+    assert shown(both) == {"Conv": [0, 1]}
+    more, tried = plan(("Attention + FFN",), (1,), 32)
+    assert run.run(more) == 0
+    assert shown(more) == {"Attention + FFN": [1]}
+    assert tried == [("et_conv", 0), ("et_conv", 1), ("et_tracker", 1)]
+    # What is logged is not trained again, and a damaged line costs its own entry only.
+    with (both.recipe.output / run.LOG).open("a") as stream:
+        stream.write('{"kind": "row"')
+    again, tried = plan(("et_conv",), (0, 1, 2))
+    assert run.run(again) == 0
+    assert tried[3:] == [("et_conv", 2)]
+    assert shown(again) == {"Conv": [0, 1, 2]}
+
+
+def test_a_row_that_fails_costs_no_other(plan):
+    chosen, tried = plan(("Attention", "Conv"))
+    assert run.run(chosen) == 1
+    assert tried == [("et_attention", 0), ("et_conv", 0)]
+    assert shown(chosen) == {"Conv": [0]}
+
+
+def test_unknown_rows_are_refused(plan):
+    with pytest.raises(ParameterError, match="no row 'Performer'"):
+        run.run(plan(("Performer",))[0])

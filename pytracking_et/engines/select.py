@@ -21,12 +21,13 @@ from typing import Any, NamedTuple
 from ..errors import EngineError, pip_line
 from ..files import atomic_open
 from ..machine import cores, cpu_name, package_version
+from ..network.weights import EXPORT
 from . import cache, catalogue
 from .base import Runtime, TargetEngine
 from .catalogue import ENGINES, PRECISIONS, Model, check_names, installed
 from .export import cached_graphs
 from .int8 import find_ranges
-from .package import REFERENCE, Reference, agrees
+from .package import REFERENCE, Reference, agrees, check
 
 # Runs of each engine: the first few allocate and decide on kernels.
 WARM_UP, RUNS = 3, 9
@@ -51,7 +52,8 @@ def create(
         engine: a name in `catalogue.ENGINES`, or "auto": the fastest here that agrees with the
             network.
         network: configuration name.
-        checkpoint: weight file; None searches (see `network.weights.places`).
+        checkpoint: weight file, or a folder that `ettrack export` wrote, which needs no torch; None
+            searches (see `network.weights.places`).
         threads: CPU threads of this process; None leaves the library's default.
         precision: a name in `catalogue.PRECISIONS` where the engine has it, or "auto": the
             fastest that keeps the accuracy.
@@ -80,7 +82,9 @@ def require(engine: str) -> None:
 
 @lru_cache(maxsize=8)
 def _open(engine: str, model: Model, threads: int | None, precision: str) -> tuple[Runtime, Any]:
-    if engine == "auto" or precision == "auto":
+    if model.path.name == EXPORT:
+        runtime = open_export(engine, precision, model, threads)
+    elif engine == "auto" or precision == "auto":
         runtime = choose(engine, precision, model, threads)
     else:
         runtime = open_runtime(engine, precision, model, threads)
@@ -111,6 +115,44 @@ def open_runtime(engine: str, precision: str, model: Model, threads: int | None)
             ) from error
 
     return module.open_folder(folder, metadata, threads, add, precision, keep_compiled=True)
+
+
+def open_export(engine: str, precision: str, model: Model, threads: int | None) -> Runtime:
+    """Open graphs that `ettrack export` wrote, as they are.
+
+    Args:
+        engine: "auto" takes the first that is installed and reads their format.
+        precision: "auto" takes theirs.
+        model: its path is the folder's `metadata.json`.
+        threads: as in `create`.
+
+    Raises:
+        EngineError: damaged, of another network, or nothing here runs them.
+    """
+    folder = model.path.parent
+    metadata = check(folder)
+    if metadata.network != model.network:
+        raise EngineError(
+            f"{folder} holds graphs of {metadata.network!r}, not of {model.network!r}; give the "
+            "parameter file of that network"
+        )
+    readers = ["openvino"] if metadata.format == "openvino" else ["openvino", "onnx"]
+    wanted = metadata.precision if precision == "auto" else precision
+    # bf16 is a way to run the graphs of f32.
+    able = wanted == metadata.precision or (wanted, metadata.precision) == ("bf16", "f32")
+    fit = [name for name in readers if engine in ("auto", name)]
+    fit = [name for name in fit if able and wanted in ENGINES[name].precisions]
+    if not fit:
+        raise EngineError(
+            f"{folder} holds {metadata.format} graphs of precision {metadata.precision}, which "
+            f"engine {engine!r} does not run at precision {precision!r}; leave both at 'auto'"
+        )
+    there = [name for name in fit if installed(name)]
+    if not there:
+        require(fit[-1])
+    module = importlib.import_module(f"{__package__}.{ENGINES[there[0]].module}")
+    runtime: Runtime = module.open_folder(folder, metadata, threads, precision=wanted)
+    return runtime
 
 
 def candidates(engine: str, precision: str, model: Model) -> list[tuple[str, str]]:

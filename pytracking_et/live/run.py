@@ -144,7 +144,13 @@ def parameter_for(checkpoint: str | os.PathLike[str] | None) -> str:
         return "et_tracker"
     from ..network import weights
 
-    state, _ = weights.read(weights.find("et_tracker", checkpoint))
+    path = weights.find("et_tracker", checkpoint)
+    network = weights.metadata(path).get("network")
+    if path.name == weights.EXPORT and network != "et_tracker":
+        return str(network)
+    if network == "et_tracker":
+        return network
+    state, _ = weights.read(path)
     return "lt_mobile" if weights.recognised(list(state)) == "lt_mobile" else "et_tracker"
 
 
@@ -279,7 +285,10 @@ def _progress(
     """
     if source.live or _has_window(displays) or sys.stderr is None:
         return None
-    from tqdm import tqdm
+    try:
+        from tqdm import tqdm
+    except ImportError:  # an installation for robots, see docs/small-computers.md
+        return None
 
     bar = stack.enter_context(tqdm(total=source.length, unit="frame", file=sys.stderr))
 

@@ -20,13 +20,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CheckpointError
-from ..files import atomic_path, cache_folder, reading, sha256
+from ..files import atomic_path, cache_folder, read_json, reading, sha256
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 ENVIRONMENT = "PYTRACKING_ET_CHECKPOINT"
 PACKAGE_WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
+# Stands for a folder that `ettrack export` wrote: its graphs hold the weights.
+EXPORT = "metadata.json"
 SUFFIXES = (".safetensors", ".npz", ".pth", ".pt", ".tar")
 # Where a state dict may lie inside a PyTorch checkpoint; "net" is pytracking's ltr.
 _STATE_KEYS = ("state_dict", "net", "model")
@@ -52,7 +54,7 @@ def places(network: str, checkpoint: str | os.PathLike[str] | None = None) -> li
     if named:
         path = Path(named).expanduser()
         if path.is_dir():
-            return [path / f"{network}{suffix}" for suffix in SUFFIXES]
+            return [path / EXPORT, *(path / f"{network}{suffix}" for suffix in SUFFIXES)]
         if path.suffix or path.name != str(named):
             return [path]
         return [path, *(cached_weights() / f"{path.name}{suffix}" for suffix in SUFFIXES)]
@@ -61,7 +63,7 @@ def places(network: str, checkpoint: str | os.PathLike[str] | None = None) -> li
 
 
 def find(network: str, checkpoint: str | os.PathLike[str] | None = None) -> Path:
-    """The weight file of a network.
+    """The weight file of a network, or `metadata.json` of a folder of exported graphs.
 
     Raises:
         CheckpointError: none exists; the message names every place tried and what to do.
@@ -101,9 +103,16 @@ def fingerprint(path: str | os.PathLike[str]) -> str:
 def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     """Text stored beside the tensors of a `.safetensors` file; empty for other formats.
 
+    Exported graphs have `network` and `parameters`.
+
     Keys in use: `network` (configuration name), `parameters` (JSON of the loop's constants tuned
     with these weights), `recipe`, `samples`, `license`.
     """
+    if Path(path).name == EXPORT:
+        advice = "write the graphs again with 'ettrack export'"
+        with reading(path, CheckpointError, advice):
+            content = read_json(path, CheckpointError, advice)
+            return {"network": content["network"], "parameters": json.dumps(content["loop"])}
     if Path(path).suffix != ".safetensors":
         return {}
     from safetensors import safe_open

@@ -168,6 +168,63 @@ def test_cached_engines_do_without_torch(name, weight_file, exported_here):
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
 
 
+# What an installation for robots has, beside Python's own modules.
+BARE = """
+import sys
+for name in ("torch", "safetensors", "pandas", "matplotlib", "tqdm", "filelock", "typing_extensions"):
+    sys.modules[name] = None
+import numpy as np
+from pytracking_et.tracker.opening import open_loop
+from pytracking_et.tracker.params import TrackerParams
+params = TrackerParams()
+params.network = {network!r}
+params.use_checkpoint_parameters = True
+loop = open_loop(params, {folder!r}, engine="onnx")
+image = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
+loop.start(image, (40, 30, 40, 50))
+print(loop.engine.name, loop.parameters.lr, np.isfinite(loop.step(image).box).all())
+"""
+
+
+def test_an_export_needs_onnx_runtime_alone(exported_here):
+    pytest.importorskip("onnxruntime", reason="pip install 'pytracking-et[onnx]'")
+    program = BARE.format(network=NETWORK, folder=str(exported_here))
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.split()[:2] == ["onnx", "f32"] and done.stdout.endswith("True\n"), done
+
+
+def test_an_export_answers_as_the_weights_do(weight_file, exported_here, template, searches):
+    name = next((name for name in INSTALLED if name != "torch"), None)
+    if name is None:
+        pytest.skip("needs an engine that runs exported graphs")
+    wanted = maps(create(name, NETWORK, weight_file, 1, "f32"), template, searches[0])
+    found = maps(create("auto", NETWORK, exported_here, 1), template, searches[0])
+    np.testing.assert_array_equal(found[0], wanted[0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("auto", "et_tracker"), "holds graphs of 'back_"),
+        (("torch", NETWORK), "engine 'torch' does not run"),
+        (("onnx", NETWORK, "int8"), "precision f32, which engine 'onnx' does not run"),
+    ],
+)
+def test_what_an_export_cannot_do(arguments, words, exported_here):
+    engine, network, precision = (*arguments, "auto")[:3]
+    with pytest.raises(EngineError, match=words):
+        create(engine, network, exported_here, 1, precision)
+
+
+def test_a_damaged_export_is_told(exported_here):
+    graph = next(exported_here.glob("search_*.onnx"))
+    graph.write_bytes(graph.read_bytes()[:-1])
+    with pytest.raises(EngineError, match="missing or damaged"):
+        create("auto", NETWORK, exported_here, 1)
+
+
 def test_another_crop_size_is_exported_when_asked_for(weight_file, exported_here, template):
     name = next((n for n in INSTALLED if n != "torch"), None)
     if name is None or importlib.util.find_spec("onnx") is None:

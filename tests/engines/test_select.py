@@ -171,7 +171,7 @@ def test_cached_engines_do_without_torch(name, weight_file, exported_here):
 # What an installation for robots has, beside Python's own modules.
 BARE = """
 import sys
-for name in ("torch", "safetensors", "pandas", "matplotlib", "tqdm", "filelock", "typing_extensions"):
+for name in "torch safetensors pandas matplotlib tqdm filelock typing_extensions".split():
     sys.modules[name] = None
 import numpy as np
 from pytracking_et.tracker.opening import open_loop

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from ..boxes import Box
-from ..errors import BoxError, ImageError
+from ..errors import BoxError, ImageError, ParameterError
 from .controls import Controls, Edit, Rate, View
 from .draw import Mark
 from .reader import Reader
@@ -165,7 +165,9 @@ class Player:
             if self.session.due:
                 self.summary.seconds += spent
                 self.summary.tracked += 1
-        marks = [target.mark for target in self.session.due] if self.session.targets else []
+        else:
+            self.session.due = []
+        marks = [target.mark for target in self.session.due]
         if first:
             added = [self.session.add(frame.image, box, frame=frame.index) for box in self.boxes]
             marks += [replace(target.mark, drawn=True) for target in added]
@@ -300,6 +302,12 @@ class Player:
             return False  # its frame could not be read
         if edit.kind == "undo":
             return self._undo()
+        if edit.kind == "redetect":
+            try:
+                self.session.redetect = edit.play
+            except ParameterError as error:
+                self.notify(str(error))
+            return True
         if edit.kind == "release":
             ids = [target.id for target in self.session.targets]
             for each in ids if edit.target is None else [edit.target]:

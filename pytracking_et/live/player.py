@@ -27,7 +27,12 @@ UNDO = 20  # steps back; each holds the rows of that time
 
 
 class Display(Protocol):
-    """A window, page or server that shows frames and may feed the controls."""
+    """A window, page or server that shows frames and may feed the controls.
+
+    how: the hint that says how boxes are drawn there.
+    """
+
+    how: str
 
     def show(self, view: View) -> None:
         """Show a processed frame."""
@@ -247,8 +252,8 @@ class Player:
         if self.controls.drawing:
             return "second corner, or Esc"
         if not self.session.targets:
-            return "draw a box: drag, or click two corners"
-        return "paused: space goes on, right arrow steps" if self.controls.paused else ""
+            return self.displays[0].how
+        return "paused: space goes on, arrows step" if self.controls.paused else ""
 
     def _poll(self, seconds: float) -> None:
         if not self.displays and seconds > 0:

@@ -223,6 +223,8 @@ def part_of(image: Image, area: BoxValues) -> tuple[Image, list[int]]:
 class Page:
     """A display of the live loop: boxes, state and previews into an outbox."""
 
+    how = ""  # the page says it itself
+
     def __init__(
         self,
         visit: Visit,

@@ -138,7 +138,9 @@ class Window(Steering):
 
     def __enter__(self) -> Window:
         # WINDOW_GUI_NORMAL: Qt's extended window would take the right button and ctrl keys.
-        cv2.namedWindow(self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_GUI_NORMAL)
+        cv2.namedWindow(
+            self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL
+        )
         cv2.setMouseCallback(self.title, self._on_mouse)
         return self
 

@@ -2,7 +2,7 @@
 
 import { colour } from "./stage.js";
 
-const LEFT = 26;
+const LEFT = 32;
 const BOTTOM = 16;
 const TOP = 6;
 
@@ -53,7 +53,9 @@ export class Chart {
   }
 
   y(score) {
-    return TOP + (1 - score) * (this.high - TOP - BOTTOM);
+    // Where the threshold is close to 1, so are most scores: a root gives them room.
+    const down = this.lowScore > 0.9 ? Math.sqrt(1 - score) : 1 - score;
+    return TOP + down * (this.high - TOP - BOTTOM);
   }
 
   paint() {
@@ -84,8 +86,8 @@ export class Chart {
     context.lineWidth = 1;
     context.textAlign = "right";
     context.textBaseline = "middle";
-    for (const score of [0, 0.5, 1]) {
-      context.fillText(score.toFixed(1), LEFT - 5, this.y(score));
+    for (const score of this.lowScore > 0.9 ? [0, 0.5, 0.9, 0.99, 1] : [0, 0.5, 1]) {
+      context.fillText(String(score), LEFT - 5, this.y(score));
       this.horizontal(score);
     }
     context.textBaseline = "bottom";

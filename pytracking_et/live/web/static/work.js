@@ -271,10 +271,10 @@ export class Work {
     else if (event.key === "." && !this.driver.live) this.step();
     else if (event.key === "," && !this.driver.live) this.back();
     else if (event.key === "f") this.fill();
-    else if (!free) return;
     else if (event.key === "+" || event.key === "=") this.stage.zoomBy(1.5);
     else if (event.key === "-") this.stage.zoomBy(1 / 1.5);
     else if (event.key === "0") this.stage.zoomFit();
+    else if (!free) return;
     else if (this.targets.has(Number(event.key))) this.select(Number(event.key));
     else if (event.key === " ") this.toggle();
     else if (event.key === "Enter") this.track(event.shiftKey);

@@ -82,6 +82,8 @@ class FixedTracker:
 class Gauge:
     """A display that measures instead of showing."""
 
+    how = ""
+
     def __init__(self, source: PacedSource) -> None:
         self.source = source
         self.ages: list[int] = []

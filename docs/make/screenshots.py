@@ -41,6 +41,8 @@ from screenshot_tools import (
     xdotool,
 )
 
+from pytracking_et.live.displays import START as START_SIDE
+
 STILL = 120  # frames: the network camera stands still that long, for the first box to fit
 ROOMY, FILLED = 740, 664  # height for a picture in full width; so much of it is filled
 SEEN = 90  # frames tracked before a picture is taken
@@ -95,8 +97,9 @@ def take_window(stage: Stage) -> None:
             time.sleep(0.05)
         time.sleep(1.0)
         index = closest(stage, np.asarray(grab(window)))  # a busy window drops keys
-        drag(window, stage.frames[index].box.tolist())
-        drag(window, distractor(index, len(stage.frames)))
+        zoom = START_SIDE / stage.frames[index].image.shape[1]
+        for box in (stage.frames[index].box, np.array(distractor(index, len(stage.frames)))):
+            drag(window, (box * zoom).tolist())
         xdotool("key", "space")
         time.sleep(1.2)
         xdotool("key", "space")

@@ -160,7 +160,13 @@ def live_options(args: argparse.Namespace, source: str) -> Any:
 
 def serve_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `ettrack serve`."""
-    parser.add_argument("--port", type=int, default=8000, help="on 127.0.0.1 (default 8000)")
+    parser.add_argument("--port", type=int, default=8000, help="default 8000; 0 takes any free one")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on; other machines reach one that is not 127.0.0.1 (0.0.0.0: all) "
+        "with the token of the link that is printed (default 127.0.0.1)",
+    )
     add_tracker_arguments(parser, parameter=True)
     _add_low_score(parser)
     parser.add_argument(
@@ -181,7 +187,11 @@ def serve(args: argparse.Namespace) -> int:
         raise ParameterError(f"--max-upload-mb {args.max_upload_mb}: give at least 1")
     from ..api import ETTracker
     from ..live.run import low_score_of, parameter_for
-    from ..live.web import Limits, serve  # first: a missing extra is told before weights load
+    from ..live.web import (  # first: a missing extra is told before weights load
+        Limits,
+        qr_code,
+        serve,
+    )
 
     parameter = args.parameter or parameter_for(args.checkpoint)
     low_score = low_score_of(parameter) if args.low_score is None else args.low_score
@@ -193,6 +203,8 @@ def serve(args: argparse.Namespace) -> int:
 
     def announce(address: str) -> None:
         print(f"{parameter} is at {address}  (Ctrl-C stops)", flush=True)
+        if "token=" in address:
+            print(qr_code(address), flush=True)
         if args.open:
             import webbrowser
 
@@ -205,5 +217,6 @@ def serve(args: argparse.Namespace) -> int:
         Limits(upload_bytes=args.max_upload_mb << 20),
         announce,
         low_score,
+        args.host,
     )
     return 0

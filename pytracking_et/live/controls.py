@@ -57,11 +57,12 @@ class Edit:
     """A change of the targets.
 
     Attributes:
-        kind: "box", "release" (stop tracking, its boxes stay), "remove" (its boxes too) or "undo".
+        kind: "box", "release" (stop tracking, its boxes stay), "remove" (its boxes too), "undo" or
+            "redetect".
         box: x, y, w, h in pixels of the frame.
         target: whose; None: a new one, or all.
         frame: number of the frame the box was drawn on; None: the one that is shown.
-        play: go on once it is done.
+        play: go on once it is done; for "redetect", whether it is wanted.
     """
 
     kind: str
@@ -130,6 +131,14 @@ class Controls:
     def undo(self) -> None:
         """Take the last box or removal back."""
         self._ask(Edit("undo"))
+
+    def redetect(self, wanted: bool) -> None:
+        """Search for lost targets, or stop that."""
+        self._ask(Edit("redetect", play=wanted))
+
+    def wake(self) -> None:
+        """End a `wait`."""
+        self._set()
 
     def quit(self) -> None:
         """Stop; results are saved."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Any
 
 import cv2
@@ -13,19 +14,25 @@ from numpy.typing import NDArray
 
 from ..boxes import Box
 from .controls import Controls, View
-from .draw import WHITE, draw_box, text_unit
+from .draw import WHITE, colour, draw_box, label, text_unit
 from .visdom_panels import Visdom
 from .visdom_render import TRACKING_WIDTH
 
 # Press and release closer than this (pixels of the window) is a click, farther apart a drag.
 CLICK_DISTANCE = 4
 SMALLEST_BOX = 3.0
-# The window is never larger than this; a frame that is, is shown smaller.
+SMALLEST_WINDOW = 32  # pixels; what is smaller is no size but a window that is not there yet
+# The window starts no larger than this, its longer side no smaller than START; it can be resized.
 LARGEST = (1600, 900)
-# cv2.waitKeyEx codes of the right arrow: X11 (Qt, GTK), Windows, macOS.
+START = 960
+# cv2.waitKeyEx codes of the arrows: X11 (Qt, GTK), Windows, macOS.
 RIGHT_ARROWS = (0xFF53, 0x270000, 0xF703)
+LEFT_ARROWS = (0xFF51, 0x250000, 0xF702)
 ESCAPE = 27
-HELP = "drag or two clicks: box   space: pause   right: step   r: reset   Esc: cancel   q: quit"
+HELP = (
+    "drag or two clicks: box   1..9, then a box: correct that target   u: undo   space: pause   "
+    "right, left: a frame on or back   r: reset   Esc: cancel   q: quit"
+)
 
 
 class BoxPicker:
@@ -77,21 +84,63 @@ class BoxPicker:
         return box
 
 
-class Window:
+class Steering:
+    """Keys that window and Visdom share, and the boxes drawn there."""
+
+    how = "draw a box: drag, or click two corners"
+
+    def __init__(self, controls: Controls) -> None:
+        self.controls = controls
+        self.picker = BoxPicker()
+        self.chosen: int | None = None  # target that the next box corrects
+        self.known: set[int] = set()
+
+    def key(self, name: str) -> None:
+        """A key by its name: a letter, "Escape", "ArrowLeft" or "ArrowRight"."""
+        actions = {
+            " ": self.controls.toggle_pause,
+            "ArrowRight": self.controls.step,
+            "ArrowLeft": lambda: self.controls.step(-1),
+            "u": self.controls.undo,
+            "r": self.controls.release,
+            "q": self.controls.quit,
+        }
+        if name == "Escape":
+            self.picker.cancel()
+            self.chosen = None
+            self.controls.freeze(False)
+        elif name.isdecimal() and int(name) in self.known:
+            self.chosen = int(name)
+        elif name.lower() in actions or name in actions:
+            actions[name if name in actions else name.lower()]()
+
+    def drawn(self, box: Box | None, scale: float) -> None:
+        """A box in pixels of what is shown at `scale`; None: a corner, or nothing."""
+        if box is not None:
+            self.controls.add_box(box / scale, self.chosen)
+            self.chosen = None
+        self.controls.freeze(self.picker.start is not None)
+
+
+class Window(Steering):
     """Shows views and feeds `controls`; use as a context manager.
 
     Coordinates given to the controls are pixels of the frame, whatever size the window has.
     """
 
     def __init__(self, controls: Controls, title: str = "E.T.Track") -> None:
-        self.controls, self.title = controls, title
-        self.picker = BoxPicker()
+        super().__init__(controls)
+        self.title = title
         self.scale = 1.0
+        self._view: View | None = None
+        self._size = LARGEST
         self._picture: NDArray[np.uint8] | None = None
 
     def __enter__(self) -> Window:
         # WINDOW_GUI_NORMAL: Qt's extended window would take the right button and ctrl keys.
-        cv2.namedWindow(self.title, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
+        cv2.namedWindow(
+            self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL
+        )
         cv2.setMouseCallback(self.title, self._on_mouse)
         return self
 
@@ -100,19 +149,49 @@ class Window:
         cv2.waitKey(1)  # lets the window system take the window away
 
     def show(self, view: View) -> None:
-        """Show a frame."""
+        """Show a frame, as large as the window; a new window gets a size that fits it."""
         height, width = view.picture.shape[:2]
-        self.scale = min(1.0, LARGEST[0] / width, LARGEST[1] / height)
-        picture = view.picture
-        if self.scale < 1.0:
-            size = (round(width * self.scale), round(height * self.scale))
-            picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-        self._picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), np.uint8)
+        self.known = {mark.id for mark in view.marks}
+        if self._view is None:
+            scale = min(LARGEST[0] / width, LARGEST[1] / height)
+            scale = min(scale, max(1.0, START / max(width, height)))
+            self._size = (round(width * scale), round(height * scale))
+            with suppress(cv2.error):  # not opened: a test
+                cv2.resizeWindow(self.title, *self._size)
+        self._view = view
+        self._draw()
+
+    def _draw(self) -> None:
+        assert self._view is not None
+        picture = self._view.picture
+        height, width = picture.shape[:2]
+        across, down = self._size
+        self.scale = min(across / width, down / height)
+        size = (max(1, round(width * self.scale)), max(1, round(height * self.scale)))
+        how = cv2.INTER_AREA if self.scale < 1 else cv2.INTER_LINEAR
+        # All of the window, so that the mouse's places are those of this picture everywhere.
+        canvas = np.zeros((max(down, size[1]), max(across, size[0]), 3), np.uint8)
+        shown = cv2.resize(picture, size, interpolation=how)
+        canvas[: size[1], : size[0]] = cv2.cvtColor(shown, cv2.COLOR_RGB2BGR)
+        self._picture = canvas
         cv2.imshow(self.title, self._with_picker())
+
+    def _resized(self) -> bool:
+        """Whether the user has given the window another size."""
+        try:
+            size = cv2.getWindowImageRect(self.title)[2:]
+        except cv2.error:
+            return False
+        if min(size) < SMALLEST_WINDOW or tuple(size) == self._size:
+            return False
+        self._size = (size[0], size[1])
+        return True
 
     def poll(self, seconds: float) -> None:
         """Handle mouse and keys for `seconds` (at least one round)."""
-        if self.picker.start is not None and self._picture is not None:
+        if self._view is not None and self._resized():
+            self._draw()
+        if self._picture is not None and (self.picker.start is not None or self.chosen):
             cv2.imshow(self.title, self._with_picker())
         code = cv2.waitKeyEx(max(1, round(seconds * 1000)))
         if code != -1:
@@ -129,10 +208,16 @@ class Window:
     def _with_picker(self) -> NDArray[np.uint8]:
         assert self._picture is not None
         box = self.picker.box
-        if box is None:
+        if box is None and self.chosen is None:
             return self._picture
         picture = self._picture.copy()
-        draw_box(picture, box, WHITE, text_unit(picture.shape), broken=True)
+        unit = text_unit(picture.shape)
+        if box is not None:
+            draw_box(picture, box, WHITE, unit, broken=True)
+        if self.chosen is not None:
+            text = f"the next box corrects target {self.chosen}; Esc: a new target"
+            place = (round(6 * unit), round(34 * unit))
+            label(picture, text, place, colour(self.chosen)[::-1], unit)
         return picture
 
     def _on_mouse(self, event: int, x: int, y: int, flags: int, data: object) -> None:
@@ -145,28 +230,19 @@ class Window:
             box = self.picker.release(x, y)
         else:
             return
-        if box is not None:
-            self.controls.add_box(box / self.scale)
-        self.controls.freeze(self.picker.start is not None)
+        self.drawn(box, self.scale)
 
     def _on_key(self, code: int) -> None:
         # The low 16 bits hold the key; Qt and X11 put shift and lock states above.
-        if code in RIGHT_ARROWS or code & 0xFFFF == RIGHT_ARROWS[0]:
-            self.controls.step()
-            return
+        for arrows, name in ((RIGHT_ARROWS, "ArrowRight"), (LEFT_ARROWS, "ArrowLeft")):
+            if code in arrows or code & 0xFFFF == arrows[0]:
+                self.key(name)
+                return
         # X11 numbers its function keys 0xFF00 and up: the low byte of Left is a Q.
         if code & 0xFF00 == 0xFF00 and code & 0xFF != ESCAPE:
             return
         key = code & 0xFF
-        if key == ESCAPE:
-            self.picker.cancel()
-            self.controls.freeze(False)
-        elif key == ord(" "):
-            self.controls.toggle_pause()
-        elif key in (ord("r"), ord("R")):
-            self.controls.release()
-        elif key in (ord("q"), ord("Q")):
-            self.controls.quit()
+        self.key("Escape" if key == ESCAPE else chr(key))
 
 
 def why_no_window() -> str | None:
@@ -194,27 +270,29 @@ def why_no_window() -> str | None:
 
 TRACKING = "Tracking"
 HELP_TEXT = (
-    "<b>Keys</b> (click the Tracking panel first)<br>space: pause or go on<br>right arrow: next "
-    "frame, and pause<br>r: forget all targets<br>q: stop and save<br>two clicks in the Tracking "
-    "panel: corners of a new box<br>Esc: forget the first corner<br><br>Block List: what is shown; "
-    "panels of a higher <nobr>--debug</nobr> level can be switched on there."
+    "<b>Boxes</b>: click the Tracking panel once, then on two opposite corners (dragging moves "
+    "the picture in its panel)<br>1 to 9, then two corners: correct that target<br>Esc: forget "
+    "the first corner<br>u: undo<br><br><b>Keys</b>: space: pause or go on<br>right, left arrow: "
+    "a frame on or back, and pause<br>r: forget all targets<br>q: stop and save<br><br>Block "
+    "List: what is shown; panels of a higher <nobr>--debug</nobr> level can be switched on there."
 )
 
 
-class VisdomDisplay:
+class VisdomDisplay(Steering):
     """Shows views in pytracking's panels; keys and clicks in "Tracking" steer `controls`.
 
     Panels and their levels: Help 1, Tracking 1, Status 1, Score Map 2, Search Region 2,
     Max Score 3.
     """
 
+    how = "to draw a box: click here once, then on two corners"
+
     def __init__(self, controls: Controls, debug: int, visdom_info: dict[str, Any]) -> None:
-        self.controls = controls
-        self.picker = BoxPicker()
+        super().__init__(controls)
         self.scale = 1.0
+        self._helped = False
         ui_info = {"handler": self.on_event, "win_id": TRACKING}
         self.visdom = Visdom(debug, ui_info, visdom_info)
-        self.visdom.register(HELP_TEXT, "text", 1, "Help")
 
     def __enter__(self) -> VisdomDisplay:
         return self
@@ -224,6 +302,7 @@ class VisdomDisplay:
 
     def show(self, view: View) -> None:
         """Send a frame."""
+        self.known = {mark.id for mark in view.marks}
         self.scale = min(1.0, TRACKING_WIDTH / view.picture.shape[1])
         self.visdom.register((view.picture,), "Tracking", 1, TRACKING)
         best = max((mark.score for mark in view.marks), default=0.0)
@@ -242,6 +321,9 @@ class VisdomDisplay:
             self.visdom.register(view.search_crop, "image", 2, "Search Region")
         if view.marks:
             self.visdom.register((best, view.index), "lineplot", 3, "Max Score")
+        if not self._helped:  # last: panels stand in the order in which they come
+            self.visdom.register(HELP_TEXT, "text", 1, "Help")
+            self._helped = True
 
     def _state(self) -> str:
         if self.controls.drawing:
@@ -257,26 +339,7 @@ class VisdomDisplay:
         """Key or click in the Tracking panel."""
         kind = event.get("event_type")
         if kind == "KeyPress":
-            self._on_key(str(event.get("key", "")))
+            self.key(str(event.get("key", "")))
         elif kind == "Click" and isinstance(event.get("image_coord"), dict):
             point = event["image_coord"]
-            self._on_click(float(point["x"]), float(point["y"]))
-
-    def _on_key(self, key: str) -> None:
-        actions = {
-            " ": self.controls.toggle_pause,
-            "ArrowRight": self.controls.step,
-            "r": self.controls.release,
-            "q": self.controls.quit,
-        }
-        if key == "Escape":
-            self.picker.cancel()
-            self.controls.freeze(False)
-        elif key in actions:
-            actions[key]()
-
-    def _on_click(self, x: float, y: float) -> None:
-        box = self.picker.press(x, y)
-        if box is not None:
-            self.controls.add_box(box / self.scale)
-        self.controls.freeze(self.picker.start is not None)
+            self.drawn(self.picker.press(float(point["x"]), float(point["y"])), self.scale)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from ..boxes import Box
-from ..errors import BoxError, ImageError
+from ..errors import BoxError, ImageError, ParameterError
 from .controls import Controls, Edit, Rate, View
 from .draw import Mark
 from .reader import Reader
@@ -27,7 +27,12 @@ UNDO = 20  # steps back; each holds the rows of that time
 
 
 class Display(Protocol):
-    """A window, page or server that shows frames and may feed the controls."""
+    """A window, page or server that shows frames and may feed the controls.
+
+    how: the hint that says how boxes are drawn there.
+    """
+
+    how: str
 
     def show(self, view: View) -> None:
         """Show a processed frame."""
@@ -165,7 +170,9 @@ class Player:
             if self.session.due:
                 self.summary.seconds += spent
                 self.summary.tracked += 1
-        marks = [target.mark for target in self.session.due] if self.session.targets else []
+        else:
+            self.session.due = []
+        marks = [target.mark for target in self.session.due]
         if first:
             added = [self.session.add(frame.image, box, frame=frame.index) for box in self.boxes]
             marks += [replace(target.mark, drawn=True) for target in added]
@@ -245,8 +252,8 @@ class Player:
         if self.controls.drawing:
             return "second corner, or Esc"
         if not self.session.targets:
-            return "draw a box: drag, or click two corners"
-        return "paused: space goes on, right arrow steps" if self.controls.paused else ""
+            return self.displays[0].how
+        return "paused: space goes on, arrows step" if self.controls.paused else ""
 
     def _poll(self, seconds: float) -> None:
         if not self.displays and seconds > 0:
@@ -300,6 +307,12 @@ class Player:
             return False  # its frame could not be read
         if edit.kind == "undo":
             return self._undo()
+        if edit.kind == "redetect":
+            try:
+                self.session.redetect = edit.play
+            except ParameterError as error:
+                self.notify(str(error))
+            return True
         if edit.kind == "release":
             ids = [target.id for target in self.session.targets]
             for each in ids if edit.target is None else [edit.target]:

@@ -55,6 +55,7 @@ class Visdom:
         self._panels: dict[str, Panel] = {}
         self._active: dict[str, bool] = {}
         self._pending: dict[str, None] = {}
+        self._sent: set[str] = set()
         self._client: Any = None
         self._told = False
         self._closing = False
@@ -84,15 +85,16 @@ class Visdom:
         if not self.enabled:
             return
         with self._changed:
-            if title not in self._active:
-                self._active[title] = debug_level <= self.debug
-                self._pending[BLOCK_LIST] = None
+            known = title in self._active
+            self._active.setdefault(title, debug_level <= self.debug)
             if title not in self._panels:
                 self._panels[title] = Panel(title, mode, options)
             self._panels[title].set(data)
             if self._active[title]:
                 self._pending.setdefault(title)
-                self._changed.notify_all()
+            if not known:
+                self._pending[BLOCK_LIST] = None
+            self._changed.notify_all()
 
     def connected(self, timeout: float = 5.0) -> bool:
         """Whether the server answers; waits for the first attempt."""
@@ -157,8 +159,26 @@ class Visdom:
                     continue
                 self._connect()
                 next_try = time.monotonic() + RETRY_SECONDS
-            else:
+            elif self._pending:
                 self._send_next()
+            else:
+                next_try = self._look(next_try)
+
+    def _look(self, next_try: float) -> float:
+        """Notice, while nothing is to be sent, that the server is gone or was started anew."""
+        with self._changed:
+            titles = [*(title for title, on in self._active.items() if on), BLOCK_LIST]
+        if not self._sent:
+            return next_try
+        # None where it does not answer. One panel alone the user may have closed.
+        found = [self._client.win_exists(title) for title in titles]
+        if None in found:
+            self._lost("has stopped answering")
+        elif True not in found:
+            self._client.use_socket = False
+            self._client = None
+            return 0.0
+        return next_try
 
     def _connect(self) -> None:
         there = is_ours(self.port) if self.started else answers(self.server, self.port)
@@ -170,9 +190,9 @@ class Visdom:
             came_back, self._told = self._told, False
             self._client = client
             # A server that was restarted has none of the panels.
-            self._pending = dict.fromkeys(
-                [BLOCK_LIST, *(t for t, on in self._active.items() if on)]
-            )
+            self._sent = set()
+            titles = [*(title for title, on in self._active.items() if on), BLOCK_LIST]
+            self._pending = dict.fromkeys(titles if self._active else [])
             self._changed.notify_all()
         client.register_event_handler(self._on_block_list, BLOCK_LIST)
         if "handler" in self.ui_info:
@@ -196,8 +216,11 @@ class Visdom:
         with self._changed:
             if not self._pending:
                 return
-            title = next(iter(self._pending))
+            # Panels stand in the order in which they first come; the list of them is the last.
+            new = (t for t in self._pending if t != BLOCK_LIST and t not in self._sent)
+            title = next(new, next(iter(self._pending)))
             del self._pending[title]
+            self._sent.add(title)
             panel = self._panels.get(title)
             state = panel.snapshot() if panel is not None else None
             blocks = dict(self._active)

@@ -18,6 +18,7 @@ from .draw import colour, draw_box, heatmap, text_unit
 TRACKING_WIDTH = 480
 MAP_SIZE = 256
 PLOT_SIZE = (400, 240)
+STATUS = {"width": 210, "height": 210}  # of the table: beside Tracking, and never another place
 LINE_POINTS = 600  # newest points of a curve that are kept
 JPEG_QUALITY = 85
 
@@ -191,7 +192,7 @@ def _info_dict(client: Any, panel: Panel, data: Any) -> None:
         f"<tr><td><b>{html.escape(str(name))}</b>&nbsp;</td><td>{html.escape(str(value))}</td></tr>"
         for name, value in dict(data).items()
     )
-    client.text(f"<table>{rows}</table>", win=panel.title, opts={"title": panel.title})
+    client.text(f"<table>{rows}</table>", win=panel.title, opts={**STATUS, "title": panel.title})
 
 
 def _text(client: Any, panel: Panel, data: Any) -> None:

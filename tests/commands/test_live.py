@@ -162,6 +162,6 @@ def test_the_threshold_of_grey_is_the_parameter_files(monkeypatch, arguments, na
     monkeypatch.setattr(api, "ETTracker", lambda *words, **named: words)
     monkeypatch.setattr(web, "serve", lambda *words: served.append(words))
     assert main(["serve", "--port", "0", *arguments]) == 0
-    make_tracker, title, port, _, _, low_score = served[0]
+    make_tracker, title, port, _, _, low_score, host = served[0]
     assert make_tracker()[1] == title == name
-    assert (port, low_score) == (0, low)
+    assert (port, low_score, host) == (0, low, "127.0.0.1")

@@ -66,8 +66,8 @@ def test_keys(code, expected):
 
 @pytest.mark.parametrize(
     "code",
-    # X11's Left, Up, Down, Insert, F1 and shift; Windows' Left and Up; macOS' Left.
-    [0xFF51, 0x10FF51, 0xFF52, 0xFF54, 0xFF63, 0xFFBE, 0xFFE1, 0x250000, 0x260000, 0xF702],
+    # X11's Up, Down, Insert, F1 and shift; Windows' Up; macOS' Up.
+    [0xFF52, 0x10FF52, 0xFF54, 0xFF63, 0xFFBE, 0xFFE1, 0x260000, 0xF700],
 )
 def test_other_function_keys_do_nothing(code):
     controls = Controls()
@@ -82,6 +82,36 @@ def test_right_arrow_of_every_system_steps(code):
     controls = Controls(paused=True)
     Window(controls)._on_key(code)
     assert controls.may_advance() and not controls.may_advance()
+
+
+@pytest.mark.parametrize("code", [0xFF51, 0x10FF51, 0x250000, 0xF702])
+def test_left_arrow_of_every_system_steps_back(code):
+    controls = Controls(paused=True)
+    Window(controls)._on_key(code)
+    assert controls.take_goal(7) == 6
+
+
+def test_a_digit_chooses_the_target_that_the_next_box_corrects(monkeypatch):
+    monkeypatch.setattr(module.cv2, "imshow", lambda title, picture: None)
+    controls = Controls()
+    window = Window(controls)
+    window.show(View(0, np.zeros((240, 320, 3), np.uint8), [Mark(2, np.ones(4), 1.0)]))
+    for key, chosen in (("1", None), ("2", 2), ("\x1b", None), ("2", 2)):
+        window._on_key(ord(key))
+        assert window.chosen == chosen
+    for _ in range(2):
+        window.drawn(np.array([3.0, 3, 30, 30]), 3.0)
+    window._on_key(ord("u"))
+    kinds = [(edit.kind, edit.target) for edit in controls.take_edits()]
+    assert kinds == [("box", 2), ("box", None), ("undo", None)]
+
+
+def test_a_small_video_starts_in_a_window_of_a_useful_size(monkeypatch):
+    shown = []
+    monkeypatch.setattr(module.cv2, "imshow", lambda title, picture: shown.append(picture))
+    window = Window(Controls())
+    window.show(View(0, np.full((288, 352, 3), 9, np.uint8), []))
+    assert max(shown[0].shape) == 960 and window.scale == pytest.approx(960 / 352, rel=0.01)
 
 
 def boxes(controls):
@@ -169,7 +199,9 @@ def test_panels_and_levels_of_pytracking(display):
         "Score Map": ("heatmap", 2),
         "Search Region": ("image", 2),
         "Max Score": ("lineplot", 3),
+        "Help": ("text", 1),
     }
+    assert list(levels)[:2] == ["Tracking", "Status"]
     status = display.visdom.calls["Status"][0]
     assert status["Frame"] == 7 and status["Latency"] == "12 ms" and status["Max Score"] == "0.750"
 

@@ -1,6 +1,8 @@
+import socket
+
 import pytest
 
-from pytracking_et.live.guard import refusal
+from pytracking_et.live.guard import admission, is_loopback, refusal
 
 OWN = "127.0.0.1:8000"
 
@@ -31,3 +33,45 @@ OWN = "127.0.0.1:8000"
 )
 def test_only_own_pages_are_welcome(host, origin, welcome):
     assert (refusal(host, origin) is None) == welcome
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "welcome"),
+    [
+        ("192.168.1.5:8000", None, True),
+        ("192.168.1.5:8000", "http://192.168.1.5:8000", True),
+        ("[fe80::1]:8000", None, True),
+        (f"{socket.gethostname()}:8000", None, True),
+        (OWN, None, True),
+        ("evil.example:8000", None, False),  # may be rebound to any address
+        ("192.168.1.5:8000", "http://evil.example", False),
+        ("", None, False),
+    ],
+)
+def test_other_machines_reach_it_by_what_no_page_can_rebind(host, origin, welcome):
+    assert (refusal(host, origin, everywhere=True) is None) == welcome
+
+
+@pytest.mark.parametrize(
+    ("cookie", "query", "way"),
+    [
+        ("ettrack-8000=secret", "", "cookie"),
+        ("other=1; ettrack-8000=secret", "token=wrong", "cookie"),
+        ("", "token=secret", "link"),
+        ("ettrack-8000=old", "a=1&token=secret", "link"),
+        ("ettrack-8001=secret", "", None),
+        ("ettrack-8000=secre", "token=", None),
+        ("\x00;;=", "token=\xff", None),
+        ("", "", None),
+    ],
+)
+def test_the_token_is_shown_by_cookie_or_link(cookie, query, way):
+    assert admission("secret", OWN, cookie, query) == way
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("127.0.0.1", True), ("localhost", True), ("::1", True), ("0.0.0.0", False), ("nas", False)],
+)
+def test_loopback(host, expected):
+    assert is_loopback(host) == expected

@@ -23,6 +23,8 @@ BOX = (10.0, 30.0, 20.0, 16.0)
 class Script:
     """A display that plays a user: after frame n it does what `acts[n]` says."""
 
+    how = "draw"
+
     def __init__(self, controls, acts=None):
         self.controls, self.acts = controls, dict(acts or {})
         self.views, self.polls = [], 0

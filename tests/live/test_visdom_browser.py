@@ -1,15 +1,21 @@
 """Visdom for real: a local server without the internet, a run, and a browser that steers it."""
 
+import json
 import re
 import shutil
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from pytracking_et.live.visdom_panels import Visdom
+from pytracking_et.live.visdom_server import answers
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 150.0
@@ -127,7 +133,7 @@ def test_panels_change_and_steer_the_run(run, page, tmp_path):
     panels.click("Tracking", 240, 100)
     wait_until(lambda: panels.status().get("Targets") == "2", "the second target")
 
-    panels.panel("Block List").locator("input[type=checkbox]").nth(3).click()
+    panels.panel("Block List").locator("input[type=checkbox]").nth(2).click()
     wait_until(lambda: "Max Score" in panels.titles(), "the panel that was ticked")
 
     panels.image("Tracking").click()  # the checkbox may have taken the focus; if not, a corner
@@ -148,3 +154,46 @@ def test_panels_change_and_steer_the_run(run, page, tmp_path):
     second = rows[rows[:, 1] == 2][0]
     # 960 pixels are shown as 480: twice the distance between the clicks.
     np.testing.assert_allclose(second[2:6], [400, 120, 80, 80], atol=6)
+
+
+@contextmanager
+def own_server(port):
+    """A Visdom server of ours, to be killed."""
+    command = [sys.executable, "-m", "pytracking_et.live.visdom_server", "--port", str(port)]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: answers("127.0.0.1", port), "server")
+        yield process
+    finally:
+        process.kill()
+        process.wait(20)
+
+
+def panel_there(port, title):
+    data = json.dumps({"win": title, "eid": "main"}).encode()
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/win_exists", data=data)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return answer.read() == b"true"
+
+
+def test_a_server_killed_while_paused_is_noticed_and_filled_when_it_is_back():
+    pytest.importorskip("visdom")
+    port, notices = free_port(), []
+    with ExitStack() as stack:
+        with own_server(port) as first:
+            visdom = Visdom(1, None, {"port": port}, notices.append)
+            stack.enter_context(visdom)
+            picture = np.full((60, 80, 3), 90, np.uint8)
+            visdom.register((picture,), "Tracking", 1, "Tracking")
+            visdom.register({"State": "paused"}, "info_dict", 1, "Status")
+            for title in ("Tracking", "Status", "block_list"):
+                wait_until(lambda title=title: panel_there(port, title), title)
+            first.kill()
+            # Paused: from now on nothing is registered.
+            wait_until(lambda: notices, "a notice")
+            assert "has stopped answering" in notices[0]
+        with own_server(port):
+            for title in ("Tracking", "Status", "block_list"):
+                wait_until(lambda title=title: panel_there(port, title), f"{title} again")
+            assert "answers at" in notices[-1] and len(notices) == 2
+            visdom.close()

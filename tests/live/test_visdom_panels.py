@@ -44,6 +44,9 @@ class FakeServer:
     def properties(self, data, win=None, opts=None):
         self._take("properties", data, win, opts)
 
+    def win_exists(self, win):
+        return win in self.titles() if self.up else None
+
     def titles(self):
         return {win for win, _ in self.sent}
 
@@ -145,6 +148,43 @@ def test_a_server_that_dies_and_comes_back_gets_all_panels_again(server):
         eventually(lambda: {"Picture", "Status", BLOCK_LIST} <= server.titles())
     assert "has stopped answering" in notices[0]
     assert "answers at" in notices[1]
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+def test_a_server_that_dies_while_nothing_is_sent_is_filled_when_it_is_back(server, noticed):
+    """`noticed`: it stays away long enough; else it is back before anybody looks."""
+    notices = []
+    with Visdom(2, notify=notices.append) as visdom:
+        visdom.register(IMAGE, "image", 1, "Picture")
+        visdom.register({"FPS": 3}, "info_dict", 1, "Status")
+        eventually(lambda: {"Picture", "Status", BLOCK_LIST} <= server.titles())
+        server.up = not noticed
+        server.sent.clear()
+        if noticed:
+            eventually(lambda: len(notices) == 1)
+            server.up = True
+        eventually(lambda: {"Picture", "Status", BLOCK_LIST} <= server.titles())
+    assert ["answers at" in text for text in notices] == ([False, True] if noticed else [])
+
+
+def test_a_panel_that_the_user_closes_stays_closed(server):
+    with Visdom(2) as visdom:
+        visdom.register(IMAGE, "image", 1, "Picture")
+        visdom.register({"FPS": 3}, "info_dict", 1, "Status")
+        eventually(lambda: {"Picture", "Status", BLOCK_LIST} <= server.titles())
+        server.sent[:] = [(win, data) for win, data in server.sent if win != "Picture"]
+        time.sleep(0.5)
+        assert "Picture" not in server.titles()
+
+
+def test_panels_come_in_the_order_of_their_names_and_the_list_last(server):
+    server.up = False
+    with Visdom(2) as visdom:
+        for title in ("Tracking", "Status", "Help"):
+            visdom.register(IMAGE, "image", 1, title)
+        server.up = True
+        eventually(lambda: BLOCK_LIST in server.titles())
+    assert [win for win, _ in server.sent][:4] == ["Tracking", "Status", "Help", BLOCK_LIST]
 
 
 def test_data_that_cannot_be_drawn_is_a_notice_and_the_rest_goes_on(server):

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -79,8 +80,11 @@ def app(screen, tmp_path):
         process.wait(10)
 
 
+ZOOM = 3  # the clip of 320x240 starts in a window of 960x720
+
+
 def point(window, x, y):
-    xdotool("mousemove", "--window", window, x, y)
+    xdotool("mousemove", "--window", window, round(ZOOM * x), round(ZOOM * y))
     time.sleep(0.15)
 
 
@@ -93,7 +97,7 @@ def button(*actions):
 def drag(window, start, end):
     point(window, *start)
     button("mousedown")
-    point(window, (start[0] + end[0]) // 2, (start[1] + end[1]) // 2)
+    point(window, (start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
     point(window, *end)
     button("mouseup")
 
@@ -135,6 +139,41 @@ def test_drag_clicks_escape_step_pause_quit(app, tmp_path):
     np.testing.assert_allclose(first[1:, 2], 10 + 2 * first[1:, 0], atol=2)
     assert 8 < len(first) < 60  # space went on, r ended both targets before the clip ended
     assert (tmp_path / "o.avi").stat().st_size > 1000
+
+
+def size_of(window):
+    words = xdotool("getwindowgeometry", "--shell", window)
+    return [int(re.search(rf"{name}=(\d+)", words)[1]) for name in ("WIDTH", "HEIGHT")]
+
+
+def test_resize_go_back_correct_undo(app, tmp_path):
+    """The corrected target has its new box from where it was drawn on."""
+    process, window = app
+    assert size_of(window) == [960, 720]
+    drag(window, (10, 30), (30, 46))  # target 1
+    for _ in range(6):
+        press("Right")
+    xdotool("windowsize", window, 640, 480)
+    time.sleep(1.0)
+    for _ in range(4):
+        press("Left")
+    press("1")
+    drag(window, (60 / 1.5, 120 / 1.5), (90 / 1.5, 150 / 1.5))  # half of 3: 640 pixels for 320
+    press("u")
+    press("1")
+    drag(window, (14 / 1.5, 30 / 1.5), (30 / 1.5, 46 / 1.5))
+    for _ in range(3):
+        press("Right")
+    press("q")
+    output = process.communicate(timeout=30)[0]
+    assert process.returncode == 0, output
+    rows = np.loadtxt(
+        tmp_path / "res/et_tracker/et_tracker/video_street.csv", delimiter=",", skiprows=1
+    )
+    assert set(rows[:, 1]) == {1}
+    np.testing.assert_array_equal(rows[:, 0], np.arange(7))  # frames 0 to 6, each once
+    np.testing.assert_allclose(rows[2, 2:6], [14, 30, 16, 16], atol=1.5)
+    np.testing.assert_allclose(rows[3, 2:6], [16, 30, 20, 16], atol=2)
 
 
 class ClientMessage(ctypes.Structure):

@@ -19,7 +19,7 @@ except ImportError as error:
         f"the web page needs the package {error.name!r}; install it with: {pip_line('web')}"
     ) from error
 
-from .server import create_app, serve
+from .server import create_app, qr_code, serve
 from .uploads import Limits
 
-__all__ = ["Limits", "create_app", "serve"]
+__all__ = ["Limits", "create_app", "qr_code", "serve"]

@@ -2,11 +2,12 @@
 
 In, text: {"type": "play" | "pause" | "step" | "back" | "undo"}, {"type": "seek", "frame": n},
     {"type": "target", "frame": n, "box": [x, y, w, h]} with "id" to correct a target,
-    {"type": "release"} with "id" or for all, {"type": "remove", "id": k}.
+    {"type": "release"} with "id" or for all, {"type": "remove", "id": k},
+    {"type": "redetect", "on": bool}, {"type": "view", "box": part of the frame for previews}.
 In, binary (camera): see parse_frame.
 Out, text: "hello" (session), "rows" (rows, fps, ms), "all" (rows, in place of those before),
     "state", "skipped" (camera frame without target), "lost", "notice", "error".
-Out, binary (video): preview, header {"frame", "rows"} and JPEG, packed as in page.pack.
+Out, binary (video): preview, header {"frame", "rows", "area"} and JPEG, packed as in page.pack.
 """
 
 from __future__ import annotations
@@ -28,7 +29,19 @@ from .uploads import Limits
 from .visits import Visit, Visits
 
 COMMANDS = frozenset(
-    {"play", "pause", "step", "back", "seek", "target", "release", "remove", "undo"}
+    {
+        "play",
+        "pause",
+        "step",
+        "back",
+        "seek",
+        "target",
+        "release",
+        "remove",
+        "undo",
+        "redetect",
+        "view",
+    }
 )
 HEADER_BYTES = 4096
 
@@ -84,6 +97,10 @@ def parse_command(text: str) -> Command:
     name = message.get("type")
     if not isinstance(name, str) or name not in COMMANDS:
         raise ProtocolError(f"unknown message type {name!r}; one of {', '.join(sorted(COMMANDS))}")
+    if name == "redetect":
+        return Command(name, on=message.get("on") is True)
+    if name == "view":
+        return Command(name, None if message.get("box") is None else _box(message["box"]))
     target = None if message.get("id") is None else _frame(message["id"], "id")
     if name == "target":
         return Command(name, _box(message.get("box")), _frame(message.get("frame")), target)

@@ -22,7 +22,7 @@ from ..player import Player
 from ..reader import BACK, Reader
 from ..session import Session, SingleTracker
 from ..sources import Frame, Source, breaks_off
-from .uploads import ClipInfo, Limits, decode_jpeg, encode_preview, open_video
+from .uploads import ClipInfo, Image, Limits, decode_jpeg, encode_preview, open_video
 from .visits import Line, Visit
 
 logger = logging.getLogger(__name__)
@@ -209,8 +209,21 @@ class BrowserCamera:
             return None if self._closed else frame
 
 
+def part_of(image: Image, area: BoxValues) -> tuple[Image, list[int]]:
+    """The part of an image HxWx3 at `area`, a quarter wider on each side, and where that lies."""
+    height, width = image.shape[:2]
+    x, y, w, h = area
+    left, right = np.clip([x - w / 4, x + w * 1.25], 0, width).round().astype(int).tolist()
+    top, bottom = np.clip([y - h / 4, y + h * 1.25], 0, height).round().astype(int).tolist()
+    if min(right - left, bottom - top) < 1:
+        return image, [0, 0, width, height]
+    return image[top:bottom, left:right], [left, top, right - left, bottom - top]
+
+
 class Page:
     """A display of the live loop: boxes, state and previews into an outbox."""
+
+    how = ""  # the page says it itself
 
     def __init__(
         self,
@@ -227,15 +240,15 @@ class Page:
         self._view: View | None = None
         self._previewed = self._milliseconds = 0.0
         self._state: Event = {}
+        self._area: BoxValues | None = None
 
     def show(self, view: View) -> None:
         """Send what is new; of previews only as many as are taken."""
         again = self._view is not None and self._view.index == view.index
         ended = view.ended and not (self._view is not None and self._view.ended)
         self._view = view
-        if self.camera is not None:
-            self._keep(view)
-        self._send_rows(view, answered=again)
+        drawn = self.camera is not None and self._keep(view)
+        self._send_rows(view, answered=again or drawn)
         if ended and breaks_off(view.index + 1, self.visit.clip.frames):
             text = f"The video breaks off after frame {view.index + 1} of {self.visit.clip.frames};"
             self.outbox.post({"type": "notice", "message": f"{text} results so far are kept."})
@@ -251,6 +264,8 @@ class Page:
     def poll(self, seconds: float) -> None:
         """Requests come by themselves; a picture that stands still waits for the next one."""
         self.controls.wait(1.0 if seconds and self.controls.paused else seconds)
+        if self._view is not None and self._area != self.visit.area:
+            self._preview(self._view)
 
     def _send_rows(self, view: View, answered: bool) -> None:
         if self._edition != self.visit.rows.edition:
@@ -276,6 +291,7 @@ class Page:
             "ended": view.ended,
             "redetect": self.session.redetect,
         }
+        self.visit.redetect = self.session.redetect
         if still or state != self._state:
             self.outbox.post({**state, "frame": view.index})
             self._state = state
@@ -283,21 +299,28 @@ class Page:
     def _preview(self, view: View) -> None:
         self._previewed = time.monotonic()
         rows = [self.visit.line(row) for row in self.visit.rows.at(view.index)]
-        header = {"type": "preview", "frame": view.index, "rows": rows}
-        self.outbox.preview(header, encode_preview(view.image, self.limits.preview_side))
+        header: Event = {"type": "preview", "frame": view.index, "rows": rows}
+        image, self._area = view.image, self.visit.area
+        if self._area is not None:
+            image, header["area"] = part_of(image, self._area)
+        self.outbox.preview(header, encode_preview(image, self.limits.preview_side))
 
-    def _keep(self, view: View) -> None:
-        """Of a camera's frames those with a box are kept, for the annotated video."""
+    def _keep(self, view: View) -> bool:
+        """Keep a camera's frame with a box for the annotated video; whether one was drawn on it.
+
+        That one is shown again with its box, or an error is the answer.
+        """
         assert self.camera is not None and self.visit.camera is not None
         frame = self.camera.shown(view.index)
         if frame is None:
-            return
+            return False
         self.visit.times[frame.number] = frame.seconds
         if (view.rows or frame.box is not None) and not self.visit.camera.append(
             frame.number, frame.seconds, frame.jpeg
         ):
             text = f"The recording has reached {self.visit.camera.limit >> 20} MB: the annotated "
             self.outbox.post({"type": "notice", "message": f"{text}video ends here; boxes go on."})
+        return frame.box is not None
 
 
 class Worker(threading.Thread):
@@ -340,6 +363,11 @@ class Worker(threading.Thread):
                 controls.remove(target)
         elif name == "undo":
             controls.undo()
+        elif name == "redetect":
+            controls.redetect(command.on)
+        elif name == "view":
+            self.visit.area = command.box
+            controls.wake()
 
     def offer(self, frame: CameraFrame) -> None:
         """Hand in a camera frame; from any thread."""
@@ -368,6 +396,7 @@ class Worker(threading.Thread):
 
     def _play(self) -> None:
         session = Session(self._make_tracker(), self.low_score)
+        session.redetect = self.visit.redetect
         session.last_id = self.visit.rows.last_id
         source: Source = self.camera or open_video(self._path, self.visit.clip.name)
         page = Page(self.visit, session, self.controls, self.outbox, self.limits, self.camera)

@@ -1,9 +1,11 @@
-"""The application put together, guarded (the rule of `live.guard`) and run on 127.0.0.1."""
+"""The application put together, guarded (the rule of `live.guard`) and run."""
 
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
+import secrets
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -18,7 +20,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -46,10 +48,13 @@ SECURITY_HEADERS = {
 
 
 class Guard:
-    """ASGI middleware: refuse foreign hosts and origins, add security headers to every answer."""
+    """ASGI middleware: refuse foreign hosts and origins, add security headers to every answer.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    With a token it also refuses who has neither the link nor the cookie that the link gives.
+    """
+
+    def __init__(self, app: ASGIApp, token: str | None = None) -> None:
+        self.app, self.token = app, token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 403."""
@@ -57,16 +62,29 @@ class Guard:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        reason = guard.refusal(headers.get("host", ""), headers.get("origin"))
+        host, way = headers.get("host", ""), None
+        reason = guard.refusal(host, headers.get("origin"), everywhere=self.token is not None)
+        if reason is None and self.token is not None:
+            query = scope["query_string"].decode("latin-1")
+            way = guard.admission(self.token, host, headers.get("cookie", ""), query)
+            if way is None:
+                reason = "this server asks for a token: open the link that `ettrack serve` printed"
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
+                    if name == "cross-origin-opener-policy" and self.token is not None:
+                        continue  # of loopback and https only; browsers complain elsewhere
                     headers.setdefault(name, value)
             await send(message)
 
-        if reason is None:
+        if way == "link" and scope["type"] == "http":
+            response: Response = RedirectResponse(scope["path"], status_code=303)
+            name = guard.cookie_name(host)
+            response.set_cookie(name, self.token or "", httponly=True, samesite="strict")
+            await response(scope, receive, send_guarded)
+        elif reason is None:
             await self.app(scope, receive, send_guarded)
         elif scope["type"] == "websocket":
             await WebSocket(scope, receive, send).close(code=1008, reason=reason)
@@ -109,6 +127,7 @@ def create_app(
     limits: Limits | None = None,
     parent: Path | None = None,
     low_score: float = LOW_SCORE,
+    token: str | None = None,
 ) -> Starlette:
     """Build the application.
 
@@ -118,6 +137,7 @@ def create_app(
         limits: bounds; the defaults of `Limits` if None.
         parent: folder for the temporary folder; the system's if None.
         low_score: below it a box is grey: the target may be hidden or gone.
+        token: what a request must show that may come from another machine; None: none may.
     """
     server = Server(make_tracker, tracker, limits or Limits(), parent, low_score)
 
@@ -160,7 +180,7 @@ def create_app(
             WebSocketRoute(f"{session}/socket", server.channel.endpoint),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
-        middleware=[Middleware(Guard)],
+        middleware=[Middleware(Guard, token=token)],
         exception_handlers=_handlers(),
         lifespan=lifespan,
     )
@@ -181,28 +201,61 @@ def _handlers() -> dict[Any, Any]:
 ADDRESS = "127.0.0.1"
 
 
-def bind(port: int) -> socket.socket:
-    """A listening socket on 127.0.0.1; port 0 takes any free one.
+def bind(port: int, host: str = ADDRESS) -> socket.socket:
+    """A listening socket; port 0 takes any free one.
 
     Raises:
-        ParameterError: the port is taken or not allowed.
+        ParameterError: the port is taken or not allowed, or the host is none of this machine.
     """
     if not 0 <= port <= 65535:
         raise ParameterError(f"--port {port} is not a port; give 1024 to 65535")
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (OSError, UnicodeError) as error:
+        raise ParameterError(
+            f"--host {host!r} is no address; give 0.0.0.0 for all of this machine's"
+        ) from error
+    listener = socket.socket(family, socket.SOCK_STREAM)
     if sys.platform != "win32":
         # On Windows this option would let two servers share a port.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((ADDRESS, port))
+        listener.bind(address)
         listener.listen(128)
     except OSError as error:
         listener.close()
         raise ParameterError(
-            f"port {port} on {ADDRESS} cannot be used ({error.strerror}); is another server "
+            f"port {port} on {host} cannot be used ({error.strerror}); is another server "
             f"running? Give a free one: --port {port + 1 if port < 65535 else 8000}"
         ) from error
     return listener
+
+
+def reached_at(host: str) -> str:
+    """The address to open for a server at `host`: of the network, where it listens on all."""
+    if host not in ("", "0.0.0.0", "::"):
+        return host
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # RFC 5737: nobody; UDP sends nothing yet
+            return str(probe.getsockname()[0])
+        except OSError:
+            return socket.gethostname()
+
+
+def qr_code(link: str) -> str:
+    """A link as a QR code for a terminal; empty where segno is missing or characters would."""
+    try:
+        import segno
+    except ImportError:
+        return ""
+    stream = io.StringIO()
+    segno.make(link, micro=False).terminal(stream, compact=True)
+    try:
+        stream.getvalue().encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return ""
+    return stream.getvalue()
 
 
 def serve(
@@ -212,24 +265,31 @@ def serve(
     limits: Limits | None = None,
     announce: Callable[[str], None] = print,
     low_score: float = LOW_SCORE,
+    host: str = ADDRESS,
+    token: str | None = None,
 ) -> None:
     """Serve until Ctrl-C; temporary files are removed on the way out.
 
     Args:
         make_tracker: see `create_app`.
         tracker: name of the tracker, for the page.
-        port: on 127.0.0.1; 0 takes any free one.
+        port: 0 takes any free one.
         limits: bounds; the defaults if None.
         announce: gets the address to open.
         low_score: see `create_app`.
+        host: address to listen on. Other machines reach one that is not of the loopback, and must
+            show a token, which is in the address that is announced.
+        token: the token; a new random one where it is needed and not given.
 
     Raises:
-        ParameterError: the port cannot be used.
+        ParameterError: the port or host cannot be used.
     """
     limits = limits or Limits()
-    listener = bind(port)
+    if token is None and not guard.is_loopback(host):
+        token = secrets.token_urlsafe(16)
+    listener = bind(port, host)
     # The application (and its temporary folder) only after the port is ours.
-    app = create_app(make_tracker, tracker, limits, low_score=low_score)
+    app = create_app(make_tracker, tracker, limits, low_score=low_score, token=token)
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -238,7 +298,11 @@ def serve(
         timeout_graceful_shutdown=3,
         server_header=False,
     )
-    announce(f"http://{ADDRESS}:{listener.getsockname()[1]}")
+    shown = reached_at(host)
+    if ":" in shown:
+        shown = f"[{shown}]"
+    link = f"/?token={token}" if token else ""
+    announce(f"http://{shown}:{listener.getsockname()[1]}{link}")
     try:
         with suppress(KeyboardInterrupt):  # uvicorn raises it again after it has shut down
             uvicorn.Server(config).run(sockets=[listener])

@@ -253,6 +253,8 @@ class Visit:
         self.suggestion: tuple[float, ...] | None = None  # box to offer on its first frame
         self.camera: CameraFrames | None = None  # or the camera's frames
         self.rows = Rows()
+        self.area: tuple[float, float, float, float] | None = None  # what previews show; all
+        self.redetect = False
         self.times: dict[int, float] = {}  # seconds of the camera's frames
         self.rendering: Rendering | None = None
         self.connected = False

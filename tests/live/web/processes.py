@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[3]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -36,7 +37,7 @@ class ServerProcess:
         words = [word for word in line.split() if word.startswith("http://")]
         assert words, f"the server did not start: {line!r}"
         self.address = words[0]
-        self.port = int(self.address.rsplit(":", 1)[1])
+        self.port = urlsplit(self.address).port
 
     def files(self) -> list[str]:
         return sorted(path.name for path in self.folder.rglob("*") if path.is_file())
@@ -52,9 +53,9 @@ class ServerProcess:
 
 
 @contextmanager
-def fake_server(folder: Path, seconds: float = 0.0) -> Iterator[ServerProcess]:
+def fake_server(folder: Path, seconds: float = 0.0, *host: str) -> Iterator[ServerProcess]:
     """A server with the template matching tracker, `seconds` per frame."""
-    arguments = ["-m", "tests.live.web.serve_fake", str(seconds), str(folder)]
+    arguments = ["-m", "tests.live.web.serve_fake", str(seconds), str(folder), *host]
     server = ServerProcess(arguments, folder)
     try:
         yield server

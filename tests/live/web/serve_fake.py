@@ -19,6 +19,7 @@ def main() -> int:
         port=0,
         limits=Limits(upload_bytes=5 << 20),
         announce=lambda address: print(address, flush=True),
+        host=sys.argv[3] if len(sys.argv) > 3 else "127.0.0.1",
     )
     return 0
 

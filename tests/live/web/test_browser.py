@@ -219,6 +219,7 @@ def test_phone_with_a_finger(server, long_clip, tmp_path, scheme):
             touches = [] if points is None else [{"x": points[0], "y": points[1]}]
             finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
         page.wait_for_selector(SELECT_TRACK)
+        page.wait_for_timeout(500)  # else Chromium takes it for a double tap
         page.tap("#track")
         wait_hint(page, "End of the video")
         rows = read_csv(download(page, "#csv", tmp_path))
@@ -263,11 +264,207 @@ def test_server_that_dies_leaves_the_boxes_in_the_page(folder, long_clip, tmp_pa
         page.click("#track")
         wait_rows(page, 5)
         server.stop(signal.SIGKILL)
-        page.locator("#notices", has_text="The connection broke off").wait_for()
+        page.locator("#gone", has_text="does not answer").wait_for()
         rows = read_csv(download(page, "#csv", tmp_path))
         page.locator("#notices", has_text="The server is gone").wait_for()
     assert len(rows) > 5
     assert iou(box_of(rows[5]), fakes.true_box(5)) > 0.7
+
+
+# ------------------------------------------------------- several targets, undo, zoom
+def rows_by_target(path) -> dict[int, dict[int, dict[str, str]]]:
+    found: dict[int, dict[int, dict[str, str]]] = {}
+    with path.open(newline="") as stream:
+        for row in csv.DictReader(stream):
+            found.setdefault(int(row["id"]), {})[int(row["frame"])] = row
+    return found
+
+
+def track_to_end(page, box, button="#track"):
+    draw(page, box)
+    page.click(button)
+    wait_hint(page, "End of the video")
+
+
+def go_to(page, frame):
+    page.fill("#seek", str(frame))
+    page.locator("#position", has_text=f"{frame + 1} / 40").wait_for()
+
+
+CORNER = [120, 80, 20, 20]  # background that stands still
+
+
+def test_two_targets_one_corrected_one_removed_and_undone(server, long_clip, tmp_path):
+    with browser(tmp_path) as page:
+        open_clip(page, server, long_clip)
+        track_to_end(page, fakes.true_box(0))
+        go_to(page, 5)
+        track_to_end(page, CORNER, "#add")
+        chips = page.locator("#targets [data-target]")
+        assert chips.count() == 2
+        both = rows_by_target(download(page, "#csv", tmp_path))
+        assert sorted(both) == [1, 2]
+        assert sorted(both[1]) == list(range(40)) and sorted(both[2]) == list(range(5, 40))
+
+        # A correction of 2 leaves 1 alone, and is undone.
+        go_to(page, 10)
+        page.click('#targets [data-target="2"]')
+        track_to_end(page, [100, 10, 30, 20])
+        changed = rows_by_target(download(page, "#csv", tmp_path))
+        assert changed[1] == both[1]
+        assert box_of(changed[2][10]) == pytest.approx([100, 10, 30, 20], abs=1)
+        assert {k: changed[2][k] for k in range(5, 10)} == {k: both[2][k] for k in range(5, 10)}
+        page.keyboard.press("Control+z")
+        page.locator("#position", has_text="11 / 40").wait_for()
+        assert rows_by_target(download(page, "#csv", tmp_path)) == both
+
+        page.click("[aria-label='Remove target 1 and its boxes']")
+        page.locator("#targets [data-target='1']").wait_for(state="detached")
+        assert rows_by_target(download(page, "#csv", tmp_path)) == {2: both[2]}
+        page.click("#undo")
+        page.locator("#targets [data-target='1']").wait_for()
+        assert rows_by_target(download(page, "#csv", tmp_path)) == both
+        video = download(page, "#video", tmp_path)
+        assert page.problems == []
+    capture = cv2.VideoCapture(str(video))
+    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 40
+    capture.release()
+
+
+def test_a_correction_ends_where_the_user_drew_later(server, long_clip, tmp_path):
+    with browser(tmp_path) as page:
+        open_clip(page, server, long_clip)
+        track_to_end(page, CORNER)
+        go_to(page, 20)
+        track_to_end(page, fakes.true_box(20))
+        before = rows_by_target(download(page, "#csv", tmp_path))[1]
+        go_to(page, 10)
+        track_to_end(page, fakes.true_box(10))
+        after = rows_by_target(download(page, "#csv", tmp_path))[1]
+        assert page.problems == []
+    assert {k: after[k] for k in range(20, 40)} == {k: before[k] for k in range(20, 40)}
+    overlap = iou(
+        [box_of(after[k]) for k in range(10, 20)], [fakes.true_box(k) for k in range(10, 20)]
+    )
+    assert overlap.mean() > 0.75
+
+
+def test_previous_frame_by_button_and_key(server, long_clip, tmp_path):
+    with browser(tmp_path) as page:
+        open_clip(page, server, long_clip)
+        track_to_end(page, fakes.true_box(0))
+        page.click("#back")
+        page.locator("#position", has_text="39 / 40").wait_for()
+        assert page.evaluate("document.activeElement.id") == "back"
+        page.keyboard.press(",")
+        page.locator("#position", has_text="38 / 40").wait_for()
+        page.keyboard.press(".")
+        page.locator("#position", has_text="39 / 40").wait_for()
+        page.locator("#rows", has_text="40 frames tracked.").wait_for()
+        assert page.problems == []
+
+
+def test_zoom_shows_more_and_boxes_stay_in_pixels_of_the_frame(server, long_clip, tmp_path):
+    with browser(tmp_path) as page:
+        open_clip(page, server, long_clip)
+        x, y, w, h = on_screen(page, fakes.true_box(0))
+        middle = (x + w / 2, y + h / 2)
+        plain = picture(page)
+        page.mouse.move(*middle)
+        page.mouse.wheel(0, -250)
+        page.locator("#zoom-fit").wait_for()
+        zoom = float(page.get_attribute("#stage", "data-zoom"))
+        assert zoom > 1.5
+        page.wait_for_timeout(1000)
+        assert np.abs(picture(page).astype(int) - plain).mean() > 5
+        # What was under the mouse stays there: the target's middle.
+        w, h = w * zoom, h * zoom
+        x, y = middle[0] - w / 2, middle[1] - h / 2
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + w / 2, y + h / 2)
+        page.mouse.move(x + w, y + h)
+        page.mouse.up()
+        page.click("#track")
+        wait_hint(page, "End of the video")
+        page.click("#zoom-fit")
+        assert not page.is_visible("#zoom-fit")
+        rows = read_csv(download(page, "#csv", tmp_path))
+        assert page.problems == []
+    assert box_of(rows[0]) == pytest.approx(fakes.true_box(0), abs=0.6)
+
+
+def test_the_stage_fills_the_window(server, long_clip, tmp_path):
+    with browser(tmp_path, width=1400, height=900) as page:
+        open_clip(page, server, long_clip)
+        page.keyboard.press("f")
+        page.wait_for_timeout(300)
+        stage = page.locator("#stage").bounding_box()
+        assert stage["height"] > 0.8 * 900 and not page.is_visible("#csv")
+        page.keyboard.press("f")
+        assert page.is_visible("#csv")
+        levels = [
+            int(tag[1])
+            for tag in page.locator("h1:visible, h2:visible, h3:visible").evaluate_all(
+                "found => found.map((each) => each.tagName)"
+            )
+        ]
+        assert levels[0] == 1 and max(np.diff(levels)) <= 1
+        assert "Downloads" in page.locator("h2:visible").all_inner_texts()
+
+
+def test_boxes_are_not_lost_on_a_new_source(server, long_clip, tmp_path):
+    with browser(tmp_path) as page:
+        open_clip(page, server, long_clip)
+        track_to_end(page, fakes.true_box(0))
+        page.click("#close")
+        page.locator("#leave-text", has_text="40 frames").wait_for()
+        page.click("#leave button[value=cancel]")
+        assert page.inner_text("#rows") == "40 frames tracked."
+        page.click("#close")
+        rows = read_csv(download(page, "#leave button[value=save]", tmp_path))
+        page.wait_for_selector("#start:not([hidden])")
+        assert len(rows) == 40 and server.files() == []
+        assert page.problems == []
+
+
+def test_the_keyboard_stays_where_it_was(folder, long_clip, tmp_path):
+    with fake_server(folder, SLOW) as server, browser(tmp_path) as page:
+        open_clip(page, server, long_clip)
+        draw(page, fakes.true_box(0))
+        page.focus("#track")
+        page.keyboard.press("Enter")
+        wait_rows(page, 1)
+        assert page.evaluate("document.activeElement.id") == "drop-target"
+        page.keyboard.press("Enter")
+        wait_hint(page, "Playing without a target")
+        assert page.evaluate("document.activeElement.id") in ("track", "stage")
+        assert page.problems == []
+
+
+def test_redetection_that_a_tracker_lacks_is_told(server, long_clip, tmp_path):
+    with browser(tmp_path) as page:
+        open_clip(page, server, long_clip)
+        page.click("#redetect")
+        page.locator("#notices", has_text="needs a tracker with move_to").wait_for()
+        page.wait_for_timeout(500)
+        assert not page.is_checked("#redetect")
+
+
+def test_other_machines_need_the_token_of_the_link(folder, long_clip, tmp_path):
+    with fake_server(folder, 0.0, "0.0.0.0") as server, browser(tmp_path) as page:
+        bare, _, token = server.address.partition("?token=")
+        assert len(token) >= 20
+        page.goto(bare)
+        assert "open the link" in page.inner_text("body")
+        page.problems.clear()
+        page.goto(server.address)
+        page.wait_for_selector("html[data-ready]")
+        assert token not in page.url
+        page.set_input_files("#file", str(long_clip))
+        page.wait_for_selector("#stage[data-shown=yes]")
+        track_to_end(page, fakes.true_box(0))
+        assert page.problems == []
 
 
 # ------------------------------------------------------------------- camera

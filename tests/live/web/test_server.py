@@ -11,13 +11,15 @@ import time
 import urllib.request
 
 import pytest
+from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 from websockets.sync.client import connect
 
 from pytracking_et.boxes import iou
 from pytracking_et.errors import CheckpointError, ParameterError
 from pytracking_et.live import clip as demo
-from pytracking_et.live.web.server import bind
+from pytracking_et.live.web import create_app
+from pytracking_et.live.web.server import bind, qr_code
 from pytracking_et.network import weights
 
 from . import fakes
@@ -225,3 +227,36 @@ def test_every_answer_carries_the_security_headers(client):
         assert "default-src 'none'" in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["x-frame-options"] == "DENY"
+
+
+def test_with_a_token_nothing_is_answered_without_it(folder):
+    app = create_app(fakes.MatchTracker, "fake", fakes.SMALL, folder, token="secret")
+    with TestClient(app, base_url="http://192.168.1.5:8000", follow_redirects=False) as client:
+        for path in ("/", "/api/info", "/static/main.js", "/?token=wrong"):
+            answer = client.get(path)
+            assert answer.status_code == 403
+            assert "open the link" in answer.json()["error"]
+        with (
+            pytest.raises(WebSocketDisconnect) as info,
+            client.websocket_connect("ws://192.168.1.5:8000/api/sessions/x/socket"),
+        ):
+            pass
+        assert info.value.code == 1008
+        answer = client.get("/?token=secret")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        assert "HttpOnly" in answer.headers["set-cookie"]
+        assert "samesite=strict" in answer.headers["set-cookie"].lower()
+        assert client.get("/api/info").status_code == 200  # with the cookie
+        assert client.get("/api/info", headers={"host": "evil.example"}).status_code == 403
+
+
+@pytest.mark.parametrize("host", ["999.1.1.1", "no such host", "x" * 300])
+def test_a_host_that_is_none_is_quoted(host):
+    with pytest.raises(ParameterError, match="--host"):
+        bind(0, host)
+
+
+def test_the_link_is_a_qr_code():
+    pytest.importorskip("segno")
+    lines = qr_code("http://192.168.1.5:8000/?token=secret").splitlines()
+    assert len(lines) > 10

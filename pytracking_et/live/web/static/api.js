@@ -44,7 +44,7 @@ function sentence(text) {
 export class Channel {
   constructor(id, handlers) {
     this.id = id;
-    this.handlers = handlers; // message(object), picture(header, blob), lost(), ended(text)
+    this.handlers = handlers; // message(object), picture(header, blob), gone(bool), ended(text)
     this.tries = 0;
     this.closed = false;
     this.connect();
@@ -60,6 +60,7 @@ export class Channel {
   }
 
   receive(data) {
+    if (this.tries) this.handlers.gone(false);
     this.tries = 0;
     if (typeof data === "string") {
       this.handlers.message(JSON.parse(data));
@@ -76,11 +77,7 @@ export class Channel {
       this.handlers.ended(event.reason || "the connection was closed");
       return;
     }
-    if (this.tries === 1) this.handlers.lost();
-    if (this.tries++ > 20) {
-      this.handlers.ended("the server does not answer");
-      return;
-    }
+    if (this.tries++ === 1) this.handlers.gone(true);
     setTimeout(() => this.closed || this.connect(), Math.min(200 * this.tries, 2000));
   }
 
@@ -128,12 +125,13 @@ export async function saveBoxes(session, rows, kind) {
     }
   } catch { /* no server: below */ }
   const text = kind === "csv"
-    ? ["frame,time,x,y,w,h,score", ...rows.map((row) => row.map((v) => v ?? "").join(","))].join("\n") + "\n"
+    ? ["frame,time,x,y,w,h,score,id,lost", ...rows.map((row) => row.map((v) => v ?? "").join(","))].join("\n") + "\n"
     : JSON.stringify({
       format: "pytracking-et boxes 1",
       source: session.clip,
       convention: "x, y, w, h in pixels, 0-based, x y is the top-left corner",
-      boxes: rows.map(([frame, time, x, y, w, h, score]) => ({ frame, time, box: [x, y, w, h], score })),
+      boxes: rows.map(([frame, time, x, y, w, h, score, target, lost]) => (
+        { frame, time, box: [x, y, w, h], score, target, lost: Boolean(lost) })),
     }, null, 1);
   save(new Blob([text], { type: kind === "csv" ? "text/csv" : "application/json" }), name);
   return false;

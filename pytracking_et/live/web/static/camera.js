@@ -29,7 +29,7 @@ export class CameraDriver {
 
   async start(device) {
     if (!navigator.mediaDevices?.getUserMedia) {
-      throw new Error("This browser gives no camera here. Open the page at http://127.0.0.1.");
+      throw new Error("A browser gives its camera only to a page of this computer (http://127.0.0.1) or one with https.");
     }
     this.stream?.getTracks().forEach((track) => track.stop());
     const wish = { width: { ideal: LONGEST }, height: { ideal: 720 } };
@@ -79,7 +79,7 @@ export class CameraDriver {
     const scale = Math.min(1, LONGEST / Math.max(videoWidth, videoHeight));
     this.size = [Math.round(videoWidth * scale), Math.round(videoHeight * scale)];
     this.work.stage.setSize(...this.size);
-    if (!this.state.tracking) this.work.show(this.capture(), null, null);
+    if (!this.state.tracking) this.work.show(this.capture(), []);
     else if (this.pending.size < IN_FLIGHT && this.channel.open) this.send(this.capture(), null);
   }
 
@@ -90,12 +90,12 @@ export class CameraDriver {
     return canvas;
   }
 
-  async send(canvas, box) {
+  async send(canvas, box, id = null) {
     const number = this.next++;
     const time = this.zero + (performance.now() - this.since) / 1000;
     this.pending.set(number, canvas);
     const jpeg = await new Promise((resolve) => { canvas.toBlob(resolve, "image/jpeg", QUALITY); });
-    this.channel.sendFrame(box ? { frame: number, time, box } : { frame: number, time }, jpeg);
+    this.channel.sendFrame(box ? { frame: number, time, box, id } : { frame: number, time }, jpeg);
   }
 
   message(message) {
@@ -103,11 +103,15 @@ export class CameraDriver {
       const row = message.rows[message.rows.length - 1];
       const canvas = this.pending.get(row[0]);
       this.settle(row[0]);
-      if (canvas && this.state.tracking && !this.frozen) this.work.show(canvas, row, row[0]);
+      const rows = message.rows.filter((each) => each[0] === row[0]);
+      if (canvas && this.state.tracking && !this.frozen) this.work.show(canvas, rows);
     } else if (message.type === "skipped" || (message.type === "error" && message.frame !== undefined)) {
       this.settle(message.frame);
       // The server has no target: the box was refused.
       if (message.frame >= this.started) this.state.tracking = false;
+    } else if (message.type === "state") {
+      this.state.active = message.active;
+      this.work.setRedetect(message.redetect);
     } else if (message.type === "lost") {
       this.state.tracking = false;
       this.work.notice(message.message, true);
@@ -133,6 +137,10 @@ export class CameraDriver {
 
   step() {}
 
+  back() {}
+
+  look() {}
+
   seek() {}
 
   /** The user starts to draw: hold the picture on the screen still. */
@@ -144,19 +152,20 @@ export class CameraDriver {
     this.frozen = null;
   }
 
-  track(box) {
+  track(box, id) {
     this.state.tracking = this.state.playing = true;
     const canvas = this.frozen;
     this.frozen = null;
     this.pending.clear();
     this.started = this.next;
-    this.send(canvas, box);
+    this.send(canvas, box, id);
   }
 
-  release() {
-    this.state.tracking = false;
+  release(id = null) {
+    const others = (this.state.active ?? []).filter((each) => each !== id);
+    this.state.tracking = id !== null && others.length > 0;
     this.pending.clear();
-    this.channel.send({ type: "release" });
+    this.channel.send({ type: "release", id });
   }
 
   hint() {

@@ -1,6 +1,8 @@
-// The score of every tracked frame as a curve. Rows are [frame, time, x, y, w, h, score].
+// The score of every tracked frame as a curve. Rows are [frame, time, x, y, w, h, score, id, lost].
 
-const LEFT = 26;
+import { colour } from "./stage.js";
+
+const LEFT = 32;
 const BOTTOM = 16;
 const TOP = 6;
 
@@ -9,7 +11,7 @@ export class Chart {
   constructor(canvas, pick) {
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
-    this.rows = [];
+    this.rows = this.all = [];
     this.first = 0;
     this.last = 1;
     this.cursor = null;
@@ -22,9 +24,12 @@ export class Chart {
     canvas.addEventListener("click", (event) => pick(this.frameAt(event)));
   }
 
-  /** Show rows between two frame numbers; cursor marks the frame on the screen. */
-  set(rows, first, last, cursor) {
-    this.rows = rows;
+  /** Show rows between two frame numbers; cursor marks the frame on the screen.
+      target: whose curve is in front. */
+  set(rows, target, first, last, cursor) {
+    this.all = rows;
+    this.rows = rows.filter((row) => row[7] === target);
+    this.target = target;
     this.first = first;
     this.last = Math.max(last, first + 1);
     this.cursor = cursor;
@@ -48,7 +53,9 @@ export class Chart {
   }
 
   y(score) {
-    return TOP + (1 - score) * (this.high - TOP - BOTTOM);
+    // Where the threshold is close to 1, so are most scores: a root gives them room.
+    const down = this.lowScore > 0.9 ? Math.sqrt(1 - score) : 1 - score;
+    return TOP + down * (this.high - TOP - BOTTOM);
   }
 
   paint() {
@@ -60,8 +67,13 @@ export class Chart {
     this.context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
     const style = getComputedStyle(document.documentElement);
     this.colour = (name) => style.getPropertyValue(`--${name}`).trim();
+    this.paintLost();
     this.paintAxes();
-    this.paintCurve();
+    for (const id of new Set(this.all.map((row) => row[7]))) {
+      if (id !== this.target) this.paintCurve(this.all.filter((row) => row[7] === id), id);
+    }
+    this.paintCurve(this.rows, this.target);
+    this.paintDrawn();
     if (this.cursor !== null) this.vertical(this.cursor, this.colour("accent"));
     this.paintHover();
   }
@@ -74,8 +86,8 @@ export class Chart {
     context.lineWidth = 1;
     context.textAlign = "right";
     context.textBaseline = "middle";
-    for (const score of [0, 0.5, 1]) {
-      context.fillText(score.toFixed(1), LEFT - 5, this.y(score));
+    for (const score of this.lowScore > 0.9 ? [0, 0.5, 0.9, 0.99, 1] : [0, 0.5, 1]) {
+      context.fillText(String(score), LEFT - 5, this.y(score));
       this.horizontal(score);
     }
     context.textBaseline = "bottom";
@@ -86,6 +98,31 @@ export class Chart {
     context.strokeStyle = this.colour("low");
     this.horizontal(this.lowScore);
     context.setLineDash([]);
+  }
+
+  /** Spans in which the target was lost, shaded over the full height. */
+  paintLost() {
+    this.context.fillStyle = this.colour("lost");
+    for (const [frame, , , , , , , , lost] of this.rows) {
+      if (!lost || frame < this.first || frame > this.last) continue;
+      const [from, to] = [this.x(frame - 0.5), this.x(frame + 0.5)];
+      this.context.fillRect(from, TOP, Math.max(to - from, 1), this.high - TOP - BOTTOM);
+    }
+  }
+
+  /** Boxes that the user drew: small triangles on the axis. */
+  paintDrawn() {
+    const { context } = this;
+    context.fillStyle = this.colour("text");
+    for (const [frame, , , , , , score] of this.rows) {
+      if (score !== null || frame < this.first) continue;
+      const [x, y] = [this.x(frame), this.high - BOTTOM];
+      context.beginPath();
+      context.moveTo(x, y - 7);
+      context.lineTo(x + 4.5, y);
+      context.lineTo(x - 4.5, y);
+      context.fill();
+    }
   }
 
   horizontal(score) {
@@ -105,9 +142,9 @@ export class Chart {
   }
 
   /** Lowest score per pixel column (drops must stay visible), grey where it is below the threshold. */
-  paintCurve() {
+  paintCurve(rows, id) {
     const points = [];
-    for (const [frame, , , , , , score] of this.rows) {
+    for (const [frame, , , , , , score] of rows) {
       if (score === null || frame < this.first || frame > this.last) continue;
       const x = Math.round(this.x(frame) * 2) / 2;
       const previous = points[points.length - 1];
@@ -115,7 +152,9 @@ export class Chart {
       else points.push([x, score]);
     }
     const column = Math.max(6, 4 * (this.wide - LEFT) / (this.last - this.first));
-    this.context.lineWidth = 2;
+    this.context.lineWidth = id === this.target ? 2 : 1;
+    this.context.globalAlpha = id === this.target ? 1 : 0.5;
+    this.tint = this.all.length === this.rows.length ? this.colour("good") : colour(id);
     this.context.lineJoin = "round";
     let run = [];
     for (const point of points) {
@@ -128,6 +167,7 @@ export class Chart {
       run.push(point);
     }
     this.paintRun(run);
+    this.context.globalAlpha = 1;
   }
 
   isLow([, score]) {
@@ -137,7 +177,7 @@ export class Chart {
   paintRun(run) {
     if (!run.length) return;
     const { context } = this;
-    context.strokeStyle = this.colour(this.isLow(run[0]) ? "low" : "good");
+    context.strokeStyle = this.isLow(run[0]) ? this.colour("low") : this.tint;
     context.beginPath();
     for (const [x, score] of run) context.lineTo(x, this.y(score));
     context.stroke();
@@ -152,7 +192,7 @@ export class Chart {
     context.beginPath();
     context.arc(x, y, 3.5, 0, 2 * Math.PI);
     context.fill();
-    const text = `frame ${row[0]}: ${row[6].toFixed(3)}`;
+    const text = `frame ${row[0]}: ${row[6].toFixed(3)}${row[8] ? ", lost" : ""}`;
     const width = context.measureText(text).width;
     context.textAlign = "left";
     context.textBaseline = "middle";

@@ -84,10 +84,22 @@ async function openDemo() {
   $("demo").textContent = "Try the demo clip";
 }
 
+/** Ask where boxes would be lost; whether the work was closed. */
 async function closeWork() {
+  if (work.unsaved) {
+    $("leave-text").textContent = `The boxes of ${work.rows.size} frames have not been downloaded since they changed. They are removed with the source.`;
+    $("leave").returnValue = "cancel";
+    $("leave").showModal();
+    const answer = await new Promise((resolve) => {
+      $("leave").onclose = () => resolve($("leave").returnValue);
+    });
+    if (answer !== "save" && answer !== "discard") return false;
+    if (answer === "save") await work.saveBoxes("csv");
+  }
   await work.close();
   showStart();
   $("choose").focus();
+  return true;
 }
 
 function wireDrop() {
@@ -105,7 +117,7 @@ function wireDrop() {
     depth = 0;
     veil(false);
     const [file] = event.dataTransfer.files;
-    if (file && work.session) await work.close();
+    if (file && work.session && !await closeWork()) return;
     openFile(file);
   });
 }

@@ -11,6 +11,7 @@ export class VideoDriver {
     this.wanted = null; // frame to seek to once the last seek has been answered
     this.seeking = false;
     work.stage.setSize(session.clip.width, session.clip.height);
+    work.stage.zoomFit();
     this.suggestion = session.rows.length ? null : session.suggestion;
   }
 
@@ -25,6 +26,7 @@ export class VideoDriver {
   message(message) {
     if (message.type !== "state") return;
     this.state = message;
+    this.work.setRedetect(message.redetect);
     if (message.ended) this.total = message.frame + 1; // headers may promise more
     this.seeking = false;
     if (this.wanted !== null) this.seek(this.wanted);
@@ -37,7 +39,7 @@ export class VideoDriver {
     this.shown = order;
     this.pictured = header.frame;
     if (this.state.playing) this.state.frame = header.frame; // else the state message says it
-    this.work.show(bitmap, header.rows[0] ?? null, header.frame);
+    this.work.show(bitmap, header.rows, header.area ?? null);
     if (this.suggestion) {
       this.work.stage.setDraft(this.suggestion);
       this.suggestion = null;
@@ -57,6 +59,10 @@ export class VideoDriver {
     this.channel.send({ type: "step" });
   }
 
+  back() {
+    this.channel.send({ type: "back" });
+  }
+
   seek(frame) {
     if (this.seeking) {
       this.wanted = frame;
@@ -73,19 +79,24 @@ export class VideoDriver {
 
   cancel() {}
 
-  track(box) {
-    this.channel.send({ type: "target", frame: this.pictured, box, ...(this.work.rows.size ? { id: 1 } : {}) });
+  /** id: target to correct, null for a new one. */
+  track(box, id) {
+    this.channel.send({ type: "target", frame: this.pictured, box, id });
   }
 
-  release() {
-    this.channel.send({ type: "release" });
+  release(id) {
+    this.channel.send({ type: "release", id });
+  }
+
+  look(box) {
+    this.channel?.send({ type: "view", box });
   }
 
   hint() {
     const { playing, tracking, ended, frame } = this.state;
     if (tracking && playing) return "Tracking.";
     if (ended) return "End of the video. Replay it, or go to any frame and draw the box anew.";
-    if (tracking) return "Paused. Go on, or draw a new box to correct the target from here.";
+    if (tracking) return "Paused. Go on, or draw a box: to correct a target from here, or for a new one.";
     if (playing) return "Playing without a target. Draw a box as soon as you see one.";
     if (this.work.rows.size && frame > 0) return "Draw a box to track again from this frame on.";
     return "Draw a box around what to follow. Play on if it is not there yet.";

@@ -3,13 +3,15 @@
 import { Channel, request, save, saveBoxes } from "./api.js";
 import { CameraDriver } from "./camera.js";
 import { Chart } from "./chart.js";
-import { Stage } from "./stage.js";
+import { Stage, colour } from "./stage.js";
 import { VideoDriver } from "./video.js";
 
 const $ = (id) => document.getElementById(id);
 const ICONS = {
   play: '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M7 4.5v15l13-7.5z"/></svg>',
   pause: '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M6 4h4v16H6zM14 4h4v16h-4z"/></svg>',
+  back: '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M19 4.5v15L9 12zM5 4h3v16H5z"/></svg>',
+  undo: '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M9 5 3 10.5 9 16v-4h6a3 3 0 0 1 0 6h-4v2.5h4a5.5 5.5 0 0 0 0-11.5H9z"/></svg>',
   step: '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M5 4.5v15l10-7.5zM16 4h3v16h-3z"/></svg>',
 };
 const CHART_FRAMES = 300; // of a camera; a video is shown whole
@@ -28,9 +30,13 @@ export class Work {
   constructor(notice, info) {
     this.notice = notice;
     this.info = info;
-    this.rows = new Map();
+    this.rows = new Map(); // rows by frame
+    this.targets = new Map(); // newest row by target
+    this.selected = null; // target that a box corrects
+    this.changes = this.saved = 0; // of the rows; up to the last download
     this.stage = new Stage($("stage"), {
       draft: () => this.update(), begin: () => this.begin(), drawn: () => this.update(),
+      look: (area) => this.look(area),
     });
     this.chart = new Chart($("chart"), (frame) => this.seek(frame));
     this.stage.lowScore = this.chart.lowScore = info.low_score;
@@ -38,11 +44,19 @@ export class Work {
   }
 
   wire() {
-    $("step").innerHTML = ICONS.step;
+    for (const id of ["step", "back", "undo"]) $(id).innerHTML = ICONS[id];
+    $("back").onclick = () => this.back();
+    $("undo").onclick = () => this.undo();
+    $("add").onclick = () => this.track(true);
+    $("redetect").onchange = () => this.channel.send({ type: "redetect", on: $("redetect").checked });
+    $("zoom-in").onclick = () => this.stage.zoomBy(1.5);
+    $("zoom-out").onclick = () => this.stage.zoomBy(1 / 1.5);
+    $("zoom-fit").onclick = () => this.stage.zoomFit();
+    $("full").onclick = () => this.fill();
     $("play").onclick = () => this.toggle();
     $("step").onclick = () => this.step();
-    $("track").onclick = () => this.track();
-    $("drop-target").onclick = () => this.release();
+    $("track").onclick = (event) => { this.track(); this.handOver(event, "drop-target"); };
+    $("drop-target").onclick = (event) => { this.release(); this.handOver(event, "track"); };
     $("seek").oninput = () => this.seek(Number($("seek").value));
     $("devices").onchange = () => this.driver.choose($("devices").value)
       .catch((error) => this.notice(error.message, true));
@@ -60,19 +74,20 @@ export class Work {
   /** Show a session of the server; throws an Error when its camera cannot be opened. */
   async open(session) {
     this.session = session;
-    this.rows = new Map(session.rows.map((row) => [row[0], row]));
+    this.setRows(session.rows);
+    this.saved = this.changes;
     const Driver = session.mode === "camera" ? CameraDriver : VideoDriver;
     this.driver = new Driver(this, session);
-    $("seek").hidden = $("step").hidden = this.driver.live;
+    $("seek").hidden = $("step").hidden = $("back").hidden = this.driver.live;
     $("devices").hidden = true;
     document.querySelector(".transport").classList.toggle("camera", this.driver.live);
     this.stage.setDraft(null);
-    this.stage.show(null, null);
+    this.stage.show(null, []);
     for (const id of ["fps", "ms"]) $(id).textContent = "–";
     const channel = new Channel(session.id, {
       message: (message) => this.message(message),
       picture: (header, jpeg) => this.driver.picture(header, jpeg),
-      lost: () => this.notice("The connection broke off. Trying again…", true),
+      gone: (gone) => this.gone(gone),
       ended: (text) => this.over(text),
     });
     this.channel = channel;
@@ -87,6 +102,7 @@ export class Work {
   }
 
   async close() {
+    this.gone(false);
     this.channel?.close();
     this.driver?.close();
     const { session } = this;
@@ -94,7 +110,20 @@ export class Work {
     if (session) await request(`/api/sessions/${session.id}`, "DELETE").catch(() => {});
   }
 
+  /** Whether boxes would be lost now. */
+  get unsaved() {
+    return this.session && this.rows.size > 0 && this.saved !== this.changes;
+  }
+
+  gone(gone) {
+    $("gone").hidden = !gone;
+    $("gone").textContent = gone
+      ? `The server at ${location.host} does not answer. Is "ettrack serve" still running? This page tries again by itself; the boxes it has seen can be downloaded meanwhile.`
+      : "";
+  }
+
   over(text) {
+    this.gone(false);
     this.notice(`Tracking has ended: ${text}. Boxes seen so far can still be downloaded.`, true);
     this.driver.state.playing = this.driver.state.tracking = false;
     this.driver.state.ended = true;
@@ -103,25 +132,46 @@ export class Work {
 
   // ---------------------------------------------------------------- from the server
   message(message) {
-    if (message.type === "hello") this.rows = new Map(message.session.rows.map((row) => [row[0], row]));
+    if (message.type === "hello") this.setRows(message.session.rows);
     if (message.type === "rows") this.addRows(message);
-    if (message.type === "all") this.rows = new Map(message.rows.map((row) => [row[0], row]));
+    if (message.type === "all") {
+      this.setRows(message.rows);
+      this.changes += 1;
+    }
     if (message.type === "notice") this.notice(message.message);
     if (message.type === "error") this.notice(message.message, true);
     this.driver.message(message);
     this.update();
   }
 
+  setRows(rows) {
+    [this.rows, this.targets] = [new Map(), new Map()];
+    for (const row of rows) this.put(row);
+    if (!this.targets.has(this.selected)) this.selected = [...this.targets.keys()].pop() ?? null;
+  }
+
+  put(row) {
+    const others = (this.rows.get(row[0]) ?? []).filter((each) => each[7] !== row[7]);
+    this.rows.set(row[0], [...others, row]);
+    if (!this.targets.has(row[7])) this.selected = row[7];
+    this.targets.set(row[7], row);
+  }
+
   addRows(message) {
-    for (const row of message.rows) this.rows.set(row[0], row);
+    for (const row of message.rows) this.put(row);
+    this.changes += 1;
     if (message.fps) $("fps").textContent = message.fps.toFixed(message.fps < 10 ? 1 : 0);
     if (message.ms) $("ms").textContent = message.ms.toFixed(message.ms < 10 ? 1 : 0);
     this.lastFrame = message.rows[message.rows.length - 1][0];
   }
 
-  show(picture, row, frame) {
-    this.stage.show(picture, row);
-    if (frame !== null) this.update();
+  show(picture, rows, area = null) {
+    this.stage.show(picture, rows, area);
+    this.update();
+  }
+
+  setRedetect(on) {
+    $("redetect").checked = on;
   }
 
   // ---------------------------------------------------------------- from the user
@@ -140,42 +190,94 @@ export class Work {
     this.driver.step();
   }
 
+  back() {
+    this.stage.setDraft(null);
+    this.driver.back();
+  }
+
+  undo() {
+    if (this.stage.draft) this.escape();
+    else this.channel.send({ type: "undo" });
+  }
+
+  /** Ask for the part that is shown in more detail, once it has come to rest. */
+  look(area) {
+    $("zoom-fit").hidden = area === null;
+    clearTimeout(this.looking);
+    this.looking = setTimeout(() => this.driver?.look(area), 60);
+  }
+
+  fill() {
+    const full = document.body.classList.toggle("full");
+    $("full").setAttribute("aria-pressed", String(full));
+    this.stage.fit();
+  }
+
+  select(id) {
+    this.selected = id;
+    this.update();
+  }
+
+  /** A button that goes leaves the keyboard to the one in its place, the mouse to the picture. */
+  handOver(event, next) {
+    if (event.detail === 0) this.heir = next; // shown once the server has answered
+    else $("stage").focus({ preventScroll: true });
+    this.update();
+  }
+
   seek(frame) {
     if (this.driver.live || frame > this.driver.last) return;
     this.stage.setDraft(null);
     this.driver.seek(frame);
   }
 
-  track() {
+  track(anew = false) {
     const box = this.stage.draft;
     if (!box) return;
-    this.driver.track(box);
+    this.driver.track(box, anew ? null : this.selected);
     this.stage.setDraft(null);
   }
 
   release() {
-    this.driver.release();
+    this.driver.release(this.targets.size > 1 ? this.selected : null);
     this.update();
+  }
+
+  remove(id) {
+    this.channel.send({ type: "remove", id });
+    $("stage").focus({ preventScroll: true });
   }
 
   escape() {
     if (this.stage.draft) {
       this.stage.setDraft(null);
       this.driver.cancel();
-    } else if (this.driver.state.tracking) this.driver.release();
+    } else if (this.driver.state.tracking) this.release();
     this.update();
   }
 
   key(event) {
     // Buttons, sliders and lists keep the keys they use themselves.
     const free = event.target === document.body || event.target === $("stage");
-    if (!this.driver || event.ctrlKey || event.metaKey) return;
+    if (!this.driver || $("leave").open) return;
+    if (event.ctrlKey || event.metaKey) {
+      if (event.key !== "z") return;
+      this.undo();
+      event.preventDefault();
+      return;
+    }
     const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     if (event.key === "Escape") this.escape();
     else if (event.key === "." && !this.driver.live) this.step();
+    else if (event.key === "," && !this.driver.live) this.back();
+    else if (event.key === "f") this.fill();
+    else if (event.key === "+" || event.key === "=") this.stage.zoomBy(1.5);
+    else if (event.key === "-") this.stage.zoomBy(1 / 1.5);
+    else if (event.key === "0") this.stage.zoomFit();
     else if (!free) return;
+    else if (this.targets.has(Number(event.key))) this.select(Number(event.key));
     else if (event.key === " ") this.toggle();
-    else if (event.key === "Enter") this.track();
+    else if (event.key === "Enter") this.track(event.shiftKey);
     else if (arrows[event.key]) this.stage.nudge(...arrows[event.key], event.shiftKey, event.altKey);
     else return;
     event.preventDefault();
@@ -185,22 +287,66 @@ export class Work {
   update() {
     if (!this.driver) return;
     const { state } = this.driver;
-    const row = this.stage.row;
+    this.stage.selected = this.selected;
+    this.stage.numbered = this.targets.size > 1;
+    const row = this.stage.chosen;
+    const active = state.active ?? [];
     const drafting = this.stage.draft !== null;
     const low = !drafting && row && row[6] !== null && row[6] < this.info.low_score;
     set("play", state.playing ? ICONS.pause : ICONS.play, "innerHTML");
     $("play").setAttribute("aria-label", state.playing ? "Pause" : "Play");
     $("track").disabled = !drafting;
-    $("drop-target").hidden = !state.tracking || drafting;
-    $("track").hidden = state.tracking && !drafting;
+    set("track", this.selected === null ? "Track" : `Correct target ${this.selected}`);
+    $("add").hidden = !drafting || this.selected === null;
+    const stoppable = state.tracking && (this.targets.size < 2 || active.includes(this.selected));
+    $("drop-target").hidden = !stoppable || drafting;
+    set("drop-target", this.targets.size > 1 ? `Stop target ${this.selected}` : "Stop tracking");
+    $("track").hidden = stoppable && !drafting;
+    if (this.heir && !$(this.heir).hidden) {
+      ($(this.heir).disabled ? $("stage") : $(this.heir)).focus({ preventScroll: true });
+      this.heir = null;
+    }
     set("hint", drafting
-      ? "Adjust the box if needed, then track what is in it (Enter)."
+      ? this.selected === null ? "Adjust the box if needed, then track what is in it (Enter)."
+        : `Adjust the box, then correct target ${this.selected} (Enter) or track a new one (Shift+Enter).`
       : low ? `Score below ${this.info.low_score}: the target may be hidden or gone.` : this.driver.hint());
     $("hint").classList.toggle("low", Boolean(low));
     $("score").textContent = row && row[6] !== null ? row[6].toFixed(2) : "–";
     $("score").classList.toggle("low", Boolean(low));
+    this.updateTargets(active);
     this.updatePosition(state);
     this.updateDownloads();
+    this.stage.refresh();
+  }
+
+  /** One button per target, and one to remove it. */
+  updateTargets(active) {
+    const shown = [...this.targets].map(([id, row]) => [id, active.includes(id), row[8], id === this.selected]);
+    const key = JSON.stringify(shown);
+    $("targets").hidden = shown.length === 0;
+    if (key === this.listed) return;
+    this.listed = key;
+    const held = document.activeElement?.dataset.target;
+    $("targets").replaceChildren(...shown.map(([id, tracked, lost, chosen]) => {
+      const pair = document.createElement("span");
+      pair.className = "target";
+      const choose = document.createElement("button");
+      choose.dataset.target = id;
+      choose.setAttribute("aria-pressed", String(chosen));
+      const dot = document.createElement("i");
+      dot.style.background = colour(id);
+      choose.append(dot, `Target ${id}`, Object.assign(document.createElement("small"),
+        { textContent: tracked ? (lost ? "lost" : "tracked") : "" }));
+      choose.onclick = () => this.select(id);
+      const remove = document.createElement("button");
+      remove.className = "quiet";
+      remove.textContent = "✕";
+      remove.setAttribute("aria-label", `Remove target ${id} and its boxes`);
+      remove.onclick = () => this.remove(id);
+      pair.append(choose, remove);
+      return pair;
+    }));
+    if (held) $("targets").querySelector(`[data-target="${held}"]`)?.focus({ preventScroll: true });
   }
 
   updatePosition({ frame }) {
@@ -209,14 +355,17 @@ export class Work {
     $("position").textContent = this.driver.live ? "" : `${frame + 1} / ${this.driver.total ?? "?"}`;
     $("seek").max = last;
     if (!this.driver.seeking) $("seek").value = frame;
-    this.chart.set([...this.rows.values()], first, last, this.driver.live ? null : frame);
+    const rows = [...this.rows.values()].flat().sort((a, b) => a[0] - b[0]);
+    this.chart.set(rows, this.selected, first, last, this.driver.live ? null : frame);
     $("chart-text").hidden = this.rows.size > 1;
+    $("legend").hidden = !$("chart-text").hidden;
   }
 
   updateDownloads() {
     const none = this.rows.size === 0;
     $("csv").disabled = $("json").disabled = none;
-    $("video").disabled = none || this.rendering;
+    $("video").disabled = none;
+    $("video").setAttribute("aria-disabled", String(Boolean(this.rendering)));
     $("rows").textContent = none ? "Nothing tracked yet." : `${this.rows.size} frames tracked.`;
   }
 
@@ -232,12 +381,14 @@ export class Work {
 
   // ---------------------------------------------------------------- downloads
   async saveBoxes(kind) {
-    const rows = [...this.rows.values()].sort((a, b) => a[0] - b[0]);
+    const rows = [...this.rows.values()].flat().sort((a, b) => a[0] - b[0] || a[7] - b[7]);
+    this.saved = this.changes;
     const whole = await saveBoxes(this.session, rows, kind);
     if (!whole) this.notice("The server is gone; the file holds the boxes this page has seen.");
   }
 
   async saveVideo() {
+    if (this.rendering) return;
     const path = `/api/sessions/${this.session.id}`;
     this.rendering = true;
     this.updateDownloads();

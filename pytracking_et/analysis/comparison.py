@@ -24,7 +24,16 @@ from .metrics import CENTER_THRESHOLDS, NORM_THRESHOLDS, Annotation, Array
 from .readers import gather
 from .scoring import FIGURES, Score, score_annotated, warn_visibility
 from .tables import written
-from .trackers import ResultFolder, describe, engines_note, folder_of, merged_labels, unique_labels
+from .trackers import (
+    ResultFolder,
+    boxes_note,
+    describe,
+    engines_note,
+    folder_of,
+    merged_labels,
+    style_name,
+    unique_labels,
+)
 
 _ARRAYS = ("success", "precision", "norm_precision", "average_overlap", "thresholds")
 
@@ -65,6 +74,11 @@ class Comparison:
     def labels(self) -> list[str]:
         """Names of the trackers in tables and legends."""
         return [str(tracker["label"]) for tracker in self.trackers]
+
+    @property
+    def names(self) -> list[str]:
+        """NAME_PARAMETER of the trackers, the same in every comparison."""
+        return [style_name(tracker) for tracker in self.trackers]
 
     def figures(self) -> pd.DataFrame:
         """Percent, one row a tracker: auc, op50, op75, precision, norm_precision."""
@@ -247,8 +261,7 @@ def compare(
         for folder in folders
     ]
     result = _stack(described, scores, annotation, skipped)
-    fine = "; sub-pixel boxes" if subpixel else ""
-    result = replace(result, note=f"{result.note}{fine}{engines}")
+    result = replace(result, note=f"{result.note}{boxes_note(subpixel)}{engines}")
     if merge_results:
         result = result.merged()
     if cache is not None:

@@ -98,7 +98,8 @@ def plot_results(
     figures: dict[str, Figure] = {}
     usual = [kind for kind in kinds if kind in _COLUMNS]
     if usual:
-        data = _evaluate(trackers, dataset, folder, merge_results, force_evaluation, options)
+        kwargs["force_evaluation"] = force_evaluation
+        data = _evaluate(trackers, dataset, report_name, merge_results, kwargs)
         figures = {kind: draw_comparison(data, kind, plot_opts, files["look"]) for kind in usual}
     if "f1_prec_rec" in kinds:
         figures["f1_prec_rec"] = _draw_longterm(
@@ -123,7 +124,7 @@ def print_results(
     Returns:
         One row a tracker, percent.
     """
-    data = _data(trackers, dataset, report_name, merge_results, kwargs)
+    data = _evaluate(trackers, dataset, report_name, merge_results, kwargs)
     kinds = _kinds(plot_types)
     columns = [name for kind in kinds for name in _COLUMNS.get(kind, [])]
     if "f1_prec_rec" in kinds:
@@ -153,7 +154,7 @@ def print_per_sequence_results(
     Returns:
         One row a sequence, one column a tracker.
     """
-    data = _data(trackers, dataset, report_name, merge_results, kwargs)
+    data = _evaluate(trackers, dataset, report_name, merge_results, kwargs)
     frame = filter_sequences(data.per_sequence("ao"), filter_criteria)
     table = Table(frame, f"Average overlap per sequence, {report_name}", data.note)
     print(table.to_text())
@@ -219,38 +220,20 @@ def check_and_load_precomputed_results(
     **kwargs: Any,
 ) -> dict[str, Any]:
     """Evaluate, or read eval_data.npz where all inputs are the same; pytracking's dictionary."""
-    folder, _, options = output(report_name, kwargs)
-    return _evaluate(trackers, dataset, folder, False, force_evaluation, options).eval_data()
-
-
-def _data(
-    trackers: Sequence[Any],
-    dataset: Iterable[Any],
-    report_name: str,
-    merge_results: bool,
-    kwargs: dict[str, Any],
-) -> Comparison:
-    force = kwargs.pop("force_evaluation", False)
-    folder, _, options = output(report_name, kwargs)
-    return _evaluate(trackers, dataset, folder, merge_results, force, options)
+    kwargs["force_evaluation"] = force_evaluation
+    return _evaluate(trackers, dataset, report_name, False, kwargs).eval_data()
 
 
 def _evaluate(
     trackers: Sequence[Any],
     dataset: Iterable[Any],
-    folder: Path,
+    report_name: str,
     merge_results: bool,
-    force_evaluation: bool,
-    options: Mapping[str, Any],
+    kwargs: Mapping[str, Any],
 ) -> Comparison:
-    return compare(
-        trackers,
-        dataset,
-        merge_results=merge_results,
-        cache=folder / "eval_data.npz",
-        force_evaluation=force_evaluation,
-        **options,
-    )
+    folder, _, options = output(report_name, kwargs)
+    cache = folder / "eval_data.npz"
+    return compare(trackers, dataset, merge_results=merge_results, cache=cache, **options)
 
 
 def _kinds(plot_types: str | Sequence[str]) -> list[str]:

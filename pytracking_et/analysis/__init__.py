@@ -29,7 +29,8 @@ _HOME = {
         "speed_table",
     ),
     "vot": ("score_supervised", "score_from_start", "score_longterm", "read_supervised"),
-    "figures": ("save_figure", "get_plot_draw_styles"),
+    "figures": ("save_figure",),
+    "looks": ("LOOKS", "Look", "get_plot_draw_styles"),
     "eval_data": (
         "by_attribute",
         "get_auc_curve",

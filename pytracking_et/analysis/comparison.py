@@ -22,9 +22,18 @@ from ..errors import ResultsError
 from ..files import reading
 from .metrics import CENTER_THRESHOLDS, NORM_THRESHOLDS, Annotation, Array
 from .readers import gather
-from .scoring import FIGURES, Score, score_annotated, warn_visibility
+from .scoring import FIGURES, Score, figures_of, score_annotated, warn_visibility
 from .tables import written
-from .trackers import ResultFolder, describe, engines_note, folder_of, merged_labels, unique_labels
+from .trackers import (
+    ResultFolder,
+    boxes_note,
+    describe,
+    engines_note,
+    folder_of,
+    merged_labels,
+    style_name,
+    unique_labels,
+)
 
 _ARRAYS = ("success", "precision", "norm_precision", "average_overlap", "thresholds")
 
@@ -66,37 +75,27 @@ class Comparison:
         """Names of the trackers in tables and legends."""
         return [str(tracker["label"]) for tracker in self.trackers]
 
+    @property
+    def names(self) -> list[str]:
+        """NAME_PARAMETER of the trackers, the same in every comparison."""
+        return [style_name(tracker) for tracker in self.trackers]
+
     def figures(self) -> pd.DataFrame:
         """Percent, one row a tracker: auc, op50, op75, precision, norm_precision."""
+        rates = figures_of(self)
         return pd.DataFrame(
             # pandas leaves NaN out of a mean, and gives NaN where there is nothing else.
-            {name: pd.DataFrame(v).mean().to_numpy() for name, v in self._rates().items()},
+            {name: pd.DataFrame(rates[name]).mean().to_numpy() for name in FIGURES},
             index=pd.Index(self.labels, name="tracker"),
         )
 
     def per_sequence(self, figure: str = "auc") -> pd.DataFrame:
         """Percent, one row a sequence, one column a tracker; figure: one of FIGURES or "ao"."""
-        rates = {**self._rates(), "ao": 100 * self.average_overlap}
+        rates = figures_of(self)
         if figure not in rates:
             raise ResultsError(f"unknown figure {figure!r}; one of: {', '.join(rates)}")
         index = pd.Index(self.sequences, name="sequence")
         return pd.DataFrame(rates[figure], index=index, columns=self.labels)
-
-    def _rates(self) -> dict[str, Array]:
-        rates = {
-            "auc": self.success.mean(axis=2),
-            "op50": self._at(0.5),
-            "op75": self._at(0.75),
-            "precision": self.precision[:, :, 20],
-            "norm_precision": self.norm_precision[:, :, 20],
-        }
-        return {name: 100 * rates[name] for name in FIGURES}
-
-    def _at(self, threshold: float) -> Array:
-        where = np.flatnonzero(np.isclose(self.thresholds, threshold, atol=1e-9))
-        if where.size:
-            return self.success[:, :, where[0]]
-        return np.full(self.success.shape[:2], np.nan)
 
     def subset(self, names: Iterable[str]) -> Comparison:
         """The same trackers on some of the sequences (an attribute, a filter)."""
@@ -247,8 +246,7 @@ def compare(
         for folder in folders
     ]
     result = _stack(described, scores, annotation, skipped)
-    fine = "; sub-pixel boxes" if subpixel else ""
-    result = replace(result, note=f"{result.note}{fine}{engines}")
+    result = replace(result, note=f"{result.note}{boxes_note(subpixel)}{engines}")
     if merge_results:
         result = result.merged()
     if cache is not None:

@@ -20,7 +20,7 @@ from ..errors import DatasetError, ParameterError, ResultsError
 from ..files import read_json, reading
 from ..results.names import Matcher
 from .comparison import Comparison
-from .metrics import Array
+from .metrics import CENTER_THRESHOLDS, NORM_THRESHOLDS, Array
 
 
 def get_auc_curve(
@@ -42,6 +42,20 @@ def get_prec_curve(
     """Mean precision curve (trackers, thresholds) and its value at 20 px (or 0.20), percent."""
     curve = _mean_curve(ave_success_rate_plot_center, valid_sequence)
     return curve, curve[:, 20]
+
+
+def mean_curves(data: Comparison, kind: str) -> tuple[Array, Array, Array]:
+    """Thresholds, mean curves (trackers, thresholds) and their figure (trackers,), percent.
+
+    Args:
+        kind: success, prec, or norm_prec.
+    """
+    valid = np.ones(len(data.sequences), bool)
+    if kind == "success":
+        return data.thresholds, *get_auc_curve(data.success, valid)
+    if kind == "prec":
+        return CENTER_THRESHOLDS, *get_prec_curve(data.precision, valid)
+    return NORM_THRESHOLDS, *get_prec_curve(data.norm_precision, valid)
 
 
 def _mean_curve(rates: ArrayLike, valid: ArrayLike) -> Array:

@@ -16,10 +16,10 @@ from ..errors import ResultsError
 from ..files import video_problem
 from ..names import native_path
 from ..settings import env_settings
-from .figures import get_plot_draw_styles
+from .looks import box_colors
 from .strips import bgr, draw_boxes, put_text, read_frame
 from .tables import written
-from .trackers import describe, folder_of
+from .trackers import describe, folder_of, style_name
 
 
 def playback_results(
@@ -48,8 +48,9 @@ def playback_results(
     target = Path(output or Path(env_settings().result_plot_path) / "playback" / f"{name}.mp4")
     dataset = str(getattr(sequence, "dataset", ""))
     boxes = [folder_of(one, dataset).boxes([name], subpixel)[name] for one in trackers]
-    colors = [style["color"] for style in get_plot_draw_styles()][: len(boxes)]
-    labels = [describe(one)["label"] for one in trackers]
+    described = [describe(one) for one in trackers]
+    labels = [one["label"] for one in described]
+    colors = box_colors([style_name(one) for one in described])
     truth = np.asarray(sequence.ground_truth_rect, dtype=np.float64)
     paths = list(sequence.frames)
     height, width = read_frame(paths[0]).shape[:2]

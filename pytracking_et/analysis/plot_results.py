@@ -7,7 +7,8 @@ lists of sequences with name, ground_truth_rect, target_visible, dataset. Beyond
 * figures are written as PDF, SVG and PNG to `<result_plot_path>/<report_name>/`;
 * keyword `rule` ("pytracking", "ettrack", "lasot-toolkit") is stated on every table and plot;
 * keyword `output` names another folder than result_plot_path, `subpixel=True` reads
-  `_float.txt`, `formats` chooses the kinds of figure files;
+  `_float.txt`, `formats` chooses the kinds of figure files, `look` their size and fonts
+  (`looks.LOOKS`);
 * the cache (eval_data.npz) is keyed by content, so changed files are never missed, and holds
   plain arrays: no pickle.
 """
@@ -37,18 +38,11 @@ from .eval_data import (
     get_prec_curve,
     merge_multiple_runs,
 )
-from .figures import (
-    FORMATS,
-    draw_comparison,
-    draw_curves,
-    draw_radar,
-    get_plot_draw_styles,
-    plot_options,
-    save_figure,
-)
+from .figures import FORMATS, draw_comparison, draw_curves, draw_radar, plot_options, save_figure
+from .looks import LOOKS, Look, get_plot_draw_styles
 from .metrics import Array
 from .tables import Table
-from .trackers import describe, folder_of, labels_of
+from .trackers import describe, folder_of, labels_of, style_name
 from .vot import score_longterm
 
 __all__ = [
@@ -89,7 +83,7 @@ def plot_results(
         plot_types: of "success", "prec", "norm_prec", "f1_prec_rec".
         plot_opts: title, xlabel, ylabel, xlim, ylim, legend_loc; for all plot types.
         kwargs: of `compare` (skip_missing_seq, plot_bin_gap, exclude_invalid_frames, rule,
-            subpixel), and output, formats.
+            subpixel), and output, formats, look.
 
     Returns:
         Plot type -> figure.
@@ -99,20 +93,21 @@ def plot_results(
         DatasetError: as `compare`.
     """
     kinds = _kinds(plot_types)
-    folder, formats, options = output(report_name, kwargs)
+    folder, files, options = output(report_name, kwargs)
     dataset = list(dataset)
     figures: dict[str, Figure] = {}
     usual = [kind for kind in kinds if kind in _COLUMNS]
     if usual:
-        data = _evaluate(trackers, dataset, folder, merge_results, force_evaluation, options)
-        figures = {kind: draw_comparison(data, kind, plot_opts) for kind in usual}
+        kwargs["force_evaluation"] = force_evaluation
+        data = _evaluate(trackers, dataset, report_name, merge_results, kwargs)
+        figures = {kind: draw_comparison(data, kind, plot_opts, files["look"]) for kind in usual}
     if "f1_prec_rec" in kinds:
         figures["f1_prec_rec"] = _draw_longterm(
-            trackers, dataset, merge_results, options, plot_opts
+            trackers, dataset, merge_results, options, plot_opts, files["look"]
         )
     names = {"success": "success", "prec": "precision", "norm_prec": "norm_precision"}
     for kind, figure in figures.items():
-        save_figure(figure, folder / f"{names.get(kind, kind)}_plot", formats)
+        save_figure(figure, folder / f"{names.get(kind, kind)}_plot", **files)
     return figures
 
 
@@ -129,7 +124,7 @@ def print_results(
     Returns:
         One row a tracker, percent.
     """
-    data = _data(trackers, dataset, report_name, merge_results, kwargs)
+    data = _evaluate(trackers, dataset, report_name, merge_results, kwargs)
     kinds = _kinds(plot_types)
     columns = [name for kind in kinds for name in _COLUMNS.get(kind, [])]
     if "f1_prec_rec" in kinds:
@@ -159,7 +154,7 @@ def print_per_sequence_results(
     Returns:
         One row a sequence, one column a tracker.
     """
-    data = _data(trackers, dataset, report_name, merge_results, kwargs)
+    data = _evaluate(trackers, dataset, report_name, merge_results, kwargs)
     frame = filter_sequences(data.per_sequence("ao"), filter_criteria)
     table = Table(frame, f"Average overlap per sequence, {report_name}", data.note)
     print(table.to_text())
@@ -178,18 +173,19 @@ def plot_got_success(
         trackers: whose reports lie at `<got_reports_path>/NAME_PARAM.json`; or paths of such.
     """
     reports = Path(kwargs.pop("got_reports_path", "") or env_settings().got_reports_path)
-    folder, formats, _ = output(report_name, kwargs)
-    rows = []
+    folder, files, _ = output(report_name, kwargs)
+    rows, names = [], []
     for tracker in trackers:
         shown = describe(tracker)
         named = f"{shown['name']}_{shown['param']}.json"
         path = Path(tracker) if isinstance(tracker, (str, Path)) else reports / named
         curve, ao = _got_report(path)
         rows.append((shown["label"], np.linspace(0, 1, len(curve)), 100 * curve, 100 * ao))
+        names.append(style_name(shown))
     options = plot_options("success", {"title": "Success plot, GOT-10k", **(plot_opts or {})})
     note = "got10k_test, figures of the GOT-10k server; legend: AO"
-    figure = draw_curves(rows, options, note)
-    save_figure(figure, folder / "success_plot", formats)
+    figure = draw_curves(rows, options, note, names=names, look=files["look"])
+    save_figure(figure, folder / "success_plot", **files)
     return figure
 
 
@@ -224,38 +220,20 @@ def check_and_load_precomputed_results(
     **kwargs: Any,
 ) -> dict[str, Any]:
     """Evaluate, or read eval_data.npz where all inputs are the same; pytracking's dictionary."""
-    folder, _, options = output(report_name, kwargs)
-    return _evaluate(trackers, dataset, folder, False, force_evaluation, options).eval_data()
-
-
-def _data(
-    trackers: Sequence[Any],
-    dataset: Iterable[Any],
-    report_name: str,
-    merge_results: bool,
-    kwargs: dict[str, Any],
-) -> Comparison:
-    force = kwargs.pop("force_evaluation", False)
-    folder, _, options = output(report_name, kwargs)
-    return _evaluate(trackers, dataset, folder, merge_results, force, options)
+    kwargs["force_evaluation"] = force_evaluation
+    return _evaluate(trackers, dataset, report_name, False, kwargs).eval_data()
 
 
 def _evaluate(
     trackers: Sequence[Any],
     dataset: Iterable[Any],
-    folder: Path,
+    report_name: str,
     merge_results: bool,
-    force_evaluation: bool,
-    options: Mapping[str, Any],
+    kwargs: Mapping[str, Any],
 ) -> Comparison:
-    return compare(
-        trackers,
-        dataset,
-        merge_results=merge_results,
-        cache=folder / "eval_data.npz",
-        force_evaluation=force_evaluation,
-        **options,
-    )
+    folder, _, options = output(report_name, kwargs)
+    cache = folder / "eval_data.npz"
+    return compare(trackers, dataset, merge_results=merge_results, cache=cache, **options)
 
 
 def _kinds(plot_types: str | Sequence[str]) -> list[str]:
@@ -272,14 +250,17 @@ def _draw_longterm(
     merge_results: bool,
     options: Mapping[str, Any],
     plot_opts: Mapping[str, Any] | None,
+    look: Look,
 ) -> Figure:
     boxes: dict[str, list[Any]] = {}
     presence: dict[str, list[Any]] = {}
+    names: dict[str, str] = {}
     annotation = annotate(dataset, options.get("rule", "pytracking"))
     for label, tracker in zip(labels_of(trackers, merge_results), trackers, strict=True):
-        folder, names = folder_of(tracker, annotation.dataset), list(annotation.truth)
-        boxes.setdefault(label, []).append(folder.boxes(names, options.get("subpixel", False)))
-        presence.setdefault(label, []).append(folder.presence(names))
+        folder, every = folder_of(tracker, annotation.dataset), list(annotation.truth)
+        boxes.setdefault(label, []).append(folder.boxes(every, options.get("subpixel", False)))
+        presence.setdefault(label, []).append(folder.presence(every))
+        names[label] = style_name(describe(tracker))
     scores = {
         label: score_longterm(runs, presence[label], annotation) for label, runs in boxes.items()
     }
@@ -288,7 +269,8 @@ def _draw_longterm(
         for label, one in scores.items()
     ]
     note = f"{annotation.dataset}; {annotation.rule.text}; legend: highest F [%]"
-    return draw_curves(rows, plot_options("f1_prec_rec", plot_opts), note)
+    shown = plot_options("f1_prec_rec", plot_opts)
+    return draw_curves(rows, shown, note, names=list(names.values()), look=look)
 
 
 class _CallableModule(types.ModuleType):
@@ -301,14 +283,13 @@ class _CallableModule(types.ModuleType):
 sys.modules[__name__].__class__ = _CallableModule
 
 
-def attribute_table(
+def _attribute_table(
     trackers: Sequence[Any],
     datasets_dict: Mapping[str, Iterable[Any]],
-    merge_results: bool = False,
-    figure: str = "auc",
+    merge_results: bool,
     **kwargs: Any,
-) -> tuple[pd.DataFrame, str]:
-    """One row an attribute (and "ALL"), one column a tracker, percent; and the note.
+) -> tuple[pd.DataFrame, Comparison]:
+    """AUC: one row an attribute (and "ALL"), one column a tracker, percent; and all there is.
 
     Args:
         datasets_dict: attribute -> sequences; a sequence with several attributes is scored once.
@@ -317,7 +298,7 @@ def attribute_table(
     every = {one.name: one for sequences in groups.values() for one in sequences}
     data = compare(trackers, list(every.values()), merge_results=merge_results, **kwargs)
     names = {name: [one.name for one in sequences] for name, sequences in groups.items()}
-    return by_attribute(data, names, figure), data.note
+    return by_attribute(data, names), data
 
 
 def print_results_per_attribute(
@@ -329,8 +310,8 @@ def print_results_per_attribute(
 ) -> pd.DataFrame:
     """Print the AUC of each attribute; the number of its sequences stands in brackets."""
     _, _, options = output(report_name, kwargs)
-    frame, note = attribute_table(trackers, datasets_dict, merge_results, **options)
-    print(Table(frame, f"AUC per attribute, {report_name}", note).to_text())
+    frame, data = _attribute_table(trackers, datasets_dict, merge_results, **options)
+    print(Table(frame, f"AUC per attribute, {report_name}", data.note).to_text())
     return frame
 
 
@@ -342,20 +323,24 @@ def plot_attributes_radar(
     **kwargs: Any,
 ) -> Figure:
     """Draw the AUC of each attribute as a radar plot (radar_plot.pdf, .svg, .png)."""
-    folder, formats, options = output(report_name, kwargs)
-    frame, note = attribute_table(trackers, datasets_dict, merge_results, **options)
-    figure = draw_radar(frame.iloc[:-1], f"AUC per attribute [%], {report_name}", note)
-    save_figure(figure, folder / "radar_plot", formats)
+    folder, files, options = output(report_name, kwargs)
+    frame, data = _attribute_table(trackers, datasets_dict, merge_results, **options)
+    title = f"AUC per attribute [%], {report_name}"
+    figure = draw_radar(frame.iloc[:-1], title, data.note, data.names, files["look"])
+    save_figure(figure, folder / "radar_plot", **files)
     return figure
 
 
 def output(
     report_name: str, kwargs: Mapping[str, Any]
-) -> tuple[Path, Sequence[str], dict[str, Any]]:
-    """Folder `<result_plot_path>/<report_name>` and formats, and what is left for `compare`."""
+) -> tuple[Path, dict[str, Any], dict[str, Any]]:
+    """Folder `<result_plot_path>/<report_name>`, of `save_figure`, and what is for `compare`."""
     options = dict(kwargs)
     # pytracking's switch for a progress bar; reading takes less time than drawing one.
     options.pop("verbose", None)
-    formats = options.pop("formats", FORMATS)
+    files = {
+        "formats": options.pop("formats", FORMATS),
+        "look": options.pop("look", LOOKS["screen"]),
+    }
     chosen: PathArgument | None = options.pop("output", None)
-    return Path(chosen or env_settings().result_plot_path) / report_name, formats, options
+    return Path(chosen or env_settings().result_plot_path) / report_name, files, options

@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -128,16 +129,8 @@ def summarise(
 ) -> Score:
     """Gather curves and figures from frame errors."""
     curves = metrics.curves(errors, annotation, gap, exclude_invalid_frames)
-    columns = {
-        "auc": curves.success.mean(axis=1),
-        "op50": _at(curves, 0.50),
-        "op75": _at(curves, 0.75),
-        "precision": curves.precision[:, _CENTER_AT],
-        "norm_precision": curves.norm_precision[:, _NORM_AT],
-        "ao": curves.average_overlap,
-    }
     table = pd.DataFrame(
-        {name: 100 * values for name, values in columns.items()},
+        figures_of(curves),
         index=pd.Index(annotation.truth.names, name="sequence"),
     )
     table["frames"] = annotation.lengths
@@ -155,11 +148,27 @@ def summarise(
     )
 
 
-def _at(curves: Curves, threshold: float) -> np.ndarray:
-    where = np.flatnonzero(np.isclose(curves.thresholds, threshold, atol=1e-9))
-    if where.size == 0:
-        return np.full(len(curves.success), np.nan)
-    return curves.success[:, where[0]]
+def figures_of(curves: Any) -> dict[str, Array]:
+    """FIGURES and "ao", percent, of `Curves` or of anything with the same arrays.
+
+    Thresholds are the last axis of the curves.
+    """
+
+    def at(overlap: float) -> Array:
+        where = np.flatnonzero(np.isclose(curves.thresholds, overlap, atol=1e-9))
+        if where.size == 0:
+            return np.full(curves.success.shape[:-1], np.nan)
+        return curves.success[..., where[0]]
+
+    rates = {
+        "auc": curves.success.mean(axis=-1),
+        "op50": at(0.50),
+        "op75": at(0.75),
+        "precision": curves.precision[..., _CENTER_AT],
+        "norm_precision": curves.norm_precision[..., _NORM_AT],
+        "ao": curves.average_overlap,
+    }
+    return {name: 100 * values for name, values in rates.items()}
 
 
 def note(annotation: Annotation, exclude_invalid_frames: bool = False) -> str:

@@ -76,9 +76,11 @@ def put_text(
 
 # Points of a timeline; more cannot be told apart on a screen.
 _POINTS = 400
-
-
-_HEIGHT, _MAX_WIDTH, _QUALITY = 168, 300, 80
+# Pixels of an embedded picture: four times what the page shows first, for enlarging.
+_MAX_HEIGHT, _MAX_WIDTH, _QUALITY = 360, 640, 80
+# Targets below this share of the frame's sides are shown with their surroundings, so many times
+# their size, only.
+_SMALL, _SURROUNDINGS = 0.1, 5.0
 
 
 @dataclass(frozen=True)
@@ -132,12 +134,14 @@ def choose_frames(overlap: Array, count: int) -> list[int]:
     return sorted(chosen)
 
 
-def film_strip(result: SequenceResult, colors: Sequence[str], count: int) -> list[dict[str, Any]]:
-    """Pictures of the first tracker's best and worst moments.
+def film_strip(result: SequenceResult, count: int) -> list[dict[str, Any]]:
+    """Pictures of the first tracker's best and worst moments, without boxes in them.
 
     Returns:
-        Per picture: frame (0-based), uri (JPEG, or "" with `error`), iou of the first tracker or
-        None where the target is absent, lost.
+        Per picture: frame (0-based), iou of the first tracker or None where the target is absent,
+        lost, uri (JPEG, or "" with `error`), size (width, height of the JPEG), detail (whether it
+        is a part of the frame), truth and boxes (of each tracker) in pixels of the JPEG, None where
+        there is nothing to draw.
     """
     if not len(result.frames):
         return []
@@ -149,7 +153,7 @@ def film_strip(result: SequenceResult, colors: Sequence[str], count: int) -> lis
             "lost": bool(result.overlap[0, i] == 0),
         }
         try:
-            picture["uri"] = _picture(result, i, colors)
+            picture |= _picture(result, i)
         except (ImageError, IndexError) as error:
             # One unreadable frame must not cost the report; it says so where the picture was.
             picture |= {"uri": "", "error": str(error)}
@@ -157,19 +161,64 @@ def film_strip(result: SequenceResult, colors: Sequence[str], count: int) -> lis
     return pictures
 
 
-def _picture(result: SequenceResult, i: int, colors: Sequence[str]) -> str:
+def _picture(result: SequenceResult, i: int) -> dict[str, Any]:
     image = read_frame(result.frames[i])
-    height, width = image.shape[:2]
-    scale = min(_HEIGHT / height, _MAX_WIDTH / width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    # The first tracker is what the strip is about: drawn last, on top.
-    drawn = dict(reversed(list(zip(colors, result.boxes[:, i], strict=False))))
-    draw_boxes(small, result.truth[i] if result.valid[i] else [0] * 4, drawn, scale, 2)
+    truth = result.truth[i] if result.valid[i] else None
+    left, top, right, bottom = view(image.shape[1], image.shape[0], truth, result.boxes[0, i])
+    part = image[top:bottom, left:right]
+    scale = min(1.0, _MAX_HEIGHT / len(part), _MAX_WIDTH / part.shape[1])
+    if part.size < image.size:
+        # A detail is enlarged, so that a small target can be seen beside its box.
+        scale = min(_MAX_HEIGHT / len(part), _MAX_WIDTH / part.shape[1])
+    size = (max(1, round(part.shape[1] * scale)), max(1, round(len(part) * scale)))
+    kind = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    small = cv2.resize(part, size, interpolation=kind)
     done, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     if not done:
         raise ImageError(f"frame {result.frames[i]} cannot be encoded as JPEG")
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode("ascii")
+
+    def placed(box: Array | None) -> list[float] | None:
+        if box is None or not np.isfinite(box).all() or (box[2:] <= 0).any():
+            return None
+        moved = (box - [left, top, 0, 0]) * scale
+        return [round(float(value), 1) for value in moved]
+
+    return {
+        "uri": "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode("ascii"),
+        "size": size,
+        "detail": part.size < image.size,
+        "truth": placed(truth),
+        "boxes": [placed(box) for box in result.boxes[:, i]],
+    }
+
+
+def view(width: int, height: int, truth: Array | None, box: Array) -> tuple[int, int, int, int]:
+    """Part of a frame that a picture shows: left, top, right, bottom in pixels.
+
+    All of it, unless the target is small: then its surroundings with truth and box in them, in the
+    frame's own shape.
+
+    Args:
+        width: of the frame.
+        height: of the frame.
+        truth: x, y, w, h; None where the target is absent.
+        box: of the tracker.
+    """
+    whole = 0, 0, width, height
+    shown = [one for one in (truth, box) if one is not None and np.isfinite(one).all()]
+    if not shown:
+        return whole
+    target = max(shown[0][2] / width, shown[0][3] / height)
+    corners = np.array([[*one[:2], *(one[:2] + one[2:])] for one in shown])
+    low, high = corners[:, :2].min(axis=0), corners[:, 2:].max(axis=0)
+    # As a share of the frame's sides.
+    share = max(_SURROUNDINGS * target, *(1.3 * (high - low) / [width, height]))
+    if target > _SMALL or share > 0.75 or not target > 0:
+        return whole
+    size = np.array([width, height]) * share
+    corner = np.clip((low + high) / 2 - size / 2, 0, [width, height] - size)
+    left, top = (int(value) for value in corner)
+    return left, top, min(width, left + round(size[0])), min(height, top + round(size[1]))
 
 
 def timeline(result: SequenceResult, labels: Sequence[str]) -> dict[str, Any]:

@@ -19,11 +19,20 @@ from numpy.typing import ArrayLike
 from ..errors import ParameterError, ResultsError
 from .comparison import Comparison
 from .figures import draw_speed
+from .looks import LOOKS, Look
 from .metrics import Annotation, Array
 from .readers import BoxSet
 from .scoring import score, score_got10k
 from .tables import Table
-from .trackers import ResultFolder, describe, engines_note, folder_of, labels_of
+from .trackers import (
+    ResultFolder,
+    boxes_note,
+    describe,
+    engines_note,
+    folder_of,
+    labels_of,
+    style_name,
+)
 from .vot import score_from_start
 
 TABLES = ("trackers", "components", "exemplars", "queries", "backbones", "modules")
@@ -82,9 +91,6 @@ def column_of(dataset: str) -> str | None:
     names = {"otb": "OTB-100", "otb100": "OTB-100", "nfs": "NFS", "nfs30": "NFS"}
     names |= {"uav": "UAV-123", "uav123": "UAV-123"}
     return names.get(plain)
-
-
-_SUBPIXEL = "; sub-pixel boxes"
 
 
 def fps_statistics(times: Mapping[str, ArrayLike]) -> dict[str, float]:
@@ -176,7 +182,7 @@ def got10k_table(trackers: Sequence[Any], annotation: Annotation, subpixel: bool
     runs: dict[str, list[BoxSet]] = {}
     for one in trackers:
         about = describe(one)
-        label = about["disp_name"] or f"{about['name']}_{about['param']}".rstrip("_")
+        label = about["disp_name"] or style_name(about)
         runs.setdefault(label, []).append(
             folder_of(one, annotation.dataset).boxes(annotation.truth, subpixel)
         )
@@ -193,9 +199,7 @@ def got10k_table(trackers: Sequence[Any], annotation: Annotation, subpixel: bool
     )
     if not annotation.visibility:
         note += "; VISIBILITY FLAGS (cover.label) MISSING, frames without the target are counted"
-    if subpixel:
-        note += _SUBPIXEL
-    note += engines_note(trackers, annotation.truth, annotation.dataset)
+    note += boxes_note(subpixel) + engines_note(trackers, annotation.truth, annotation.dataset)
     return Table(frame, f"GOT-10k figures on {annotation.dataset}", note)
 
 
@@ -212,7 +216,7 @@ def vot_table(trackers: Sequence[Any], annotation: Annotation, subpixel: bool = 
     ).sort_values("eao", ascending=False)
     frame.index.name = "tracker"
     # Fewest failures are best, which a mark on the highest figure would get wrong.
-    note = next(iter(scores.values())).note + (_SUBPIXEL if subpixel else "")
+    note = next(iter(scores.values())).note + boxes_note(subpixel)
     note += engines_note(trackers, annotation.truth, annotation.dataset)
     return Table(frame, f"VOT figures on {annotation.dataset}", note, digits=3, best=False)
 
@@ -234,12 +238,15 @@ def published_table(data: Comparison, speed: pd.DataFrame | None = None) -> Tabl
     return Table(both, f"{column}: published trackers and this run", note, digits=1, best=False)
 
 
-def speed_figure(data: Comparison, speed: pd.DataFrame, anyway: bool = False) -> Any | None:
+def speed_figure(
+    data: Comparison, speed: pd.DataFrame, anyway: bool = False, look: Look = LOOKS["screen"]
+) -> Any | None:
     """Accuracy against speed among the published trackers; None where either is unknown.
 
     Args:
         anyway: also where the run is on a part of the data set, which the note then says; a plot
             of both looks like a comparison.
+        look: of the figure.
     """
     column = column_for(data.dataset, len(data.sequences), anyway)
     runs = {
@@ -252,7 +259,8 @@ def speed_figure(data: Comparison, speed: pd.DataFrame, anyway: bool = False) ->
     paper = published_figures()
     table = pd.DataFrame({"auc": paper[column], "fps": paper["CPU fps"]})
     note = f"{caveat(column, len(data.sequences))}published: {source()}; run: {data.note}"
-    return draw_speed(table, runs, column, note)
+    names = [name for label, name in zip(data.labels, data.names, strict=True) if label in runs]
+    return draw_speed(table, runs, column, note, names, look)
 
 
 def result_tables(dataset: Iterable[Any], tracker: Any, finished: Iterable[str]) -> str:
@@ -265,8 +273,8 @@ def result_tables(dataset: Iterable[Any], tracker: Any, finished: Iterable[str])
 
     Returns:
         Text for the terminal. AUC and precision are of the sub-pixel boxes; the mean of the
-        integer boxes, as pytracking would read them, stands below, and engine and precision. Where
-        the benchmark hides its ground truth only frames and fps are shown.
+        whole-pixel boxes, as pytracking would read them, stands below, and engine and precision.
+        Where the benchmark hides its ground truth only frames and fps are shown.
     """
     names = set(finished)
     groups: dict[str, list[Any]] = {}
@@ -296,7 +304,10 @@ def _table(tag: str, sequences: list[Any], tracker: Any) -> str:
         for place, column in enumerate(("auc", "precision", "norm_precision")):
             table.insert(place, column, fine.per_sequence[column])
             mean[column] = getattr(fine, column)
-        notes.append(f"integer boxes: AUC {whole.auc:.2f}, precision {whole.precision:.2f}")
+        notes.append(
+            f"whole-pixel boxes, as `ettrack results` reads them without --subpixel: "
+            f"AUC {whole.auc:.2f}, precision {whole.precision:.2f}"
+        )
         notes += [note for note in (fine.note, whole.rows_note) if note]
     table.loc["mean"] = pd.Series(mean)
     table["frames"] = table["frames"].astype(int)
@@ -305,4 +316,6 @@ def _table(tag: str, sequences: list[Any], tracker: Any) -> str:
         notes.append(f"engine: {engine}")
     title = f"{tracker.name}/{Path(tracker.results_dir).name} on {tag}"
     body = table.to_string(float_format="{:.2f}".format, index_names=False)
-    return "\n".join([f"{title} (percent; fps of tracking, first frames apart)", body, *notes])
+    return "\n".join(
+        [f"{title} (sub-pixel boxes, percent; fps of tracking, first frames apart)", body, *notes]
+    )

@@ -53,7 +53,7 @@ def describe(tracker: Any) -> dict[str, Any]:
         name = Path(tracker).name
         return {"name": name, "param": "", "run_id": None, "disp_name": name, "label": name}
     shown, run = getattr(tracker, "display_name", None), getattr(tracker, "run_id", None)
-    label = shown or f"{tracker.name}_{tracker.parameter_name}".rstrip("_")
+    label = shown or style_name({"name": tracker.name, "param": tracker.parameter_name})
     if shown is None and run is not None:
         label = f"{label}_{run:03d}"
     return {
@@ -83,11 +83,14 @@ def merged_labels(trackers: Sequence[Mapping[str, Any]]) -> list[str]:
     """Label of each tracker once its runs are averaged; a lone run keeps its own."""
     keys = [(one["name"], one["param"], one["disp_name"]) for one in trackers]
     return [
-        str(one["label"])
-        if keys.count(key) == 1
-        else one["disp_name"] or f"{one['name']}_{one['param']}".rstrip("_")
+        str(one["label"]) if keys.count(key) == 1 else one["disp_name"] or style_name(one)
         for key, one in zip(keys, trackers, strict=True)
     ]
+
+
+def style_name(described: Mapping[str, Any]) -> str:
+    """What decides a tracker's color, of what `describe` gives: neither its run nor its label."""
+    return f"{described['name']}_{described['param']}".rstrip("_")
 
 
 def labels_of(trackers: Sequence[Any], merged: bool = False) -> list[str]:
@@ -100,6 +103,11 @@ def folder_of(tracker: Any, dataset: str = "") -> ResultFolder:
     """Open a tracker's results (`results_dir`, or the path itself) on a data set ("": on any)."""
     path = tracker if isinstance(tracker, (str, Path)) else tracker.results_dir
     return ResultFolder.open(path, dataset)
+
+
+def boxes_note(subpixel: bool) -> str:
+    """What notes say of the files that were read."""
+    return f"; {'sub-pixel' if subpixel else 'whole-pixel'} boxes"
 
 
 def engines_note(trackers: Sequence[Any], names: Iterable[str], dataset: str = "") -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,23 @@ def results_arguments(parser: argparse.ArgumentParser) -> None:
         "--format", default="text", choices=("text", "md", "latex", "csv", "json"), help="of tables"
     )
     parser.add_argument("--output", metavar="FILE", help="write tables there, not to the terminal")
-    parser.add_argument("--plots", metavar="DIR", help="write plots there as PDF, SVG and PNG")
+    plots = parser.add_argument_group("plots")
+    plots.add_argument("--plots", metavar="DIR", help="write plots there as PDF, SVG and PNG")
+    plots.add_argument(
+        "--for",
+        dest="purpose",
+        default="screen",
+        choices=("screen", "paper", "slide"),
+        help="size and fonts; paper: one column wide, without title and note, which belong into "
+        "the caption (each file's metadata has the note)",
+    )
+    plots.add_argument(
+        "--size", type=_inches, metavar="WxH", help="width and height in inches, e.g. 3.4x2.6"
+    )
+    plots.add_argument(
+        "--font", metavar="NAME", help="serif, or a font of this machine by its name"
+    )
+    plots.add_argument("--no-title", action="store_true", help="plots without the data set's name")
     parser.add_argument(
         "--per-sequence",
         nargs="?",
@@ -47,7 +63,7 @@ def results_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--published",
         action="store_true",
-        help="add the published trackers of the paper, and plot them also beside a part of a set",
+        help="add the published trackers of the paper, and a plot of accuracy against speed",
     )
 
 
@@ -70,9 +86,18 @@ def results(args: argparse.Namespace) -> int:
     else:
         print(text, end="")
     if args.plots:
-        for path in _plots(Path(args.plots), chosen, data, args.published):
+        for path in _plots(args, chosen, data):
             print(path, file=sys.stderr)
     return 0
+
+
+def _inches(text: str) -> tuple[float, float]:
+    width, _, height = text.lower().partition("x")
+    try:
+        return float(width), float(height)
+    except ValueError as error:
+        message = f"{text!r}: expected WIDTHxHEIGHT in inches, e.g. 3.4x2.6"
+        raise argparse.ArgumentTypeError(message) from error
 
 
 def _tables(args: argparse.Namespace, chosen: Selection, data: Comparison) -> list[Table]:
@@ -127,19 +152,35 @@ def _criteria(text: str | None) -> dict[str, object] | None:
         raise ParameterError(f"--filter {text!r}: expected MODE:PERCENT, e.g. ao_max:50") from error
 
 
-def _plots(folder: Path, chosen: Selection, data: Comparison, anyway: bool) -> list[Path]:
+def _plots(args: argparse.Namespace, chosen: Selection, data: Comparison) -> list[Path]:
     from ..analysis import summary
     from ..analysis.eval_data import by_attribute
     from ..analysis.figures import draw_comparison, draw_radar, save_figure
+    from ..analysis.looks import LOOKS
 
-    figures = {f"{name}_plot": draw_comparison(data, kind) for kind, name in _PLOTS.items()}
+    look = LOOKS[args.purpose]
+    look = replace(
+        look,
+        size=args.size or look.size,
+        font=args.font,
+        title=look.title and not args.no_title,
+    )
+    figures = {
+        f"{name}_plot": draw_comparison(data, kind, look=look) for kind, name in _PLOTS.items()
+    }
     if len(chosen.attributes) >= 3:
         frame = by_attribute(data, chosen.attributes).iloc[:-1]
-        figures["radar_plot"] = draw_radar(frame, f"AUC per attribute, {data.dataset}", data.note)
-    figure = summary.speed_figure(data, _speeds(chosen, data), anyway)
-    if figure is not None:
-        figures["speed_plot"] = figure
-    return [path for name, one in figures.items() for path in save_figure(one, folder / name)]
+        title = f"AUC per attribute, {data.dataset}"
+        figures["radar_plot"] = draw_radar(frame, title, data.note, data.names, look)
+    if args.published:
+        figure = summary.speed_figure(data, _speeds(chosen, data), anyway=True, look=look)
+        if figure is not None:
+            figures["speed_plot"] = figure
+    return [
+        path
+        for name, one in figures.items()
+        for path in save_figure(one, Path(args.plots) / name, look=look)
+    ]
 
 
 def report_arguments(parser: argparse.ArgumentParser) -> None:
@@ -150,6 +191,11 @@ def report_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--title", help="heading of the page")
     parser.add_argument(
+        "--focus",
+        metavar="LABEL",
+        help="tracker whose best and worst sequences are shown (default: the first)",
+    )
+    parser.add_argument(
         "--count", type=int, default=4, metavar="N", help="best and worst sequences (default 4)"
     )
     parser.add_argument(
@@ -158,7 +204,8 @@ def report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--published",
         action="store_true",
-        help="show the published trackers of the paper also beside a part of a data set",
+        help="show the published trackers of the paper also beside a part of a data set, and plot "
+        "accuracy against speed",
     )
 
 
@@ -180,6 +227,7 @@ def report(args: argparse.Namespace) -> int:
         count=args.count,
         pictures=args.pictures,
         published=args.published,
+        focus=args.focus,
         **chosen.options,
     )
     print(path)

@@ -93,22 +93,13 @@ def pack_trackingnet_results(
 ) -> Path:
     """Pack test results for TrackingNet's server: one `VIDEO.txt` each, x,y,w,h with two decimals.
 
+    Arguments and errors as of `pack_got10k_results`, but for these.
+
     Args:
-        tracker_name: as in run_tracker.
-        param_name: as in run_tracker.
         run_id: as in run_tracker.
         output_name: archive `<tn_packed_results_path>/<output_name>.zip`, or a path ending .zip;
             default NAME_PARAM.
-        results_path: of the settings where None.
-        dataset_root: of the settings where None. Without the data set only the number of videos is
-            checked, which is warned of.
-
-    Returns:
-        Path of the archive.
-
-    Raises:
-        ResultsError: videos, lines or numbers missing or bad, or videos of several settings;
-            lists them, nothing is written.
+        dataset_root: without the data set only the number of videos is checked.
     """
     tracker = Tracker(tracker_name, param_name, run_id, results_path=results_path)
     folder = Path(tracker.results_dir)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from pytracking_et.analysis.figures import draw_speed, plot_options, save_figure
+from pytracking_et.analysis.figures import draw_radar, draw_speed, plot_options, save_figure
+from pytracking_et.analysis.looks import LOOKS, box_colors, tracker_styles
 from pytracking_et.analysis.summary import published_figures
 from pytracking_et.errors import ParameterError
 
@@ -40,6 +42,40 @@ def test_unknown_format(tmp_path, form):
     with pytest.raises(ParameterError, match="unknown figure format"):
         save_figure(speed_figure(), tmp_path / "a", [form])
     assert not list(tmp_path.iterdir())
+
+
+def test_a_tracker_keeps_its_color():
+    alone = tracker_styles(["ATOM"])[0]["color"]
+    names = ["et_tracker_et_tracker", "x", "KCF", "ATOM", "et_tracker_lt_mobile", "y_z"]
+    among = dict(zip(names, tracker_styles(names), strict=True))
+    assert among["ATOM"]["color"] == alone
+    assert among["et_tracker_et_tracker"]["color"] == "#0072b2"
+    # Two of one color differ in their lines; boxes, which have none, in color.
+    twice = tracker_styles(["ATOM", "ATOM"])
+    assert twice[0]["color"] == twice[1]["color"]
+    assert twice[0]["line_style"] != twice[1]["line_style"]
+    assert len(set(box_colors(["ATOM", "ATOM", "x"]))) == 3
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+@pytest.mark.parametrize("attributes", [3, 14])
+def test_names_on_the_radar_are_inside_and_clear_of_the_circle(look, attributes):
+    rows = [f"LONG{i} (12)" for i in range(attributes)]
+    table = pd.DataFrame({"one": range(attributes), "two": 9.0}, index=rows)
+    figure = draw_radar(table, "Title", "note " * 60, look=look)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    axes = figure.axes[0]
+    circle = axes.get_window_extent(renderer)
+    middle = [(circle.x0 + circle.x1) / 2, (circle.y0 + circle.y1) / 2]
+    for text in axes.get_xticklabels():
+        box = text.get_window_extent(renderer)
+        assert box.x0 >= 0 and box.y0 >= 0
+        assert box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
+        near = np.clip(middle, [box.x0, box.y0], [box.x1, box.y1])
+        assert np.hypot(*(near - middle)) > circle.width / 2
+        for other in figure.texts + figure.legends:
+            assert not box.overlaps(other.get_window_extent(renderer))
 
 
 def test_options():

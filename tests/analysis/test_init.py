@@ -11,7 +11,7 @@ from pytracking_et import analysis
 
 @pytest.mark.parametrize("name", analysis.__all__)
 def test_every_name_resolves(name):
-    assert callable(getattr(analysis, name)) or name in ("RULES", "FIGURES")
+    assert callable(getattr(analysis, name)) or name in ("RULES", "FIGURES", "LOOKS")
 
 
 @pytest.mark.parametrize("name", ["plot_results", "playback_results"])

@@ -18,6 +18,7 @@ from pytracking_et.analysis.strips import (
     read_frame,
     spans,
     timeline,
+    view,
 )
 from pytracking_et.errors import ImageError
 
@@ -71,7 +72,7 @@ def result(tmp_path, n=30):
 
 
 def test_film_strip(tmp_path):
-    pictures = film_strip(result(tmp_path), ["#0072b2", "#d55e00"], 6)
+    pictures = film_strip(result(tmp_path), 6)
     assert len(pictures) == 6
     by_frame = {p["frame"]: p for p in pictures}
     assert by_frame[0]["iou"] == 0.7
@@ -80,14 +81,48 @@ def test_film_strip(tmp_path):
     kind, data = by_frame[0]["uri"].split(",")
     assert kind == "data:image/jpeg;base64"
     image = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
-    assert image.shape == (168, 210, 3)
-    assert (image > 220).all(axis=2).any()  # ground truth, white
+    assert image.shape == (80, 100, 3) and by_frame[0]["size"] == (100, 80)
+    assert abs(image.astype(int) - 90).max() < 5  # nothing is drawn over the picture
+    assert by_frame[0]["truth"] == [10, 10, 20, 20]
+    assert by_frame[0]["boxes"] == [[14, 10, 20, 20], [40, 40, 20, 20]]
+    assert by_frame[29]["truth"] is None and not by_frame[0]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("truth", "box", "expected"),
+    [
+        ((600, 300, 300, 200), (600, 300, 20, 20), (0, 0, 1280, 720)),  # large
+        ((600, 300, 20, 20), (604, 302, 20, 20), (523, 261, 701, 361)),  # its surroundings
+        ((0, 0, 20, 20), (0, 0, 20, 20), (0, 0, 178, 100)),  # at the border
+        ((10, 10, 20, 20), (1250, 700, 20, 20), (0, 0, 1280, 720)),  # both are to be seen
+        (None, (600, 300, 20, 20), (521, 260, 699, 360)),
+        (None, (600, 300, 0, 0), (0, 0, 1280, 720)),
+        (None, (float("nan"), 0, 1, 1), (0, 0, 1280, 720)),
+    ],
+)
+def test_small_targets_are_shown_with_their_surroundings(truth, box, expected):
+    given = None if truth is None else np.array(truth, float)
+    found = view(1280, 720, given, np.array(box, float))
+    assert np.abs(np.subtract(found, expected)).max() <= 2
+    left, top, right, bottom = found
+    for one in (given, np.array(box, float)):
+        if one is not None and np.isfinite(one).all():
+            assert left <= one[0] and one[0] + one[2] <= right
+            assert top <= one[1] and one[1] + one[3] <= bottom
+
+
+def test_a_detail_is_enlarged(tmp_path):
+    one = result(tmp_path)
+    cv2.imwrite(one.frames[0], np.zeros((720, 1280, 3), np.uint8))
+    (picture, *_) = film_strip(one, 6)
+    assert picture["detail"] and picture["size"] == (640, 360)
+    assert picture["truth"][2] > 60  # 20 pixels of the frame
 
 
 def test_an_unreadable_frame_says_so_in_its_place(tmp_path):
     one = result(tmp_path)
     one.frames[0] = str(tmp_path / "none.png")
-    first = film_strip(one, ["#0072b2"], 4)[0]
+    first = film_strip(one, 4)[0]
     assert first["uri"] == ""
     assert "none.png" in first["error"]
 
@@ -95,7 +130,7 @@ def test_an_unreadable_frame_says_so_in_its_place(tmp_path):
 def test_no_frames_no_strip(tmp_path):
     one = result(tmp_path)
     bare = SequenceResult(one.name, one.truth, one.valid, one.boxes, one.overlap, ())
-    assert film_strip(bare, [], 4) == []
+    assert film_strip(bare, 4) == []
 
 
 def test_timeline_keeps_every_loss():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -123,9 +124,37 @@ def test_output_and_plots(place):
     assert written == {f"{n}_plot.{form}" for n in expected for form in ("pdf", "svg", "png")}
 
 
-def test_the_speed_plot_of_a_part_of_a_set_is_asked_for(place):
+def test_the_speed_plot_is_asked_for(place):
     assert results(place, "--published", "--plots", str(place / "plots")) == 0
     assert (place / "plots" / "speed_plot.png").is_file()
+
+
+def test_plots_for_a_paper(place):
+    arguments = ("--plots", str(place), "--for", "paper", "--size", "3x2", "--font", "serif")
+    assert results(place, *arguments) == 0
+    picture = cv2.imread(str(place / "success_plot.png"))
+    assert picture.shape[:2] == (600, 900)  # 300 dots per inch
+    text = (place / "success_plot.svg").read_text()
+    assert "rule pytracking" in text  # in the metadata, not in the picture
+    assert "Success plot" not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--size", "large"), "WIDTHxHEIGHT in inches"),
+        (("--size", "0x3"), "give inches"),
+        (("--size", "1x1"), "has no room for its axes"),
+        (("--font", "No Such Font"), "font 'No Such Font' is not here"),
+    ],
+)
+def test_plots_that_cannot_be(place, capsys, arguments, message):
+    try:
+        assert results(place, "--plots", str(place / "plots"), *arguments) == 2
+    except SystemExit as error:  # argparse's own
+        assert error.code == 2
+    assert message in capsys.readouterr().err
+    assert not (place / "plots").exists()
 
 
 def test_missing_sequence(place, capsys):

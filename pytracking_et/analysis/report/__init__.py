@@ -11,14 +11,15 @@ import numpy as np
 import pandas as pd
 
 from ...boxtables import PathArgument
+from ...errors import ParameterError
 from .. import metrics, summary
 from ..comparison import Comparison, annotate, compare
-from ..eval_data import by_attribute, get_auc_curve, get_prec_curve
-from ..figures import get_plot_draw_styles
-from ..metrics import CENTER_THRESHOLDS, NORM_THRESHOLDS, Annotation
+from ..eval_data import by_attribute, mean_curves
+from ..looks import tracker_styles
+from ..metrics import Annotation
 from ..strips import SequenceResult, film_strip, pick, timeline
 from ..tables import Table, write_text
-from ..trackers import engines_note, folder_of, labels_of
+from ..trackers import describe, engines_note, folder_of, labels_of, style_name
 from .page import render
 
 # More lines than this over one picture hide the target.
@@ -40,12 +41,13 @@ def write_report(
     count: int = 4,
     pictures: int = 8,
     published: bool = False,
+    focus: str | None = None,
     **options: Any,
 ) -> Path:
     """Write the report.
 
     Args:
-        trackers: as `compare`; best and worst sequences and film strips are those of the first.
+        trackers: as `compare`.
         dataset: sequence objects, or a prepared Annotation (then `sequences` bring the frames).
         path: the .html file. It refers to nothing else: no network, no other file.
         sequences: objects with name and frames, for the film strips; taken from `dataset` where
@@ -53,6 +55,10 @@ def write_report(
         attributes: attribute -> names of sequences.
         count: best and worst sequences shown.
         pictures: frames in each strip.
+        published: the paper's trackers also beside a run on a part of the data set, and a plot of
+            accuracy against speed.
+        focus: label of the tracker whose best and worst sequences and film strips are shown; None:
+            the first.
         options: of `compare` (skip_missing_seq, merge_results, subpixel, ...).
 
     Raises:
@@ -65,41 +71,41 @@ def write_report(
         sequences = list(dataset)
         annotation = annotate(sequences, rule)
     content = build(
-        trackers, annotation, sequences, attributes or {}, options, count, pictures, published
+        trackers,
+        annotation,
+        sequences,
+        attributes or {},
+        options,
+        count,
+        pictures,
+        published,
+        focus,
     )
     target = Path(path)
     write_text(target, render(content, title))
     return target
 
 
-def series_styles(labels: Sequence[str]) -> list[dict[str, Any]]:
-    """Label, colour and dash of each tracker; black is grey here, for dark pages."""
+def series_styles(labels: Sequence[str], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Label, color and dash of each tracker; black is gray here, for dark pages."""
     dashes = {"-": "", "--": "7 4", "-.": "7 3 2 3", ":": "2 3"}
-    styles = get_plot_draw_styles()
     return [
         {
             "label": label,
-            "color": styles[i % len(styles)]["color"].replace("#000000", "#808080"),
-            "dash": dashes[styles[i % len(styles)]["line_style"]],
+            "color": style["color"].replace("#000000", "#808080"),
+            "dash": dashes[style["line_style"]],
         }
-        for i, label in enumerate(labels)
+        for label, style in zip(labels, tracker_styles(names), strict=True)
     ]
 
 
 def curve_plots(data: Comparison) -> list[dict[str, Any]]:
     """Success, precision and normalised precision, percent over thresholds."""
-    valid = np.ones(len(data.sequences), bool)
     plots = (
-        ("Success", "IoU threshold", data.thresholds, get_auc_curve(data.success, valid), "AUC"),
-        (
-            "Precision", "centre error threshold, px", CENTER_THRESHOLDS,
-            get_prec_curve(data.precision, valid), "at 20 px",
-        ),
-        (
-            "Normalised precision", "normalised error threshold", NORM_THRESHOLDS,
-            get_prec_curve(data.norm_precision, valid), "at 0.2",
-        ),
-    )  # fmt: skip
+        ("success", "Success", "IoU threshold", "AUC"),
+        ("prec", "Precision", "center error threshold, px", "at 20 px"),
+        ("norm_prec", "Normalized precision", "normalized error threshold", "at 0.2"),
+    )
     return [
         {
             "title": title,
@@ -110,7 +116,8 @@ def curve_plots(data: Comparison) -> list[dict[str, Any]]:
             "figure": [round(float(v), 1) for v in figure],
             "figureName": name,
         }
-        for title, xlabel, x, (y, figure), name in plots
+        for kind, title, xlabel, name in plots
+        for x, y, figure in (mean_curves(data, kind),)
     ]
 
 
@@ -139,18 +146,23 @@ def speed_plot(data: Comparison, speed: pd.DataFrame, column: str | None) -> dic
 
 def gather_sequences(
     trackers: Sequence[Any],
+    labels: Sequence[str],
     annotation: Annotation,
     data: Comparison,
+    average: Mapping[str, float],
     frames: Mapping[str, Sequence[Any]],
     count: int,
     pictures: int,
     subpixel: bool,
 ) -> tuple[list[dict[str, Any]], pd.Series]:
-    """Best and worst sequences of the first tracker, and its share of lost frames everywhere."""
-    labels = labels_of(trackers)[:_DRAWN]
+    """Best and worst sequences of the first tracker, and its share of lost frames everywhere.
+
+    Args:
+        average: mean IoU of the first tracker by sequence, which says what is best and worst.
+    """
     shown = annotation.only(data.sequences)
     boxes, overlaps = [], []
-    for one in trackers[:_DRAWN]:
+    for one in trackers:
         with warnings.catch_warnings():
             # `compare` has said already what it had to say of these files.
             warnings.simplefilter("ignore")
@@ -161,9 +173,7 @@ def gather_sequences(
     sequences = len(shown.truth)
     lost = np.bincount(shown.owner, overlaps[0] == 0, sequences)
     share = 100 * lost / np.maximum(shown.valid_counts(), 1)
-    average = dict(zip(data.sequences, data.average_overlap[:, 0].tolist(), strict=True))
     best, worst = pick(average, count)
-    colors = [style["color"] for style in series_styles(labels)]
     rows = []
     for kind, names in (("worst", worst), ("best", best)):
         for name in names:
@@ -183,7 +193,7 @@ def gather_sequences(
                     "kind": kind,
                     "ao": round(100 * average[name], 1),
                     "lost": round(float(share[i]), 1),
-                    "strip": film_strip(result, colors, pictures),
+                    "strip": film_strip(result, pictures),
                     "timeline": timeline(result, labels),
                 }
             )
@@ -199,22 +209,36 @@ def build(
     count: int,
     pictures: int,
     anyway: bool = False,
+    focus: str | None = None,
 ) -> dict[str, Any]:
     """Everything the page shows: tables (Table) and values for the scripts.
 
     Args:
-        anyway: published trackers also beside a run on a part of the data set.
+        anyway: published trackers also beside a run on a part of the data set, and a plot.
+        focus: label of the tracker whose best and worst sequences are shown; None: the first.
     """
     data = compare(trackers, annotation, **options)
     labels = labels_of(trackers)
     merged = bool(options.get("merge_results"))
     speed = summary.speeds(trackers, data.sequences, merged, data.dataset)
     frames = {str(one.name): one.frames for one in sequences}
+    order = _focused(labels_of(trackers, merged), focus)[:_DRAWN]
+    column_of_focus = data.labels.index(labels_of(trackers, merged)[order[0]])
+    average = data.average_overlap[:, column_of_focus].tolist()
+    drawn = [labels[i] for i in order]
     details, lost = gather_sequences(
-        trackers, annotation, data, frames, count, pictures, bool(options.get("subpixel"))
+        [trackers[i] for i in order],
+        drawn,
+        annotation,
+        data,
+        dict(zip(data.sequences, average, strict=True)),
+        frames,
+        count,
+        pictures,
+        bool(options.get("subpixel")),
     )
     per_sequence = data.per_sequence("ao")
-    first = labels[0]
+    first = drawn[0]
     per_sequence.insert(0, "frames", data.frames)
     per_sequence[f"lost, {first}"] = lost
     tables = {"summary": summary.summary_table(data, speed)}
@@ -240,11 +264,23 @@ def build(
             label: folder_of(one).manifest() for label, one in zip(labels, trackers, strict=True)
         },
         "values": {
-            "styles": series_styles(data.labels),
+            "styles": series_styles(data.labels, data.names),
             "plots": curve_plots(data),
-            "speed": speed_plot(data, speed, column),
+            "speed": speed_plot(data, speed, column) if anyway else None,
             "sequences": details,
-            "drawn": series_styles(labels[:_DRAWN]),
+            "drawn": series_styles(drawn, [style_name(describe(trackers[i])) for i in order]),
             "first": first,
         },
     }
+
+
+def _focused(labels: Sequence[str], focus: str | None) -> list[int]:
+    """Indices of the trackers, the one in focus first.
+
+    Raises:
+        ParameterError: no such label; lists what there is.
+    """
+    if focus is not None and focus not in labels:
+        raise ParameterError(f"no tracker {focus!r} in the report; one of: {', '.join(labels)}")
+    first = 0 if focus is None else labels.index(focus)
+    return [first, *(i for i in range(len(labels)) if i != first)]

@@ -191,15 +191,61 @@
     data.speed.published.forEach((p) => name(p, false));
   }
 
+  // Boxes lie over the picture, as lines of one width at any size of it.
+  function shot(parent, one, p, width) {
+    const holder = make("span", { class: "shot" }, parent);
+    make("img", { src: p.uri, width: p.size[0], height: p.size[1], alt: `frame ${p.frame + 1} of ${one.name}` }, holder);
+    const svg = draw("svg", { viewBox: `0 0 ${p.size[0]} ${p.size[1]}`, "aria-hidden": "true" }, holder);
+    const scale = width / p.size[0];
+    const box = (at, attributes) => {
+      if (!at) return;
+      // A small target is not covered by the line around it.
+      const gap = (Math.min(at[2], at[3]) * scale < 30 ? 3 : 1) / scale;
+      draw("rect", { x: at[0] - gap, y: at[1] - gap, width: at[2] + 2 * gap, height: at[3] + 2 * gap, ...attributes }, svg);
+    };
+    box(p.truth, { stroke: "#000", "stroke-width": 3.4 });
+    box(p.truth, { stroke: "#fff", "stroke-width": 1.6 });
+    // The first tracker is what the strip is about: drawn last, on top.
+    for (let i = data.drawn.length - 1; i >= 0; i--) {
+      box(p.boxes[i], { stroke: data.drawn[i].color, "stroke-dasharray": data.drawn[i].dash || "none", "stroke-width": 2 });
+    }
+    return holder;
+  }
+  const told = (p) => `#${p.frame + 1} \u00b7 ${p.iou === null ? "absent" : p.lost ? "lost" : `IoU ${p.iou.toFixed(2)}`}${p.detail ? " \u00b7 detail" : ""}`;
+
+  // The picture large, with the strip's others to the left and right of it.
+  const large = document.getElementById("large");
+  function enlarge(one, at) {
+    const p = one.strip[at];
+    const width = Math.min(innerWidth * 0.94, ((innerHeight * 0.86) / p.size[1]) * p.size[0]);
+    const close = make("button", { type: "button" }, null, "Close");
+    const without = make("button", { type: "button", "aria-pressed": "false" }, null, "Hide boxes");
+    const head = make("header", {}, null);
+    make("strong", {}, head, `${one.name} ${told(p)}`);
+    head.append(without, close);
+    large.replaceChildren(head);
+    const picture = shot(large, one, p, width);
+    picture.style.width = `${width}px`;
+    close.addEventListener("click", () => large.close());
+    without.addEventListener("click", () => without.setAttribute("aria-pressed", String(picture.classList.toggle("bare"))));
+    large.onkeydown = (event) => {
+      const next = at + ({ ArrowLeft: -1, ArrowRight: 1 }[event.key] || 0);
+      if (next !== at && one.strip[next] && one.strip[next].uri) { event.preventDefault(); enlarge(one, next); }
+    };
+    if (!large.open) large.showModal();
+    close.focus();
+  }
+
   function strips() {
     const key = document.getElementById("strip-key");
     const holder = document.getElementById("strip-list");
     const entry = (cls, style, text) => { const s = make("span", {}, key); make("b", { class: cls, style }, s); s.append(text); };
     const anyPicture = data.sequences.some((s) => s.strip.length);
     if (anyPicture) entry("truth", "", "ground truth");
-    data.drawn.forEach((s) => entry("", `border-color:${s.color}`, s.label));
+    data.drawn.forEach((s) => entry("", `border-color:${s.color};border-style:${s.dash ? "dashed" : "solid"}`, s.label));
     entry("fill", "background:var(--lost)", `${data.first} has lost the target (IoU 0)`);
     entry("fill", "background:var(--absent)", "target absent, or no valid annotation");
+    if (data.sequences.some((s) => s.strip.some((p) => p.detail))) make("span", {}, key, "detail: part of the frame around a small target");
     if (!anyPicture) make("span", {}, key, "No frames at hand, so there are no pictures: give the data set's folder.");
     for (const one of data.sequences) {
       const card = make("article", { class: "clip" }, holder);
@@ -210,13 +256,15 @@
       if (one.lost > 0) make("p", { class: "bad" }, head, `lost in ${one.lost} % of frames`);
       if (one.strip.length) {
         const strip = make("div", { class: "strip", tabindex: 0, "aria-label": `frames of ${one.name}` }, card);
-        for (const p of one.strip) {
+        one.strip.forEach((p, at) => {
           const figure = make("figure", { class: p.lost ? "lost" : "" }, strip);
-          if (p.uri) make("img", { src: p.uri, alt: `frame ${p.frame + 1} of ${one.name}`, loading: "lazy" }, figure);
-          else make("div", { class: "none" }, figure, p.error);
-          const iou = p.iou === null ? "absent" : p.lost ? "lost" : `IoU ${p.iou.toFixed(2)}`;
-          make("figcaption", {}, figure, `#${p.frame + 1} \u00b7 ${iou}`);
-        }
+          if (p.uri) {
+            const button = make("button", { type: "button", title: "enlarge" }, figure);
+            shot(button, one, p, (132 / p.size[1]) * p.size[0]);
+            button.addEventListener("click", () => enlarge(one, at));
+          } else make("div", { class: "none" }, figure, p.error);
+          make("figcaption", {}, figure, told(p));
+        });
       }
       timeline(card, one);
     }
@@ -261,6 +309,13 @@
       });
     }
   }
+
+  // On paper nothing can be opened.
+  const opened = [];
+  addEventListener("beforeprint", () => {
+    for (const one of document.querySelectorAll("details:not(.raw):not([open])")) { one.open = true; opened.push(one); }
+  });
+  addEventListener("afterprint", () => { for (const one of opened.splice(0)) one.open = false; });
 
   legend();
   curves();

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from typing import Any
@@ -27,10 +27,11 @@ def render(content: Mapping[str, Any], title: str | None = None) -> str:
         "style": (folder / "page.css").read_text(encoding="utf-8"),
         "script": (folder / "page.js").read_text(encoding="utf-8"),
         "note": escape(data.note),
+        "first": escape(content["values"]["first"]),
         "facts": _facts(data),
         "summary": html_table(tables["summary"]),
         "tables": "".join(
-            _section(name, tables[name])
+            _section(name, tables[name], plot=content["values"]["speed"] is not None)
             for name in ("published", "attributes", "speed")
             if name in tables
         ),
@@ -61,10 +62,10 @@ def _facts(data: Comparison) -> str:
     return "".join(f"<div><dt>{k}</dt><dd>{escape(v)}</dd></div>" for k, v in facts.items())
 
 
-def _section(name: str, table: Table) -> str:
+def _section(name: str, table: Table, plot: bool) -> str:
     return (
         f'<section id="{name}"><h2>{escape(table.title)}</h2>'
-        + ('<div id="speed-plot" class="plot wide"></div>' if name == "published" else "")
+        + ('<div id="speed-plot" class="plot wide"></div>' if plot and name == "published" else "")
         + html_table(table, scroll=len(table.frame) > 20)
         + f'<p class="note">{escape(table.note)}</p></section>'
     )
@@ -102,26 +103,87 @@ def _sortable(value: Any) -> str:
 def _manifests(manifests: Mapping[str, Mapping[str, Any] | None]) -> str:
     parts = []
     for label, manifest in manifests.items():
+        name = f"<strong>{escape(label)}</strong>"
         if manifest is None:
-            parts.append(
-                f"<p><strong>{escape(label)}</strong>: no manifest.json beside its results</p>"
-            )
+            parts.append(f"<p>{name}: no manifest.json beside its results</p>")
             continue
         text = json.dumps(manifest, indent=2, ensure_ascii=False)
+        words = "".join(f"<p>{name}: {escape(one)}</p>" for one in in_words(manifest))
         parts.append(
-            f"<details><summary>{escape(label)}</summary>{_overview(manifest)}"
-            f"<details class=raw><summary>manifest.json</summary><pre>{escape(text)}</pre>"
-            "</details></details>"
+            f"{words}<details><summary>{escape(label)}: all settings</summary>"
+            f"{_overview(manifest)}<details class=raw><summary>manifest.json</summary>"
+            f"<pre>{escape(text)}</pre></details></details>"
         )
     return "".join(parts)
 
 
-def _overview(manifest: Mapping[str, Any], prefix: str = "") -> str:
-    """Single values of the manifest, two levels deep; lists and the rest are in the raw text."""
-    rows = list(_single(manifest, ""))
+def in_words(manifest: Mapping[str, Any]) -> list[str]:
+    """How the sequences were tracked: a paragraph for each of the settings that any is of.
+
+    A manifest of somebody else may lack anything: what is not there is not said.
+    """
+    made: dict[Any, list[Mapping[str, Any]]] = {}
+    for entry in _mapping(manifest.get("sequences")).values():
+        made.setdefault(_mapping(entry).get("fingerprint"), []).append(_mapping(entry))
+    every = _mapping(manifest.get("settings"))
+    used = {key: value for key, value in every.items() if key in made} or dict(every)
+    return [text for key, one in used.items() if (text := _told(_mapping(one), made.get(key, [])))]
+
+
+def _told(settings: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> str:
+    sets = sorted({str(one["dataset"]) for one in entries if one.get("dataset")})
+    frames, seconds = (
+        sum(_number(one.get(key)) for one in entries) for key in ("frames", "seconds")
+    )
+    weights, machine = _mapping(settings.get("weights")), _mapping(settings.get("machine"))
+    versions, failed = _mapping(settings.get("versions")), _mapping(settings.get("failed"))
+    engine = " ".join(str(settings[k]) for k in ("engine", "precision") if settings.get(k))
+    revision, _, dirty = str(settings.get("git_revision") or "").partition("-")
+    library = {"onnx": "onnxruntime"}.get(name := str(settings.get("engine")), name)
+    used = [f"{name} {versions[name]}" for name in (library, "python") if versions.get(name)]
+    said = [
+        sets and f"{_sequences(len(entries))} of {', '.join(sets)}, {frames:,.0f} frames",
+        engine and f"tracked with {engine}",
+        weights.get("file")
+        and f"weights {weights['file']} (sha256 {str(weights.get('sha256'))[:12]})",
+        machine.get("cpu")
+        and f"on {machine['cpu']} with {machine.get('cores', '?')} cores, {machine.get('system')}",
+        versions.get("pytracking_et") and f"by pytracking-et {versions['pytracking_et']}",
+        revision
+        and f"revision {revision[:10]}{' with changes that are not committed' if dirty else ''}",
+        ", ".join(used),
+        settings.get("processes") and f"{settings['processes']} processes at a time",
+        settings.get("started") and f"started {str(settings['started'])[:16].replace('T', ' ')}",
+        seconds and f"{seconds:,.0f} s of tracking",
+        _number(settings.get("wall_seconds")) and f"{settings['wall_seconds']:,.0f} s by the clock",
+        failed and f"{_sequences(len(failed))} failed: {', '.join(map(str, failed))}",
+    ]
+    text = "; ".join(str(one) for one in said if one)
+    return f"{text}." if text else ""
+
+
+def _sequences(count: int) -> str:
+    return f"{count} sequence{'' if count == 1 else 's'}"
+
+
+def _number(value: Any) -> float:
+    return value if isinstance(value, (int, float)) else 0
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _overview(manifest: Mapping[str, Any]) -> str:
+    """Single values of the manifest, three levels deep; lists and the rest are in the raw text."""
+    settings = list(_mapping(manifest.get("settings")).values())
+    # One set of settings needs no fingerprint before each of its rows.
+    lone = settings[0] if len(settings) == 1 and isinstance(settings[0], Mapping) else {}
+    shown = {key: value for key, value in manifest.items() if not (lone and key == "settings")}
+    rows = [*_single(shown, ""), *_single(lone, "")]
     cells = "".join(
         f"<tr><th scope=row>{escape(key)}</th><td>{escape(str(value))}</td></tr>"
-        for key, value in rows[:60]
+        for key, value in rows[:120]
     )
     return f'<div class="table plain"><table><tbody>{cells}</tbody></table></div>'
 
@@ -130,7 +192,7 @@ def _single(values: Mapping[str, Any], prefix: str, depth: int = 0) -> Any:
     for key, value in values.items():
         # What is recorded of each sequence would bury the settings.
         if isinstance(value, Mapping):
-            if depth < 2 and key != "sequences":
+            if depth < 3 and key != "sequences":
                 yield from _single(value, f"{prefix}{key[:12]} / ", depth + 1)
         elif not isinstance(value, list):
             yield f"{prefix}{key}", value

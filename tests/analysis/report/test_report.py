@@ -15,6 +15,8 @@ import pytest
 
 from pytracking_et.analysis.comparison import annotate, compare
 from pytracking_et.analysis.report import write_report
+from pytracking_et.analysis.report.page import in_words
+from pytracking_et.errors import ParameterError
 
 
 class Outline(HTMLParser):
@@ -108,6 +110,41 @@ def test_the_first_tracker_is_what_strips_are_about(world, tmp_path):
     assert worst["lost"] == 75.0
 
 
+def test_the_tracker_in_focus(world, tmp_path):
+    path = write_report(
+        world.trackers, world.sequences, tmp_path / "r.html", count=1, focus="poor_default_000"
+    )
+    values = embedded(path.read_text(encoding="utf-8"))
+    assert values["first"] == values["drawn"][0]["label"] == "poor_default_000"
+    with pytest.raises(ParameterError, match="no tracker 'nobody' in the report; one of: good"):
+        write_report(world.trackers, world.sequences, path, focus="nobody")
+
+
+def test_in_words():
+    settings = {
+        "engine": "openvino",
+        "precision": "f32",
+        "started": "2026-11-22T19:49:06+00:00",
+        "weights": {"file": "w.safetensors", "sha256": "0123456789abcdef"},
+        "versions": {"pytracking_et": "0.1.0", "python": "3.11", "openvino": "2026.4"},
+        "machine": {"cpu": "A CPU", "cores": 2, "system": "Linux"},
+        "processes": 2,
+        "git_revision": "abcdef0123456-dirty",
+        "wall_seconds": 56.4,
+        "failed": {"b": "x"},
+    }
+    entry = {"fingerprint": "f", "dataset": "otb", "frames": 1200, "seconds": 9.4}
+    manifest = {"settings": {"f": settings, "unused": {}}, "sequences": {"a": entry}}
+    assert in_words(manifest) == [
+        "1 sequence of otb, 1,200 frames; tracked with openvino f32; weights w.safetensors (sha256 "
+        "0123456789ab); on A CPU with 2 cores, Linux; by pytracking-et 0.1.0; revision abcdef0123 "
+        "with changes that are not committed; openvino 2026.4, python 3.11; 2 processes at a time; "
+        "started 2026-11-22 19:49; 9 s of tracking; 56 s by the clock; 1 sequence failed: b."
+    ]
+    assert in_words({"settings": "x", "sequences": [1]}) == []
+    assert in_words({"sequences": {"a": 1, "b": {"frames": "x"}}}) == []
+
+
 def test_manifest_is_shown_and_escaped(page):
     text = page.read_text(encoding="utf-8")
     assert "Test CPU &lt;b&gt;" in text
@@ -162,6 +199,40 @@ def chromium(*arguments, profile):
 
 
 @pytest.mark.slow
+def test_printed(page, tmp_path):
+    # As on paper: nothing is wider than it, nothing closed, no line of the legend gone.
+    paper = page.read_text(encoding="utf-8").replace("@media print", "@media all")
+    probe = """
+      dispatchEvent(new Event("beforeprint"));
+      const all = (selector) => [...document.querySelectorAll(selector)];
+      const seen = (one) => one.getClientRects().length > 0;
+      const pre = document.createElement("pre");
+      pre.id = "probe";
+      pre.textContent = JSON.stringify({
+        cut: all("main *").filter((one) => getComputedStyle(one).overflowX !== "visible"
+          && one.clientWidth && one.scrollWidth > one.clientWidth + 1).map((one) => one.className),
+        closed: all("details:not(.raw)").filter((one) => !one.open).length,
+        legend: all("#legend button").filter(seen).length,
+        nav: seen(document.querySelector("nav")),
+        page: document.documentElement.scrollWidth,
+      });
+      document.body.append(pre);
+    """
+    probed = page.with_name("paper.html")
+    probed.write_text(
+        paper.replace("</body>", f"<script>{probe}</script></body>"), encoding="utf-8"
+    )
+    dom = chromium(
+        "--window-size=703,1000", "--dump-dom", probed.as_uri(), profile=tmp_path / "profile"
+    )
+    found = json.loads(re.search(r'<pre id="probe">(.*?)</pre>', dom, re.S)[1])
+    assert found == {"cut": [], "closed": 0, "legend": 3, "nav": False, "page": 703}
+    pdf = tmp_path / "r.pdf"
+    chromium(f"--print-to-pdf={pdf}", page.as_uri(), profile=tmp_path / "profile")
+    assert pdf.read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1280, 500])
 def test_in_a_browser(page, world, tmp_path, width):
     shot = tmp_path / "page.png"
@@ -173,7 +244,7 @@ def test_in_a_browser(page, world, tmp_path, width):
     assert image.shape[1] == width
     assert len(np.unique(image.reshape(-1, 3), axis=0)) > 100
     probed = page.with_name("probe.html")
-    text = page.read_text(encoding="utf-8").replace('loading: "lazy"', 'loading: "eager"')
+    text = page.read_text(encoding="utf-8")
     probed.write_text(
         text.replace("</body>", f"<script>{PROBE.read_text()}</script></body>"), encoding="utf-8"
     )

@@ -66,7 +66,7 @@ class Plan:
         Raises:
             ParameterError: a row that is in none of the tables.
         """
-        named = {}
+        named: dict[str, str] = {}
         for table in self.tables:
             for row in rows(table):
                 named |= {row.configuration: row.configuration, row.label: row.configuration}

@@ -17,12 +17,19 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ltr_et.data.augment import Appearance, change
 from ltr_et.data.crops import CropStore
-from ltr_et.data.loader import PairLoader
 from ltr_et.data.pairs import CropPairs, FeaturePairs
 from ltr_et.data.paste import Donors
-from ltr_et.data.views import SEARCH_VIEW, TEMPLATE_VIEW, crop_picture, draw_flavour, make_view
+from ltr_et.data.views import (
+    SEARCH_VIEW,
+    TEMPLATE_VIEW,
+    Appearance,
+    change,
+    crop_picture,
+    draw_flavour,
+    make_view,
+)
+from ltr_et.training.data import PairLoader
 
 
 def core_ms(work: Callable[[], Any], repeats: int) -> float:

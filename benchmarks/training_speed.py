@@ -24,7 +24,7 @@ from ltr_et.actors import ETActor, teacher_outputs
 from ltr_et.data.bank import FrameBank
 from ltr_et.data.batched import BatchedSettings, DevicePairs
 from ltr_et.dataset.pack import open_pack
-from ltr_et.train_settings.et_tracker.large import LOSSES
+from ltr_et.train_settings.et_tracker import LARGE_LOSSES
 from pytracking_et import network
 
 
@@ -62,7 +62,7 @@ def main() -> int:
         if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
             module.eval()
     batch = pairs.make(0) | {"progress": 0.0}
-    actor = ETActor(net, teacher, LOSSES)
+    actor = ETActor(net, teacher, LARGE_LOSSES)
 
     def run(name: str, function: Callable[[], Any]) -> None:
         seconds = timed(function, device, options.repeats)

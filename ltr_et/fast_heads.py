@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from pytracking_et.network.normalisation import affine
 
-from .narrow import active_units
+from .warm_start import active_units
 
 _convolution_backward = torch.ops.aten.convolution_backward
 

@@ -16,39 +16,46 @@ import os
 import shlex
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from pytracking_et import process
 from pytracking_et.errors import ParameterError
 
 from .settings import Settings, apply_overrides
+from .train_settings.et_tracker import RECIPES
 
 
 def run_training(module: str, name: str, settings: Settings) -> bool:
-    """Run `ltr_et/train_settings/MODULE/NAME.py`; True when all its stages are done.
+    """Run the recipe NAME of `ltr_et/train_settings/MODULE.py`; True when all its stages are done.
 
     Raises:
-        ParameterError: no such settings script, or an override that does not fit.
+        ParameterError: no such recipe, or an override that does not fit.
     """
+    recipe = _recipe(module, name)
+    settings.module_name, settings.script_name = module, name
+    # Recipes look at data and weights before they make the stages.
+    apply_overrides(settings, stages=False)
+    return bool(recipe(settings))
+
+
+def _recipe(module: str, name: str) -> Callable[[Settings], bool]:
+    """A recipe of the module, or `run` of a script `MODULE/NAME.py` as pytracking has them."""
     package = f"ltr_et.train_settings.{module}"
     try:
-        script = importlib.import_module(f"{package}.{name}")
+        found: Any = importlib.import_module(package)
+        recipes = getattr(found, "RECIPES", {})
+        return (
+            recipes[name] if name in recipes else importlib.import_module(f"{package}.{name}").run
+        )
     except ModuleNotFoundError as error:
         if error.name is None or not f"{package}.{name}".startswith(error.name):
             raise
-        folder = Path(__file__).parent / "train_settings"
-        known = sorted(
-            f"{path.parent.name} {path.stem}"
-            for path in folder.glob("*/*.py")
-            if path.stem[0] != "_"
-        )
+        known = ", ".join(f"et_tracker {recipe}" for recipe in RECIPES)
         raise ParameterError(
-            f"no training settings {module!r} {name!r}; there are: {', '.join(known)}"
+            f"no training settings {module!r} {name!r}; there are: {known}"
         ) from error
-    settings.module_name, settings.script_name = module, name
-    # Scripts look at data and weights before they make the stages.
-    apply_overrides(settings, stages=False)
-    return bool(script.run(settings))
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -56,8 +63,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m ltr_et.run_training", description=__doc__.split("\n")[0]
     )
-    parser.add_argument("train_module", help="folder in ltr_et/train_settings, e.g. et_tracker")
-    parser.add_argument("train_name", help="settings script in it: smoke, distill or paper")
+    parser.add_argument("train_module", help="module of ltr_et/train_settings, e.g. et_tracker")
+    parser.add_argument("train_name", help=f"recipe in it: {', '.join(RECIPES)}")
     parser.add_argument("--workspace", type=Path, help="where checkpoints and logs go")
     for option, text in (
         ("data", "folder of the data sets"),

@@ -1,7 +1,8 @@
 """Typed settings of a training run: a `Settings` with a list of `Stage`s (pytracking's ltr shape).
 
-A settings script is `ltr_et/train_settings/MODULE/NAME.py` with `run(settings)`; it fills in the
-stages and starts the run.
+A recipe, a function of `ltr_et/train_settings/MODULE.py` in its `RECIPES` (or `run(settings)` of a
+script `ltr_et/train_settings/MODULE/NAME.py`, as pytracking has them), fills in the stages and
+starts the run.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Stage:
         reestimate: before the stage, set the BatchNorm statistics from this many pairs without
             changing what the network computes.
         units: before the stage, leave every feed-forward this many hidden units, the others zero
-            (see `narrow`); 0: as it is.
+            (see `warm_start.narrow`); 0: as it is.
         freeze_backbone: share of the stage during which the backbone is left alone.
         fast: heads through `fast_heads` (needs frozen BatchNorm).
     """

@@ -34,8 +34,7 @@ from .batched_views import (
     soft,
     to_bytes,
 )
-from .pairs import PairSettings
-from .tracks import TrackTable, generator
+from .pairs import PairSettings, TrackTable, generator
 from .views import FLIP, GREY, SEARCH_VIEW, TEMPLATE_VIEW, ViewSettings
 
 Batch = dict[str, Any]

@@ -15,9 +15,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .augment import Appearance
 from .crops import CONTEXT
-from .views import ViewSettings
+from .views import Appearance, ViewSettings
 
 # Radius of the widest Gaussian: three sigma of 2.5 px, as cv2.GaussianBlur takes for 8-bit images.
 _BLUR_RADIUS = 8

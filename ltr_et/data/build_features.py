@@ -25,8 +25,8 @@ from pytracking_et.files import atomic_open, read_json
 
 from .crops import CropStore
 from .features import pad_boxes
+from .pairs import TrackTable, generator
 from .paste import Donors
-from .tracks import TrackTable, generator
 from .views import (
     SEARCH_VIEW,
     TEMPLATE_VIEW,

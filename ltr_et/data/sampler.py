@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from pytracking_et.errors import DatasetError, ImageError, ParameterError
 
 from ..dataset.base import BaseDataset
-from .pairs import ATTEMPTS, Sample, image_sample
-from .tracks import generator
+from .pairs import ATTEMPTS, Sample, generator, image_sample
 from .views import (
     PAPER_SEARCH_VIEW,
     PAPER_TEMPLATE_VIEW,

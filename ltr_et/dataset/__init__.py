@@ -1,9 +1,8 @@
 """Training data sets in their official layouts, and the training pack's."""
 
 from .base import BaseDataset, SequenceInfo
-from .folder import FolderDataset
 from .official import Coco, Got10k, Lasot, TrackingNet
-from .pack import PackStill, PackVideo, TinyImageNet, open_pack
+from .pack import FolderDataset, PackStill, PackVideo, TinyImageNet, open_pack
 
 __all__ = [
     "BaseDataset",

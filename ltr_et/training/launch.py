@@ -17,18 +17,16 @@ from pytracking_et import network
 from pytracking_et.errors import CheckpointError, DatasetError
 
 from ..actors import Batch, ETActor
-from ..batch_norm import reestimate
+from ..average import reestimate
 from ..data.bank import FrameBank
 from ..data.batched import BatchedSettings, DevicePairs
 from ..data.crops import CropStore
-from ..data.loader import collate
 from ..data.pairs import CropPairs, PairSettings
 from ..dataset.pack import open_pack
-from ..narrow import narrow
 from ..settings import Settings, Stage, apply_overrides
-from ..warm_start import warm_start
+from ..warm_start import narrow, warm_start
 from .checkpoint import revision
-from .data import PairData, PairValidation, hash_name, open_pairs
+from .data import PairData, PairValidation, collate, hash_name, open_pairs
 from .distributed import Group, group
 from .trainer import Data, Trainer, to_device
 

@@ -24,9 +24,8 @@ import torch
 from ltr_et.data.build_features import check_meta
 from ltr_et.data.crops import CropStore, CropWriter
 from ltr_et.data.features import FeatureCache
-from ltr_et.dataset.folder import FolderDataset
 from ltr_et.dataset.official import Coco, Got10k
-from ltr_et.dataset.pack import open_pack
+from ltr_et.dataset.pack import FolderDataset, open_pack
 from ltr_et.research.search.__main__ import Overlaps
 from ltr_et.settings import Settings, override
 from ltr_et.tracking_validation.__main__ import parse_grid

@@ -2,7 +2,7 @@ import torch
 from torch import nn
 
 from ltr_et.actors import ETActor
-from ltr_et.batch_norm import reestimate
+from ltr_et.average import reestimate
 
 from .networks import feature_pairs, randomised
 

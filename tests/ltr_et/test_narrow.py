@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ltr_et import fast_heads
-from ltr_et.narrow import active_units, narrow
+from ltr_et.warm_start import active_units, narrow
 from pytracking_et.errors import ParameterError
 
 from .networks import feature_pairs, randomised

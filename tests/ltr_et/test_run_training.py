@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from ltr_et import run_training
+from ltr_et import run_training, train_settings
 from ltr_et.data.build_crops import HELD_OUT, is_held_out
-from ltr_et.narrow import active_units
 from ltr_et.settings import Settings
-from ltr_et.train_settings.et_tracker import distill, narrow, paper, refine, smoke
+from ltr_et.train_settings import et_tracker
 from ltr_et.train_settings.sources import CLIPS, SOURCE, prepare, write_clips
 from ltr_et.training import launch
 from ltr_et.training.log import read_log
 from ltr_et.training.optimizer import rate_at
+from ltr_et.warm_start import active_units
 from pytracking_et import network
 from pytracking_et.errors import CheckpointError, DatasetError, ParameterError
 
@@ -32,6 +32,19 @@ def test_unknown_settings_script_lists_what_there_is(module, name):
     known = "et_tracker distill, et_tracker large, et_tracker narrow, et_tracker paper"
     with pytest.raises(ParameterError, match=known):
         run_training.run_training(module, name, Settings())
+
+
+def test_a_settings_script_of_ones_own_is_found(tmp_path, monkeypatch):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "fast.py").write_text("def run(settings):\n    return False\n")
+    monkeypatch.setattr(train_settings, "__path__", [*train_settings.__path__, str(tmp_path)])
+    settings = Settings()
+    assert run_training.run_training("mine", "fast", settings) is False
+    assert (settings.module_name, settings.script_name) == ("mine", "fast")
+    with pytest.raises(ParameterError, match="no training settings 'mine' 'slow'"):
+        run_training.run_training("mine", "slow", Settings())
 
 
 def test_command_line_reaches_the_settings(tmp_path):
@@ -53,13 +66,13 @@ def test_a_mistake_is_one_line_and_code_2(capsys):
 def test_no_teacher(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTRACKING_ET_SHARED", str(tmp_path / "absent"))
     with pytest.raises(CheckpointError, match="--teacher"):
-        distill.run(Settings(workspace=tmp_path))
+        et_tracker.distill(Settings(workspace=tmp_path))
 
 
-@pytest.mark.parametrize("recipe", [refine, narrow])
+@pytest.mark.parametrize("recipe", [et_tracker.refine, et_tracker.narrow])
 def test_weights_to_start_from_are_needed(recipe):
     with pytest.raises(CheckpointError, match="--initial"):
-        recipe.run(Settings())
+        recipe(Settings())
 
 
 @pytest.mark.slow
@@ -72,7 +85,7 @@ def test_narrow_writes_a_file_that_loads(tmp_path, monkeypatch):
         workspace=tmp_path / "work", script_name="narrow", use_gpu=False, initial=initial,
         data=write_pack(tmp_path / "pack"), overrides=["stages.0.units=32"],
     )  # fmt: skip
-    assert narrow.run(settings)
+    assert et_tracker.narrow(settings)
     net = network.build("et_tracker")
     texts = network.weights.load(net, settings.folder / "final.safetensors")
     assert (texts["samples"], texts["recipe"]) == ("7", "ltr/et_tracker/narrow")
@@ -84,11 +97,11 @@ def test_narrow_writes_a_file_that_loads(tmp_path, monkeypatch):
 def test_no_data(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTRACKING_ET_SHARED", str(tmp_path / "absent"))
     with pytest.raises(DatasetError, match="--data"):
-        distill.run(Settings(workspace=tmp_path, teacher=tmp_path / "teacher.npz"))
+        et_tracker.distill(Settings(workspace=tmp_path, teacher=tmp_path / "teacher.npz"))
 
 
 def test_paper_is_the_specification():
-    (stage,) = paper.stages()
+    stage = et_tracker.published()
     factors = [rate_at(stage, round(stage.steps * epoch / 50)) for epoch in (0, 5, 50)]
     assert [stage.lr * factor for factor in factors] == pytest.approx([2e-2, 1e-1, 2e-4], rel=1e-3)
     assert (stage.optimizer, stage.momentum, stage.weight_decay) == ("sgd", 0.9, 1e-4)
@@ -99,7 +112,7 @@ def test_paper_is_the_specification():
 
 def test_paper_without_data_sets(tmp_path):
     with pytest.raises(DatasetError, match="none of lasot"):
-        paper.run(Settings(workspace=tmp_path, data=tmp_path))
+        et_tracker.paper(Settings(workspace=tmp_path, data=tmp_path))
 
 
 def test_some_rendered_clips_are_for_validation():
@@ -127,22 +140,23 @@ def teacher(tmp_path):
     return path
 
 
-def small(script, tmp_path, **values):
-    """Settings of a script with every stage cut to two steps of two pairs."""
+def small(recipe, stages, tmp_path, **values):
+    """Settings of a recipe with every stage cut to two steps of two pairs."""
     names = ("samples=4", "batch=2", "micro_batch=0", "reestimate=16")
-    overrides = [f"stages.{n}.{item}" for n in range(len(script.stages())) for item in names]
+    overrides = [f"stages.{n}.{item}" for n in range(stages) for item in names]
     overrides += ["warm_start_pairs=16", "validation_pairs=4", "record_steps=1"]
     return Settings(
-        workspace=tmp_path / "work", script_name=script.__name__.split(".")[-1], use_gpu=False,
+        workspace=tmp_path / "work", script_name=recipe.__name__, use_gpu=False,
         overrides=overrides, **values,
     )  # fmt: skip
 
 
 @pytest.mark.slow
 def test_distill_from_a_pack_to_a_file_that_loads(tmp_path, teacher, monkeypatch):
-    monkeypatch.setattr(distill, "prepare", partial(prepare, views=16))
-    settings = small(distill, tmp_path, data=write_pack(tmp_path / "pack"), teacher=teacher)
-    assert distill.run(settings)
+    monkeypatch.setattr(et_tracker, "prepare", partial(prepare, views=16))
+    data = write_pack(tmp_path / "pack")
+    settings = small(et_tracker.distill, 3, tmp_path, data=data, teacher=teacher)
+    assert et_tracker.distill(settings)
     path = settings.folder / "final.safetensors"
     texts = network.weights.load(network.build("et_tracker"), path)
     assert texts["network"] == "et_tracker"
@@ -176,20 +190,34 @@ def test_smoke_without_any_data(tmp_path):
     assert [r["kind"] for r in read_log(folder / "log.jsonl")].count("validation") == 2
 
 
-def test_distill_starts_near_the_teacher_with_few_units():
-    heads = distill.stages()[0]
+@pytest.fixture
+def stages_of(monkeypatch):
+    """Stages of a recipe, which is not run."""
+    monkeypatch.setattr(et_tracker, "prepare", lambda settings: None)
+    monkeypatch.setattr(et_tracker, "train", lambda settings: True)
+
+    def stages(recipe):
+        settings = Settings(initial=Path("weights.safetensors"))
+        assert recipe(settings)
+        return settings.stages
+
+    return stages
+
+
+def test_distill_starts_near_the_teacher_with_few_units(stages_of):
+    heads = stages_of(et_tracker.distill)[0]
     assert heads.losses.at(0.0)["hint"] == 1.0
     assert heads.units < 1024
 
 
-@pytest.mark.parametrize("recipe", [distill, refine])
-def test_the_last_stage_touches_everything_and_keeps_the_teacher(recipe):
-    statistics = recipe.stages()[-1]
-    assert set(statistics.rates) == set(smoke.ALL) >= {"stem", "backbone", "neck", "fusor"}
+@pytest.mark.parametrize("recipe", [et_tracker.distill, et_tracker.refine])
+def test_the_last_stage_touches_everything_and_keeps_the_teacher(recipe, stages_of):
+    statistics = stages_of(recipe)[-1]
+    assert set(statistics.rates) == set(et_tracker.ALL) >= {"stem", "backbone", "neck", "fusor"}
     assert statistics.reestimate > 0
     assert statistics.losses.at(1.0)["distill_cls"] == 0.5
 
 
-def test_the_ground_truth_wins_while_most_is_learnt():
-    everything = distill.stages()[1]
+def test_the_ground_truth_wins_while_most_is_learnt(stages_of):
+    everything = stages_of(et_tracker.distill)[1]
     assert everything.losses.at(1.0)["distill_cls"] <= 0.1

@@ -23,8 +23,7 @@ from pytracking_et import network, process
 from pytracking_et.errors import PytrackingETError
 from pytracking_et.files import atomic_open, read_json, reading
 
-from .evolution import Candidate, Evolution
-from .space import Genes, macs, sample
+from .space import Candidate, Evolution, Genes, macs, sample
 
 log = logging.getLogger(__name__)
 
@@ -85,10 +84,9 @@ def print_samples(options: argparse.Namespace) -> int:
 def _data(options: argparse.Namespace) -> tuple[Any, Any, list[Any]]:
     """Batches from a step on, validation, batches for statistics."""
     from ...data.crops import CropStore
-    from ...data.loader import collate
     from ...data.pairs import CropPairs, PairSettings
-    from ...training.data import PairValidation
-    from .train import RECALIBRATION_BATCHES
+    from ...training.data import PairValidation, collate
+    from .supernet import RECALIBRATION_BATCHES
 
     pairs = CropPairs(CropStore(options.crops, held_out=False), PairSettings(seed=options.seed))
 
@@ -130,7 +128,7 @@ class Overlaps:
 
 def search(options: argparse.Namespace) -> Candidate:
     """Train the supernet, evolve, write `best.json` and `best.safetensors`."""
-    from .train import TrainSettings, judge, train
+    from .supernet import TrainSettings, judge, train
 
     batches, validation, statistics = _data(options)
     options.output.mkdir(parents=True, exist_ok=True)

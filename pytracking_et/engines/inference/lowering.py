@@ -89,8 +89,8 @@ class LoweredExemplar(nn.Module):
 class Transform(nn.Module):
     """Feed-forward with its residual: tokens (N, C) -> (N, C).
 
-    Hidden units that the second product multiplies by zero are left out (`ltr_et.narrow` makes
-    them: 976 of 1,024 in the shipped weights); the result is the same.
+    Hidden units that the second product multiplies by zero are left out (976 of 1,024 in the
+    shipped weights, see `ltr_et.warm_start.narrow`); the result is the same.
     """
 
     def __init__(self, layer: ExemplarLayer) -> None:

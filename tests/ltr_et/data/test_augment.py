@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from ltr_et.data import augment
-from ltr_et.data.augment import Appearance, change
+from ltr_et.data import views
+from ltr_et.data.views import Appearance, change
 
 from ..tiny import scene
 
@@ -38,7 +38,7 @@ def test_each_changes_the_image_and_not_the_original(image, name):
 
 def test_colour_stays_within_its_strength():
     flat = np.full((8, 8, 3), 128, np.uint8)
-    values = [augment.colour(np.random.default_rng(s), flat, 0.25).mean() for s in range(300)]
+    values = [views.colour(np.random.default_rng(s), flat, 0.25).mean() for s in range(300)]
     # Brightness 1 +- 0.25 times the channels' gain, contrast turning about 128.
     assert 128 * 0.65 < min(values) < 128 * 0.8
     assert 128 * 1.2 < max(values) < 128 * 1.45
@@ -46,7 +46,7 @@ def test_colour_stays_within_its_strength():
 
 def test_occlusion_leaves_half_of_the_target_in_view(image):
     for seed in range(60):
-        covered = augment.occlude(np.random.default_rng(seed), image, BOX)
+        covered = views.occlude(np.random.default_rng(seed), image, BOX)
         x, y, w, h = BOX.astype(int)
         inside = (covered != image).any(2)[y : y + h, x : x + w].mean()
         assert inside < 0.55
@@ -55,18 +55,18 @@ def test_occlusion_leaves_half_of_the_target_in_view(image):
 
 def test_occlusion_of_a_target_at_the_border(image):
     for box in ([-20, 150, 40, 40], [150, -30, 40, 40], [0, 0, 3, 3]):
-        assert augment.occlude(np.random.default_rng(0), image, np.array(box)).shape == image.shape
+        assert views.occlude(np.random.default_rng(0), image, np.array(box)).shape == image.shape
 
 
 @pytest.mark.parametrize("angle", [0.0, np.pi / 2])
 def test_motion_blur_runs_along_its_angle(angle):
     dot = np.zeros((41, 41, 3), np.uint8)
     dot[20, 20] = 255
-    moved = augment.motion_blur(np.random.default_rng(0), dot, angle)[..., 0] > 0
+    moved = views.motion_blur(np.random.default_rng(0), dot, angle)[..., 0] > 0
     across, along = moved.any(0).sum(), moved.any(1).sum()
     assert (across > 3 * along) == (angle == 0)
 
 
 def test_low_light_darkens_and_grey_has_one_channel(image):
-    assert augment.low_light(np.random.default_rng(0), image).mean() < 0.8 * image.mean()
-    assert (np.ptp(augment.grey(image), axis=2) == 0).all()
+    assert views.low_light(np.random.default_rng(0), image).mean() < 0.8 * image.mean()
+    assert (np.ptp(views.grey(image), axis=2) == 0).all()

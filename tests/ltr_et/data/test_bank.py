@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from ltr_et.data import augment, batched_views, paste, views
+from ltr_et.data import batched_views, paste, views
 from ltr_et.data.bank import FrameBank, move_boxes, packed
 from ltr_et.data.batched import BatchedSettings, DevicePairs
 from ltr_et.data.batched_views import Draws
@@ -83,7 +83,7 @@ def test_motion_blur_is_that_of_the_per_sample_path(image: np.ndarray, length: i
         def integers(self, low: int, high: int) -> int:
             return length
 
-    expected = augment.motion_blur(Fixed(), image, angle=0.7)  # type: ignore[arg-type]
+    expected = views.motion_blur(Fixed(), image, angle=0.7)  # type: ignore[arg-type]
     kernels = torch.from_numpy(batched_views.motion_kernels(np.array([length]), np.array([0.7])))
     made = array(batched_views._filtered(tensor(image), kernels))
     assert np.abs(made.astype(int) - expected).max() <= 1
@@ -91,11 +91,11 @@ def test_motion_blur_is_that_of_the_per_sample_path(image: np.ndarray, length: i
 
 def test_grey_is_opencvs(image: np.ndarray) -> None:
     made = array(batched_views.as_grey(tensor(image), torch.tensor([True])))
-    assert np.abs(made.astype(int) - augment.grey(image)).max() <= 1
+    assert np.abs(made.astype(int) - views.grey(image)).max() <= 1
 
 
 def test_colour_is_that_of_the_per_sample_path(image: np.ndarray) -> None:
-    expected = augment.colour(np.random.default_rng(5), image, 0.25)
+    expected = views.colour(np.random.default_rng(5), image, 0.25)
     rng = np.random.default_rng(5)
     matrix = Draws(rng, 1, torch.device("cpu")).colours(0.25)
     made = array(batched_views.colour(matrix, tensor(image)))

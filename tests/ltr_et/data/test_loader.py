@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from ltr_et.data.loader import EpochBatches, PairLoader
 from ltr_et.data.pairs import CropPairs
+from ltr_et.training.data import EpochBatches, PairLoader
 from pytracking_et.errors import ParameterError
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ltr_et.data.tracks import TrackTable, generator, source_weights
+from ltr_et.data.pairs import TrackTable, generator, source_weights
 from pytracking_et.errors import ParameterError
 
 

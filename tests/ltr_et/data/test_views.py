@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from ltr_et.data.augment import Appearance
 from ltr_et.data.paste import Donors
 from ltr_et.data.views import (
     PAPER_SEARCH_VIEW,
     PAPER_TEMPLATE_VIEW,
     SEARCH_VIEW,
     TEMPLATE_VIEW,
+    Appearance,
     Flavour,
     ViewSettings,
     crop_picture,

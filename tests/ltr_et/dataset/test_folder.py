@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ltr_et.dataset.folder import FolderDataset
+from ltr_et.dataset.pack import FolderDataset
 from pytracking_et.errors import DatasetError, ImageError
 
 from ..tiny import scene, write_image

@@ -12,7 +12,7 @@ from ltr_et.data import build_crops, build_features
 from ltr_et.data.build_features import build_chunk
 from ltr_et.data.features import FeatureCache
 from ltr_et.settings import Settings, Stage
-from ltr_et.train_settings.et_tracker import smoke
+from ltr_et.train_settings import et_tracker
 from ltr_et.train_settings.sources import prepare
 from pytracking_et import network
 from pytracking_et.errors import DatasetError
@@ -131,9 +131,9 @@ def test_features_of_another_backbone_are_an_error(tmp_path, pack, teacher):
 
 
 def test_smoke_leaves_nothing_to_the_recipes(tmp_path, pack, teacher, monkeypatch):
-    monkeypatch.setattr(smoke, "train", lambda settings: True)
+    monkeypatch.setattr(et_tracker, "train", lambda settings: True)
     made = settings(tmp_path, pack, teacher)
-    assert smoke.run(made)
+    assert et_tracker.smoke(made)
     assert sources(made.crops) == ALL - {"tiny-imagenet"}
     assert FeatureCache(made.features).chunks == 1
     assert not (made.workspace / "crops").exists() and not (made.workspace / "features").exists()

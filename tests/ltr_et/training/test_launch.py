@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ltr_et import narrow
+from ltr_et import warm_start
 from ltr_et.actors import ETActor, LossWeights
 from ltr_et.settings import Settings, Stage
 from ltr_et.training import launch
@@ -50,11 +50,11 @@ def test_statistics_are_measured_where_the_network_is(made, net, monkeypatch):
 
 def test_units_are_fitted_where_the_network_is(net, monkeypatch):
     # The descent compares two errors, which have no value here.
-    monkeypatch.setattr(narrow, "_refined", lambda parts, *_: parts)
+    monkeypatch.setattr(warm_start, "_refined", lambda parts, *_: parts)
     layer = net.cls_branch_3
     tokens = torch.empty(32, layer.channels, device=META)
     with torch.no_grad():
-        narrow._fit(layer, tokens, tokens, 8)
+        warm_start._fit(layer, tokens, tokens, 8)
 
 
 def test_the_teacher_is_compared_where_the_network_is(net):

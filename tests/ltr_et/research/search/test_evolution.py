@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ltr_et.research.search.evolution import Evolution
-from ltr_et.research.search.space import Genes, macs
+from ltr_et.research.search.space import Evolution, Genes, macs
 from pytracking_et.errors import ParameterError
 
 

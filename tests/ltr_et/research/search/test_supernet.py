@@ -11,8 +11,7 @@ from ltr_et.data.build_crops import build
 from ltr_et.dataset.pack import open_pack
 from ltr_et.research.search.__main__ import Overlaps, main
 from ltr_et.research.search.space import sample
-from ltr_et.research.search.supernet import Supernet, recalibrate
-from ltr_et.research.search.train import TrainSettings, path_of, train
+from ltr_et.research.search.supernet import Supernet, TrainSettings, path_of, recalibrate, train
 from pytracking_et import network
 from pytracking_et.errors import CheckpointError
 from tests.ltr_et.tiny import write_pack

@@ -1,1 +1,0 @@
-"""E.T.Track: `paper`, `distill` and `smoke`."""

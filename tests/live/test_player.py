@@ -10,9 +10,9 @@ from pytracking_et.errors import BoxError, ImageError, SourceError
 from pytracking_et.live.controls import Controls
 from pytracking_et.live.player import Player
 from pytracking_et.live.reader import Reader
-from pytracking_et.live.recording import Recording
+from pytracking_et.live.recording import Recording, Rows
 from pytracking_et.live.session import Session
-from pytracking_et.live.sources import open_source
+from pytracking_et.live.sources import Frame, open_source
 from pytracking_et.live.writer import VideoWriter
 
 from .fakes import ColourTracker, ListSource, picture
@@ -26,7 +26,7 @@ class Script:
     how = "draw"
 
     def __init__(self, controls, acts=None):
-        self.controls, self.acts = controls, dict(acts or {})
+        self.controls, self.acts = controls, {} if acts is None else acts
         self.views, self.polls = [], 0
 
     def show(self, view):
@@ -226,3 +226,112 @@ def test_old_objects_are_left_out_of_collections_only_while_it_plays():
     assert gc.get_freeze_count() <= before
     gc.collect()
     assert [reference() for reference in alive] == [None] * 5
+
+
+def review(acts, frames=20, rows=None):
+    """A file that the user goes over, as on the page: ends when the script says so."""
+    rows, controls, notices = Rows() if rows is None else rows, Controls(), []
+    script = Script(controls, acts)
+    with Reader(SeekableList([picture(i) for i in range(frames)]), back=4) as reader:
+        player = Player(
+            reader,
+            Session(ColourTracker()),
+            controls,
+            [script],
+            recording=rows,
+            boxes=[np.array(BOX)],
+            review=True,
+            notify=notices.append,
+        )
+        player.run()
+    assert notices == []
+    return rows, script, player
+
+
+class SeekableList(ListSource):
+    """Ready images that can be read again."""
+
+    position = 0
+
+    def __iter__(self):
+        while self.position < len(self.images):
+            self.position += 1
+            index = self.position - 1
+            yield Frame(index, self.images[index], time.monotonic())
+
+    def rewind(self):
+        self.position = 0
+
+    def skip(self):
+        self.position += 1
+        return self.position <= len(self.images)
+
+
+class Steps:
+    """Acts one after another, each once its frame stands still or is passed."""
+
+    def __init__(self, *steps):
+        self.steps = list(steps)
+
+    def pop(self, index, default=None):
+        if self.steps and self.steps[0][0] == index:
+            return self.steps.pop(0)[1]
+        return default
+
+
+@pytest.mark.parametrize("far", [True, False])
+def test_going_back_shows_what_was_found_and_goes_on_where_it_stopped(far):
+    goal = 1 if far else 8
+
+    acts = Steps(
+        (10, lambda c: c.seek(goal)),
+        (goal, lambda c: c.pause(False)),
+        (19, lambda c: c.quit()),
+    )
+    rows, script, player = review(acts)
+    seen = [view.index for view in script.views]
+    assert seen.count(goal + 1) >= 2 and player.summary.tracked == 19  # each frame once
+    for view in script.views:
+        np.testing.assert_allclose(view.marks[0].box, [10 + 2 * view.index, 30, 20, 16])
+    assert len(rows) == 20
+
+
+def test_a_correction_replaces_up_to_the_next_drawn_box_and_undo_brings_all_back():
+    other = np.array([3.0, 60, 9, 9])  # background, which is everywhere: the box is the picture
+    kept, rows = {}, Rows()
+
+    def correct(controls):
+        kept["before"] = rows.copy()
+        controls.add_box(other, target=1, frame=5, play=True)
+
+    def after(controls):
+        kept["after"] = rows.copy()
+        controls.undo()
+
+    def finish(controls):
+        kept["undone"] = rows.copy()
+        controls.quit()
+
+    acts = Steps(
+        (8, lambda c: c.add_box(np.array([26.0, 30, 20, 16]), 1, 8)),
+        (19, lambda c: c.seek(5)),
+        (5, correct),
+        (19, after),
+        (5, finish),
+    )
+    review(acts, rows=rows)
+    before, changed = kept["before"][1], kept["after"][1]
+    assert [k for k in range(20) if before[k] != changed[k]] == [5, 6, 7]
+    assert changed[5].box == tuple(other) and changed[5].drawn
+    assert kept["undone"] == kept["before"]
+
+
+def test_a_second_target_leaves_the_first_alone_and_can_be_removed():
+    acts = Steps(
+        (6, lambda c: c.add_box(np.array([22.0, 30, 20, 16]), play=True)),
+        (12, lambda c: c.remove(1)),
+        (19, lambda c: c.quit()),
+    )
+    rows, _, _ = review(acts)
+    assert list(rows.copy()) == [2]
+    assert sorted(rows.copy()[2]) == list(range(6, 20))

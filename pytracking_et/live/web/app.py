@@ -29,8 +29,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from ...frames import DEFAULT_FPS
 from ...version import __version__
 from . import uploads
-from .channel import Channel
-from .page import TrackerFactory
+from .channel import Channel, TrackerFactory
 from .uploads import ACCEPTED, ClipInfo, DemoClip, Limits, RefusedError, probe
 from .visits import CameraFrames, Rendering, Visit, Visits, to_csv, to_json
 

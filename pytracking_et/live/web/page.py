@@ -1,4 +1,4 @@
-"""The page as a face of the live loop: its display, its camera, and the thread of the loop."""
+"""The page as a face of the live loop: its display, its camera, and what is sent to it."""
 
 from __future__ import annotations
 
@@ -17,19 +17,15 @@ import numpy as np
 from ...errors import ImageError, SourceError
 from ...frames import DEFAULT_FPS
 from ..controls import Controls, View
-from ..draw import LOW_SCORE
-from ..player import Player
-from ..reader import BACK, Reader
-from ..session import Session, SingleTracker
-from ..sources import Frame, Source, breaks_off
-from .uploads import ClipInfo, Image, Limits, decode_jpeg, encode_preview, open_video
+from ..session import Session
+from ..sources import Frame, breaks_off
+from .uploads import Image, Limits, decode_jpeg, encode_preview
 from .visits import Line, Visit
 
 logger = logging.getLogger(__name__)
 
 PREVIEW_SECONDS = 1 / 30
 
-TrackerFactory = Callable[[], SingleTracker]
 BoxValues = tuple[float, float, float, float]
 
 
@@ -321,114 +317,3 @@ class Page:
             text = f"The recording has reached {self.visit.camera.limit >> 20} MB: the annotated "
             self.outbox.post({"type": "notice", "message": f"{text}video ends here; boxes go on."})
         return frame.box is not None
-
-
-class Worker(threading.Thread):
-    """The live loop of one connection, in a thread of its own."""
-
-    def __init__(
-        self,
-        visit: Visit,
-        make_tracker: TrackerFactory,
-        outbox: Outbox,
-        limits: Limits,
-        low_score: float = LOW_SCORE,
-    ) -> None:
-        super().__init__(name=f"{visit.mode}-{visit.id[:6]}", daemon=True)
-        self.visit, self.outbox, self.limits, self.low_score = visit, outbox, limits, low_score
-        self._make_tracker = make_tracker
-        self.controls = Controls(paused=visit.mode == "video")
-        self.camera = (
-            BrowserCamera(limits, self._refused, self._turned) if visit.mode == "camera" else None
-        )
-
-    def submit(self, command: Command) -> None:
-        """Pass a command of the page on; from any thread."""
-        controls, name = self.controls, command.name
-        if name == "target":
-            assert command.box is not None
-            controls.add_box(
-                np.array(command.box), self._known(command.target), command.frame, True
-            )
-        elif name in ("play", "pause"):
-            controls.pause(name == "pause")
-        elif name in ("step", "back"):
-            controls.step(1 if name == "step" else -1)
-        elif name == "seek":
-            controls.seek(command.frame)
-        elif name == "release":
-            controls.release(self._known(command.target))
-        elif name == "remove":
-            if (target := self._known(command.target)) is not None:
-                controls.remove(target)
-        elif name == "undo":
-            controls.undo()
-        elif name == "redetect":
-            controls.redetect(command.on)
-        elif name == "view":
-            self.visit.area = command.box
-            controls.wake()
-
-    def offer(self, frame: CameraFrame) -> None:
-        """Hand in a camera frame; from any thread."""
-        assert self.camera is not None
-        if frame.box is not None:
-            self.controls.add_box(np.array(frame.box), self._known(frame.target), frame.number)
-        self.camera.offer(frame)
-
-    def stop(self) -> None:
-        """Ask the thread to end; join() waits for it."""
-        self.controls.quit()
-        if self.camera is not None:
-            self.camera.close()
-
-    def run(self) -> None:
-        """Thread body; a defect is logged and told to the page, never swallowed."""
-        try:
-            self._play()
-        except Exception as error:
-            logger.exception("tracking stopped in session %s", self.visit.id[:6])
-            self.outbox.post(
-                {"type": "error", "fatal": True, "message": f"tracking stopped: {error}"}
-            )
-        finally:
-            self.outbox.close()
-
-    def _play(self) -> None:
-        session = Session(self._make_tracker(), self.low_score)
-        session.redetect = self.visit.redetect
-        session.last_id = self.visit.rows.last_id
-        source: Source = self.camera or open_video(self._path, self.visit.clip.name)
-        page = Page(self.visit, session, self.controls, self.outbox, self.limits, self.camera)
-        with Reader(source, back=BACK, patience=None) as reader:
-            Player(
-                reader,
-                session,
-                self.controls,
-                [page],
-                recording=self.visit.rows,
-                pace=None if self.camera else self.visit.clip.fps,
-                review=True,
-                notify=lambda text: self.outbox.post({"type": "error", "message": text}),
-            ).run()
-
-    @property
-    def _path(self) -> Any:
-        assert self.visit.path is not None
-        return self.visit.path
-
-    def _known(self, target: int | None) -> int | None:
-        """A target's number where there is such a target."""
-        return target if target is not None and 0 < target <= self.visit.rows.last_id else None
-
-    def _refused(self, number: int, reason: str) -> None:
-        self.outbox.post({"type": "error", "frame": number, "message": reason})
-
-    def _turned(self, width: int, height: int) -> None:
-        """A phone that is turned changes the frame's size; boxes of before then mean nothing."""
-        before = self.visit.clip
-        self.visit.clip = ClipInfo(before.name, width, height, before.fps, None)
-        if before.width:
-            self.controls.release()
-            text = f"The camera's picture changed to {width}x{height}; draw the box again."
-            self.outbox.post({"type": "lost", "message": text})

@@ -30,7 +30,7 @@ from ...errors import ParameterError, SourceError
 from .. import guard
 from ..draw import LOW_SCORE
 from .app import STATIC, Server
-from .page import TrackerFactory
+from .channel import TrackerFactory
 from .uploads import Limits
 from .visits import FullError
 

@@ -32,12 +32,12 @@ from ltr_et.tracking_validation.__main__ import parse_grid
 from ltr_et.tracking_validation.measure import Memory
 from ltr_et.training import checkpoint
 from ltr_et.training.log import read_log
-from pytracking_et.analysis import attributes, plot_results, readers, vot
+from pytracking_et.analysis import eval_data, plot_results, readers, trackers, vot
 from pytracking_et.analysis.comparison import Comparison
 from pytracking_et.engines import cache, package, select
 from pytracking_et.engines import int8 as calibration
 from pytracking_et.engines.int8 import Ranges
-from pytracking_et.evaluation.datasets import layouts, nfs, read_attributes, registry
+from pytracking_et.evaluation.datasets import find_spec, layouts, ondisk, read_attributes
 from pytracking_et.integrations import pytracking_checkout, vot_registry
 from pytracking_et.live.sources import open_source
 from pytracking_et.live.web import channel
@@ -46,7 +46,6 @@ from pytracking_et.network import weights
 from pytracking_et.network.backbones.lt_mobile import LT_MOBILE, Architecture
 from pytracking_et.network.download import Published, download
 from pytracking_et.results import files as results
-from pytracking_et.results import lock
 from pytracking_et.results.manifest import Manifest, older_settings
 from pytracking_et.settings import read_settings
 from pytracking_et.tracking.parameters import Parameters
@@ -134,7 +133,7 @@ def read_manifest(path: Path) -> None:
 
 
 def read_run(path: Path) -> None:
-    folder = readers.ResultFolder.open(path.parent, "otb")
+    folder = trackers.ResultFolder.open(path.parent, "otb")
     folder.boxes(["Deer", "David"], missing="skip")
     folder.manifest()
 
@@ -146,12 +145,12 @@ def run_with_boxes(folder: Path) -> Path:
 
 def read_result(path: Path) -> None:
     results.load_boxes(path.parent, path.stem)
-    readers.ResultFolder.open(path.parent).boxes([path.stem])
+    trackers.ResultFolder.open(path.parent).boxes([path.stem])
 
 
 def read_times(path: Path) -> None:
     results.load_values(path.parent, "Deer", "time")
-    readers.ResultFolder.open(path.parent).times(["Deer"])
+    trackers.ResultFolder.open(path.parent).times(["Deer"])
 
 
 def comparison(folder: Path) -> Path:
@@ -198,7 +197,7 @@ def folder_of_frames(folder: Path) -> Path:
 
 
 def use_layout(name: str, levels: int) -> Callable[[Path], None]:
-    return lambda path: use(layouts.sequences(path.parents[levels], registry.find_spec(name)))
+    return lambda path: use(layouts.sequences(path.parents[levels], find_spec(name)))
 
 
 def got10k(changed: str) -> Callable[[Path], Path]:
@@ -411,13 +410,13 @@ PARSERS = [
     ), vot.read_supervised),
     Parser("attributes, scoring", as_json(
         "a.json", {"order": ["OCC"], "sequences": {"Deer": ["OCC"]}}
-    ), lambda path: attributes.read_attributes(path, ["Deer"])),
+    ), lambda path: eval_data.read_attributes(path, ["Deer"])),
     Parser("visibility", as_json(
         "v.json", {"Deer": {"frames": 9, "absent": [[2, 3]]}}
     ), readers.read_visibility),
     Parser("lock owner", as_json(
-        lock.OWNER_FILE, {"pid": 1, "host": "h", "since": "2026"}
-    ), lambda path: lock._owner(path.parent)),
+        results.OWNER_FILE, {"pid": 1, "host": "h", "since": "2026"}
+    ), lambda path: results._owner(path.parent)),
     Parser("settings file", text(
         "ettrack.toml", "otb_path = '/data/OTB'\nnetwork_path = ['~/w', 'x']\n[training]\na = 1\n"
     ), read_settings),
@@ -427,7 +426,7 @@ PARSERS = [
     Parser("GOT-10k cover", got10k("Val_1/cover.label"), use_layout("got10k_val", 2)),
     Parser("NfS annotation", text(
         "a.txt", '0 1 2 30 40 0 0 0 0 "dog"\n' * 17
-    ), lambda path: nfs.read_official(str(path))),
+    ), lambda path: ondisk.read_official(str(path))),
     Parser("attributes.json", as_json(
         "attributes.json", {"order": ["OCC", "SV"], "sequences": {"bike1": ["OCC"]}}
     ), lambda path: read_attributes(path.parent, "uav", published(path.parent, SEQUENCES))),

@@ -122,9 +122,9 @@ def in_words(manifest: Mapping[str, Any]) -> list[str]:
 
     A manifest of somebody else may lack anything: what is not there is not said.
     """
-    made: dict[Any, list[Mapping[str, Any]]] = {}
+    made: dict[str, list[Mapping[str, Any]]] = {}
     for entry in _mapping(manifest.get("sequences")).values():
-        made.setdefault(_mapping(entry).get("fingerprint"), []).append(_mapping(entry))
+        made.setdefault(str(_mapping(entry).get("fingerprint")), []).append(_mapping(entry))
     every = _mapping(manifest.get("settings"))
     used = {key: value for key, value in every.items() if key in made} or dict(every)
     return [text for key, one in used.items() if (text := _told(_mapping(one), made.get(key, [])))]

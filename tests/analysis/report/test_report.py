@@ -142,7 +142,7 @@ def test_in_words():
         "started 2026-11-22 19:49; 9 s of tracking; 56 s by the clock; 1 sequence failed: b."
     ]
     assert in_words({"settings": "x", "sequences": [1]}) == []
-    assert in_words({"sequences": {"a": 1, "b": {"frames": "x"}}}) == []
+    assert in_words({"sequences": {"a": 1, "b": {"frames": "x", "fingerprint": [1]}}}) == []
 
 
 def test_manifest_is_shown_and_escaped(page):

@@ -145,12 +145,13 @@ def _existing(text: str) -> Path:
 
 def _inputs(args: argparse.Namespace) -> tuple[Path, Path]:
     """Crop store and LT-Mobile's weights; the store is built where it is missing."""
-    from ...settings import Settings
+    from ...settings import Settings, Stage
     from ...train_settings.sources import find_teacher, prepare
 
     settings = Settings(
-        workspace=args.output, data=args.data, crops=args.crops, teacher=args.teacher
-    )
+        workspace=args.output, data=args.data, crops=args.crops, teacher=args.teacher,
+        stages=[Stage("ablation", 1, source="crops")],
+    )  # fmt: skip
     teacher = find_teacher(settings)
     if teacher is None or not teacher.is_file():
         raise CheckpointError(

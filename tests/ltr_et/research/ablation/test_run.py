@@ -87,11 +87,15 @@ def test_backbones_start_from_a_classifier(tmp_path):
         load_classifier(network.build("mobilenet_v3_conv").backbone_net, path)
 
 
-def test_mistakes_are_found_before_the_night(tmp_path, capsys):
+def test_mistakes_are_found_before_the_night(tmp_path, teacher, capsys):
     command = ["components", "--output", str(tmp_path)]
     assert main([*command, "--sequences", "/nowhere"]) == 2
     assert "no folder /nowhere" in capsys.readouterr().err
     assert main(["components", "scaling"]) == 2
+    capsys.readouterr()
+    data = ["--data", str(tmp_path / "absent"), "--teacher", str(teacher), "--groups"]
+    assert main([*command, *data]) == 2
+    assert "no crop store at" in capsys.readouterr().err
     for option in ("--pairs", "--batch", "--threads"):
         assert main(["components", option, "0"]) == 2
         assert f"{option} 0: give 1 or more" in capsys.readouterr().err

@@ -114,6 +114,12 @@ def _add_live_arguments(parser: argparse.ArgumentParser) -> None:
         parser, "target on the first frame, in pixels; may be given several times", several=True
     )
     parser.add_argument("--output", help="write an annotated video (.mp4, .webm, .avi, .mkv)")
+    add_switch(parser, "--overlay", False, "write fps and delay into that video too")
+    parser.add_argument(
+        "--emit",
+        metavar="TO",
+        help="boxes as they come, a line each: jsonl or csv (standard output), or udp://HOST:PORT",
+    )
     add_switch(parser, "--save_results", False, "write pytracking's box files and a CSV table")
     add_results_argument(parser)
     add_tracker_arguments(parser)
@@ -145,6 +151,8 @@ def live_options(args: argparse.Namespace, source: str) -> Any:
         threads=args.threads,
         boxes=args.box or (),
         output=args.output,
+        overlay=args.overlay,
+        emit=args.emit,
         save_results=args.save_results,
         results=args.results,
         debug=args.debug,

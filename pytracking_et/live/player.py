@@ -14,7 +14,7 @@ from typing import Protocol
 from ..boxes import Box
 from ..errors import BoxError, ImageError, ParameterError
 from .controls import Controls, Edit, Rate, View
-from .draw import Mark
+from .draw import Mark, annotate
 from .reader import Reader
 from .recording import Row, Rows, Tracks
 from .session import Session, Target
@@ -69,6 +69,7 @@ class Player:
         controls: requests of the user.
         displays: get every frame; the first one paces the loop by its `poll`.
         writer: opened writer for the annotated video, or None.
+        overlay: whether fps and delay stand in that video too.
         recording: gets every box, or None; with it, going back in a file shows what was found.
         pace: at most this many frames a second are shown (files in a window); None: no limit.
         boxes: targets to start on the first frame, x, y, w, h in pixels.
@@ -83,11 +84,12 @@ class Player:
     controls: Controls
     displays: Sequence[Display] = ()
     writer: VideoWriter | None = None
+    overlay: bool = False
     recording: Rows | None = None
     pace: float | None = None
     boxes: Sequence[Box] = ()
     review: bool = False
-    on_frame: Callable[[View], None] | None = None
+    on_frame: Callable[[View], object] | None = None
     notify: Callable[[str], None] = lambda text: print(text, file=sys.stderr)
     summary: Summary = field(default_factory=Summary)
 
@@ -185,7 +187,8 @@ class Player:
         if fresh:
             self.summary.frames += 1
             if self.writer is not None:
-                self.writer.write(view.picture)
+                plain = annotate(view.image, view.marks, low_score=view.low_score)
+                self.writer.write(view.picture if self.overlay else plain)
             if self.on_frame is not None:
                 self.on_frame(view)
 

@@ -19,6 +19,7 @@ from ..errors import ParameterError
 from .controls import Controls, View
 from .displays import HELP, VisdomDisplay, Window, why_no_window
 from .draw import LOW_SCORE
+from .emit import Emitter
 from .player import Display, Player, Summary
 from .reader import BACK, Reader
 from .recording import Recording, Rows
@@ -47,6 +48,8 @@ class LiveOptions:
     threads: int | None = None
     boxes: Sequence[Sequence[float]] = ()
     output: str | None = None
+    overlay: bool = False
+    emit: str | None = None
     save_results: bool = False
     results: str | None = None
     debug: int = 0
@@ -179,16 +182,22 @@ def run_live(options: LiveOptions) -> int:
             boxes=[as_box(box) for box in options.boxes],
             recording=recording,
             pace=None if source.live or not _has_window(displays) else source.fps,
+            overlay=options.overlay,
         )
         # A file waits for the first box; without one there would be nothing to see of it.
         if not source.live and not options.boxes:
             controls.pause()
         if output:
             player.writer = stack.enter_context(VideoWriter(output, source.fps))
+        emitter = stack.enter_context(Emitter(options.emit)) if options.emit else None
         started = time.monotonic()
         try:
-            player.on_frame = _progress(source, displays, stack)
-            player.run()
+            with ExitStack() as bars:  # gone before the last lines are printed
+                steps = [_progress(source, displays, bars)]
+                if emitter is not None:
+                    steps.append(lambda view: emitter.emit(view.index, session.targets))
+                player.on_frame = lambda view: [step(view) for step in steps if step]
+                player.run()
         except KeyboardInterrupt:
             _say("stopped")
         finally:
@@ -251,7 +260,7 @@ def _output(
     options: LiveOptions, source: CaptureSource | ImageSource, displays: Sequence[Display]
 ) -> str | None:
     """Output file: as given, or one of our naming when there would be no trace of the run."""
-    if options.output or displays or options.save_results:
+    if options.output or options.emit or displays or options.save_results:
         return options.output
     return f"{source.name}_tracked.mp4"
 
@@ -303,7 +312,8 @@ def _progress(
 
 def _report(summary: Summary, source: CaptureSource | ImageSource, seconds: float) -> None:
     _say(
-        f"{summary.frames} frames in {seconds:.1f} s; {summary.tracked} with a target, "
+        f"{summary.frames} frame{'s' * (summary.frames != 1)} in {seconds:.1f} s; "
+        f"{summary.tracked} with a target, "
         f"{summary.fps:.1f} fps of tracking alone"
     )
     if breaks_off(summary.frames, source.length) and summary.ended:

@@ -32,6 +32,8 @@ from ..names import file_stem, native_path
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")
 # A network source that is silent this long is treated as gone rather than waited for.
 URL_TIMEOUT_MS = 10_000
+# FFmpeg's reader of ANSI art takes any file whose name ends in .txt, and draws its letters.
+ANSI_TEXT = cv2.VideoWriter.fourcc(*"ansi")
 # The tables of an hour of video take a few hundred kB.
 _LARGEST_TABLES = 1 << 26
 
@@ -87,6 +89,9 @@ class CaptureSource:
         self.capture = _open_capture(spec, live, backend)
         if not self.capture.isOpened():
             raise SourceError(_cannot_open(spec))
+        if not live and int(self.capture.get(cv2.CAP_PROP_FOURCC)) == ANSI_TEXT:
+            self.capture.release()
+            raise SourceError(f"{_describe(spec)} is a text file, not a video")
         self._check_size()
         self.fps = frame_rate(self.capture.get(cv2.CAP_PROP_FPS))
         count = 0 if live else int(self.capture.get(cv2.CAP_PROP_FRAME_COUNT))

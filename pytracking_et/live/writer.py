@@ -1,14 +1,15 @@
-"""Annotated video files: written whole or not at all (OpenCV), or through ffmpeg as H.264."""
+"""Annotated video files: H.264 through an ffmpeg program where there is one, else OpenCV."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
-from contextlib import ExitStack
+import tempfile
+from contextlib import ExitStack, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -19,17 +20,18 @@ from ..files import atomic_path, video_problem
 from ..frames import DEFAULT_FPS
 from ..names import native_path
 
-# Codecs that OpenCV's wheels can encode on Linux, Windows and macOS (tried in this order). H.264
-# is not among them for its licence: MP4 holds MPEG-4 part 2, which players open but browsers do
-# not; WebM plays in browsers. VP8 before VP9: a 720p frame takes OpenCV 50 ms against 190 ms.
+# What OpenCV's wheels can encode on Linux, Windows and macOS (tried in this order); H.264 is not
+# among it for its licence. VP9 in MP4 plays in browsers, MPEG-4 part 2 ("mp4v") in none. In WebM
+# VP8 before VP9: a 720p frame takes OpenCV 50 ms against 190 ms.
 CODECS: dict[str, tuple[str, ...]] = {
-    ".mp4": ("mp4v",),
+    ".mp4": ("vp09", "mp4v"),
     ".m4v": ("mp4v",),
     ".mov": ("mp4v",),
-    ".mkv": ("mp4v",),
+    ".mkv": ("VP90", "mp4v"),
     ".avi": ("MJPG", "XVID"),
     ".webm": ("VP80", "VP90"),
 }
+H264_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 
 
 class VideoWriter:
@@ -37,6 +39,8 @@ class VideoWriter:
 
         with VideoWriter("out.mp4", fps=25) as writer:
             writer.write(image)          # HxWx3 uint8, RGB
+
+    MP4 is H.264 where `h264_program` finds an encoder, otherwise VP9; browsers play both.
 
     The file appears under its name when the block ends well, or ends by an error or Ctrl-C after
     at least one frame (what was recorded so far is worth keeping); never as a broken file: it is
@@ -56,7 +60,7 @@ class VideoWriter:
             raise ResultsError(f"output {str(path)!r}: video files end in {', '.join(CODECS)}")
         self._stack = ExitStack()
         self._temporary: Path | None = None
-        self._writer: cv2.VideoWriter | None = None
+        self._encoder: Encoder | None = None
         self._size = (0, 0)
 
     def __enter__(self) -> VideoWriter:
@@ -68,8 +72,8 @@ class VideoWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
-        if self._writer is not None:
-            self._writer.release()
+        if self._encoder is not None:
+            self._encoder.release()
         assert self._temporary is not None
         problem = video_problem(self._temporary, self.frames)
         if problem is None:
@@ -82,23 +86,27 @@ class VideoWriter:
 
     def write(self, image: NDArray[np.uint8]) -> None:
         """Append one frame, RGB HxWx3 uint8."""
-        if self._writer is None:
+        if self._encoder is None:
             height, width = image.shape[:2]
             self._size = (max(2, width // 2 * 2), max(2, height // 2 * 2))
-            self._writer = self._open()
+            self._encoder = self._open()
         frame = _fit(image, self._size)
-        self._writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
         self.frames += 1
+        self._encoder.write(np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), np.uint8))
 
-    def _open(self) -> cv2.VideoWriter:
-        names = CODECS[self.path.suffix.lower()]
-        for name in names:
+    def _open(self) -> Encoder:
+        suffix, path = self.path.suffix.lower(), str(self._temporary)
+        program = h264_program() if suffix in H264_SUFFIXES else None
+        if program is not None:
+            return FfmpegEncoder(program, path, self.fps, self._size)
+        for name in CODECS[suffix]:
             code = cv2.VideoWriter.fourcc(*name)
-            writer = cv2.VideoWriter(str(self._temporary), code, self.fps, self._size)
+            writer = cv2.VideoWriter(path, code, self.fps, self._size)
             if writer.isOpened():
                 return writer
         raise ResultsError(
-            f"output {str(self.path)!r}: this OpenCV can encode none of {', '.join(names)}; "
+            f"output {str(self.path)!r}: this OpenCV can encode none of "
+            f"{', '.join(CODECS[suffix])}; "
             "try another suffix, .avi works everywhere (or is the disk full?)"
         )
 
@@ -118,84 +126,84 @@ def _fit(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     return canvas
 
 
-class FrameWriter(Protocol):
-    """What pictures are written to: `VideoWriter` or `H264Writer`."""
+class Encoder(Protocol):
+    """What makes a file of frames: OpenCV's `VideoWriter`, or `FfmpegEncoder`."""
 
-    def __enter__(self) -> FrameWriter: ...
-    def __exit__(self, *exception: Any) -> None: ...
-    def write(self, image: NDArray[np.uint8]) -> None:
-        """Append one frame, RGB HxWx3 uint8."""
+    def write(self, image: NDArray[np.uint8], /) -> object:
+        """Append one frame, BGR HxWx3 uint8 of the size it was opened for."""
+
+    def release(self) -> None:
+        """Finish the file."""
 
 
-class H264Writer:
-    """MP4 with H.264, through the `ffmpeg` program: plays in every browser and player.
+class FfmpegEncoder:
+    """H.264 through an `ffmpeg` program; frames are BGR HxWx3 uint8 of one even size.
 
-    OpenCV's wheels cannot encode H.264 for its licence. Frames are RGB HxWx3 uint8 of one size.
+    What it cannot write shows when the file is read back, as with OpenCV.
 
     Raises:
         ResultsError: ffmpeg gave up; the message holds its last words.
     """
 
-    def __init__(self, program: str, path: Path, fps: float, size: tuple[int, int]) -> None:
-        width, height = size
+    def __init__(self, program: str, path: str, fps: float, size: tuple[int, int]) -> None:
         arguments = [
             *(program, "-nostdin", "-loglevel", "error", "-y"),
-            *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"),
+            *("-f", "rawvideo", "-pix_fmt", "bgr24", "-s", f"{size[0]}x{size[1]}"),
             *("-r", f"{fps:.4f}", "-i", "pipe:0"),
-            # Odd sizes: 4:2:0 needs even ones. yuv420p and faststart: what browsers play at once.
-            *("-vf", "crop=trunc(iw/2)*2:trunc(ih/2)*2"),
             *("-c:v", "libx264", "-preset", "veryfast", "-crf", "21"),
-            *("-pix_fmt", "yuv420p", "-movflags", "+faststart", "-threads", "2", str(path)),
+            # yuv420p and faststart: what browsers play, at once.
+            *("-pix_fmt", "yuv420p", "-movflags", "+faststart", "-threads", "2", path),
         ]
-        self._log = path.with_suffix(".log")
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                arguments, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log
-            )
-
-    def __enter__(self) -> H264Writer:
-        return self
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  open as long as the program
+        # In a group of its own: Ctrl-C is for us, who then let it finish the file.
+        self._process = subprocess.Popen(
+            arguments,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=self._log,
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
 
     def write(self, image: NDArray[np.uint8]) -> None:
-        """Append one frame, RGB HxWx3 uint8."""
+        """Append one frame."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(np.ascontiguousarray(image).data)
         except OSError as error:
-            raise ResultsError(f"ffmpeg stopped: {self._last_words()}") from error
-
-    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
-        assert self._process.stdin is not None
-        if kind is not None:
-            self._process.kill()
             self._process.wait()
-            return
-        self._process.stdin.close()
-        if self._process.wait() != 0:
-            raise ResultsError(f"ffmpeg could not write the video: {self._last_words()}")
+            self._log.seek(0)
+            words = self._log.read().decode(errors="replace").strip().splitlines()
+            raise ResultsError(f"ffmpeg stopped: {words[-1] if words else error}") from error
 
-    def _last_words(self) -> str:
-        text = self._log.read_text(encoding="utf-8", errors="replace").strip()
-        return text.splitlines()[-1] if text else "no message"
+    def release(self) -> None:
+        """Close the pipe and wait for the file."""
+        assert self._process.stdin is not None
+        with suppress(OSError):  # it is gone already
+            self._process.stdin.close()
+        self._process.wait()
+        self._log.close()
 
 
 @lru_cache(maxsize=1)
 def h264_program() -> str | None:
-    """Path of an ffmpeg that can encode H.264 (some distributions' cannot); None without."""
-    program = shutil.which("ffmpeg")
-    if program is None:
-        return None
-    listed = subprocess.run(
-        [program, "-hide_banner", "-encoders"], capture_output=True, text=True, check=False
-    )
-    return program if "libx264" in listed.stdout else None
+    """An ffmpeg that can encode H.264: the system's (some cannot), or imageio-ffmpeg's; or None."""
+    found = [shutil.which("ffmpeg")]
+    with suppress(ImportError, RuntimeError):  # RuntimeError: installed without its program
+        from imageio_ffmpeg import get_ffmpeg_exe
+
+        found.append(get_ffmpeg_exe())
+    for program in filter(None, found):
+        with suppress(OSError):
+            listed = subprocess.run(
+                [program, "-hide_banner", "-encoders"], capture_output=True, text=True, check=False
+            )
+            if "libx264" in listed.stdout:
+                return program
+    return None
 
 
-def open_writer(folder: Path, fps: float, size: tuple[int, int]) -> tuple[Path, FrameWriter]:
-    """MP4 with H.264 where ffmpeg is installed, else WebM (VP8): browsers play both."""
-    program = h264_program()
-    if program is not None:
-        path = folder / "annotated.mp4"
-        return path, H264Writer(program, path, fps, size)
-    path = folder / "annotated.webm"
+def open_writer(folder: Path, fps: float) -> tuple[Path, VideoWriter]:
+    """MP4 with H.264 where it can be encoded, else WebM (VP8): browsers play both."""
+    path = folder / ("annotated.webm" if h264_program() is None else "annotated.mp4")
     return path, VideoWriter(path, fps)

@@ -188,3 +188,25 @@ def test_other_trackers_choose_for_themselves(given):
     options = LiveOptions("0", tracker="theirs", parameter="default", **given)
     with pytest.raises(ParameterError, match="--precision are for et_tracker; 'theirs'"):
         make_tracker(options)
+
+
+def test_a_text_file_is_no_video(tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("buy bread, call back\n" * 50)
+    assert main(["video", "notes.txt", "--box", *BOX]) == 2
+    assert "video 'notes.txt' is a text file, not a video" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("overlay", [False, True])
+def test_fps_is_written_into_the_output_only_if_asked(tmp_path, overlay):
+    clip = write_video(tmp_path / "street.avi", frames=4)
+    command = ["video", str(clip), "--box", *BOX, "--output", "o.avi", "--overlay", str(overlay)]
+    assert main(command) == 0
+    corner = list(open_source(tmp_path / "o.avi"))[-1].image[5:11, 8:50]
+    assert (corner.min() < 60) == overlay  # the dark plate under the letters
+
+
+def test_the_bar_is_gone_before_the_last_lines(tmp_path, capsys):
+    clip = write_video(tmp_path / "street.avi", frames=1)
+    assert main(["video", str(clip), "--box", *BOX, "--output", "o.avi"]) == 0
+    last = capsys.readouterr().err.splitlines()[-2]
+    assert last.startswith("1 frame in ")

@@ -21,13 +21,14 @@ ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX systems")
 
 
-def start(folder, *options):
+def start(folder, *options, stdout=None):
     """A run over 300 frames, 20 ms each."""
     video = write_video(folder / "clip.avi", 300)
     return subprocess.Popen(
         [sys.executable, "-m", "pytracking_et", "video", "fake", "slow", str(video),
          "--box", "20", "20", "30", "30", "--window", "false", *options],
-        cwd=ROOT, env={**os.environ, VARIABLE: "tests.fakelab"}, stderr=subprocess.PIPE, text=True,
+        cwd=ROOT, env={**os.environ, VARIABLE: "tests.fakelab"}, stderr=subprocess.PIPE,
+        stdout=stdout, text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
 

@@ -1,5 +1,10 @@
+import queue
+import shutil
 import subprocess
 import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
@@ -142,3 +147,37 @@ except ResultsError as error:
     assert "cannot be written whole" in done.stdout
     assert path.read_bytes() == b"old"
     assert leftovers(tmp_path) == [path.name]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
+def test_a_browser_plays_mp4(tmp_path):
+    with VideoWriter(tmp_path / "out.mp4", fps=25) as writer:
+        for index in range(10):
+            writer.write(picture(index))
+    (tmp_path / "page.html").write_text("""<video src="out.mp4" muted autoplay></video><script>
+        const video = document.querySelector("video")
+        video.onended = () => fetch(`/ended-${video.videoWidth}x${video.videoHeight}`)
+        video.onerror = () => fetch(`/error-${video.error.code}`)
+    </script>""")
+    said = queue.Queue()
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self):  # noqa: N802 - the library's name
+            if self.path.startswith(("/ended", "/error")):
+                said.put(self.path)
+            super().do_GET()
+
+    handler = partial(Handler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page = f"http://127.0.0.1:{server.server_port}/page.html"
+        profile = f"--user-data-dir={tmp_path / 'profile'}"
+        options = ["--headless", "--no-sandbox", "--remote-debugging-port=0", profile]
+        browser = subprocess.Popen(["chromium", *options, page])
+        try:
+            assert said.get(timeout=60) == "/ended-128x96"
+        finally:
+            browser.terminate()
+            browser.wait(20)
+            server.shutdown()

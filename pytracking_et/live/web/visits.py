@@ -210,9 +210,7 @@ class Rendering(threading.Thread):
 
     def _write(self) -> Path:
         clip = self._session.clip
-        path, writer = open_writer(
-            self._session.folder, self._session.fps, (clip.width, clip.height)
-        )
+        path, writer = open_writer(self._session.folder, self._session.fps)
         with writer:
             for frame, image in self._frames():
                 if self._session.closed.is_set():

@@ -188,7 +188,7 @@ def run_live(options: LiveOptions) -> int:
         if not source.live and not options.boxes:
             controls.pause()
         if output:
-            player.writer = stack.enter_context(VideoWriter(output, source.fps))
+            player.writer = stack.enter_context(VideoWriter(output, source.fps, source.live))
         emitter = stack.enter_context(Emitter(options.emit)) if options.emit else None
         started = time.monotonic()
         try:

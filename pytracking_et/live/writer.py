@@ -31,6 +31,8 @@ CODECS: dict[str, tuple[str, ...]] = {
     ".avi": ("MJPG", "XVID"),
     ".webm": ("VP80", "VP90"),
 }
+# Ten times the time of MPEG-4 part 2.
+SLOW = ("vp09", "VP90")
 H264_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 
 
@@ -47,14 +49,22 @@ class VideoWriter:
     read back before it takes its name. Size is that of the first frame, cut to even numbers as
     video codecs need; later frames of another size are fitted into it with black borders.
 
+    Args:
+        path: ends in one of `CODECS`.
+        fps: frames a second.
+        live: frames come from a camera, for which VP9 is too slow: MP4 without an H.264 encoder is
+            then MPEG-4 part 2, which players open but browsers do not.
+
     Raises:
         ResultsError: unknown suffix, no codec for it, folder not writable, no frame written, or not
             all that were written can be read back (a full disk).
     """
 
-    def __init__(self, path: str | os.PathLike[str], fps: float = DEFAULT_FPS) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], fps: float = DEFAULT_FPS, live: bool = False
+    ) -> None:
         self.path = Path(path)
-        self.fps = fps
+        self.fps, self.live = fps, live
         self.frames = 0
         if self.path.suffix.lower() not in CODECS:
             raise ResultsError(f"output {str(path)!r}: video files end in {', '.join(CODECS)}")
@@ -100,6 +110,8 @@ class VideoWriter:
         if program is not None:
             return FfmpegEncoder(program, path, self.fps, self._size)
         for name in CODECS[suffix]:
+            if self.live and name in SLOW and name != CODECS[suffix][-1]:
+                continue
             code = cv2.VideoWriter.fourcc(*name)
             writer = cv2.VideoWriter(path, code, self.fps, self._size)
             if writer.isOpened():

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from pytracking_et.errors import ResultsError
+from pytracking_et.live import writer as module
 from pytracking_et.live.sources import open_source
 from pytracking_et.live.writer import VideoWriter
 
@@ -181,3 +182,27 @@ def test_a_browser_plays_mp4(tmp_path):
             browser.terminate()
             browser.wait(20)
             server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("encoder", "live", "code"),
+    [
+        ("ffmpeg", False, "h264"),
+        ("ffmpeg", True, "h264"),
+        ("OpenCV", False, "VP90"),
+        ("OpenCV", True, "FMP4"),
+    ],
+)
+def test_mp4_holds_what_browsers_play_and_a_camera_can_wait_for(
+    tmp_path, monkeypatch, encoder, live, code
+):
+    if encoder == "OpenCV":
+        monkeypatch.setattr(module, "h264_program", lambda: None)
+    elif module.h264_program() is None:
+        pytest.skip("no ffmpeg with H.264: pip install imageio-ffmpeg")
+    with VideoWriter(tmp_path / "out.mp4", live=live) as writer:
+        writer.write(picture())
+    capture = cv2.VideoCapture(str(tmp_path / "out.mp4"))
+    found = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little").decode()
+    capture.release()
+    assert found == code

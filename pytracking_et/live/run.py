@@ -18,6 +18,7 @@ from ..boxes import Box, as_box
 from ..errors import ParameterError
 from ..files import atomic_open
 from ..results.exchange import WRITERS, TrackRow
+from ..results.files import unwritable
 from .controls import Controls, View
 from .displays import HELP, VisdomDisplay, Window, why_no_window
 from .draw import LOW_SCORE
@@ -207,8 +208,12 @@ def run_live(options: LiveOptions) -> int:
             if recording is not None and sizes.size is not None:
                 rows = [TrackRow(*row[:4]) for row in recording.all()]
                 for kind, path in exports:
-                    with atomic_open(path) as stream:
-                        stream.write(WRITERS[kind](rows, sizes.size))
+                    text = WRITERS[kind](rows, sizes.size)
+                    try:
+                        with atomic_open(path) as stream:
+                            stream.write(text)
+                    except OSError as error:
+                        raise unwritable(path.parent, error) from error
         _report(player.summary, source, time.monotonic() - started)
     if output:
         _say(f"video: {output}")

@@ -120,6 +120,13 @@ def _add_live_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TO",
         help="boxes as they come, a line each: jsonl or csv (standard output), or udp://HOST:PORT",
     )
+    parser.add_argument(
+        "--export",
+        action="append",
+        default=[],
+        metavar="FORMAT=FILE",
+        help="write the tracks as mot, coco, yolo or cvat; may be given several times",
+    )
     add_switch(parser, "--save_results", False, "write pytracking's box files and a CSV table")
     add_results_argument(parser)
     add_tracker_arguments(parser)
@@ -153,6 +160,7 @@ def live_options(args: argparse.Namespace, source: str) -> Any:
         output=args.output,
         overlay=args.overlay,
         emit=args.emit,
+        export=args.export,
         save_results=args.save_results,
         results=args.results,
         debug=args.debug,

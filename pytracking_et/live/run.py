@@ -16,6 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..boxes import Box, as_box
 from ..errors import ParameterError
+from ..files import atomic_open
+from ..results.exchange import WRITERS, TrackRow
+from ..results.files import unwritable
 from .controls import Controls, View
 from .displays import HELP, VisdomDisplay, Window, why_no_window
 from .draw import LOW_SCORE
@@ -50,6 +53,7 @@ class LiveOptions:
     output: str | None = None
     overlay: bool = False
     emit: str | None = None
+    export: Sequence[str] = ()
     save_results: bool = False
     results: str | None = None
     debug: int = 0
@@ -166,6 +170,7 @@ def run_live(options: LiveOptions) -> int:
         0; errors of the user's making are raised.
     """
     _check_output(options)
+    exports = [_export(text) for text in options.export]
     source = open_source(options.source)
     with ExitStack() as stack:
         controls = Controls()
@@ -190,10 +195,11 @@ def run_live(options: LiveOptions) -> int:
         if output:
             player.writer = stack.enter_context(VideoWriter(output, source.fps, source.live))
         emitter = stack.enter_context(Emitter(options.emit)) if options.emit else None
+        sizes = _Last()
         started = time.monotonic()
         try:
             with ExitStack() as bars:  # gone before the last lines are printed
-                steps = [_progress(source, displays, bars)]
+                steps = [_progress(source, displays, bars), sizes.append if exports else None]
                 if emitter is not None:
                     steps.append(lambda view: emitter.emit(view.index, session.targets))
                 player.on_frame = lambda view: [step(view) for step in steps if step]
@@ -205,6 +211,15 @@ def run_live(options: LiveOptions) -> int:
             files = recording.save() if isinstance(recording, Recording) else []
             if files:
                 _say(f"results: {files[-1].parent} ({len(files)} files)")
+            if recording is not None and sizes.size is not None:
+                rows = [TrackRow(*row[:4]) for row in recording.all()]
+                for kind, path in exports:
+                    text = WRITERS[kind](rows, sizes.size)
+                    try:
+                        with atomic_open(path) as stream:
+                            stream.write(text)
+                    except OSError as error:
+                        raise unwritable(path.parent, error) from error
         _report(player.summary, source, time.monotonic() - started)
     if output:
         _say(f"video: {output}")
@@ -260,7 +275,7 @@ def _output(
     options: LiveOptions, source: CaptureSource | ImageSource, displays: Sequence[Display]
 ) -> str | None:
     """Output file: as given, or one of our naming when there would be no trace of the run."""
-    if options.output or options.emit or displays or options.save_results:
+    if options.output or options.emit or options.export or displays or options.save_results:
         return options.output
     return f"{source.name}_tracked.mp4"
 
@@ -270,7 +285,7 @@ def _recording(
 ) -> Rows | None:
     if not options.save_results:
         # What going back in a file shows; a camera would only fill the memory.
-        return Rows() if displays and not source.live else None
+        return Rows() if options.export or (displays and not source.live) else None
     if options.results:
         root = Path(options.results)
     else:
@@ -279,6 +294,23 @@ def _recording(
         root = Path(env_settings().results_path)
     name = options.parameter or parameter_for(options.checkpoint)
     return Recording(root / options.tracker / name, source.name)
+
+
+class _Last:
+    """Width and height of the frames."""
+
+    size: tuple[int, int] | None = None
+
+    def append(self, view: View) -> None:
+        """Look at one."""
+        self.size = view.image.shape[1], view.image.shape[0]
+
+
+def _export(text: str) -> tuple[str, Path]:
+    kind, _, name = text.partition("=")
+    if kind not in WRITERS or not name:
+        raise ParameterError(f"--export {text!r}: give FORMAT=FILE, of {', '.join(WRITERS)}")
+    return kind, Path(name)
 
 
 def _has_window(displays: Sequence[Display]) -> bool:

@@ -210,3 +210,14 @@ def test_the_bar_is_gone_before_the_last_lines(tmp_path, capsys):
     assert main(["video", str(clip), "--box", *BOX, "--output", "o.avi"]) == 0
     last = capsys.readouterr().err.splitlines()[-2]
     assert last.startswith("1 frame in ")
+
+
+def test_export_in_formats_of_others(tmp_path, capsys):
+    clip = write_video(tmp_path / "street.avi", frames=4)
+    command = ["video", str(clip), "--box", *BOX, "--export", "mot=a.txt", "--export", "cvat=b.xml"]
+    assert main(command) == 0
+    lines = (tmp_path / "a.txt").read_text().splitlines()
+    assert len(lines) == 4 and lines[0].startswith("1,1,11.000,31.000,20.000,16.000,")
+    assert (tmp_path / "b.xml").read_text().count("<box ") == 5
+    assert main(["video", str(clip), "--box", *BOX, "--export", "vgg=a.txt"]) == 2
+    assert "--export 'vgg=a.txt'" in capsys.readouterr().err

@@ -25,7 +25,7 @@ def measurements(path: Path) -> list[Measurement]:
     """The rows of `ettrack benchmark --json`."""
     rows = []
     for row in json.loads(path.read_text("utf-8"))["results"]:
-        subject = Subject(**{key: row.pop(key) for key in SUBJECT})
+        subject = Subject(**{key: row.pop(key, "") for key in SUBJECT})
         fields = Measurement.__dataclass_fields__
         rows.append(Measurement(subject, **{k: v for k, v in row.items() if k in fields}))
     return rows

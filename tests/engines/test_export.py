@@ -15,8 +15,8 @@ from pytracking_et.network import MEAN, STD, weights
 from tests.engines.conftest import NETWORK
 
 FORMATS = {
-    "onnx": ("onnxruntime", {"template_127.onnx", "search_224.onnx", "search_160.onnx"}),
-    "openvino": ("openvino", {"template_127.xml", "search_224.xml", "search_160.bin"}),
+    "onnx": ("onnxruntime", {"template_127.onnx", "search_224.onnx", "search_192.onnx"}),
+    "openvino": ("openvino", {"template_127.xml", "search_224.xml", "search_192.bin"}),
 }
 
 

@@ -150,7 +150,7 @@ def _inputs(args: argparse.Namespace) -> tuple[Path, Path]:
 
     settings = Settings(
         workspace=args.output, data=args.data, crops=args.crops, teacher=args.teacher,
-        stages=[Stage("ablation", 1, source="crops")],
+        stages=[Stage("ablation", 32, source="crops")],
     )  # fmt: skip
     teacher = find_teacher(settings)
     if teacher is None or not teacher.is_file():

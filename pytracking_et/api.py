@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import os
 from typing import Any
 
@@ -33,6 +34,8 @@ class ETTracker:
         color: channel order of the images, "rgb" or (OpenCV) "bgr"; may be overruled per call.
         threads: CPU threads; None leaves the library's default.
         precision: "auto", "f32", "bf16" or "int8", where the engine has it.
+        redetect: search the whole frame, a few places at a time, while the target is lost; None:
+            as the parameter file says (ours: no).
 
     Copies (`copy.copy`, `copy.deepcopy`) share the network and track on independently. Pickling is
     an EngineError: make the tracker in the process that uses it.
@@ -51,11 +54,14 @@ class ETTracker:
         color: Color = "rgb",
         threads: int | None = None,
         precision: str = "auto",
+        redetect: bool | None = None,
     ) -> None:
         self.color = check_color(color)
         self.parameter = parameter
         params = plugins.parameters("et_tracker", parameter)
         self._loop = open_loop(params, checkpoint, engine, threads, precision)
+        if redetect is not None:
+            self.redetect = redetect
 
     def __copy__(self) -> ETTracker:
         return copy.deepcopy(self)
@@ -78,7 +84,8 @@ class ETTracker:
         """Find the target in the next frame.
 
         Returns:
-            (box, score): box (4,) float64 x, y, w, h in pixels, 0-based; score 0..1.
+            (box, score): box (4,) float64 x, y, w, h in pixels, 0-based; score 0..1: with our
+            weights and parameters the probability that the box is right (IoU above 0.5).
 
         Raises:
             ImageError: the state stays as it was.
@@ -102,8 +109,25 @@ class ETTracker:
 
     @property
     def lost(self) -> bool:
-        """Whether the target is gone: it turns after some frames in a row that say so."""
+        """Whether the target is gone: the score is below 0.5.
+
+        Where the score is the network's own, it turns after some frames in a row that say so.
+        """
         return self._loop.lost
+
+    @property
+    def raw_score(self) -> float:
+        """The network's own score of the last update, 0..1, before it became a probability."""
+        return self._loop.raw_score
+
+    @property
+    def redetect(self) -> bool:
+        """Whether a lost target is searched for over the whole frame; may be set at any time."""
+        return self._loop.parameters.redetect
+
+    @redetect.setter
+    def redetect(self, wanted: bool) -> None:
+        self._loop.parameters = dataclasses.replace(self._loop.parameters, redetect=wanted)
 
     @property
     def score_map(self) -> NDArray[np.float32] | None:

@@ -16,9 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..api import ETTracker
 
-# Below this score `update` says that the target is lost. OpenCV's own deep trackers (TrackerVit)
-# default to 0.3 as well.
-SCORE_THRESHOLD = 0.3
+# Below this score `update` says that the target is lost: more likely wrong than right.
+SCORE_THRESHOLD = 0.5
 
 
 class TrackerET:

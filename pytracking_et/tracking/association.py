@@ -116,18 +116,22 @@ class Association:
 
     Attributes:
         shift: (2,) common motion of the last frame in pixels, for a target that is not seen.
-        belief: share of the odds, 0..1, that the last decision had; 1 where there was no other.
     """
 
     def __init__(
         self, center: Array, size: Array, look: NDArray[np.float32], odds: Odds | None = None
     ) -> None:
         self.odds = odds or Odds()
-        self.shift, self.belief = np.zeros(2), 1.0
+        self.shift = np.zeros(2)
         self._places = center[None].copy()
         self._sizes = np.log(size)[None].copy()
         self._looks = look[None].copy()
         self._unseen = np.zeros(1)
+
+    def restart(self, center: Array, size: Array) -> None:
+        """The target is elsewhere; its look-alikes are forgotten, its colours are not."""
+        self._places, self._sizes = center[None].copy(), np.log(size)[None].copy()
+        self._looks, self._unseen = self._looks[:1], np.zeros(1)
 
     def choose(
         self, boxes: Box, scores: Array, looks: NDArray[np.float32], published: int
@@ -144,7 +148,6 @@ class Association:
         centers, sizes = boxes[:, :2] + boxes[:, 2:] / 2, np.log(boxes[:, 2:])
         if count == 1 and len(self._places) == 1:
             self._see(0, centers[0], sizes[0], looks[0])
-            self.belief = 1.0
             return 0
         options, costs, motions = self._weigh(centers, sizes, scores, looks)
         odds = np.bincount(options[:, 0], np.exp(costs.min() - costs), count + 1)
@@ -153,7 +156,6 @@ class Association:
         rests = best == count
         if not clear or (rests and self._unseen[0] >= self.odds.patience):
             best = published
-        self.belief = float(odds[best] / odds.sum())
         agree = np.flatnonzero(options[:, 0] == best)
         row = agree[costs[agree].argmin()]
         self._follow(options[row], motions[row], centers, sizes, looks)

@@ -6,6 +6,7 @@ See docs/method.md, section 6. State lives on the object; `Loop` knows neither f
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from typing import Protocol
 
 import cv2
@@ -20,11 +21,18 @@ from .crop import context_side, crop, crop_origin, mean_color, round_half_away, 
 from .decode import Cells, Choice, decode, peaks
 from .image import Color, Image, as_three_channels
 from .parameters import Parameters
+from .presence import Presence, evidence
+from .redetection import Search
 
 # Largest factor between the given box and the network's, per side, that still calibrates.
 CALIBRATION_LIMIT = 1.5
-# `lost` turns on below the one and off above the other, in either case after so many frames.
+# `lost` turns on below the one and off above the other, in either case after so many frames. A
+# score that is a probability is a mean over frames already, and turns at once.
 LOST_BELOW, FOUND_ABOVE, TURN_AFTER = 0.4, 0.6, 3
+LIKELY = 0.5
+# A find elsewhere in the frame must be this sure: the whole frame holds more look-alikes than the
+# surroundings of the target.
+FOUND = 0.7
 # A smaller crop is enough after a frame with at least this score, a step of at most this share of
 # the target's size, and a box of at most this share of that crop. Score and step: measured on the
 # shared sequences and WTRACK (0.9 looks too small too often, and 14 % of the frames cost little).
@@ -53,6 +61,24 @@ class Engine(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """One crop: its cells, the place in the frame of its middle, search pixels per frame pixel."""
+
+    cells: Cells
+    middle: NDArray[np.float64]
+    scale: float
+    crop: Image
+
+    def boxes(self, cells: list[tuple[int, int]]) -> NDArray[np.float64]:
+        """Boxes (N, 4) of cells in pixels of the frame."""
+        return self.cells.boxes(cells, self.middle, self.scale)
+
+    def looks(self, cells: list[tuple[int, int]]) -> NDArray[np.float32]:
+        """What their boxes show."""
+        return looks(self.crop, self.cells.boxes(cells, np.full(2, self.crop.shape[0] / 2), 1.0))
+
+
 class Loop:
     """Track one target from frame to frame.
 
@@ -61,6 +87,8 @@ class Loop:
         search_crop: (S', S', 3) uint8 RGB that the last step looked at; None before.
         candidates: what looked like the target in the last step; None before.
         lost: whether the target is gone, as far as score and association tell.
+        raw_score: of the network in the last step, 0..1; what `step` returns is the same without
+            `presence` among the parameters.
     """
 
     def __init__(self, engine: Engine, parameters: Parameters | None = None) -> None:
@@ -69,7 +97,7 @@ class Loop:
         self.score_map: NDArray[np.float32] | None = None
         self.search_crop: Image | None = None
         self.candidates: Candidates | None = None
-        self.lost = False
+        self.lost, self.raw_score = False, 1.0
         self._center: NDArray[np.float64] | None = None
 
     def start(self, image: Image, box: ArrayLike, color: Color = "rgb") -> None:
@@ -105,22 +133,25 @@ class Loop:
         if settings.calibrate > 0:
             self._calibrate(image, color)
         self.score_map = self.search_crop = self.candidates = None
-        self.lost, self._turns = False, 0
+        self.lost, self.raw_score, self._turns = False, 1.0, 0
         middle = settings.template_size / 2
         given = target[2:] * settings.template_size / max(side, 1)
         here = np.concatenate([middle - given / 2, given])[None]
-        self._association = Association(center, self._size, looks(_rgb(patch, color), here)[0])
+        look = looks(_rgb(patch, color), here)[0]
+        self._association = Association(center, self._size, look)
+        self._presence = Presence(look, settings.presence)
+        self._search, self._kept = Search(), self._size
 
     def _calibrate(self, image: Image, color: Color) -> None:
-        cells, middle, scale = self._look(image, color)
-        choice = cells.choice(cells.best())
-        found = choice.size / scale
+        seen = self._look(image, color, self._require_center(), self._size, self._search_size)
+        choice = seen.cells.choice(seen.cells.best())
+        found = choice.size / seen.scale
         # An answer that misses the given box by more says nothing about how boxes are drawn.
         limits = 1 / CALIBRATION_LIMIT, CALIBRATION_LIMIT
         ratio = self._size / found
         if np.all((ratio > limits[0]) & (ratio < limits[1])):
             self._ratio = ratio**self.parameters.calibrate
-            off = middle + choice.offset / scale - self._require_center()
+            off = seen.middle + choice.offset / seen.scale - self._require_center()
             self._shift = -off / found * self.parameters.calibrate
 
     @property
@@ -129,6 +160,11 @@ class Loop:
         center = self._require_center()
         corner = np.maximum(center - self._size / 2, 0)
         return np.concatenate([corner, self._size])
+
+    @property
+    def evidence(self) -> tuple[float, ...]:
+        """What the probability of the last step was made of (`presence.Presence.weighed`)."""
+        return self._presence.weighed
 
     def move_to(self, center: ArrayLike) -> None:
         """Search around another place in the next step; template and size stay.
@@ -158,30 +194,91 @@ class Loop:
             ParameterError: `start` has not been called.
         """
         image = as_three_channels(image)
-        cells, middle, scale = self._look(image, color)
-        best = cells.best()
+        center = self._require_center()
+        side = self._search_size - (self.parameters.sure_shrink if self._sure else 0)
+        seen = self._look(image, color, center, self._size, side)
+        self.score_map, self.search_crop = seen.cells.score, seen.crop
+        score = self._decide(seen, image.shape)
+        if self.lost and self.parameters.redetect:
+            score = self._redetect(image, color, score)
+        elif score >= LIKELY:
+            self._kept = self._size
+            self._search.clear()
+        return Prediction(self.box, score)
+
+    def _decide(self, seen: _Seen, shape: tuple[int, ...]) -> float:
+        """Take one of the peaks, move there; returns the score."""
+        cells, best = seen.cells, seen.cells.best()
         found = peaks(cells, best)
-        boxes = cells.boxes(found, middle, scale)
+        boxes, appear = seen.boxes(found), self._appearances(seen, found)
         scores = np.array([cells.score[cell] for cell in found], np.float64)
-        target: int | None = found.index(best)
+        published = found.index(best)
+        target: int | None = published
         if self.parameters.association:
-            seen = self._looks(cells, found)
-            target = self._association.choose(boxes, scores, seen, found.index(best))
+            target = self._association.choose(boxes, scores, appear, published)
         self.candidates = Candidates(boxes, scores, target)
-        choice = cells.choice(best if target is None else found[target])
-        self._sure = len(found) == 1 and target == 0 and self._is_sure(choice, scale)
+        row = published if target is None else target
+        choice = cells.choice(found[row])
+        self._sure = len(found) == 1 and target == 0 and self._is_sure(choice, seen.scale)
         if target is None:
-            limits = np.array([image.shape[1], image.shape[0]], np.float64)
+            limits = np.array([shape[1], shape[0]], np.float64)
             self._center = np.clip(self._require_center() + self._association.shift, 0, limits)
         elif choice.score >= self.parameters.hold_below:
-            self._move(choice, middle, scale, image.shape[1], image.shape[0])
-        self._judge(0.0 if target is None else choice.score)
-        return Prediction(self.box, choice.score)
+            self._move(choice, seen.middle, seen.scale, shape[1], shape[0])
+        self.raw_score = choice.score
+        if not self.parameters.presence:
+            self._judge(0.0 if target is None else choice.score)
+            return choice.score
+        score = self._presence.see(evidence(cells, found, row), appear[row])
+        self.lost = score < LIKELY
+        return score
 
-    def _looks(self, cells: Cells, found: list[tuple[int, int]]) -> NDArray[np.float32]:
-        crop = self.search_crop
-        assert crop is not None
-        return looks(crop, cells.boxes(found, np.full(2, crop.shape[0] / 2), 1.0))
+    def _redetect(self, image: Image, color: Color, score: float) -> float:
+        """Try the next few places; the box goes to the surest find, if it is surer than here."""
+        settings, now = self.parameters, self.box
+        region = (
+            self._search_size
+            / settings.template_size
+            * context_side(self._kept[0], self._kept[1], settings.context)
+        )
+        best: tuple[float, NDArray[np.float64], NDArray[np.float64]] | None = None
+        for center, factor in self._search.next(image.shape, now, region):
+            seen = self._look(image, color, center, self._kept * factor, self._search_size)
+            # No window: where in the crop the target would be is not known.
+            likely = seen.cells.penalty * seen.cells.score
+            cell = divmod(int(likely.argmax()), likely.shape[1])
+            if best is None or likely[cell] > best[0]:
+                box = seen.boxes([cell])[0]
+                best = float(likely[cell]), box[:2] + box[2:] / 2, box[2:]
+        if best is None:
+            return score
+        # A second look, centred on the find: off centre even the target itself scores less.
+        _, center, size = best
+        seen = self._look(image, color, center, size, self._search_size)
+        cell = seen.cells.best()
+        found = peaks(seen.cells, cell)
+        row = found.index(cell)
+        facts = evidence(seen.cells, found, row)
+        trial = self._presence.elsewhere(facts)
+        sure = trial.see(facts, seen.looks(found)[row])
+        if sure < max(FOUND, score):
+            return score
+        box = seen.boxes([cell])[0]
+        self._center, self._presence = box[:2] + box[2:] / 2, trial
+        limits = [image.shape[1], image.shape[0]]
+        self._size = np.clip(box[2:], settings.minimum_size, limits)
+        self._association.restart(self._center, self._size)
+        self._search.clear()
+        scores = np.array([seen.cells.score[cell] for cell in found], np.float64)
+        self.candidates = Candidates(seen.boxes(found), scores, row)
+        self.score_map, self.search_crop = seen.cells.score, seen.crop
+        self.raw_score, self.lost, self._turns, self._sure = float(scores[row]), False, 0, False
+        return sure
+
+    def _appearances(self, seen: _Seen, found: list[tuple[int, int]]) -> NDArray[np.float32]:
+        if self.parameters.association or self.parameters.presence:
+            return seen.looks(found)
+        return np.zeros((len(found), 0), np.float32)
 
     def _is_sure(self, choice: Choice, scale: float) -> bool:
         """Whether the target is clear, slow and small enough for a smaller crop to hold it."""
@@ -196,12 +293,18 @@ class Loop:
         if self._turns == TURN_AFTER:
             self.lost, self._turns = not self.lost, 0
 
-    def _look(self, image: Image, color: Color) -> tuple[Cells, NDArray[np.float64], float]:
-        """Cells, the place in the frame of the crop's middle, search pixels per frame pixel."""
-        center, settings = self._require_center(), self.parameters
-        side = context_side(self._size[0], self._size[1], settings.context)
+    def _look(
+        self,
+        image: Image,
+        color: Color,
+        center: NDArray[np.float64],
+        size: NDArray[np.float64],
+        output: int,
+    ) -> _Seen:
+        """Ask the engine about the surroundings of a place, (output, output) search pixels."""
+        settings = self.parameters
+        side = context_side(size[0], size[1], settings.context)
         scale = settings.template_size / side
-        output = self._search_size - (settings.sure_shrink if self._sure else 0)
         region = max(round_half_away(search_side(side, settings.template_size, output)), 1)
         patch = _rgb(crop(image, center, region, output, self._fill), color)
         if settings.anchor == "crop":
@@ -209,15 +312,14 @@ class Loop:
             center = np.array(crop_origin(center, region)) + region / 2
             scale = output / region
         score, distances = self.engine.track(patch)
-        self.score_map, self.search_crop = score, patch
-        cells = decode(score, distances, self._size * scale, output, settings)
+        cells = decode(score, distances, size * scale, output, settings)
         # Any NaN in the maps ranks highest; held or moved to, the box would never say so.
         if not (np.isfinite(cells.ranking).all() and np.isfinite(cells.size).all()):
             raise EngineError(
                 f"the network's answer is not finite (score {cells.score[cells.best()]}); the "
                 "weights or the engine are broken: ettrack weights check FILE, or another --engine"
             )
-        return cells, center, scale
+        return _Seen(cells, center, scale, patch)
 
     def _move(
         self, choice: Choice, middle: NDArray[np.float64], scale: float, width: int, height: int

@@ -12,6 +12,14 @@ from typing import Any
 
 from ..errors import ParameterError
 
+# Of `presence`: a weight for each kind of evidence, and the bias.
+PRESENCE_NUMBERS = 7
+
+
+def _finite(value: Any) -> bool:
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    return number and bool(abs(value) <= sys.float_info.max)
+
 
 @dataclass(frozen=True)
 class Parameters:
@@ -41,6 +49,10 @@ class Parameters:
         hold_below: where the best score is lower, the box stays as it was; 0 never holds.
         association: whether several peaks of the score map are told apart by what was where in
             the frames before (see `association`); without, the best-ranked cell is always taken.
+        redetect: whether the whole frame is searched, a few places at a time, while the target is
+            lost (see `redetection`).
+        presence: numbers that make the score the probability that the box is right (see
+            `presence`); empty: the score is the network's.
     """
 
     template_size: int = 127
@@ -58,6 +70,8 @@ class Parameters:
     calibrate: float = 0.0
     hold_below: float = 0.0
     association: bool = False
+    redetect: bool = False
+    presence: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Check ranges.
@@ -69,19 +83,18 @@ class Parameters:
             raise ParameterError(f"size_smoothing is {self.size_smoothing!r}; use once or twice")
         if self.anchor not in ("state", "crop"):
             raise ParameterError(f"anchor is {self.anchor!r}; use state or crop")
-        if not isinstance(self.association, bool):
-            raise ParameterError(f"association is {self.association!r}; use True or False")
+        for name in ("association", "redetect"):
+            if not isinstance(getattr(self, name), bool):
+                raise ParameterError(f"{name} is {getattr(self, name)!r}; use True or False")
+        self._check_presence()
         if self.template_size not in (127, 128):
             raise ParameterError(
                 f"template_size is {self.template_size}; the networks take 127 or 128"
             )
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            # Annotations are text here; the three checked above are no numbers.
-            number = isinstance(value, Real) and not isinstance(value, bool)
-            if field.type not in ("str", "bool") and not (
-                number and abs(value) <= sys.float_info.max
-            ):
+            # Annotations are text here; those of other types are checked above.
+            if field.type in ("int", "float") and not _finite(value):
                 raise ParameterError(f"{field.name} is {value!r}; it must be a finite number")
         for name in ("search_size", "small_search_size"):
             value = getattr(self, name)
@@ -101,6 +114,17 @@ class Parameters:
             value = getattr(self, name)
             if not value >= 0:
                 raise ParameterError(f"{name} is {value}; it must not be negative")
+
+    def _check_presence(self) -> None:
+        value = self.presence
+        if not isinstance(value, (tuple, list)) or not all(map(_finite, value)):
+            raise ParameterError(f"presence is {value!r}; it must be a list of finite numbers")
+        if len(value) not in (0, PRESENCE_NUMBERS):
+            raise ParameterError(
+                f"presence has {len(value)} numbers; {PRESENCE_NUMBERS}, or none for the raw score"
+            )
+        # JSON has lists only.
+        object.__setattr__(self, "presence", tuple(float(number) for number in value))
 
     @staticmethod
     def names() -> tuple[str, ...]:

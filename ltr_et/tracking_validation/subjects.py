@@ -23,7 +23,8 @@ from pytracking_et import network
 from pytracking_et.engines.catalogue import ENGINES, installed
 from pytracking_et.errors import ParameterError
 from pytracking_et.tracker import plugins
-from pytracking_et.tracker.opening import constants, open_loop
+from pytracking_et.tracker.opening import open_loop
+from pytracking_et.tracker.params import loop_parameters
 
 Box = NDArray[np.float64]
 Image = NDArray[np.uint8]
@@ -95,7 +96,7 @@ class Weights(Subject):
 
     def constants(self) -> Any:
         """`Parameters` of the loop."""
-        return constants(self._bag(), self.path)
+        return loop_parameters(self._bag(), network.weights.tuned_parameters(self.path))
 
     @override
     def open(self) -> Callable[[], Running]:

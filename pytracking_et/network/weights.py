@@ -127,15 +127,24 @@ def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
 def tuned_parameters(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Loop constants stored with the weights; empty where there are none.
 
+    What makes a score a probability was fitted to finished weights. It lies beside them
+    (`NAME.score.json`, written by docs/make/reliability.py) and counts for the file that it names.
+
     Raises:
         CheckpointError: they are no JSON object.
     """
-    text = metadata(path).get("parameters")
-    if not text:
-        return {}
-    advice = "the tracking constants stored in these weights are damaged; download them again"
-    with reading(path, CheckpointError, advice):
-        return dict(json.loads(text).items())
+    found: dict[str, Any] = {}
+    if text := metadata(path).get("parameters"):
+        advice = "the tracking constants stored in these weights are damaged; download them again"
+        with reading(path, CheckpointError, advice):
+            found = dict(json.loads(text).items())
+    beside = Path(path).with_suffix(".score.json")
+    if beside.is_file():
+        advice = "delete it: scores are then the network's own"
+        fitted = read_json(beside, CheckpointError, advice)
+        if isinstance(fitted, dict) and fitted.get("weights_sha256") == fingerprint(path):
+            found["presence"] = fitted.get("presence", [])
+    return found
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -8,8 +8,7 @@ import torch
 from pytracking_et.errors import CheckpointError
 from pytracking_et.network import weights
 from pytracking_et.tracker import plugins
-from pytracking_et.tracker.opening import constants
-from pytracking_et.tracker.params import TrackerParams
+from pytracking_et.tracker.params import TrackerParams, loop_parameters
 from pytracking_et.tracking.parameters import PRESENCE_NUMBERS
 
 NUMBERS = [0.5] * PRESENCE_NUMBERS
@@ -20,6 +19,10 @@ def path(tmp_path):
     found = tmp_path / "w.safetensors"
     weights.save(found, {"a": torch.zeros(2)}, {"parameters": '{"lr": 0.5}'})
     return found
+
+
+def constants(bag, path):
+    return loop_parameters(bag, weights.tuned_parameters(path))
 
 
 def write(path, digest=None):

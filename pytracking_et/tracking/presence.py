@@ -83,7 +83,7 @@ class Presence:
         self._worst = min(seen.agreement, self._worst + FORGIVEN)
         if likeness > LOOK_GATE:
             mixed = (1 - LOOK_RATE) * self._look + LOOK_RATE * look
-            self._look = (mixed / float(np.linalg.norm(mixed))).astype(np.float32)
+            self._look = (mixed / np.linalg.norm(mixed)).astype(np.float32)
         self.weighed = (score, seen.other, likeness, seen.agreement, self._mean, self._worst)
         *weights, bias = self._numbers
         odds = bias + sum(w * x for w, x in zip(weights, self.weighed, strict=True))

@@ -29,7 +29,7 @@ from .recording import Recording, Rows
 from .session import Session, SingleTracker
 from .sources import CaptureSource, ImageSource, breaks_off, open_source
 from .visdom_server import ADDRESS, LocalServer
-from .writer import VideoWriter
+from .writer import VideoWriter, only_for_players
 
 
 @dataclass
@@ -193,7 +193,7 @@ def run_live(options: LiveOptions) -> int:
         if not source.live and not options.boxes:
             controls.pause()
         if output:
-            player.writer = stack.enter_context(VideoWriter(output, source.fps, source.live))
+            player.writer = stack.enter_context(VideoWriter(output, source.fps))
         emitter = stack.enter_context(Emitter(options.emit)) if options.emit else None
         sizes = _Last()
         started = time.monotonic()
@@ -223,6 +223,8 @@ def run_live(options: LiveOptions) -> int:
         _report(player.summary, source, time.monotonic() - started)
     if output:
         _say(f"video: {output}")
+        if hint := only_for_players(output):
+            _say(hint)
     return 0
 
 

@@ -15,24 +15,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ResultsError
+from ..errors import ResultsError, pip_line
 from ..files import atomic_path, video_problem
 from ..frames import DEFAULT_FPS
 from ..names import native_path
 
 # What OpenCV's wheels can encode on Linux, Windows and macOS (tried in this order); H.264 is not
-# among it for its licence. VP9 in MP4 plays in browsers, MPEG-4 part 2 ("mp4v") in none. In WebM
-# VP8 before VP9: a 720p frame takes OpenCV 50 ms against 190 ms.
+# among it for its licence. MPEG-4 part 2 ("mp4v") plays in no browser, VP9 in MP4 would, but
+# takes half a second a frame. VP8 before VP9 in WebM: 50 ms against 190 ms for a still 720p frame.
 CODECS: dict[str, tuple[str, ...]] = {
-    ".mp4": ("vp09", "mp4v"),
+    ".mp4": ("mp4v",),
     ".m4v": ("mp4v",),
     ".mov": ("mp4v",),
-    ".mkv": ("VP90", "mp4v"),
+    ".mkv": ("mp4v",),
     ".avi": ("MJPG", "XVID"),
     ".webm": ("VP80", "VP90"),
 }
-# Ten times the time of MPEG-4 part 2.
-SLOW = ("vp09", "VP90")
 H264_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 
 
@@ -42,29 +40,22 @@ class VideoWriter:
         with VideoWriter("out.mp4", fps=25) as writer:
             writer.write(image)          # HxWx3 uint8, RGB
 
-    MP4 is H.264 where `h264_program` finds an encoder, otherwise VP9; browsers play both.
+    MP4 is H.264 where `h264_program` finds an encoder, otherwise MPEG-4 part 2, which players open
+    but browsers do not (`only_for_players`).
 
     The file appears under its name when the block ends well, or ends by an error or Ctrl-C after
     at least one frame (what was recorded so far is worth keeping); never as a broken file: it is
     read back before it takes its name. Size is that of the first frame, cut to even numbers as
     video codecs need; later frames of another size are fitted into it with black borders.
 
-    Args:
-        path: ends in one of `CODECS`.
-        fps: frames a second.
-        live: frames come from a camera, for which VP9 is too slow: MP4 without an H.264 encoder is
-            then MPEG-4 part 2, which players open but browsers do not.
-
     Raises:
         ResultsError: unknown suffix, no codec for it, folder not writable, no frame written, or not
             all that were written can be read back (a full disk).
     """
 
-    def __init__(
-        self, path: str | os.PathLike[str], fps: float = DEFAULT_FPS, live: bool = False
-    ) -> None:
+    def __init__(self, path: str | os.PathLike[str], fps: float = DEFAULT_FPS) -> None:
         self.path = Path(path)
-        self.fps, self.live = fps, live
+        self.fps = fps
         self.frames = 0
         if self.path.suffix.lower() not in CODECS:
             raise ResultsError(f"output {str(path)!r}: video files end in {', '.join(CODECS)}")
@@ -110,8 +101,6 @@ class VideoWriter:
         if program is not None:
             return FfmpegEncoder(program, path, self.fps, self._size)
         for name in CODECS[suffix]:
-            if self.live and name in SLOW and name != CODECS[suffix][-1]:
-                continue
             code = cv2.VideoWriter.fourcc(*name)
             writer = cv2.VideoWriter(path, code, self.fps, self._size)
             if writer.isOpened():
@@ -213,6 +202,13 @@ def h264_program() -> str | None:
             if "libx264" in listed.stdout:
                 return program
     return None
+
+
+def only_for_players(path: str | os.PathLike[str]) -> str | None:
+    """What to say of a video that will play in players but not in browsers; None of others."""
+    if Path(path).suffix.lower() not in H264_SUFFIXES or h264_program() is not None:
+        return None
+    return f"for a video that browsers play: {pip_line('video')}, or name it .webm"
 
 
 def open_writer(folder: Path, fps: float) -> tuple[Path, VideoWriter]:

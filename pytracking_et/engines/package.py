@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from ..errors import EngineError
 from ..files import atomic_open, atomic_path, read_json, reading, sha256
+from ..network.weights import EXPORT
 from .base import Runtime
 
-METADATA = "metadata.json"
+METADATA = EXPORT
 REFERENCE = "reference.npz"
 AGAIN = "write the graphs again with 'ettrack export'"
 # Raised when what a reader of an export relies on changes (5: `loop` has an anchor).

@@ -187,8 +187,11 @@ class Player:
         if fresh:
             self.summary.frames += 1
             if self.writer is not None:
-                plain = annotate(view.image, view.marks, low_score=view.low_score)
-                self.writer.write(view.picture if self.overlay else plain)
+                self.writer.write(
+                    view.picture
+                    if self.overlay
+                    else annotate(view.image, view.marks, low_score=view.low_score)
+                )
             if self.on_frame is not None:
                 self.on_frame(view)
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..boxes import Box, as_box
 from ..errors import ParameterError
+from ..tracking.redetection import grid
 from .draw import LOW_SCORE, Mark
 
 # A target is called lost after this many low scores in a row (a third of a second at 30 fps):
@@ -200,14 +201,5 @@ def probe_centers(shape: tuple[int, ...], box: Box) -> list[NDArray[np.float64]]
         shape: (height, width, ...) of the frame.
         box: x, y, w, h where the target was last believed to be.
     """
-    height, width = shape[:2]
     # Four times the geometric mean of the sides: the search region of 256 to 127 with context.
-    step = max(16.0, PROBE_STEP * 4.0 * float(np.sqrt(box[2] * box[3])))
-    columns = np.linspace(0, width, max(2, int(np.ceil(width / step)) + 1))
-    rows = np.linspace(0, height, max(2, int(np.ceil(height / step)) + 1))
-    # Cell centres: the frame's border itself is half outside the picture.
-    grid = np.array(
-        [(x, y) for y in (rows[:-1] + rows[1:]) / 2 for x in (columns[:-1] + columns[1:]) / 2]
-    )
-    order = np.argsort(((grid - (box[:2] + box[2:] / 2)) ** 2).sum(axis=1), kind="stable")
-    return [grid[index] for index in order]
+    return grid(shape, box, PROBE_STEP * 4.0 * float(np.sqrt(box[2] * box[3])))

@@ -211,7 +211,7 @@ def only_for_players(path: str | os.PathLike[str]) -> str | None:
     return f"for a video that browsers play: {pip_line('video')}, or name it .webm"
 
 
-def open_writer(folder: Path, fps: float) -> tuple[Path, VideoWriter]:
+def open_writer(folder: Path, fps: float) -> VideoWriter:
     """MP4 with H.264 where it can be encoded, else WebM (VP8): browsers play both."""
-    path = folder / ("annotated.webm" if h264_program() is None else "annotated.mp4")
-    return path, VideoWriter(path, fps)
+    name = "annotated.webm" if h264_program() is None else "annotated.mp4"
+    return VideoWriter(folder / name, fps)

@@ -210,7 +210,7 @@ class Rendering(threading.Thread):
 
     def _write(self) -> Path:
         clip = self._session.clip
-        path, writer = open_writer(self._session.folder, self._session.fps)
+        writer = open_writer(self._session.folder, self._session.fps)
         with writer:
             for frame, image in self._frames():
                 if self._session.closed.is_set():
@@ -220,7 +220,7 @@ class Rendering(threading.Thread):
                 marks = [row.mark for row in self._rows.get(frame, ())]
                 writer.write(annotate(image, marks, low_score=self._low_score))
                 self._done += 1
-        return path
+        return writer.path
 
     def _frames(self) -> Iterator[tuple[int, Image]]:
         """(frame number, RGB image) up to the last row."""

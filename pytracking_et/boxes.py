@@ -39,7 +39,7 @@ def as_box(values: ArrayLike, image_shape: Sequence[int] | None = None) -> Box:
     """
     try:
         box = np.asarray(values, dtype=np.float64).reshape(-1)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise BoxError(f"box {values!r} is not four numbers x, y, w, h") from error
     if box.shape != (4,):
         raise BoxError(f"box {values!r} has {box.size} numbers; give four: x, y, w, h in pixels")

@@ -14,6 +14,12 @@ def test_as_box_accepts_any_four_numbers(values):
     assert box.tolist() == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("values", ["box", (1, 2, 3), (1, 2, 3, 10**400), (1, 2, float("nan"), 4)])
+def test_as_box_refuses_what_is_not_four_numbers(values):
+    with pytest.raises(BoxError, match="four"):
+        as_box(values)
+
+
 @pytest.mark.parametrize(
     ("box", "inside"),
     [((-5, -5, 6, 6), True), ((9, 9, 5, 5), True), ((10, 0, 5, 5), False), ((-5, 0, 5, 5), False)],

@@ -261,7 +261,7 @@ class Coco(StillDataset):
                 _ = self._file[int(image)], self._name[kind]
 
     def _keep(self, rows: list[dict[str, Any]]) -> None:
-        self._box = np.array([row["bbox"] for row in rows], np.float32)
+        self._box = np.array([row["bbox"] for row in rows], np.float32).reshape(len(rows), 4)
         self._image = np.array([row["image_id"] for row in rows], np.int64)
         self._class = [row["category_id"] for row in rows]
         self._id = [row["id"] for row in rows]

@@ -190,8 +190,8 @@ class TinyImageNet(StillDataset):
         with reading(path, DatasetError, advice), np.load(path, allow_pickle=False) as data:
             self._webp = data["webp"]
             self._offset = data["offset"]
-            self._box = data["box"].astype(np.float32)
             self._class = data["label"]
+            self._box = data["box"].astype(np.float32).reshape(len(self._class), 4)
             self._word = data["word"]
 
     @override

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from pytracking_et.analysis import score
 from pytracking_et.boxes import iou
+from pytracking_et.errors import ResultsError
+from pytracking_et.files import reading
 
 from ..dataset.base import read_image
 from .clips import Clip, Start
@@ -96,10 +98,10 @@ class Memory:
             text = path.read_text(encoding="utf-8", errors="replace")
             for number, line in enumerate(text.splitlines(), 1):
                 try:
-                    self._take(json.loads(line))
-                except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-                    # The last line of a run that was killed.
-                    print(f"{path} line {number} is damaged and left out", file=sys.stderr)
+                    with reading(path, ResultsError, f"line {number} is damaged and left out"):
+                        self._take(json.loads(line))
+                except ResultsError as error:  # The last line of a run that was killed.
+                    print(error, file=sys.stderr)
 
     def get(self, subject: Subject, clip: Clip, start: Start) -> tuple[float, bool] | None:
         """AUC and loss of a run, where known."""

@@ -58,7 +58,7 @@ def as_rows(name: str, rows: ArrayLike) -> Array:
     """Check that `rows` is (frames, 4) and return it as float64; `name` is for the message."""
     try:
         array = np.asarray(rows, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ResultsError(f"boxes of sequence {name!r} are not numbers: {error}") from error
     if array.ndim == 1 and array.size == 4:
         array = array.reshape(1, 4)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import EngineError, pip_line
-from ..files import atomic_open
+from ..files import atomic_open, reading
 from ..machine import cores, cpu_name, package_version
 from ..network.weights import EXPORT
 from . import cache, catalogue
@@ -259,16 +259,18 @@ class Choice(NamedTuple):
 
 
 def _read(file: Path) -> Choice | None:
+    if not file.exists():
+        return None
     try:
-        stored = json.loads(file.read_text("utf-8"))
-        engine, precision = stored["engine"], stored["precision"]
-        least = {str(name): float(value) for name, value in stored["milliseconds"].items()}
-        choice = Choice((engine, precision), bool(stored["quiet"]), int(stored["starts"]), least)
-    except FileNotFoundError:
+        with reading(file, EngineError, "choosing again"):
+            stored = json.loads(file.read_text("utf-8"))
+            engine, precision = stored["engine"], stored["precision"]
+            least = {str(name): float(value) for name, value in stored["milliseconds"].items()}
+            quiet, starts = bool(stored["quiet"]), int(stored["starts"])
+    except EngineError as error:
+        cache.notice(f"remembered choice: {error}")
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        cache.notice(f"remembered choice {file} is damaged ({error}); choosing again")
-        return None
+    choice = Choice((engine, precision), quiet, starts, least)
     known = engine in ENGINES and precision in ENGINES[engine].precisions
     return choice if known else None
 

@@ -291,7 +291,7 @@ def _collect(output: Output, out: Mapping[str, Any], elapsed: float, where: str)
     box = out.get("target_bbox")
     try:
         numbers = [float(value) for value in box]  # type: ignore[union-attr]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         numbers = []
     if len(numbers) != 4 or unusable(numbers)[0]:
         raise ResultsError(
@@ -312,7 +312,7 @@ def _collect(output: Output, out: Mapping[str, Any], elapsed: float, where: str)
 def _finite(value: Any, name: str, where: str) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise ResultsError(f"{where}: {name} is {value!r}; a tracker must return a finite number")

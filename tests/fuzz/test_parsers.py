@@ -11,7 +11,7 @@ import math
 import os
 import signal
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from random import Random
 from typing import Any
 
@@ -181,3 +181,23 @@ BY_DESIGN = (
     *("download", "engine metadata", "calibration table"),
     *(parser.name for parser in PARSERS if parser.name.startswith("weights")),
 )
+
+
+# Inputs that once ended in another exception, by parser.
+FOUND = (
+    ("validation runs", b'{"subject": "s", "runs": {"k": [1' + b"0" * 400 + b", false]}}"),
+    (
+        "COCO",
+        b'{"images": [{"id": 1, "file_name": "a.jpg"}], "categories": [{"id": 2, "name": "dog"}], '
+        b'"annotations": [{"id": 5, "image_id": 1, "category_id": 2, "bbox": [2, 30, 40]}]}',
+    ),
+)
+
+
+@pytest.mark.parametrize(("name", "content"), FOUND)
+def test_what_was_found(name, content, tmp_path):
+    parser = next(one for one in PARSERS if one.name == name)
+    path = parser.make(tmp_path)
+    path.write_bytes(content)
+    with suppress(PytrackingETError):
+        parser.read(path)

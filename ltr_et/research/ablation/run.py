@@ -167,7 +167,7 @@ def _entries(plan: Plan) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(lines, 1):
         try:
             yield dict(json.loads(line))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             # The last line of a run that was killed.
             log.warning("%s line %d is damaged and left out", path, number)
 

@@ -65,7 +65,7 @@ def _tracks(folder: Path) -> list[list[_Frame]]:
                     break
                 try:
                     frame = _frame(table.parent, row)
-                except (KeyError, TypeError, ValueError) as error:
+                except (KeyError, TypeError, ValueError, OverflowError) as error:
                     raise DatasetError(
                         f"{table}, line {number}: {type(error).__name__} {error}; the columns are "
                         "track, frame, x, y, w, h (pixels) and optionally image"

@@ -2,8 +2,8 @@
 
 python gstreamer_boxes.py X Y WIDTH HEIGHT SOURCE SINK      (box of the first frame, pixels)
 
-    SOURCE  "v4l2src device=/dev/video0"
-    SINK    "x264enc tune=zerolatency ! rtph264pay ! udpsink host=192.168.0.2 port=5004"
+    SOURCE  "v4l2src"
+    SINK    "video/x-raw,format=I420 ! jpegenc ! rtpjpegpay ! udpsink host=192.168.0.2 port=5004"
 
 Needs an OpenCV with GStreamer: Debian's python3-opencv, NVIDIA's on a Jetson; not pip's wheels.
 """

@@ -35,6 +35,12 @@ class Block:
     def __str__(self) -> str:
         return f"{self.page.name}:{self.line}"
 
+    @property
+    def file(self) -> str | None:
+        """Path of the file that it is, if its title names one: `title="mylab/some.py"`."""
+        named = re.fullmatch(r'title="(\S+\.py)"', self.title)
+        return named and named[1]
+
 
 def blocks(page: Path) -> list[Block]:
     """Fenced and indented blocks of a Markdown file, in order."""

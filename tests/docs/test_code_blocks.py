@@ -11,7 +11,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -39,7 +39,7 @@ SHORTER = {
     "benchmark": ["--frames", "12", "--rounds", "1", "--threads", "1", "--engines", "torch"],
 }
 # Extras in `pip install ".[web]"` and `pytracking-et[web]`.
-EXTRAS = re.compile(r"(?:pytracking-et|\")\.?\[([a-z0-9, ]+)\]")
+EXTRAS = re.compile(r"(?:pytracking-et|\"\.)\[([a-z0-9, ]+)\]")
 # A file stands for the camera, and a box for the hand that draws it.
 BOX = ["--box", "100", "80", "60", "40"]
 CAMERA = ["--source", "clip.mp4", *BOX, "--window", "false", "--output", "seen.mp4"]
@@ -88,13 +88,19 @@ def test_python_block(block, at_work, clip):
 @pytest.mark.parametrize("block", marked(SHELL))
 def test_shell_block(block, at_work):
     skip_where_marked(block)
+    for other in ALL:
+        if other.page == block.page and other.file:
+            (at_work / other.file).parent.mkdir(parents=True, exist_ok=True)
+            (at_work / other.file).write_text(other.text, encoding="utf-8")
     for words in commands(block.text):
         assert run(words, at_work) == 0, f"{block}: {' '.join(words)}"
 
 
 def run(words: list[str], workspace: Path) -> int:
     """Run a command of the manual; exit code."""
+    variables = {}
     while re.fullmatch(r"[A-Z_]+=.*", words[0]):
+        name, _, variables[name] = words[0].partition("=")
         words = words[1:]
     program, *rest = (PLACES.get(word, word) for word in words)
     if program in UNRUN:
@@ -103,10 +109,12 @@ def run(words: list[str], workspace: Path) -> int:
         return 0
     if program == "python" and rest[:2] == ["-m", "pytracking_et"]:
         program, rest = "ettrack", rest[2:]
+    if program == "ettrack" and variables:
+        program, rest = "python", ["-m", "pytracking_et", *rest]
     if program == "ettrack":
         return ettrack(rest)
     if program == "python":
-        return python(rest, workspace)
+        return python(rest, workspace, variables)
     raise AssertionError(
         f"{program!r} is not known here: mark the block <!-- not run: needs ... -->"
     )
@@ -120,7 +128,7 @@ def ettrack(arguments: list[str]) -> int:
     return main([*arguments, *SHORTER.get(name, [])])
 
 
-def python(arguments: list[str], workspace: Path) -> int:
+def python(arguments: list[str], workspace: Path, variables: Mapping[str, str]) -> int:
     """Run a script or module in a process of its own; run_*.py as from inside pytracking_et/."""
     script = arguments[0]
     folder = workspace
@@ -132,7 +140,8 @@ def python(arguments: list[str], workspace: Path) -> int:
         arguments += ["--engine", "torch"]
     elif (ROOT / script).is_file():
         arguments = [str(ROOT / script), *arguments[1:]]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    path = os.pathsep.join([str(ROOT), variables.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    environment = {**os.environ, **variables, "PYTHONPATH": path}
     return subprocess.run(
         [sys.executable, *arguments], cwd=folder, env=environment, timeout=600, check=False
     ).returncode

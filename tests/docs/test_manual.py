@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -93,3 +94,26 @@ def test_api_page_has_the_public_names(site):
     for name in ("ETTracker", "run_dataset", "score", "open_source", "CheckpointError"):
         assert f">{name}<" in text or f".{name}" in text, name
     assert "x, y, w, h in pixels" in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "word",
+    ["cite", "bibtex", "docker", "ROS", "GStreamer", "Raspberry Pi", "Jetson", "YOLO", "Colab"],
+)
+def test_search_finds(word, site):
+    index = json.loads((site / "search" / "search_index.json").read_text(encoding="utf-8"))
+    found = [
+        one for one in index["docs"] if re.search(rf"\b{word}\b", one["text"] + one["title"], re.I)
+    ]
+    assert found
+
+
+@pytest.mark.slow
+def test_pages_have_what_they_include(site):
+    start = (site / "index.html").read_text(encoding="utf-8")
+    assert "Efficient Visual Tracking with Exemplar Transformers" in start
+    assert "LightTrack-Mobile" in start
+    assert "images/demo.gif" in start
+    first = (site / "first-minutes" / "index.html").read_text(encoding="utf-8")
+    assert 'src="data:image/png;base64,' in first

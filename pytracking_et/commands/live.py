@@ -113,6 +113,11 @@ def _add_live_arguments(parser: argparse.ArgumentParser) -> None:
     add_box_argument(
         parser, "target on the first frame, in pixels; may be given several times", several=True
     )
+    parser.add_argument(
+        "--starts",
+        metavar="FILE",
+        help="instead: first boxes of targets, on any frame, from MOT challenge text or CVAT XML",
+    )
     parser.add_argument("--output", help="write an annotated video (.mp4, .webm, .avi, .mkv)")
     add_switch(parser, "--overlay", False, "write fps and delay into that video too")
     parser.add_argument(
@@ -157,6 +162,7 @@ def live_options(args: argparse.Namespace, source: str) -> Any:
         precision=args.precision,
         threads=args.threads,
         boxes=args.box or (),
+        starts=args.starts,
         output=args.output,
         overlay=args.overlay,
         emit=args.emit,

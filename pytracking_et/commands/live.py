@@ -31,6 +31,7 @@ def demo(args: argparse.Namespace) -> int:
 
     from ..live.demo import run_demo
     from ..live.run import LiveOptions, make_tracker
+    from ..videos import only_for_players
 
     options = LiveOptions(
         source="",
@@ -46,8 +47,9 @@ def demo(args: argparse.Namespace) -> int:
     print(f"mean IoU {result.mean_iou:.3f} over {len(result.ious)} frames after the first")
     print(f"{result.fps:.1f} fps (tracker alone, on this machine)")
     print(f"video: {result.video}\npictures: {result.sheet}")
-    if (hint := _faster()) is not None:
-        print(hint)
+    for hint in (only_for_players(result.video), _faster()):
+        if hint is not None:
+            print(hint)
     return 0
 
 

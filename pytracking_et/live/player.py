@@ -14,13 +14,13 @@ from typing import Protocol
 from ..boxes import Box
 from ..errors import BoxError, ImageError, ParameterError
 from ..results.exchange import TrackRow
+from ..videos import VideoWriter
 from .controls import Controls, Edit, Rate, View
 from .draw import Mark, annotate
 from .reader import Reader
 from .recording import Row, Rows, Tracks
 from .session import Session, Target
 from .sources import Frame
-from .writer import VideoWriter
 
 IDLE = 0.02  # seconds between looks at the controls while paused
 PATIENCE = 0.1  # the same while a file is decoded up to a frame far away

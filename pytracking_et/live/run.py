@@ -20,6 +20,7 @@ from ..errors import ParameterError, ResultsError
 from ..files import atomic_open, reading
 from ..results.exchange import WRITERS, TrackRow, starts
 from ..results.files import unwritable
+from ..videos import VideoWriter, only_for_players
 from .controls import Controls, View
 from .displays import HELP, VisdomDisplay, Window, why_no_window
 from .draw import LOW_SCORE, pixel_grid
@@ -30,7 +31,6 @@ from .recording import Recording, Rows
 from .session import Session, SingleTracker
 from .sources import CaptureSource, ImageSource, breaks_off, open_source
 from .visdom_server import ADDRESS, LocalServer
-from .writer import VideoWriter, only_for_players
 
 
 @dataclass

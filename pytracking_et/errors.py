@@ -4,7 +4,11 @@
 exception is a defect of ours and keeps its traceback.
 """
 
+import json
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 
 def pip_line(extra: str) -> str:
@@ -13,9 +17,25 @@ def pip_line(extra: str) -> str:
     Args:
         extra: a name of pyproject.toml's optional dependencies, e.g. "web".
     """
+    root = Path(__file__).resolve().parents[1]
+    source = "." if (root / "pyproject.toml").is_file() else _installed_from(root)
     # Double quotes: cmd.exe knows no others.
-    checkout = (Path(__file__).resolve().parents[1] / "pyproject.toml").is_file()
-    return f'pip install "{"." if checkout else "pytracking-et"}[{extra}]"'
+    return f'pip install "{source}[{extra}]"'
+
+
+def _installed_from(root: Path) -> str:
+    """The folder, wheel or address that pip took this copy from; the name where it was an index."""
+    try:
+        ours = distribution("pytracking-et")
+        # PEP 610; pip writes it for all that did not come from an index.
+        text = ours.read_text("direct_url.json")
+        if text is None or Path(str(ours.locate_file(""))).resolve() != root:
+            return "pytracking-et"
+        url = str(json.loads(text)["url"])
+    except (PackageNotFoundError, OSError, ValueError, TypeError, LookupError):
+        return "pytracking-et"
+    where = Path(url2pathname(urlsplit(url).path))
+    return str(where) if url.startswith("file:") and where.exists() else "pytracking-et"
 
 
 class PytrackingETError(Exception):

@@ -16,8 +16,8 @@ from pytracking_et.errors import DatasetError, ParameterError, ResultsError
 from pytracking_et.evaluation import Sequence, SequenceList, Tracker, run_dataset
 from pytracking_et.evaluation.datasets import load_dataset
 from pytracking_et.live.sources import open_source
-from pytracking_et.live.writer import VideoWriter
 from pytracking_et.results import files as results
+from pytracking_et.videos import VideoWriter
 
 from .evaluation.fakes import make_sequence, write_otb
 

@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 from pytracking_et.live.clip import FPS, ClipFrame, render
-from pytracking_et.live.writer import VideoWriter
+from pytracking_et.videos import VideoWriter
 
 PATIENCE = 240.0
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")

@@ -12,10 +12,8 @@ import cv2
 import numpy as np
 
 from ..boxtables import PathArgument
-from ..errors import ResultsError
-from ..files import video_problem
-from ..names import native_path
 from ..settings import env_settings
+from ..videos import VideoWriter
 from .looks import box_colors
 from .strips import bgr, draw_boxes, put_text, read_frame
 from .tables import written
@@ -40,8 +38,7 @@ def playback_results(
         The file written.
 
     Raises:
-        ResultsError: a tracker has no results of the sequence, OpenCV cannot write MP4, or the disk
-            is full.
+        ResultsError: a tracker has no results of the sequence; see `VideoWriter`.
         ImageError: a frame cannot be read.
     """
     name = str(sequence.name)
@@ -53,29 +50,18 @@ def playback_results(
     colors = box_colors([style_name(one) for one in described])
     truth = np.asarray(sequence.ground_truth_rect, dtype=np.float64)
     paths = list(sequence.frames)
-    height, width = read_frame(paths[0]).shape[:2]
-    with written(target) as plain, native_path(plain) as temporary:
-        fourcc = cv2.VideoWriter.fourcc(*"mp4v")
-        writer = cv2.VideoWriter(str(temporary), fourcc, fps, (width, height))
-        if not writer.isOpened():
-            raise ResultsError(f"OpenCV cannot write an MP4 video to {target}")
-        try:
-            for i, path in enumerate(paths):
-                image = read_frame(path)
-                row = truth[i] if i < len(truth) else np.full(4, np.nan)
-                mine = {c: b[i] for c, b in zip(colors, boxes, strict=True) if i < len(b)}
-                draw_boxes(image, row, mine)
-                put_text(image, f"{name} #{i + 1}", (6, 20), 0.6)
-                for j, (label, color) in enumerate(zip(labels, colors, strict=True)):
-                    bottom = height - 8 - 18 * (len(labels) - 1 - j)
-                    put_text(image, label, (6, bottom), 0.5, bgr(color))
-                if image.shape[:2] != (height, width):
-                    image = np.asarray(cv2.resize(image, (width, height)), dtype=np.uint8)
-                writer.write(image)
-        finally:
-            writer.release()
-        if problem := video_problem(temporary, len(paths)):
-            raise ResultsError(f"{target}: {problem}")
+    # Of a video that breaks off, nothing is kept.
+    with written(target) as temporary, VideoWriter(temporary, fps) as writer:
+        for i, path in enumerate(paths):
+            image = read_frame(path)
+            row = truth[i] if i < len(truth) else np.full(4, np.nan)
+            mine = {c: b[i] for c, b in zip(colors, boxes, strict=True) if i < len(b)}
+            draw_boxes(image, row, mine)
+            put_text(image, f"{name} #{i + 1}", (6, 20), 0.6)
+            for j, (label, color) in enumerate(zip(labels, colors, strict=True)):
+                bottom = image.shape[0] - 8 - 18 * (len(labels) - 1 - j)
+                put_text(image, label, (6, bottom), 0.5, bgr(color))
+            writer.write(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8))
     return target
 
 

@@ -31,6 +31,7 @@ def demo(args: argparse.Namespace) -> int:
 
     from ..live.demo import run_demo
     from ..live.run import LiveOptions, make_tracker
+    from ..videos import only_for_players
 
     options = LiveOptions(
         source="",
@@ -46,8 +47,9 @@ def demo(args: argparse.Namespace) -> int:
     print(f"mean IoU {result.mean_iou:.3f} over {len(result.ious)} frames after the first")
     print(f"{result.fps:.1f} fps (tracker alone, on this machine)")
     print(f"video: {result.video}\npictures: {result.sheet}")
-    if (hint := _faster()) is not None:
-        print(hint)
+    for hint in (only_for_players(result.video), _faster()):
+        if hint is not None:
+            print(hint)
     return 0
 
 
@@ -113,6 +115,11 @@ def _add_live_arguments(parser: argparse.ArgumentParser) -> None:
     add_box_argument(
         parser, "target on the first frame, in pixels; may be given several times", several=True
     )
+    parser.add_argument(
+        "--starts",
+        metavar="FILE",
+        help="instead: first boxes of targets, on any frame, from MOT challenge text or CVAT XML",
+    )
     parser.add_argument("--output", help="write an annotated video (.mp4, .webm, .avi, .mkv)")
     add_switch(parser, "--overlay", False, "write fps and delay into that video too")
     parser.add_argument(
@@ -157,6 +164,7 @@ def live_options(args: argparse.Namespace, source: str) -> Any:
         precision=args.precision,
         threads=args.threads,
         boxes=args.box or (),
+        starts=args.starts,
         output=args.output,
         overlay=args.overlay,
         emit=args.emit,

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from ..boxes import iou
 from ..errors import ResultsError
 from ..files import atomic_path
+from ..videos import VideoWriter
 from .clip import FPS, ClipFrame, render
 from .draw import WHITE, Mark, annotate, draw_box, text_unit
 from .session import SingleTracker
-from .writer import VideoWriter
 
 SHEET_COLUMNS, SHEET_ROWS = 3, 4
 TILE = (420, 236)

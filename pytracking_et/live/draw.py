@@ -108,6 +108,23 @@ def label(
     cv2.putText(picture, text, base, FONT, 0.45 * unit, tint, max(1, round(unit)), cv2.LINE_AA)
 
 
+def pixel_grid(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Copy of `image` (HxWx3 uint8 RGB) with lines and their x, y in pixels, to read a box from."""
+    picture = np.array(image, dtype=np.uint8, order="C", copy=True)
+    height, width = picture.shape[:2]
+    unit = text_unit(picture.shape)
+    # Room for a number of four digits between two lines.
+    step = next(each for each in (50, 100, 200, 500, 1000) if each >= text_size("0000", unit)[0])
+    for at in range(0, max(width, height), step):
+        picture[:, at : at + 1] = picture[:, at : at + 1] // 2 + 127
+        picture[at : at + 1] = picture[at : at + 1] // 2 + 127
+        if at < width:
+            label(picture, str(at), (at, 0), WHITE, unit)
+        if 0 < at < height:
+            label(picture, str(at), (0, at), WHITE, unit)
+    return picture
+
+
 def text_unit(shape: Sequence[int]) -> float:
     """Scale of lines and text: 1 at 640x360, growing with the picture so that 4K is legible."""
     return float(np.clip(min(shape[0] / 360, shape[1] / 640), 0.7, 6.0))

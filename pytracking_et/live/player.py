@@ -6,20 +6,21 @@ import gc
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from ..boxes import Box
 from ..errors import BoxError, ImageError, ParameterError
+from ..results.exchange import TrackRow
+from ..videos import VideoWriter
 from .controls import Controls, Edit, Rate, View
 from .draw import Mark, annotate
 from .reader import Reader
 from .recording import Row, Rows, Tracks
 from .session import Session, Target
 from .sources import Frame
-from .writer import VideoWriter
 
 IDLE = 0.02  # seconds between looks at the controls while paused
 PATIENCE = 0.1  # the same while a file is decoded up to a frame far away
@@ -73,6 +74,7 @@ class Player:
         recording: gets every box, or None; with it, going back in a file shows what was found.
         pace: at most this many frames a second are shown (files in a window); None: no limit.
         boxes: targets to start on the first frame, x, y, w, h in pixels.
+        starts: targets to start on later frames too, by number of the frame.
         review: the user goes over a video: stay at its end, show boxes of released targets too,
             keep to `pace` only while nothing is tracked.
         on_frame: called after each frame (progress bar).
@@ -88,6 +90,7 @@ class Player:
     recording: Rows | None = None
     pace: float | None = None
     boxes: Sequence[Box] = ()
+    starts: Mapping[int, Sequence[TrackRow]] = field(default_factory=dict)
     review: bool = False
     on_frame: Callable[[View], object] | None = None
     notify: Callable[[str], None] = lambda text: print(text, file=sys.stderr)
@@ -178,6 +181,8 @@ class Player:
         if first:
             added = [self.session.add(frame.image, box, frame=frame.index) for box in self.boxes]
             marks += [replace(target.mark, drawn=True) for target in added]
+        if fresh:
+            marks += self._start(frame)
         for mark in marks:
             self._record(frame.index, mark, spent)
         # Frames of a file wait in the reader's queue; only live is that waiting a delay.
@@ -194,6 +199,18 @@ class Player:
                 )
             if self.on_frame is not None:
                 self.on_frame(view)
+
+    def _start(self, frame: Frame) -> list[Mark]:
+        """Targets that begin with this frame; one that cannot be tracked leaves the others."""
+        marks = []
+        for row in self.starts.get(frame.index, ()):
+            try:
+                target = self.session.add(frame.image, row.box, row.target, frame.index)
+            except BoxError as error:
+                self.notify(f"frame {frame.index}, target {row.target} is left out: {error}")
+                continue
+            marks.append(replace(target.mark, drawn=True))
+        return marks
 
     def _meet_drawn(self, frame: Frame) -> None:
         """A target that comes to a box the user drew: what was found from there on stays."""

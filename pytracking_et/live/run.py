@@ -11,17 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..boxes import Box, as_box
-from ..errors import ParameterError
-from ..files import atomic_open
-from ..results.exchange import WRITERS, TrackRow
+from ..errors import ParameterError, ResultsError
+from ..files import atomic_open, reading
+from ..results.exchange import WRITERS, TrackRow, starts
 from ..results.files import unwritable
+from ..videos import VideoWriter, only_for_players
 from .controls import Controls, View
 from .displays import HELP, VisdomDisplay, Window, why_no_window
-from .draw import LOW_SCORE
+from .draw import LOW_SCORE, pixel_grid
 from .emit import Emitter
 from .player import Display, Player, Summary
 from .reader import BACK, Reader
@@ -29,7 +31,6 @@ from .recording import Recording, Rows
 from .session import Session, SingleTracker
 from .sources import CaptureSource, ImageSource, breaks_off, open_source
 from .visdom_server import ADDRESS, LocalServer
-from .writer import VideoWriter, only_for_players
 
 
 @dataclass
@@ -50,6 +51,7 @@ class LiveOptions:
     precision: str = "auto"
     threads: int | None = None
     boxes: Sequence[Sequence[float]] = ()
+    starts: str | None = None
     output: str | None = None
     overlay: bool = False
     emit: str | None = None
@@ -170,6 +172,7 @@ def run_live(options: LiveOptions) -> int:
         0; errors of the user's making are raised.
     """
     _check_output(options)
+    begins = _starts(options)
     exports = [_export(text) for text in options.export]
     source = open_source(options.source)
     with ExitStack() as stack:
@@ -185,12 +188,13 @@ def run_live(options: LiveOptions) -> int:
             controls,
             displays,
             boxes=[as_box(box) for box in options.boxes],
+            starts=begins,
             recording=recording,
             pace=None if source.live or not _has_window(displays) else source.fps,
             overlay=options.overlay,
         )
         # A file waits for the first box; without one there would be nothing to see of it.
-        if not source.live and not options.boxes:
+        if not source.live and not options.boxes and not begins:
             controls.pause()
         if output:
             player.writer = stack.enter_context(VideoWriter(output, source.fps))
@@ -238,7 +242,8 @@ def _displays(
         found.append(stack.enter_context(Window(controls, f"E.T.Track: {source.name}")))
         _say(HELP)
     debug = options.debug
-    if options.visdom_start or (reason and not options.boxes and options.use_visdom):
+    given = options.boxes or options.starts
+    if options.visdom_start or (reason and not given and options.use_visdom):
         debug = max(debug, 1)  # without it there would be no panel, and no way to draw a box
     if options.visdom_start and options.use_visdom:
         server = stack.enter_context(LocalServer(options.visdom_port))
@@ -255,13 +260,42 @@ def _displays(
         connected = reason is not None and panels.visdom.connected()
     if reason is None:
         return found
-    if not connected and not options.boxes:
+    if not connected and not given:
         raise ParameterError(
-            f"no window here: {reason}. Give the box with --box x y w h (and --output "
-            "out.mp4), draw it in Visdom (--visdom-start), or use the web page: ettrack serve"
+            f"no window here: {reason}. Give the box with --box x y w h (read it from "
+            f"{_first_frame(source)}), draw it in Visdom (--visdom-start), or use the web page: "
+            "ettrack serve"
         )
     way = f"Visdom at {options.visdom_server}:{options.visdom_port}" if connected else "output"
     _say(f"no window here ({reason}); using {way}")
+    return found
+
+
+def _first_frame(source: CaptureSource | ImageSource) -> Path:
+    """The first frame as a PNG with a grid of pixels, in this folder."""
+    path = Path(f"{source.name}_first_frame.png")
+    picture = cv2.cvtColor(pixel_grid(next(iter(source)).image), cv2.COLOR_RGB2BGR)
+    try:
+        with atomic_open(path, "wb") as stream:
+            stream.write(cv2.imencode(".png", picture)[1].tobytes())
+    except OSError as error:
+        raise unwritable(path.parent, error) from error
+    return path
+
+
+def _starts(options: LiveOptions) -> dict[int, list[TrackRow]]:
+    """First boxes of --starts by number of the frame."""
+    if options.starts is None:
+        return {}
+    if options.boxes:
+        raise ParameterError("--starts FILE and --box: give one of them; put the box into the file")
+    with reading(options.starts, ResultsError, "give MOT challenge text or CVAT XML in UTF-8"):
+        rows = starts(Path(options.starts).read_text("utf-8-sig"))
+    if not rows:
+        raise ResultsError(f"{options.starts} holds no box")
+    found: dict[int, list[TrackRow]] = {}
+    for row in rows:
+        found.setdefault(row.frame, []).append(row)
     return found
 
 

@@ -13,8 +13,8 @@ import torch
 from pytracking_et import network
 from pytracking_et.engines import select
 from pytracking_et.live.clip import ClipFrame, render
-from pytracking_et.live.writer import VideoWriter
 from pytracking_et.network import weights
+from pytracking_et.videos import VideoWriter
 from tests.evaluation.fakes import write_otb
 
 DATASETS = ("otb", "uav", "lasot")

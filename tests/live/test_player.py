@@ -13,7 +13,7 @@ from pytracking_et.live.reader import Reader
 from pytracking_et.live.recording import Recording, Rows
 from pytracking_et.live.session import Session
 from pytracking_et.live.sources import Frame, open_source
-from pytracking_et.live.writer import VideoWriter
+from pytracking_et.videos import VideoWriter
 
 from .fakes import ColourTracker, ListSource, picture
 

@@ -1,6 +1,7 @@
 import io
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -55,6 +56,57 @@ def test_several_boxes(tmp_path):
     assert names == {"video_street_1.txt", "video_street_2.txt"}
 
 
+def test_without_window_and_box_the_first_frame_is_there_to_read_a_box_from(tmp_path, capsys):
+    clip = write_video(tmp_path / "street.mp4")
+    assert main(["video", str(clip), "--use_visdom", "false"]) == 2
+    assert "read it from street_first_frame.png" in capsys.readouterr().err
+    picture = cv2.imread("street_first_frame.png")
+    first = next(iter(open_source(clip))).image[:, :, ::-1]
+    assert picture.shape == first.shape
+    line, beside = picture[-5:, 50].mean(), picture[-5:, 52].mean()
+    assert line > beside + 40
+
+
+MOT = "1,4,11,31,20,16,1\n3,9,13,31,20,16,1\n3,4,15,31,20,16,1\n4,7,900,31,20,16,1\n"
+CVAT = (
+    '<annotations><track id="0"><box frame="2" xtl="12" ytl="30" xbr="32" ybr="46" outside="0"/>'
+    "</track></annotations>"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "first"), [(MOT, {4: 0, 9: 2}), (CVAT, {1: 2})], ids=["MOT", "CVAT"]
+)
+def test_targets_begin_where_the_file_of_starts_says(text, first, tmp_path, capsys):
+    clip = write_video(tmp_path / "street.mp4")
+    (tmp_path / "starts").write_text(text)
+    assert main(["video", str(clip), "--starts", "starts", "--export", "mot=out.txt"]) == 0
+    found = {}
+    for line in (tmp_path / "out.txt").read_text().splitlines():
+        frame, target = line.split(",")[:2]
+        found.setdefault(int(target), int(frame) - 1)
+    assert found == first
+    # A box outside the picture leaves the other targets.
+    assert ("frame 3, target 7 is left out" in capsys.readouterr().err) == (text is MOT)
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "message"),
+    [
+        ("1,2,three\n", [], "line 1: '1,2,three' is not MOT's"),
+        ("", [], "starts holds no box"),
+        (None, [], "starts"),
+        (MOT, ["--box", *BOX], "give one of them"),
+    ],
+)
+def test_starts_that_cannot_be_used(text, more, message, tmp_path, capsys):
+    clip = write_video(tmp_path / "street.mp4")
+    if text is not None:
+        (tmp_path / "starts").write_text(text)
+    assert main(["video", str(clip), "--starts", "starts", *more]) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_without_a_trace_asked_for_a_video_is_written(tmp_path):
     clip = write_video(tmp_path / "street.mp4")
     assert main(["video", str(clip), "--box", *BOX]) == 0
@@ -73,7 +125,6 @@ def test_webcam_takes_any_source(tmp_path):
     [
         (["video", "gone.mp4"], "'gone.mp4' does not exist"),
         (["video", "a", "b"], "2 names given"),
-        (["video", "CLIP", "--use_visdom", "false"], "Give the box with --box"),
         (["video", "CLIP", "--box", "900", "0", "5", "5"], "outside the image"),
         (["video", "CLIP", "--box", "5", "5", "0", "5"], "no area"),
         (["video", "CLIP", "--box", *BOX, "--output", "x.gif"], r"x.gif"),

@@ -6,7 +6,7 @@ POST   /api/cameras                                 -> session
 GET    /api/sessions/ID                             -> session
 DELETE /api/sessions/ID                             remove it and its files
 POST   /api/sessions/ID/leave                       the page closes or reloads
-GET    /api/sessions/ID/boxes.csv, boxes.json
+GET    /api/sessions/ID/boxes.csv, boxes.json, tracks.mot.txt, tracks.coco.json, ...
 POST   /api/sessions/ID/render                      make the annotated video
 GET    /api/sessions/ID/annotated.mp4 or .webm
 WS     /api/sessions/ID/socket                      see channel.py
@@ -27,6 +27,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from ...frames import DEFAULT_FPS
+from ...results.exchange import WRITERS, TrackRow
 from ...version import __version__
 from . import uploads
 from .channel import Channel, TrackerFactory
@@ -158,6 +159,16 @@ class Server:
         source = session.clip.as_json()
         text = to_json(session.lines(), source, self.tracker, self.low_score)
         return _download(text, "application/json", session, "boxes.json")
+
+    async def tracks(self, request: Request) -> Response:
+        """Download the tracks in a format of other tools."""
+        session = self._session(request)
+        kind, suffix = request.path_params["kind"], request.path_params["suffix"]
+        if kind not in WRITERS:
+            raise HTTPException(404, f"no format {kind!r}; there are {', '.join(WRITERS)}")
+        rows = [TrackRow(*row[:4]) for row in session.rows.all()]
+        text = WRITERS[kind](rows, (session.clip.width, session.clip.height))
+        return _download(text, "text/plain; charset=utf-8", session, f"{kind}.{suffix}")
 
     async def render(self, request: Request) -> Response:
         """Start the annotated video, unless it is there already for these rows."""

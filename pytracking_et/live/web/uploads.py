@@ -25,9 +25,9 @@ from starlette.requests import ClientDisconnect, Request
 
 from ...errors import ImageError, SourceError
 from ...frames import jpeg_size
+from ...videos import VideoWriter
 from ..clip import FPS, render
 from ..sources import CaptureSource
-from ..writer import VideoWriter
 
 MEGABYTE = 1 << 20
 

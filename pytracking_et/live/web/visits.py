@@ -22,9 +22,9 @@ import numpy as np
 from ...errors import PytrackingETError
 from ...frames import DEFAULT_FPS
 from ...version import __version__
+from ...videos import open_writer
 from ..draw import annotate
 from ..recording import Row, Rows
-from ..writer import open_writer
 from .uploads import ClipInfo, Image, Limits, decode_jpeg, open_video
 
 logger = logging.getLogger(__name__)

@@ -111,11 +111,15 @@ def test_upload_draw_track_download(server, long_clip, tmp_path):
         rows = read_csv(download(page, "#csv", tmp_path))
         values = json.loads(download(page, "#json", tmp_path).read_text())
         video = download(page, "#video", tmp_path)
+        with page.expect_download() as tracks:
+            page.select_option("#tracks", "mot.txt")
+        mot = tracks.value.path().read_text().splitlines()
         page.click("#close")
         page.wait_for_selector("#start:not([hidden])")
         assert server.files() == []
         assert page.problems == []
     assert sorted(rows) == list(range(40))
+    assert [int(line.split(",")[0]) for line in mot] == list(range(1, 41))
     seen = [k for k in rows if not 25 <= k < 32]
     overlap = iou([box_of(rows[k]) for k in seen], [fakes.true_box(k) for k in seen])
     assert overlap.mean() > 0.75

@@ -146,8 +146,15 @@ def test_video_that_breaks_off_keeps_what_came_before(client, tmp_path):
         talk.send("target", frame=0, box=fakes.true_box(0))
         talk.until("state", ended=True)
     assert 5 < len(talk.rows) < 60
-    lines = client.get(f"/api/sessions/{session['id']}/boxes.csv").text.splitlines()
+    address = f"/api/sessions/{session['id']}"
+    lines = client.get(f"{address}/boxes.csv").text.splitlines()
     assert len(lines) == 1 + len(talk.rows)
+    answer = client.get(f"{address}/tracks.mot.txt")
+    assert "cut-mot.txt" in answer.headers["content-disposition"]
+    assert [int(line.split(",")[0]) for line in answer.text.splitlines()] == [
+        1 + int(line.split(",")[0]) for line in lines[1:]
+    ]
+    assert client.get(f"{address}/tracks.xyz.txt").status_code == 404
 
 
 def test_defect_of_a_tracker_is_told_and_rows_stay(open_client, clip):

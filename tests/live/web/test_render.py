@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pytracking_et.live import writer
+from pytracking_et import videos
 from pytracking_et.live.draw import LOW_SCORE, Mark
 
 from . import fakes
@@ -50,8 +50,8 @@ def test_annotated_video_shows_every_frame_with_its_box(
     client, session, tmp_path, monkeypatch, suffix
 ):
     if suffix == "webm":
-        monkeypatch.setattr(writer, "h264_program", lambda: None)
-    elif writer.h264_program() is None:
+        monkeypatch.setattr(videos, "h264_program", lambda: None)
+    elif videos.h264_program() is None:
         pytest.skip("H.264 needs the ffmpeg program with libx264")
     track(client, session)
     state = finish(client, session["id"])
@@ -151,6 +151,6 @@ def test_ffmpeg_without_h264_is_not_used(tmp_path, monkeypatch, encoders, found)
     program.write_text(f"#!/bin/sh\necho '{encoders}'\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    writer.h264_program.cache_clear()
-    assert (writer.h264_program() == str(program)) == found
-    writer.h264_program.cache_clear()
+    videos.h264_program.cache_clear()
+    assert (videos.h264_program() == str(program)) == found
+    videos.h264_program.cache_clear()

@@ -62,6 +62,7 @@ export class Work {
       .catch((error) => this.notice(error.message, true));
     $("csv").onclick = () => this.saveBoxes("csv");
     $("json").onclick = () => this.saveBoxes("json");
+    $("tracks").onchange = () => this.saveTracks();
     $("video").onclick = () => this.saveVideo();
     document.addEventListener("keydown", (event) => this.key(event));
     addEventListener("pagehide", () => {
@@ -363,7 +364,7 @@ export class Work {
 
   updateDownloads() {
     const none = this.rows.size === 0;
-    $("csv").disabled = $("json").disabled = none;
+    $("csv").disabled = $("json").disabled = $("tracks").disabled = none;
     $("video").disabled = none;
     $("video").setAttribute("aria-disabled", String(Boolean(this.rendering)));
     $("rows").textContent = none ? "Nothing tracked yet." : `${this.rows.size} frames tracked.`;
@@ -385,6 +386,12 @@ export class Work {
     this.saved = this.changes;
     const whole = await saveBoxes(this.session, rows, kind);
     if (!whole) this.notice("The server is gone; the file holds the boxes this page has seen.");
+  }
+
+  saveTracks() {
+    const format = $("tracks").value;
+    $("tracks").value = "";
+    if (format) save(`/api/sessions/${this.session.id}/tracks.${format}`, "");
   }
 
   async saveVideo() {

@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ResultsError, pip_line
-from ..files import atomic_path, video_problem
-from ..frames import DEFAULT_FPS
-from ..names import native_path
+from .errors import ResultsError, pip_line
+from .files import atomic_path, video_problem
+from .frames import DEFAULT_FPS
+from .names import native_path
 
 # What OpenCV's wheels can encode on Linux, Windows and macOS (tried in this order); H.264 is not
 # among it for its licence. MPEG-4 part 2 ("mp4v") plays in no browser, VP9 in MP4 would, but

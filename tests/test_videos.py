@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 import pytest
 
+from pytracking_et import videos as module
 from pytracking_et.errors import ResultsError
-from pytracking_et.live import writer as module
 from pytracking_et.live.sources import open_source
-from pytracking_et.live.writer import VideoWriter
+from pytracking_et.videos import VideoWriter
 
-from .fakes import BLUE, RED, picture
+from .live.fakes import BLUE, RED, picture
 
 
 def leftovers(folder):
@@ -130,7 +130,7 @@ def test_a_video_that_cannot_be_written_whole_leaves_the_old_file(tmp_path, suff
 import resource
 import numpy as np
 from pytracking_et.errors import ResultsError
-from pytracking_et.live.writer import VideoWriter
+from pytracking_et.videos import VideoWriter
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))  # writing fails as on a full disk
 noise = np.random.default_rng(0).integers(0, 256, (40, 96, 128, 3), np.uint8)
 try:
@@ -143,7 +143,7 @@ except ResultsError as error:
     print(error)
 """
     command = [sys.executable, "-c", program]
-    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "cannot be written whole" in done.stdout
     assert path.read_bytes() == b"old"

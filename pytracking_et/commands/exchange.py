@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from ..errors import ParameterError
+from ..results.exchange import WRITERS
 from .arguments import add_dataset_root_argument, add_results_argument
 
 
@@ -47,10 +49,17 @@ def export(args: argparse.Namespace) -> int:
 
 def pack_arguments(parser: argparse.ArgumentParser) -> None:
     """Which benchmark, which results, which archive."""
-    parser.add_argument("benchmark", choices=["got10k", "trackingnet"])
+    parser.add_argument(
+        "benchmark",
+        choices=["got10k", "trackingnet", *WRITERS],
+        help="for these servers, or as tracks for other tools (with --dataset)",
+    )
     parser.add_argument("tracker_name", help="tracker, e.g. et_tracker")
     parser.add_argument("tracker_param", help="parameter file, e.g. et_tracker")
-    parser.add_argument("--runid", type=int, metavar="N", help="TrackingNet: run to pack")
+    parser.add_argument(
+        "--dataset", help="whose results are packed as tracks: otb, uav, ..."
+    )
+    parser.add_argument("--runid", type=int, metavar="N", help="run to pack (not for GOT-10k)")
     parser.add_argument(
         "--runs",
         type=int,
@@ -66,13 +75,25 @@ def pack_arguments(parser: argparse.ArgumentParser) -> None:
 
 def pack(args: argparse.Namespace) -> int:
     """Check and write; prints the path."""
-    from ..evaluation.packers import pack_got10k_results, pack_trackingnet_results
+    from ..evaluation.packers import pack_got10k_results, pack_trackingnet_results, pack_tracks
 
     where = {"results_path": args.results, "dataset_root": args.dataset_root}
     if args.benchmark == "got10k":
         output = args.output or f"{args.tracker_name}_{args.tracker_param}"
         path = pack_got10k_results(
             args.tracker_name, args.tracker_param, output, runs=args.runs, **where
+        )
+    elif args.benchmark in WRITERS:
+        if args.dataset is None:
+            raise ParameterError(f"pack {args.benchmark} of which data set? Add --dataset otb")
+        path = pack_tracks(
+            args.benchmark,
+            args.tracker_name,
+            args.tracker_param,
+            args.dataset,
+            args.runid,
+            args.output,
+            **where,
         )
     else:
         path = pack_trackingnet_results(

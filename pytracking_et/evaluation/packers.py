@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from ..errors import DatasetError, ResultsError
 from ..files import atomic_path
+from ..frames import read_image
 from ..results import files as results
+from ..results.exchange import SUFFIXES, WRITERS, TrackRow
 from ..results.manifest import MANIFEST_FILE, older_settings, older_settings_text, read_manifest
 from ..settings import env_settings
 from .datasets import get_dataset
@@ -115,6 +117,50 @@ def pack_trackingnet_results(
     output = output_name or f"{tracker_name}_{folder.name}"
     archive = _archive(env_settings().tn_packed_results_path, output)
     return _write(archive, files, problems, [tracker.results_dir])
+
+
+def pack_tracks(
+    kind: str,
+    tracker_name: str,
+    param_name: str,
+    dataset: str,
+    run_id: int | None = None,
+    output_name: str | None = None,
+    *,
+    results_path: Folder = None,
+    dataset_root: Folder = None,
+) -> Path:
+    """Pack results as tracks for other tools: a file a sequence, of one target.
+
+    Args:
+        kind: of `results.exchange.WRITERS`: mot, coco, yolo, cvat.
+        output_name: the archive; default NAME_PARAM_KIND.zip here.
+
+    Raises:
+        ResultsError: sequences or lines missing or bad; lists them, nothing is written.
+        DatasetError: the data set is not there.
+    """
+    tracker = Tracker(tracker_name, param_name, run_id, results_path=results_path)
+    folder = Path(tracker.results_dir)
+    sequences = get_dataset(dataset, root=dataset_root)
+    problems = _mixed(tracker, [each.name for each in sequences])
+    files = {}
+    for sequence in sequences:
+        boxes, _ = _read(tracker, sequence.name, len(sequence.frames), problems)
+        scores = np.ones(len(boxes))
+        if results.result_paths(folder, sequence.name)["scores"].is_file():
+            scores = results.load_values(folder, sequence.name, "scores")
+        if len(scores) != len(boxes):
+            problems.append(f"{sequence.name}: {len(scores)} scores for {len(boxes)} boxes")
+            continue
+        rows = [
+            TrackRow(frame, 1, tuple(box), score)
+            for frame, (box, score) in enumerate(zip(boxes.tolist(), scores.tolist(), strict=True))
+        ]
+        height, width = read_image(sequence.frames[0]).shape[:2]
+        files[f"{sequence.name}{SUFFIXES[kind]}"] = WRITERS[kind](rows, (width, height))
+    output = Path(output_name or f"{tracker_name}_{folder.name}_{kind}.zip")
+    return _write(output, files, problems, [tracker.results_dir])
 
 
 def _frame_counts(dataset: str, root: Folder) -> dict[str, int]:

@@ -109,6 +109,9 @@ WRITERS: dict[str, Callable[[Iterable[TrackRow], tuple[int, int]], str]] = {
 }
 
 
+SUFFIXES = {"mot": ".txt", "coco": ".json", "yolo": ".txt", "cvat": ".xml"}
+
+
 def starts(text: str) -> list[TrackRow]:
     """The first box of every target in MOT challenge text or CVAT XML.
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import zipfile
+from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from pytracking_et.commands import main
 from pytracking_et.evaluation import Tracker, packers
 from pytracking_et.results import files as results
+from pytracking_et.results.exchange import starts
 from pytracking_et.results.files import Result
 
 
@@ -31,3 +35,32 @@ def test_pack_trackingnet_without_results(tmp_path, capsys):
     with pytest.warns(UserWarning, match="not checked"):
         assert main(["pack", "trackingnet", "t", "p", "--results", str(tmp_path)]) == 2
     assert "run the tracker first" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["mot", "coco", "yolo", "cvat"])
+def test_pack_as_tracks(kind, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for index in range(2):
+        cv2.imwrite(str(frames / f"{index:04d}.png"), np.zeros((40, 60, 3), np.uint8))
+    (frames / "groundtruth.txt").write_text("10,10,8,8\n" * 2)
+    folder = Path(Tracker("t", "p", results_path=tmp_path).results_dir)
+    words = ["pack", kind, "t", "p", "--results", str(tmp_path)]
+    assert main(words) == 2
+    assert "which data set" in capsys.readouterr().err
+    words += ["--dataset", str(frames)]
+    boxes = [[10.0, 10, 8, 8], [11.5, 12, 9, 7]]
+    results.save(folder, "frames", Result(boxes, [0.1, 0.1], [1.0, 0.75]))
+    assert main(words) == 0
+    with zipfile.ZipFile(f"t_p_{kind}.zip") as archive:
+        (name,) = archive.namelist()
+        text = archive.read(name).decode()
+    if kind in ("mot", "cvat"):
+        assert starts(text)[0].box == (10, 10, 8, 8)
+    assert {"mot": "12.500,13.000", "coco": "11.5", "yolo": "0.266667", "cvat": "11.50"}[
+        kind
+    ] in text
+    results.save(folder, "frames", Result(boxes[:1], [0.1]))
+    assert main(words) == 2
+    assert "1 boxes for 2 frames" in capsys.readouterr().err

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,20 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..boxes import Box, as_box
 from ..errors import ParameterError
-from ..tracking.redetection import grid
 from .draw import LOW_SCORE, Mark
-
-# A target is called lost after this many low scores in a row (a third of a second at 30 fps):
-# shorter dips are blur or a passing pole, and the tracker itself gets over them.
-LOST_AFTER = 10
-# Places searched for each lost target in one frame: bounds the cost to that many extra updates
-# and one more.
-PROBES = 3
-# A find must be surer than what keeps a box coloured, as many places are tried: this share of the
-# way from there to 1.
-FOUND_SHARE = 0.5
-# Distance between probes in sides of the target's search region (about 4 times its size).
-PROBE_STEP = 0.6
 
 
 class SingleTracker(Protocol):
@@ -49,9 +37,6 @@ class Target:
     box: Box
     score: float = 1.0
     at: int = 0
-    low_frames: int = 0  # low scores in a row
-    sure: SingleTracker | None = None  # copy of the tracker when the score was last high
-    probes: list[NDArray[np.float64]] = field(default_factory=list)
 
     @property
     def mark(self) -> Mark:
@@ -70,9 +55,9 @@ class Session:
     Args:
         prototype: an idle tracker; each target gets a deep copy, which shares the network.
         low_score: below it a target counts as hidden or gone.
-        redetect: search the whole frame, a few places at a time, for a target whose score stays
-            low. Off by default: results then are those of the plain tracker. Needs a tracker with
-            `move_to(center)`.
+        redetect: search the whole frame, a few places at a time, for a target that is lost. Off by
+            default: results then are those of the plain tracker. Needs a tracker that can, and says
+            so by an attribute `redetect`.
     """
 
     def __init__(
@@ -80,10 +65,12 @@ class Session:
     ) -> None:
         self.prototype = prototype
         self.low_score = low_score
-        self.redetect = redetect
         self.targets: list[Target] = []
         self.due: list[Target] = []  # of the last update
         self.last_id = 0
+        self._redetect = bool(getattr(prototype, "redetect", False))
+        if redetect:
+            self.redetect = True
 
     @property
     def redetect(self) -> bool:
@@ -92,12 +79,18 @@ class Session:
 
     @redetect.setter
     def redetect(self, wanted: bool) -> None:
-        if wanted and not hasattr(self.prototype, "move_to"):
+        if wanted and not hasattr(self.prototype, "redetect"):
             raise ParameterError(
-                "--redetect needs a tracker with move_to(center), which "
+                "--redetect needs a tracker with an attribute redetect, which "
                 f"{type(self.prototype).__name__} has not; et_tracker has"
             )
         self._redetect = wanted
+        self._tell([self.prototype, *(target.tracker for target in self.targets)])
+
+    def _tell(self, trackers: Iterable[Any]) -> None:
+        for tracker in trackers:
+            if hasattr(tracker, "redetect"):
+                tracker.redetect = self._redetect
 
     def add(
         self,
@@ -137,8 +130,6 @@ class Session:
         for target in self.due:
             box, score = target.tracker.update(image)
             target.box, target.score = np.asarray(box, np.float64), float(score)
-            if self.redetect:
-                self._watch(target, image)
         return [target.mark for target in self.due]
 
     def remove(self, target_id: int) -> None:
@@ -156,50 +147,9 @@ class Session:
     def restore(self, targets: list[Target]) -> None:
         """Go back to an earlier `copy`."""
         self.targets = targets
+        self._tell(target.tracker for target in targets)
 
     @property
     def marks(self) -> list[Mark]:
         """Boxes and scores of the last frame."""
         return [target.mark for target in self.targets]
-
-    def _watch(self, target: Target, image: NDArray[np.uint8]) -> None:
-        if target.score >= self.low_score:
-            target.low_frames, target.probes = 0, []
-            target.sure = copy.deepcopy(target.tracker)
-            return
-        target.low_frames += 1
-        if target.low_frames >= LOST_AFTER:
-            self._search(target, image)
-
-    def _search(self, target: Target, image: NDArray[np.uint8]) -> None:
-        """Try the next few places; a sure find replaces the target's tracker."""
-        origin = target.sure or target.tracker
-        sure = self.low_score + FOUND_SHARE * (1 - self.low_score)
-        if not target.probes:
-            target.probes = probe_centers(image.shape, target.box)
-        best, best_score = None, target.score
-        for center in target.probes[:PROBES]:
-            probe: Any = copy.deepcopy(origin)
-            probe.move_to(center)
-            _, score = probe.update(image)
-            if score > best_score:
-                best, best_score = probe, float(score)
-        target.probes = target.probes[PROBES:]
-        if best is None:
-            return
-        # A second look, centred on the find: off centre even the target itself scores less.
-        box, score = best.update(image)
-        if score >= max(sure, target.score):
-            target.tracker, target.box = best, np.asarray(box, np.float64)
-            target.score, target.low_frames, target.probes = float(score), 0, []
-
-
-def probe_centers(shape: tuple[int, ...], box: Box) -> list[NDArray[np.float64]]:
-    """Centres (x, y) of a grid over the frame, nearest to the box first.
-
-    Args:
-        shape: (height, width, ...) of the frame.
-        box: x, y, w, h where the target was last believed to be.
-    """
-    # Four times the geometric mean of the sides: the search region of 256 to 127 with context.
-    return grid(shape, box, PROBE_STEP * 4.0 * float(np.sqrt(box[2] * box[3])))

@@ -21,7 +21,6 @@ class ColourTracker:
     def __init__(self):
         self.box = self.tint = self.area = None
         self.shapes = []
-        self.center = None
         self.score_map = self.search_crop = None
 
     def init(self, image, box):
@@ -29,20 +28,10 @@ class ColourTracker:
         self.box = np.array([x, y, w, h])
         self.tint = image[int(y + h / 2), int(x + w / 2)].astype(int)
         self.area = float(w * h)
-        self.center = None
-
-    def move_to(self, center):
-        self.center = np.asarray(center, float)
 
     def update(self, image):
         self.shapes.append(image.shape)
         close = np.abs(image.astype(int) - self.tint).max(axis=2) < 60
-        if self.center is not None:
-            # Like a real tracker it sees only the surroundings of where it looks.
-            window = np.zeros_like(close)
-            x, y = self.center.astype(int)
-            window[max(0, y - 40) : y + 40, max(0, x - 40) : x + 40] = True
-            close &= window
         self.score_map = np.full((18, 18), 0.25, np.float32)
         self.score_map[9, 9] = 0.9
         self.search_crop = cv2.resize(image, (256, 256))

@@ -450,7 +450,7 @@ def test_redetection_that_a_tracker_lacks_is_told(server, long_clip, tmp_path):
     with browser(tmp_path) as page:
         open_clip(page, server, long_clip)
         page.click("#redetect")
-        page.locator("#notices", has_text="needs a tracker with move_to").wait_for()
+        page.locator("#notices", has_text="needs a tracker with an attribute redetect").wait_for()
         page.wait_for_timeout(500)
         assert not page.is_checked("#redetect")
 

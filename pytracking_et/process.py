@@ -22,6 +22,9 @@ from .files import home
 REPEAT_SECONDS = 1.0
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
+# An installation for tracking alone does without them (docs/small-computers.md).
+REQUIRED = ("torch", "pandas", "matplotlib", "tqdm", "safetensors", "filelock")
+
 _deferring: list[Callable[[int, FrameType | None], None]] = []  # handlers of `deferred_stop`
 
 
@@ -44,6 +47,12 @@ def run(name: str, work: Callable[[], int], stopped: Callable[[], str] | None = 
             return work()
     except PytrackingETError as error:
         print(f"{name}: error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in REQUIRED:
+            raise
+        print(f"{name}: error: this needs {package}; pip install {package}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"{name}: stopped{f'; {stopped()}' if stopped else ''}", file=sys.stderr)

@@ -120,6 +120,16 @@ def test_errors_of_ours_are_a_sentence_and_handlers_are_given_back(capsys):
     assert codes == [7]
 
 
+def test_a_package_that_an_installation_for_tracking_lacks_is_a_sentence(capsys):
+    def work(name):
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    assert process.run("ettrack results", lambda: work("pandas.core")) == 2
+    assert "error: this needs pandas; pip install pandas" in capsys.readouterr().err
+    with pytest.raises(ModuleNotFoundError):
+        process.run("ettrack results", lambda: work("pytracking_et.gone"))
+
+
 def test_a_loop_is_told_first_and_interrupted_next(monkeypatch, capfd):
     with process.deferred_stop("saving") as stop:
         assert not stop.asked

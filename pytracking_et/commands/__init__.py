@@ -29,7 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "datasets": ("datasets", "list data sets, check their files"),
     "results": ("results", "tables and plots from result files"),
     "report": ("results", "one self-contained HTML page from result files"),
-    "pack": ("exchange", "pack results for the GOT-10k and TrackingNet servers"),
+    "pack": ("exchange", "pack results for GOT-10k's and TrackingNet's servers, or as tracks"),
     "weights": ("weights", "list, download, convert and check network weights"),
     "export": ("exchange", "write ONNX or OpenVINO graphs of a tracker"),
     "benchmark": ("benchmark", "speed of engines, precisions and threads on this machine"),

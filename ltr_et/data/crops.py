@@ -91,7 +91,6 @@ class CropRecord:
     scale: float
     extent: NDArray[np.float32]
     others: Boxes
-    has_mask: bool
 
 
 def crop_geometry(box: NDArray, width: int = WIDTH) -> tuple[float, NDArray[np.float64]]:
@@ -264,7 +263,7 @@ class CropStore:
             video=bool(field["video"][index]), pseudo=bool(field["pseudo"][index]),
             held_out=bool(field["held_out"][index]), box=field["box"][index],
             scale=float(field["scale"][index]), extent=field["extent"][index],
-            others=self._others[first:last], has_mask=bool(field["mask_size"][index]),
+            others=self._others[first:last],
         )  # fmt: skip
 
     def clip_key(self, index: int) -> str:

@@ -58,18 +58,23 @@ class Measurement:
         return {**fields.pop("subject"), "label": self.subject.label, **fields}
 
 
-def resident_memory() -> float | None:
-    """Resident set of this process in MB, None where the system does not tell."""
+def resident_memory(peak: bool = False) -> float | None:
+    """Resident set of this process in MB, now or at its largest; None where the system is silent.
+
+    Systems other than Linux tell the largest alone.
+    """
     status = Path("/proc/self/status")
     if status.is_file():
-        for line in status.read_text().splitlines():
-            if line.startswith("VmRSS"):
+        # Not getrusage: on Linux a child inherits its parent's peak there.
+        name = "VmHWM" if peak else "VmRSS"
+        for line in status.read_text("ascii", "replace").splitlines():
+            if line.startswith(name):
                 return int(line.split()[1]) * 1024 / 1e6
     with suppress(ImportError):
         import resource
 
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most / 1e6 if sys.platform == "darwin" else most * 1024 / 1e6
     return None
 
 

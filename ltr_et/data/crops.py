@@ -34,23 +34,9 @@ JPEG_QUALITY = 90
 
 # Fields of the index, one value per crop.
 FIELDS = [
-    "track",
-    "clip",
-    "category",
-    "frame",
-    "video",
-    "pseudo",
-    "held_out",
-    "offset",
-    "size",
-    "mask_offset",
-    "mask_size",
-    "box",
-    "scale",
-    "origin",
-    "extent",
-    "others",
-]
+    "track", "clip", "category", "frame", "video", "pseudo", "held_out", "offset", "size",
+    "mask_offset", "mask_size", "box", "scale", "origin", "extent", "others",
+]  # fmt: skip
 
 
 def context_size(box: NDArray) -> float:

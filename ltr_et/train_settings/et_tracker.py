@@ -55,18 +55,11 @@ def heads(samples: int) -> Stage:
 def everything(samples: int) -> Stage:
     """Stage 2 of `distill`."""
     return Stage(
-        "all",
-        samples,
-        source="crops",
-        rates=dict(MOST),
-        lr=3e-4,
-        warmup=200,
-        ema=0.999,
-        final=0.02,
-        losses=LossWeights(
+        "all", samples, source="crops", rates=dict(MOST), lr=3e-4, warmup=200, ema=0.999,
+        final=0.02, losses=LossWeights(
             distill_cls=(0.5, 0.1), distill_box=(0.25, 0.0), distill_until=0.5, distractor=3.0
         ),
-    )
+    )  # fmt: skip
 
 
 def statistics(samples: int) -> Stage:
@@ -228,25 +221,12 @@ PAPER_PAIRS_AN_EPOCH = 60_000
 def published() -> Stage:
     """The stage of `paper`: 50 epochs."""
     return Stage(
-        "paper",
-        PAPER_EPOCHS * PAPER_PAIRS_AN_EPOCH,
-        source="datasets",
-        rates=dict.fromkeys(PARTS, 1.0),
-        optimizer="sgd",
-        lr=1e-1,
-        momentum=0.9,
-        weight_decay=1e-4,
-        schedule="paper",
-        final=2e-3,
-        batch=128,
-        micro_batch=0,
-        clip=10.0,
-        ema=0.0,
-        batch_norm="train",
-        freeze_backbone=PAPER_FROZEN_EPOCHS / PAPER_EPOCHS,
-        fast=False,
+        "paper", PAPER_EPOCHS * PAPER_PAIRS_AN_EPOCH, source="datasets",
+        rates=dict.fromkeys(PARTS, 1.0), optimizer="sgd", lr=1e-1, momentum=0.9, weight_decay=1e-4,
+        schedule="paper", final=2e-3, batch=128, micro_batch=0, clip=10.0, ema=0.0,
+        batch_norm="train", freeze_backbone=PAPER_FROZEN_EPOCHS / PAPER_EPOCHS, fast=False,
         losses=LossWeights(cls=1.0, box=1.2, radius=2),
-    )
+    )  # fmt: skip
 
 
 def paper(settings: Settings) -> bool:

@@ -213,19 +213,11 @@ def _summary(process: _Process) -> Measurement:
         return Measurement(process.subject, start=process.start, error=process.error or "no steps")
     steps = np.array(process.steps) * 1000
     crop, network, decode, total = (float(v) for v in np.median(steps, axis=0))
+    p95 = float(np.percentile(steps[:, 3], 95))
     return Measurement(
-        process.subject,
-        crop,
-        network,
-        decode,
-        total,
-        float(np.percentile(steps[:, 3], 95)),
-        1000 / total,
-        process.memory,
-        process.start,
-        None,
-        len(steps),
-    )
+        process.subject, crop, network, decode, total, p95, 1000 / total, process.memory,
+        process.start, frames=len(steps),
+    )  # fmt: skip
 
 
 def _compared(results: list[Measurement]) -> list[Measurement]:

@@ -185,11 +185,7 @@ def signature(tried: list[tuple[str, str]], threads: int | None) -> dict[str, An
 
 
 def choose(
-    engine: str,
-    precision: str,
-    model: Model,
-    threads: int | None,
-    again: bool = False,
+    engine: str, precision: str, model: Model, threads: int | None, again: bool = False
 ) -> Runtime:
     """The fastest runtime that agrees with the network, measured once and then remembered.
 

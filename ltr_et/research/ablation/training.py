@@ -117,41 +117,24 @@ def is_given(configuration: str) -> bool:
 
 def _settings(configuration: str, seed: int, recipe: Recipe) -> Settings:
     return Settings(
-        module_name="ablation",
-        script_name=f"{configuration}_{recipe.pairs}pairs_seed{seed}",
-        workspace=recipe.output / "training",
-        crops=recipe.crops,
-        features=recipe.features,
-        network=configuration,
-        seed=seed,
-        threads=recipe.threads,
-        save_minutes=1.0,
-        validate_minutes=0.0,
-        snapshot_minutes=0.0,
-        validation_pairs=0,
-        record_steps=10,
+        module_name="ablation", script_name=f"{configuration}_{recipe.pairs}pairs_seed{seed}",
+        workspace=recipe.output / "training", crops=recipe.crops, features=recipe.features,
+        network=configuration, seed=seed, threads=recipe.threads, save_minutes=1.0,
+        validate_minutes=0.0, snapshot_minutes=0.0, validation_pairs=0, record_steps=10,
         license_note="Row of an ablation, trained for minutes; not meant for use",
-    )
+    )  # fmt: skip
 
 
 def _stage(configuration: str, recipe: Recipe) -> Stage:
     given = is_given(configuration)
     rates = {"exemplar": 1.0, "separable": 1.0, "prediction": 1.0, "fusor": 0.1}
     return Stage(
-        "ablation",
-        max(1, recipe.pairs // recipe.batch) * recipe.batch,
+        "ablation", max(1, recipe.pairs // recipe.batch) * recipe.batch,
         source="features" if given and recipe.features is not None else "crops",
-        rates=rates if given else dict.fromkeys(PARTS, 1.0),
-        lr=LR,
-        weight_decay=0.0,
-        warmup=min(100, recipe.pairs // recipe.batch // 10),
-        batch=recipe.batch,
-        micro_batch=0,
-        ema=0.998,
-        batch_norm="train",
-        fast=False,
-        losses=LossWeights(),
-    )
+        rates=rates if given else dict.fromkeys(PARTS, 1.0), lr=LR, weight_decay=0.0,
+        warmup=min(100, recipe.pairs // recipe.batch // 10), batch=recipe.batch, micro_batch=0,
+        ema=0.998, batch_norm="train", fast=False, losses=LossWeights(),
+    )  # fmt: skip
 
 
 def _check_inputs(settings: Settings, launch: RowLaunch, recipe: Recipe) -> None:

@@ -20,12 +20,12 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pytracking_et.benchmark.measure import resident_memory
 from pytracking_et.live.clip import render
 from pytracking_et.live.controls import Controls, View
 from pytracking_et.live.player import Player
@@ -88,28 +88,17 @@ class Gauge:
         self.source = source
         self.ages: list[int] = []
         self.latencies: list[float] = []
-        self.memory: list[int] = []
+        self.memory: list[float] = []
 
     def show(self, view: View) -> None:
         self.ages.append(self.source.newest - view.index)
         self.latencies.append(view.latency)
         if len(self.ages) % 50 == 0:
-            self.memory.append(resident_bytes())
+            self.memory.append(resident_memory() or 0.0)
 
     def poll(self, seconds: float) -> None:
         if seconds > 0:
             time.sleep(seconds)
-
-
-def resident_bytes() -> int:
-    """Memory of this process: now on Linux, else the highest so far."""
-    status = Path("/proc/self/statm")
-    if status.exists():
-        return int(status.read_text().split()[1]) * 4096
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def main() -> int:
@@ -149,8 +138,8 @@ def report(gauge: Gauge, shown: int, dropped: int, seconds: float, strict: bool)
     """Print the figures; 1 if one of them is out of bounds."""
     ages = np.array(gauge.ages)
     oldest = int(ages.max()) if strict else int(np.quantile(ages, 0.99))
-    settled = gauge.memory[len(gauge.memory) // 10 :] or [resident_bytes()]
-    growth = settled[-1] / settled[0] - 1
+    settled = gauge.memory[len(gauge.memory) // 10 :] or [resident_memory() or 0.0]
+    growth = settled[-1] / max(settled[0], 1) - 1
     print(f"shown {shown} frames in {seconds:.0f} s, {dropped} dropped for newer ones")
     counts = ", ".join(f"{age}: {(ages == age).sum()}" for age in np.unique(ages)[:8])
     late = [f"{i} ({ages[i]})" for i in np.flatnonzero(ages > MOST_FRAMES_OLD)[:8]]
@@ -160,7 +149,7 @@ def report(gauge: Gauge, shown: int, dropped: int, seconds: float, strict: bool)
     print(
         f"latency: median {np.median(latencies):.1f} ms, 99 % {np.quantile(latencies, 0.99):.1f} ms"
     )
-    megabytes = [round(value / 1e6) for value in (settled[0], settled[-1], max(settled))]
+    megabytes = [round(value) for value in (settled[0], settled[-1], max(settled))]
     print(f"memory: {megabytes[0]} MB, at the end {megabytes[1]} MB, most {megabytes[2]} MB")
     good = oldest <= MOST_FRAMES_OLD and growth <= MOST_GROWTH
     print("within bounds" if good else f"OUT OF BOUNDS: age {oldest} frames, memory {growth:+.1%}")

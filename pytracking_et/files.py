@@ -139,6 +139,12 @@ def read_json(
     return content
 
 
+def write_json(path: str | os.PathLike[str], content: Any, indent: int = 1, **how: Any) -> None:
+    """Write JSON, whole or not at all, with a newline at its end; `how` is for `json.dumps`."""
+    with atomic_open(path) as stream:
+        stream.write(json.dumps(content, indent=indent, **how) + "\n")
+
+
 @contextmanager
 def scratch_folder(kind: str) -> Iterator[Path]:
     """A temporary folder for one block; those of processes that were killed are removed first.

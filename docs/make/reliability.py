@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,7 +34,7 @@ from numpy.typing import NDArray
 
 from ltr_et.tracking_validation.clips import Clip, sequences, tracks
 from pytracking_et.boxes import iou
-from pytracking_et.files import atomic_open
+from pytracking_et.files import write_json
 from pytracking_et.frames import read_image
 from pytracking_et.network import weights
 from pytracking_et.tracker import plugins
@@ -219,8 +218,7 @@ def fit(args: argparse.Namespace) -> None:
             "et_tracker",
             "presence": [float(f"{number:.4g}") for number in numbers],
         }
-        with atomic_open(args.weights.with_suffix(".score.json")) as stream:
-            stream.write(json.dumps(fields, indent=2) + "\n")
+        write_json(args.weights.with_suffix(".score.json"), fields, indent=2)
 
 
 def draw(output: Path, groups: dict[str, tuple[Any, Any, Any]]) -> None:

@@ -7,7 +7,6 @@ while later ones are made. Runs through OpenVINO in float32 where it is installe
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import shutil
 import time
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from pytracking_et import process
 from pytracking_et.errors import DatasetError, ImageError
-from pytracking_et.files import atomic_open, read_json
+from pytracking_et.files import read_json, write_json
 
 from .crops import CropStore
 from .features import pad_boxes
@@ -230,8 +229,7 @@ def check_meta(output: Path, meta: dict[str, Any]) -> None:
     """
     path = output / "meta.json"
     if not path.exists():
-        with atomic_open(path) as stream:
-            json.dump(meta, stream, indent=2)
+        write_json(path, meta, indent=2)
         return
     there = read_json(
         path,

@@ -34,23 +34,9 @@ JPEG_QUALITY = 90
 
 # Fields of the index, one value per crop.
 FIELDS = [
-    "track",
-    "clip",
-    "category",
-    "frame",
-    "video",
-    "pseudo",
-    "held_out",
-    "offset",
-    "size",
-    "mask_offset",
-    "mask_size",
-    "box",
-    "scale",
-    "origin",
-    "extent",
-    "others",
-]
+    "track", "clip", "category", "frame", "video", "pseudo", "held_out", "offset", "size",
+    "mask_offset", "mask_size", "box", "scale", "origin", "extent", "others",
+]  # fmt: skip
 
 
 def context_size(box: NDArray) -> float:
@@ -91,7 +77,6 @@ class CropRecord:
     scale: float
     extent: NDArray[np.float32]
     others: Boxes
-    has_mask: bool
 
 
 def crop_geometry(box: NDArray, width: int = WIDTH) -> tuple[float, NDArray[np.float64]]:
@@ -264,7 +249,7 @@ class CropStore:
             video=bool(field["video"][index]), pseudo=bool(field["pseudo"][index]),
             held_out=bool(field["held_out"][index]), box=field["box"][index],
             scale=float(field["scale"][index]), extent=field["extent"][index],
-            others=self._others[first:last], has_mask=bool(field["mask_size"][index]),
+            others=self._others[first:last],
         )  # fmt: skip
 
     def clip_key(self, index: int) -> str:

@@ -104,12 +104,7 @@ class TrackTable:
 
     def draw(self, rng: np.random.Generator) -> int:
         """Number of a track: source by its weight, then a track by the root of its length."""
-        chance = rng.random(2)
-        source = int(np.searchsorted(self._source_edge, chance[0], side="right"))
-        source = min(source, len(self.sources) - 1)
-        edge = self._edges[source]
-        place = int(np.searchsorted(edge, chance[1] * edge[-1], side="right"))
-        return int(self._tracks[source][min(place, len(edge) - 1)])
+        return int(self.draw_many(rng, 1)[0])
 
     def draw_many(self, rng: np.random.Generator, count: int) -> NDArray[np.intp]:
         """Numbers of `count` tracks, each as `draw` draws one."""
@@ -147,6 +142,33 @@ class PairSettings:
     max_gap: Mapping[str, int] = field(default_factory=dict)
     negative: float = 0.1
     same_class: float = 0.7
+
+
+class PairSource:
+    """What a loader reads: `pairs[epoch, item]` is one sample (see the module)."""
+
+    seed: int
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        epoch, item = key
+        broken: list[str] = []
+        for attempt in range(ATTEMPTS):
+            try:
+                sample = self._draw(generator(self.seed, epoch, item, attempt))
+            except ImageError as error:
+                broken.append(str(error))
+                continue
+            if sample is not None:
+                return sample | {"index": item, "broken": broken}
+        raise DatasetError(self._failure(broken))
+
+    def _draw(self, rng: np.random.Generator) -> Sample | None:
+        """A sample without its index; None where what was drawn makes no pair."""
+        raise NotImplementedError
+
+    def _failure(self, broken: list[str]) -> str:
+        """What to tell after ATTEMPTS without a sample."""
+        raise NotImplementedError
 
 
 class _Tracks:
@@ -199,7 +221,7 @@ class _Tracks:
         return int(rng.choice(choices)) if len(choices) else None
 
 
-class CropPairs:
+class CropPairs(PairSource):
     """Pairs of images, made from a crop store as they are asked for.
 
     Args:
@@ -219,6 +241,7 @@ class CropPairs:
         paste: bool = True,
     ) -> None:
         self.settings = settings or PairSettings()
+        self.seed = self.settings.seed
         self.store = store
         self.template, self.search = template, search
         self.donors = Donors(store) if paste else None
@@ -228,20 +251,9 @@ class CropPairs:
             self.settings,
         )  # fmt: skip
 
-    def __getitem__(self, key: tuple[int, int]) -> Sample:
-        epoch, item = key
-        broken: list[str] = []
-        for attempt in range(ATTEMPTS):
-            try:
-                sample = self._draw(generator(self.settings.seed, epoch, item, attempt))
-            except ImageError as error:
-                broken.append(str(error))
-                continue
-            if sample is not None:
-                return sample | {"index": item, "broken": broken}
-        raise DatasetError(
-            f"no readable pair in {ATTEMPTS} attempts in {self.store.folder}; last: {broken[-1:]}"
-        )
+    def _failure(self, broken: list[str]) -> str:
+        place = self.store.folder
+        return f"no readable pair in {ATTEMPTS} attempts in {place}; last: {broken[-1:]}"
 
     def _draw(self, rng: np.random.Generator) -> Sample | None:
         frames = self.store.field["frame"]
@@ -285,7 +297,7 @@ def target_boxes(
     return np.zeros(4, np.float32), pad_boxes(np.concatenate([box[None], others]), box)
 
 
-class FeaturePairs:
+class FeaturePairs(PairSource):
     """Pairs of cached backbone features; see `features.FeatureCache`.
 
     Call `refresh` between epochs to take in chunks that were finished meanwhile.
@@ -293,6 +305,7 @@ class FeaturePairs:
 
     def __init__(self, cache: FeatureCache | str | Path, settings: PairSettings | None = None):
         self.settings = settings or PairSettings()
+        self.seed = self.settings.seed
         self.cache = cache if isinstance(cache, FeatureCache) else FeatureCache(cache)
         self._index()
 
@@ -320,13 +333,8 @@ class FeaturePairs:
         for group in np.split(order, np.flatnonzero(np.diff(key[order])) + 1):
             self._z[int(track[group[0]]), int(fields["z_flavour"][group[0]])] = group
 
-    def __getitem__(self, key: tuple[int, int]) -> Sample:
-        epoch, item = key
-        for attempt in range(ATTEMPTS):
-            sample = self._draw(generator(self.settings.seed, epoch, item, attempt))
-            if sample is not None:
-                return sample | {"index": item, "broken": []}
-        raise DatasetError(
+    def _failure(self, broken: list[str]) -> str:
+        return (
             f"no pair in {ATTEMPTS} attempts in {self.cache.folder}: max_gap "
             f"{dict(self.settings.max_gap)} is too small for its views"
         )

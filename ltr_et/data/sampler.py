@@ -13,10 +13,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pytracking_et.errors import DatasetError, ImageError, ParameterError
+from pytracking_et.errors import ParameterError
 
 from ..dataset.base import BaseDataset
-from .pairs import ATTEMPTS, Sample, generator, image_sample
+from .pairs import ATTEMPTS, PairSource, Sample, image_sample
 from .views import (
     PAPER_SEARCH_VIEW,
     PAPER_TEMPLATE_VIEW,
@@ -31,7 +31,7 @@ KEPT = 4000
 MAX_GAP = {"lasot": 100, "trackingnet": 100, "got10k": 30, "coco": 0}
 
 
-class TrackingSampler:
+class TrackingSampler(PairSource):
     """Draws a data set, a sequence, and two frames of it; for stills the same image twice.
 
     Args:
@@ -81,21 +81,9 @@ class TrackingSampler:
         self.flip, self.grey = flip, grey
         self._usable: OrderedDict[tuple[int, int], tuple[NDArray, NDArray]] = OrderedDict()
 
-    def __getitem__(self, key: tuple[int, int]) -> Sample:
-        epoch, item = key
-        broken: list[str] = []
-        for attempt in range(ATTEMPTS):
-            try:
-                sample = self._draw(generator(self.seed, epoch, item, attempt))
-            except ImageError as error:
-                broken.append(str(error))
-                continue
-            if sample is not None:
-                return sample | {"index": item, "broken": broken}
+    def _failure(self, broken: list[str]) -> str:
         names = [dataset.name for dataset in self.datasets]
-        raise DatasetError(
-            f"no pair in {ATTEMPTS} attempts from {names}; last unreadable image: {broken[-1:]}"
-        )
+        return f"no pair in {ATTEMPTS} attempts from {names}; last unreadable image: {broken[-1:]}"
 
     def _draw(self, rng: np.random.Generator) -> Sample | None:
         number = int(np.searchsorted(self._edge, rng.random(), side="right"))

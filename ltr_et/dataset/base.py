@@ -119,6 +119,20 @@ class BaseDataset(ABC):
         return self.get_num_sequences()
 
 
+class ListedDataset(BaseDataset):
+    """A data set with a list of the names of its sequences, which is set by the subclass."""
+
+    sequences: list[str]
+
+    @override
+    def get_num_sequences(self) -> int:
+        return len(self.sequences)
+
+    @override
+    def track_name(self, seq_id: int) -> str:
+        return self.sequences[seq_id]
+
+
 class StillDataset(BaseDataset):
     """A data set of images: every box is a sequence of one frame.
 

@@ -25,7 +25,7 @@ from pytracking_et.errors import DatasetError
 from pytracking_et.evaluation.datasets.layouts import package_json
 from pytracking_et.files import read_json, reading
 
-from .base import BaseDataset, Boxes, SequenceInfo, StillDataset, read_numbers, sequence_info
+from .base import Boxes, ListedDataset, SequenceInfo, StillDataset, read_numbers, sequence_info
 
 
 def train_names() -> list[str]:
@@ -33,7 +33,7 @@ def train_names() -> list[str]:
     return list(package_json("lasot_train.json"))
 
 
-class Lasot(BaseDataset):
+class Lasot(ListedDataset):
     """LaSOT.
 
     Args:
@@ -67,10 +67,6 @@ class Lasot(BaseDataset):
         return self.root / name.rsplit("-", 1)[0] / name
 
     @override
-    def get_num_sequences(self) -> int:
-        return len(self.sequences)
-
-    @override
     def get_sequence_info(self, seq_id: int) -> SequenceInfo:
         folder = self.folder(self.sequences[seq_id])
         boxes = read_numbers(folder / "groundtruth.txt", 4)
@@ -85,10 +81,6 @@ class Lasot(BaseDataset):
     @override
     def frame_path(self, seq_id: int, frame_id: int) -> Path:
         return self.folder(self.sequences[seq_id]) / "img" / f"{frame_id + 1:08d}.jpg"
-
-    @override
-    def track_name(self, seq_id: int) -> str:
-        return self.sequences[seq_id]
 
     @override
     def category(self, seq_id: int) -> str:
@@ -112,7 +104,7 @@ def split_indices(split: str) -> list[int]:
     return found
 
 
-class Got10k(BaseDataset):
+class Got10k(ListedDataset):
     """GOT-10k's training sequences.
 
     Args:
@@ -143,10 +135,6 @@ class Got10k(BaseDataset):
         self.sequences = names
 
     @override
-    def get_num_sequences(self) -> int:
-        return len(self.sequences)
-
-    @override
     def get_sequence_info(self, seq_id: int) -> SequenceInfo:
         folder = self.root / self.sequences[seq_id]
         boxes = read_numbers(folder / "groundtruth.txt", 4)
@@ -165,10 +153,6 @@ class Got10k(BaseDataset):
         return self.root / self.sequences[seq_id] / f"{frame_id + 1:08d}.jpg"
 
     @override
-    def track_name(self, seq_id: int) -> str:
-        return self.sequences[seq_id]
-
-    @override
     def category(self, seq_id: int) -> str:
         path = self.root / self.sequences[seq_id] / "meta_info.ini"
         if not path.is_file():
@@ -183,7 +167,7 @@ class Got10k(BaseDataset):
 CHUNKS = range(12)
 
 
-class TrackingNet(BaseDataset):
+class TrackingNet(ListedDataset):
     """Training chunks of TrackingNet.
 
     Args:
@@ -196,7 +180,7 @@ class TrackingNet(BaseDataset):
 
     def __init__(self, root: str | Path, chunks: Iterable[int] | None = None) -> None:
         super().__init__("trackingnet", root)
-        self.sequences: list[tuple[str, str]] = []
+        self.sequences, self._folders = [], []
         for number in CHUNKS if chunks is None else chunks:
             folder = self.root / f"TRAIN_{number}"
             names = sorted(path.stem for path in (folder / "anno").glob("*.txt"))
@@ -205,25 +189,17 @@ class TrackingNet(BaseDataset):
                     f"TrackingNet: no annotation {folder / 'anno' / 'VIDEO.txt'}; download the "
                     "chunk, or name the chunks you have (chunks=[0, 1, ...])"
                 )
-            self.sequences += [(folder.name, name) for name in names]
-
-    @override
-    def get_num_sequences(self) -> int:
-        return len(self.sequences)
+            self.sequences += names
+            self._folders += [folder] * len(names)
 
     @override
     def get_sequence_info(self, seq_id: int) -> SequenceInfo:
-        chunk, name = self.sequences[seq_id]
-        return sequence_info(read_numbers(self.root / chunk / "anno" / f"{name}.txt", 4))
+        path = self._folders[seq_id] / "anno" / f"{self.sequences[seq_id]}.txt"
+        return sequence_info(read_numbers(path, 4))
 
     @override
     def frame_path(self, seq_id: int, frame_id: int) -> Path:
-        chunk, name = self.sequences[seq_id]
-        return self.root / chunk / "frames" / name / f"{frame_id}.jpg"
-
-    @override
-    def track_name(self, seq_id: int) -> str:
-        return self.sequences[seq_id][1]
+        return self._folders[seq_id] / "frames" / self.sequences[seq_id] / f"{frame_id}.jpg"
 
 
 # Smaller objects give templates of a few pixels.

@@ -38,6 +38,7 @@ from .base import (
     BaseDataset,
     Boxes,
     Image,
+    ListedDataset,
     SequenceInfo,
     StillDataset,
     read_image,
@@ -77,23 +78,19 @@ def _read_table(path: Path, columns: list[str], numbers: list[str]) -> pd.DataFr
         return table.astype(dict.fromkeys(numbers, np.float32))
 
 
-class _TableDataset(BaseDataset):
+class _TableDataset(ListedDataset):
     """Sequences read from one table with the columns track, clip, number, image, x, y, w, h."""
 
     table: pd.DataFrame
 
     def _index(self) -> None:
         groups = self.table.groupby("track", sort=True).indices
-        self._tracks = sorted(groups)
-        self._rows: list[NDArray[np.intp]] = [np.sort(groups[name]) for name in self._tracks]
+        self.sequences = sorted(groups)
+        self._rows: list[NDArray[np.intp]] = [np.sort(groups[name]) for name in self.sequences]
         self._box = self.table[["x", "y", "w", "h"]].to_numpy(np.float32)
         self._image: list[str] = self.table["image"].tolist()
         self._number = self.table["number"].to_numpy(np.int64)
         self._same_image: dict[str, NDArray[np.intp]] = dict(self.table.groupby("image").indices)
-
-    @override
-    def get_num_sequences(self) -> int:
-        return len(self._tracks)
 
     @override
     def get_sequence_info(self, seq_id: int) -> SequenceInfo:
@@ -106,10 +103,6 @@ class _TableDataset(BaseDataset):
     @override
     def frame_number(self, seq_id: int, frame_id: int) -> int:
         return int(self._number[self._rows[seq_id][frame_id]])
-
-    @override
-    def track_name(self, seq_id: int) -> str:
-        return self._tracks[seq_id]
 
     @override
     def others(self, seq_id: int, frame_id: int) -> Boxes:

@@ -11,13 +11,14 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from pytracking_et import network
 from pytracking_et.errors import CheckpointError, DatasetError
 
 from ..actors import LossWeights
 from ..data.sampler import TrackingSampler
 from ..dataset.base import BaseDataset
 from ..settings import PARTS, Settings, Stage
-from ..training.launch import narrow_file, train
+from ..training.launch import launched, train
 from .sources import find_teacher, prepare, shared_folder, write_clips
 
 log = logging.getLogger(__name__)
@@ -54,18 +55,11 @@ def heads(samples: int) -> Stage:
 def everything(samples: int) -> Stage:
     """Stage 2 of `distill`."""
     return Stage(
-        "all",
-        samples,
-        source="crops",
-        rates=dict(MOST),
-        lr=3e-4,
-        warmup=200,
-        ema=0.999,
-        final=0.02,
-        losses=LossWeights(
+        "all", samples, source="crops", rates=dict(MOST), lr=3e-4, warmup=200, ema=0.999,
+        final=0.02, losses=LossWeights(
             distill_cls=(0.5, 0.1), distill_box=(0.25, 0.0), distill_until=0.5, distractor=3.0
         ),
-    )
+    )  # fmt: skip
 
 
 def statistics(samples: int) -> Stage:
@@ -99,7 +93,7 @@ def refine(settings: Settings) -> bool:
     number of hidden units stays what it is in those weights. The shipped weights are the average of
     the result and its start (`ltr_et.average`).
     """
-    _needs_initial(settings, "refine")
+    _initial(settings, "refine")
     return _run(settings, [statistics(16_000)])
 
 
@@ -109,12 +103,17 @@ def narrow(settings: Settings) -> bool:
     In the shipped weights between stage `all` and `refine`: 128 units to 48. `--set
     stages.0.units=64` takes another number. Writes `final.safetensors` as the other recipes do.
     """
-    _needs_initial(settings, "narrow")
+    initial = _initial(settings, "narrow")
     stage = Stage("narrow", 320, source="crops", rates=dict(HEADS), units=NARROW_UNITS)
     settings.stages = [stage]
     settings.license_note = LICENSE
     prepare(settings, teacher=False)
-    narrow_file(settings)
+    with launched(settings) as launch:
+        net = network.build(settings.network)
+        texts = network.weights.load(net, initial)
+        launch.before_stage(net, stage)
+        path = settings.folder / "final.safetensors"
+        launch.export(net.state_dict(), int(texts.get("samples", 0)), path)
     return True
 
 
@@ -125,11 +124,12 @@ def _run(settings: Settings, stages: list[Stage]) -> bool:
     return train(settings)
 
 
-def _needs_initial(settings: Settings, recipe: str) -> None:
+def _initial(settings: Settings, recipe: str) -> Path:
     if settings.initial is None:
         raise CheckpointError(
             f"{recipe} starts from trained weights; give them with --initial FILE"
         )
+    return settings.initial
 
 
 # 64 of 1,024: 16 more than version 3 had cost 3 % of the network's time.
@@ -221,25 +221,12 @@ PAPER_PAIRS_AN_EPOCH = 60_000
 def published() -> Stage:
     """The stage of `paper`: 50 epochs."""
     return Stage(
-        "paper",
-        PAPER_EPOCHS * PAPER_PAIRS_AN_EPOCH,
-        source="datasets",
-        rates=dict.fromkeys(PARTS, 1.0),
-        optimizer="sgd",
-        lr=1e-1,
-        momentum=0.9,
-        weight_decay=1e-4,
-        schedule="paper",
-        final=2e-3,
-        batch=128,
-        micro_batch=0,
-        clip=10.0,
-        ema=0.0,
-        batch_norm="train",
-        freeze_backbone=PAPER_FROZEN_EPOCHS / PAPER_EPOCHS,
-        fast=False,
+        "paper", PAPER_EPOCHS * PAPER_PAIRS_AN_EPOCH, source="datasets",
+        rates=dict.fromkeys(PARTS, 1.0), optimizer="sgd", lr=1e-1, momentum=0.9, weight_decay=1e-4,
+        schedule="paper", final=2e-3, batch=128, micro_batch=0, clip=10.0, ema=0.0,
+        batch_norm="train", freeze_backbone=PAPER_FROZEN_EPOCHS / PAPER_EPOCHS, fast=False,
         losses=LossWeights(cls=1.0, box=1.2, radius=2),
-    )
+    )  # fmt: skip
 
 
 def paper(settings: Settings) -> bool:

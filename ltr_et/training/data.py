@@ -11,7 +11,7 @@ import logging
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,20 +24,12 @@ from pytracking_et.errors import DatasetError, ParameterError
 from ..actors import Batch, ETActor
 from ..data.crops import CropStore
 from ..data.features import FeatureCache
-from ..data.pairs import CropPairs, FeaturePairs, PairSettings, Sample
+from ..data.pairs import CropPairs, FeaturePairs, PairSettings, PairSource, Sample
 from ..losses import iou_of_distances, side_distances
 from ..settings import Settings, Stage
 from .distributed import Group
 
 log = logging.getLogger(__name__)
-
-
-class PairSource(Protocol):
-    """What a loader reads: `pairs[epoch, item]` is one sample (see `pairs`)."""
-
-    def __getitem__(self, key: tuple[int, int]) -> Sample:
-        """Sample `item` of epoch `epoch`."""
-        ...
 
 
 class EpochBatches:

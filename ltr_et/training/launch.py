@@ -47,25 +47,12 @@ def train(settings: Settings, datasets: OpenDatasets | None = None) -> bool:
     Raises:
         PytrackingETError: settings, data or weights that do not fit.
     """
-    with _launched(settings, datasets) as launch:
+    with launched(settings, datasets) as launch:
         return launch.trainer().run()
 
 
-def narrow_file(settings: Settings) -> Path:
-    """Narrow the weights `settings.initial` as the first stage says, and export them.
-
-    Returns:
-        `final.safetensors` in the run's folder.
-
-    Raises:
-        PytrackingETError: settings, data or weights that do not fit.
-    """
-    with _launched(settings) as launch:
-        return launch.narrowed()
-
-
 @contextmanager
-def _launched(settings: Settings, datasets: OpenDatasets | None = None) -> Iterator[Launch]:
+def launched(settings: Settings, datasets: OpenDatasets | None = None) -> Iterator[Launch]:
     """Apply overrides and threads, join the group of processes, gather the parts of a run."""
     apply_overrides(settings)
     if settings.threads:
@@ -98,19 +85,9 @@ class Launch:
             actor=self.actor_of(net),
             data=self._open,
             validate=self._validation(),
-            export=self._export,
-            before_stage=self._before_stage,
+            export=self.export,
+            before_stage=self.before_stage,
         )
-
-    def narrowed(self) -> Path:
-        """Write the initial weights with the first stage's number of units."""
-        net: Any = network.build(self.settings.network)
-        assert self.settings.initial is not None
-        texts = network.weights.load(net, self.settings.initial)
-        self._before_stage(net, self.settings.stages[0])
-        path = self.settings.folder / "final.safetensors"
-        self._export(net.state_dict(), int(texts.get("samples", 0)), path)
-        return path
 
     def actor_of(self, net: nn.Module) -> Callable[[Stage], ETActor]:
         """Factory of a stage's actor."""
@@ -142,7 +119,7 @@ class Launch:
         elif settings.backbone is None:
             log.info("training from random weights: no `initial`, `teacher` or `backbone` is set")
         if settings.backbone is not None:
-            _load_backbone(net, settings.backbone)
+            load_backbone(net, settings.backbone)
 
     @torch.no_grad()
     def _features(self, net: Any, stage: Stage, count: int) -> tuple[Tensor, Tensor]:
@@ -208,7 +185,8 @@ class Launch:
         pairs = CropPairs(store, PairSettings(seed=1, negative=0), paste=False)
         return PairValidation([pairs[0, item] for item in range(settings.validation_pairs)])
 
-    def _before_stage(self, net: nn.Module, stage: Stage) -> None:
+    def before_stage(self, net: nn.Module, stage: Stage) -> None:
+        """Narrow the network and set its statistics, as far as the stage asks for."""
         if stage.units:
             errors = narrow(net, *self._features(net, stage, _NARROW_PAIRS), stage.units)
             log.info("%d units, relative error per layer: %s", stage.units, _listing(errors))
@@ -226,7 +204,8 @@ class Launch:
         count = reestimate(net, run, batches)
         log.info("statistics of %d BatchNorm layers set from %d pairs", count, stage.reestimate)
 
-    def _export(self, state: dict[str, Tensor], samples: int, path: Path) -> None:
+    def export(self, state: dict[str, Tensor], samples: int, path: Path) -> None:
+        """Write weights with the texts that tracking and a model card need."""
         settings = self.settings
         texts = {
             "network": settings.network, "parameters": json.dumps(settings.constants),
@@ -241,19 +220,25 @@ def _listing(errors: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.2f}" for name, value in errors.items())
 
 
-def _load_backbone(net: Any, path: Path) -> None:
+def load_backbone(net: Any, path: Path) -> None:
     """Fit weights into `net.backbone_net`; names may carry `backbone_net.` or not.
 
-    Entries of layers that the tracker does not build (later stages, a classifier) are ignored.
+    Entries of layers that the tracker does not build (later stages, a classifier) are ignored, and
+    the tracker's own `adapt` stays random where the file has none.
+
+    Raises:
+        CheckpointError: entries missing or of another shape.
     """
     state, _ = network.weights.read(path)
     state = {name.removeprefix("backbone_net."): value for name, value in state.items()}
     wanted = net.backbone_net.state_dict()
-    absent = [n for n in wanted if n not in state and not n.endswith("num_batches_tracked")]
+    optional = [n for n in wanted if n.startswith("adapt.") or n.endswith("num_batches_tracked")]
+    absent = [n for n in wanted if n not in state and n not in optional]
     misshapen = [n for n in wanted if n in state and state[n].shape != wanted[n].shape]
     if absent or misshapen:
         raise CheckpointError(
             f"backbone weights {path} lack {len(absent)} entries {absent[:4]} and have another "
-            f"shape in {len(misshapen)} {misshapen[:4]}; they belong to another backbone"
+            f"shape in {len(misshapen)} {misshapen[:4]}; they belong to another backbone, "
+            "or have other names than torchvision's"
         )
     net.backbone_net.load_state_dict({n: state[n] for n in wanted if n in state}, strict=False)

@@ -58,18 +58,23 @@ class Measurement:
         return {**fields.pop("subject"), "label": self.subject.label, **fields}
 
 
-def resident_memory() -> float | None:
-    """Resident set of this process in MB, None where the system does not tell."""
+def resident_memory(peak: bool = False) -> float | None:
+    """Resident set of this process in MB, now or at its largest; None where the system is silent.
+
+    Systems other than Linux tell the largest alone.
+    """
     status = Path("/proc/self/status")
     if status.is_file():
-        for line in status.read_text().splitlines():
-            if line.startswith("VmRSS"):
+        # Not getrusage: on Linux a child inherits its parent's peak there.
+        name = "VmHWM" if peak else "VmRSS"
+        for line in status.read_text("ascii", "replace").splitlines():
+            if line.startswith(name):
                 return int(line.split()[1]) * 1024 / 1e6
     with suppress(ImportError):
         import resource
 
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most / 1e6 if sys.platform == "darwin" else most * 1024 / 1e6
     return None
 
 
@@ -208,19 +213,11 @@ def _summary(process: _Process) -> Measurement:
         return Measurement(process.subject, start=process.start, error=process.error or "no steps")
     steps = np.array(process.steps) * 1000
     crop, network, decode, total = (float(v) for v in np.median(steps, axis=0))
+    p95 = float(np.percentile(steps[:, 3], 95))
     return Measurement(
-        process.subject,
-        crop,
-        network,
-        decode,
-        total,
-        float(np.percentile(steps[:, 3], 95)),
-        1000 / total,
-        process.memory,
-        process.start,
-        None,
-        len(steps),
-    )
+        process.subject, crop, network, decode, total, p95, 1000 / total, process.memory,
+        process.start, frames=len(steps),
+    )  # fmt: skip
 
 
 def _compared(results: list[Measurement]) -> list[Measurement]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any
 from ..engines import catalogue
 from ..engines.inference.tracing import versions
 from ..errors import ResultsError
-from ..files import atomic_open, atomic_path, read_json, reading
+from ..files import atomic_path, read_json, reading
+from ..files import write_json as write_whole
 from ..machine import cores, cpu_flags, cpu_name
 from .measure import Measurement
 
@@ -79,12 +79,10 @@ def _from_here(path: str | None) -> str | None:
 
 def write_json(path: Path, results: Sequence[Measurement], more: Mapping[str, Any]) -> None:
     """Everything that was measured."""
-    with atomic_open(path) as stream:
-        rows = [result.row() for result in results]
-        for row in rows:
-            row["checkpoint"] = _from_here(row["checkpoint"])
-        json.dump({"machine": machine(), "results": rows, **more}, stream, indent=2)
-        stream.write("\n")
+    rows = [result.row() for result in results]
+    for row in rows:
+        row["checkpoint"] = _from_here(row["checkpoint"])
+    write_whole(path, {"machine": machine(), "results": rows, **more}, indent=2)
 
 
 def plot(

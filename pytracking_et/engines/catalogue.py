@@ -5,10 +5,11 @@ No engine is imported.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import EngineError
 from ..machine import cpu_flags
@@ -38,6 +39,8 @@ ENGINES = {
     "torch": Row("runtimes.torch", "torch", "torch", ("f32",)),
 }
 PRECISIONS = ("f32", "bf16", "int8")
+# Engines that read a format, most promising first; the last one is the format's own.
+READERS = {"onnx": ("openvino", "onnx"), "openvino": ("openvino",)}
 # Instruction sets (Linux's names) without which a precision is slower than float32.
 INSTRUCTIONS = {
     "bf16": frozenset({"avx512_bf16", "amx_bf16"}),
@@ -95,6 +98,11 @@ def check_names(engine: str, precision: str, threads: int | None) -> None:
 def installed(engine: str) -> bool:
     """Whether the package of an engine is there (it is not imported)."""
     return importlib.util.find_spec(ENGINES[engine].package) is not None
+
+
+def module(engine: str) -> Any:
+    """The module of an engine, imported: it opens graphs, or a weight file."""
+    return importlib.import_module(f"{__package__}.{ENGINES[engine].module}")
 
 
 def computes_in(precision: str) -> bool:

@@ -10,7 +10,6 @@ What a precision needs beside the weights:
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -18,12 +17,11 @@ from pathlib import Path
 from ..errors import EngineError, pip_line
 from ..files import sha256
 from . import cache
-from .catalogue import ENGINES, Model, installed
+from .catalogue import READERS, Model, installed, module
 from .int8 import Ranges, find_ranges, keep_ranges
 from .package import METADATA, Metadata, Reference, agrees, reference_names
 from .runtimes import GraphRuntime, c_numbers
 
-FORMATS = ("onnx", "openvino")
 PRECISIONS = ("f32", "int8")
 
 
@@ -114,8 +112,8 @@ def export(
         EngineError: something to write or to check with is missing, or parity fails; `output`
             is then left as it was.
     """
-    if form not in FORMATS:
-        raise EngineError(f"unknown format {form!r}; one of: {', '.join(FORMATS)}")
+    if form not in READERS:
+        raise EngineError(f"unknown format {form!r}; one of: {', '.join(READERS)}")
     if precision not in PRECISIONS:
         raise EngineError(
             f"there are no graphs of precision {precision!r}; one of: {', '.join(PRECISIONS)} "
@@ -172,12 +170,10 @@ def _copy(source: Path, metadata: Metadata, target: Path, form: str) -> list[str
 
 
 def _reader(folder: Path, metadata: Metadata) -> GraphRuntime:
-    """The graphs in their format's own runtime."""
-    readers = ("openvino",) if metadata.format == "openvino" else ("onnx", "openvino")
-    for engine in readers:
+    """The graphs in their format's own runtime, if it is installed."""
+    for engine in reversed(READERS[metadata.format]):
         if installed(engine):
-            module = importlib.import_module(f"{__package__}.{ENGINES[engine].module}")
-            return module.open_folder(folder, metadata)
+            return module(engine).open_folder(folder, metadata)
     raise EngineError(
         "the graphs cannot be checked: neither onnxruntime nor openvino is installed; "
         f"{pip_line('onnx')}"

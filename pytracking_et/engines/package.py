@@ -7,7 +7,6 @@ graph (`reference_127_288.npz`, ...) and, written last, `metadata.json` with the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EngineError
-from ..files import atomic_open, atomic_path, read_json, reading, sha256
+from ..files import atomic_path, read_json, reading, sha256, write_json
 from ..network.weights import EXPORT
 from .base import Runtime
 
@@ -73,9 +72,7 @@ class Metadata:
 
     def write(self, folder: Path) -> None:
         """Write `metadata.json`, which makes the folder complete."""
-        with atomic_open(folder / METADATA) as stream:
-            json.dump(asdict(self), stream, indent=2)
-            stream.write("\n")
+        write_json(folder / METADATA, asdict(self), indent=2)
 
     def check(self) -> None:
         """Raise ValueError or TypeError where a value is not of its kind; files stay in the folder.

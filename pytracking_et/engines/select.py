@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import importlib.util
 import json
 import os
@@ -24,7 +23,7 @@ from ..machine import cores, cpu_name, package_version
 from ..network.weights import EXPORT
 from . import cache, catalogue
 from .base import Runtime, TargetEngine
-from .catalogue import ENGINES, PRECISIONS, Model, check_names, installed
+from .catalogue import ENGINES, PRECISIONS, READERS, Model, check_names, installed
 from .export import cached_graphs
 from .int8 import find_ranges
 from .package import REFERENCE, Reference, agrees, check
@@ -98,9 +97,8 @@ def open_runtime(engine: str, precision: str, model: Model, threads: int | None)
         EngineError: not installed, or it cannot run this network.
     """
     require(engine)
-    module = importlib.import_module(f"{__package__}.{ENGINES[engine].module}")
     if engine == "torch":
-        return module.open_file(model, threads)
+        return catalogue.module(engine).open_file(model, threads)
     folder, metadata = cached_graphs(model, precision)
 
     def add(kind: str, side: int) -> None:
@@ -114,7 +112,8 @@ def open_runtime(engine: str, precision: str, model: Model, threads: int | None)
                 "name another cache with PYTRACKING_ET_CACHE"
             ) from error
 
-    return module.open_folder(folder, metadata, threads, add, precision, keep_compiled=True)
+    opened = catalogue.module(engine).open_folder
+    return opened(folder, metadata, threads, add, precision, keep_compiled=True)
 
 
 def open_export(engine: str, precision: str, model: Model, threads: int | None) -> Runtime:
@@ -136,11 +135,10 @@ def open_export(engine: str, precision: str, model: Model, threads: int | None) 
             f"{folder} holds graphs of {metadata.network!r}, not of {model.network!r}; give the "
             "parameter file of that network"
         )
-    readers = ["openvino"] if metadata.format == "openvino" else ["openvino", "onnx"]
     wanted = metadata.precision if precision == "auto" else precision
     # bf16 is a way to run the graphs of f32.
     able = wanted == metadata.precision or (wanted, metadata.precision) == ("bf16", "f32")
-    fit = [name for name in readers if engine in ("auto", name)]
+    fit = [name for name in READERS.get(metadata.format, ()) if engine in ("auto", name)]
     fit = [name for name in fit if able and wanted in ENGINES[name].precisions]
     if not fit:
         raise EngineError(
@@ -150,9 +148,7 @@ def open_export(engine: str, precision: str, model: Model, threads: int | None) 
     there = [name for name in fit if installed(name)]
     if not there:
         require(fit[-1])
-    module = importlib.import_module(f"{__package__}.{ENGINES[there[0]].module}")
-    runtime: Runtime = module.open_folder(folder, metadata, threads, precision=wanted)
-    return runtime
+    return catalogue.module(there[0]).open_folder(folder, metadata, threads, precision=wanted)
 
 
 def candidates(engine: str, precision: str, model: Model) -> list[tuple[str, str]]:
@@ -189,11 +185,7 @@ def signature(tried: list[tuple[str, str]], threads: int | None) -> dict[str, An
 
 
 def choose(
-    engine: str,
-    precision: str,
-    model: Model,
-    threads: int | None,
-    again: bool = False,
+    engine: str, precision: str, model: Model, threads: int | None, again: bool = False
 ) -> Runtime:
     """The fastest runtime that agrees with the network, measured once and then remembered.
 

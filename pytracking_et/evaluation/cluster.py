@@ -17,9 +17,7 @@ from .units import Outcome, Unit, limit_threads, run_unit, threads_per_worker
 
 
 def run_on_cluster(
-    units: Sequence[Unit],
-    address: str,
-    on_note: Callable[[str], None] = lambda text: None,
+    units: Sequence[Unit], address: str, on_note: Callable[[str], None] = lambda text: None
 ) -> Generator[tuple[int, Outcome], None, None]:
     """Run units, given order first to last, yielding (index of the unit, outcome) as they end.
 

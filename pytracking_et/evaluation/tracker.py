@@ -229,11 +229,7 @@ class Tracker:
         return display
 
     def _track(
-        self,
-        tracker: Any,
-        seq: Any,
-        visualization: bool,
-        progress: Callable[[int], None] | None,
+        self, tracker: Any, seq: Any, visualization: bool, progress: Callable[[int], None] | None
     ) -> Output:
         from .. import frames  # OpenCV: not before a sequence is really run
 

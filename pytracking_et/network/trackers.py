@@ -52,7 +52,13 @@ class TrackingNetwork(nn.Module):
 
     def heads(self, fused: Tensor, zf: Tensor) -> tuple[Tensor, Tensor]:
         """Fused map (B, 128, S, S) and normalised zf (B, 96, 8, 8) -> logits and distances."""
-        raise NotImplementedError
+        net: Any = self  # subclasses bring the towers
+        cls = reg = fused
+        for layer in net.cls_tower:
+            cls = layer(cls, zf)
+        for layer in net.reg_tower:
+            reg = layer(reg, zf)
+        return net.cls_pred_head(cls), net.reg_pred_head(reg)
 
     def track(self, zf: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """Template feature and search images -> logits (B, 1, S, S), distances (B, 4, S, S).
@@ -121,15 +127,6 @@ class ETNetwork(TrackingNetwork):
     def reg_tower(self) -> list[nn.Module]:
         """Layers of the box regression tower, in order."""
         return [getattr(self, f"bbreg_branch_{i}") for i in range(1, len(REG_KERNELS) + 1)]
-
-    def heads(self, fused: Tensor, zf: Tensor) -> tuple[Tensor, Tensor]:
-        """Fused map (B, 128, S, S) and zf (B, 96, 8, 8) -> logits and distances."""
-        cls = reg = fused
-        for layer in self.cls_tower:
-            cls = layer(cls, zf)
-        for layer in self.reg_tower:
-            reg = layer(reg, zf)
-        return self.cls_pred_head(cls), self.reg_pred_head(reg)
 
 
 class LightTrackNetwork(TrackingNetwork):

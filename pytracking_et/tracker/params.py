@@ -48,30 +48,12 @@ class TrackerParams:
 
 
 # Fields that belong to the tracker or to pytracking's harness and not to the loop.
-HARNESS_FIELDS = frozenset(
-    {
-        "network",
-        "checkpoint",
-        "engine",
-        "precision",
-        "threads",
-        "color",
-        "use_checkpoint_parameters",
-        "visualization",
-        "debug",
-        "tracker_name",
-        "param_name",
-        "run_id",
-        "multiobj_mode",
-        "use_gpu",
-        "device",
-        "visdom_info",
-        "vot_anno_conversion_type",
-        "object_presence_score_threshold",
-        "segmentation_threshold",
-        "free_memory",
-    }
-)
+HARNESS_FIELDS = frozenset({
+    "network", "checkpoint", "engine", "precision", "threads", "color", "use_checkpoint_parameters",
+    "visualization", "debug", "tracker_name", "param_name", "run_id", "multiobj_mode", "use_gpu",
+    "device", "visdom_info", "vot_anno_conversion_type", "object_presence_score_threshold",
+    "segmentation_threshold", "free_memory",
+})  # fmt: skip
 
 
 def evaluation_precision(params: Any) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pytracking_et.benchmark import Measurement, Subject, measure, subjects
+from pytracking_et.benchmark.measure import resident_memory
 from pytracking_et.benchmark.report import plot, read_accuracy, table, write_json
 from pytracking_et.benchmark.subjects import open_subject
 from pytracking_et.engines.catalogue import Model
@@ -24,6 +25,11 @@ def frames():
 
 
 BOX = np.array([80.0, 80.0, 40.0, 40.0])
+
+
+def test_memory_of_this_process():
+    now, most = resident_memory(), resident_memory(peak=True)
+    assert now is None or 20 < now <= most
 
 
 @pytest.mark.slow

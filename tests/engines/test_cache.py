@@ -84,8 +84,7 @@ def test_a_cache_that_cannot_be_written(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changed",
-    [{"network": "other"}, {"digest": "1" * 64}, {"precision": "int8"}],
+    "changed", [{"network": "other"}, {"digest": "1" * 64}, {"precision": "int8"}]
 )
 def test_folders_differ_by_all_that_matters(changed, tmp_path):
     weights = tmp_path / "net.safetensors"

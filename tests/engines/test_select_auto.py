@@ -142,13 +142,17 @@ def test_nothing_right_is_an_error(fakes, weight_file, monkeypatch):
         pick(weight_file)
 
 
-def test_without_exporter_torch_runs(weight_file, monkeypatch, capsys):
+@pytest.fixture
+def no_exporter(monkeypatch):
     def cached_graphs(*_):
         raise EngineError("writing ONNX graphs needs the package onnx")
 
     monkeypatch.setattr(select, "cached_graphs", cached_graphs)
     monkeypatch.setattr(select, "installed", lambda name: True)
     monkeypatch.setattr(select, "package_version", lambda name: "1.0")
+
+
+def test_without_exporter_torch_runs(weight_file, no_exporter, capsys):
     assert pick(weight_file) == "torch f32"
     assert capsys.readouterr().err.count("torch is used") == 1
 
@@ -156,16 +160,9 @@ def test_without_exporter_torch_runs(weight_file, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("engine", "precision"), [("onnx", "auto"), ("openvino", "f32"), ("auto", "int8")]
 )
-def test_what_was_asked_for_is_not_replaced_by_torch(engine, precision, weight_file, monkeypatch):
+def test_what_was_asked_for_is_not_replaced_by_torch(engine, precision, weight_file, no_exporter):
     if engine != "auto" and precision != "auto":
         pytest.importorskip(engine, reason=f"pip install 'pytracking-et[{engine}]'")
-
-    def cached_graphs(*_):
-        raise EngineError("writing ONNX graphs needs the package onnx")
-
-    monkeypatch.setattr(select, "cached_graphs", cached_graphs)
-    monkeypatch.setattr(select, "installed", lambda name: True)
-    monkeypatch.setattr(select, "package_version", lambda name: "1.0")
     with pytest.raises(EngineError, match="needs the package onnx"):
         create(engine, NETWORK, weight_file, threads=1, precision=precision)
 

@@ -58,17 +58,8 @@ def write_otb(root: Path, *specs: tuple[str, int, float]) -> Path:
         sequence = make_sequence(root, name, frames, width)
         lines = [",".join(f"{value:g}" for value in box) for box in sequence.ground_truth_rect]
         (root / name / "groundtruth_rect.txt").write_text("\n".join(lines) + "\n")
-        table.append(
-            {
-                "name": name,
-                "path": f"{name}/img",
-                "anno_path": f"{name}/groundtruth_rect.txt",
-                "startFrame": 1,
-                "endFrame": frames,
-                "nz": 4,
-                "ext": "png",
-                "initOmit": 0,
-            }
-        )
+        place = {"path": f"{name}/img", "anno_path": f"{name}/groundtruth_rect.txt"}
+        numbers = {"startFrame": 1, "endFrame": frames, "nz": 4, "ext": "png", "initOmit": 0}
+        table.append({"name": name, **place, **numbers})
     (root / "sequences.json").write_text(json.dumps(table), encoding="utf-8")
     return root

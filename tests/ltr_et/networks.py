@@ -1,9 +1,13 @@
 """Networks and pairs for tests, with statistics that make every term matter."""
 
+from unittest import mock
+
 import torch
 from torch import nn
 
 from pytracking_et import network
+from pytracking_et.network import trackers
+from pytracking_et.network.layers import attention
 
 
 def randomised(name, seed=0):
@@ -17,6 +21,14 @@ def randomised(name, seed=0):
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.uniform_(module.bias, -0.2, 0.2)
     return net.eval()
+
+
+def small_heads():
+    """E.T.Track on cached features with narrow towers: steps take milliseconds."""
+    few = {"CLS_WIDTH": 32, "REG_WIDTH": 32, "build_backbone": lambda *_, **__: nn.Identity()}
+    wide = mock.patch.object(attention, "FEED_FORWARD_CHANNELS", 32)
+    with wide, mock.patch.multiple(trackers, **few):
+        return randomised("et_tracker")
 
 
 def feature_pairs(count, size=8, seed=0):

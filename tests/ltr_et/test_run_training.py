@@ -22,7 +22,6 @@ from pytracking_et import network
 from pytracking_et.errors import CheckpointError, DatasetError, ParameterError
 
 from .networks import randomised
-from .tiny import write_pack
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -76,14 +75,14 @@ def test_weights_to_start_from_are_needed(recipe):
 
 
 @pytest.mark.slow
-def test_narrow_writes_a_file_that_loads(tmp_path, monkeypatch):
+def test_narrow_writes_a_file_that_loads(tmp_path, pack, monkeypatch):
     monkeypatch.setattr(launch, "_NARROW_PAIRS", 16)
     initial = tmp_path / "full.safetensors"
     full = randomised("et_tracker").state_dict()
     network.weights.save(initial, full, {"samples": "7"}, half=False)
     settings = Settings(
         workspace=tmp_path / "work", script_name="narrow", use_gpu=False, initial=initial,
-        data=write_pack(tmp_path / "pack"), overrides=["stages.0.units=32"],
+        data=pack, overrides=["stages.0.units=32"],
     )  # fmt: skip
     assert et_tracker.narrow(settings)
     net = network.build("et_tracker")
@@ -133,13 +132,6 @@ def test_rendered_clips_are_written_once(tmp_path):
     assert table.stat().st_mtime_ns == before
 
 
-@pytest.fixture
-def teacher(tmp_path):
-    path = tmp_path / "teacher.safetensors"
-    network.weights.save(path, randomised("lt_mobile").state_dict(), half=False)
-    return path
-
-
 def small(recipe, stages, tmp_path, **values):
     """Settings of a recipe with every stage cut to two steps of two pairs."""
     names = ("samples=4", "batch=2", "micro_batch=0", "reestimate=16")
@@ -152,10 +144,9 @@ def small(recipe, stages, tmp_path, **values):
 
 
 @pytest.mark.slow
-def test_distill_from_a_pack_to_a_file_that_loads(tmp_path, teacher, monkeypatch):
+def test_distill_from_a_pack_to_a_file_that_loads(tmp_path, pack, teacher, monkeypatch):
     monkeypatch.setattr(et_tracker, "prepare", partial(prepare, views=16))
-    data = write_pack(tmp_path / "pack")
-    settings = small(et_tracker.distill, 3, tmp_path, data=data, teacher=teacher)
+    settings = small(et_tracker.distill, 3, tmp_path, data=pack, teacher=teacher)
     assert et_tracker.distill(settings)
     path = settings.folder / "final.safetensors"
     texts = network.weights.load(network.build("et_tracker"), path)

@@ -16,12 +16,7 @@ from pytracking_et.network.layers.attention import (
     ClusteredLayer,
 )
 
-from .layers import (
-    assert_close,
-    build,
-    maps,
-    reference_transform,
-)
+from .layers import assert_close, build, maps, reference_transform
 
 
 def heads_of(layer, tokens):

@@ -10,14 +10,7 @@ from torch.nn import functional as F
 from pytracking_et.errors import ParameterError
 from pytracking_et.network.layers import LAYERS, build_layer
 
-from .layers import (
-    VARIANTS,
-    assert_close,
-    build,
-    maps,
-    reference_norm,
-    template,
-)
+from .layers import VARIANTS, assert_close, build, maps, reference_norm, template
 
 
 def test_the_variants_cover_every_layer():

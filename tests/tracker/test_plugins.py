@@ -40,24 +40,21 @@ def test_parameters_of_an_unknown_tracker():
         plugins.parameters("no_such", "x")
 
 
-def test_import_errors_inside_a_plugin_are_not_hidden(tmp_path, monkeypatch):
-    package = tmp_path / "brokenlab" / "tracker" / "broken"
+@pytest.mark.parametrize(
+    ("lab", "text", "error", "words"),
+    [
+        ("brokenlab", "import no_such_library\n", ModuleNotFoundError, "no_such_library"),
+        ("emptylab", "", ParameterError, r"emptylab.tracker.odd has no function"),
+    ],
+)
+def test_what_is_wrong_inside_a_plugin_is_told(tmp_path, monkeypatch, lab, text, error, words):
+    package = tmp_path / lab / "tracker" / "odd"
     package.mkdir(parents=True)
-    (package / "__init__.py").write_text("import no_such_library\n", encoding="utf-8")
+    (package / "__init__.py").write_text(text, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv(plugins.VARIABLE, "brokenlab")
-    with pytest.raises(ModuleNotFoundError, match="no_such_library"):
-        plugins.tracker_class("broken")
-
-
-def test_plugin_without_the_function_is_explained(tmp_path, monkeypatch):
-    package = tmp_path / "emptylab" / "tracker" / "empty"
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text("", encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv(plugins.VARIABLE, "emptylab, ")
-    with pytest.raises(ParameterError, match=r"emptylab.tracker.empty has no function"):
-        plugins.tracker_class("empty")
+    monkeypatch.setenv(plugins.VARIABLE, f"{lab}, ")
+    with pytest.raises(error, match=words):
+        plugins.tracker_class("odd")
 
 
 @pytest.mark.parametrize(

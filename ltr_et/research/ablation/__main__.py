@@ -12,11 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytracking_et import process
-from pytracking_et.errors import (
-    CheckpointError,
-    DatasetError,
-    ParameterError,
-)
+from pytracking_et.errors import CheckpointError, DatasetError, ParameterError
 
 from ...tracking_validation.clips import SETS
 from ...tracking_validation.subjects import first_engine

@@ -15,6 +15,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from pytracking_et.benchmark.measure import resident_memory
+from pytracking_et.engines.base import TargetEngine
+from pytracking_et.engines.package import sample_crop
 from pytracking_et.errors import EngineError
 
 WARM_UP, RUNS = 5, 30
@@ -84,19 +87,15 @@ def measured(
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def peak_memory_mb() -> float | None:
-    """Largest resident size of this process so far, in MB (10^6 bytes); None where unknown."""
-    status = Path("/proc/self/status")
-    if status.is_file():
-        # Not getrusage: on Linux a child inherits its parent's peak there.
-        for line in status.read_text("ascii", "replace").splitlines():
-            if line.startswith("VmHWM"):
-                return int(line.split()[1]) * 1024 / 1e6
-    if sys.platform == "darwin":
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    return None
+def latency_ms(engine: TargetEngine, warm_up: int, runs: int) -> float:
+    """Median time of a search crop of 256 px, in ms."""
+    engine.template(sample_crop(127, seed=1))
+    crop, times = sample_crop(256, seed=2), []
+    for _ in range(warm_up + runs):
+        began = time.perf_counter()
+        engine.track(crop)
+        times.append(time.perf_counter() - began)
+    return 1000 * statistics.median(times[warm_up:])
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -109,20 +108,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     from pytracking_et.engines import create
-    from pytracking_et.engines.package import sample_crop
 
     engine = create(options.engine, options.configuration, options.weights, options.threads, "f32")
-    engine.template(sample_crop(127, seed=1))
-    crop = sample_crop(256, seed=2)
-    times = []
-    for _ in range(WARM_UP + RUNS):
-        began = time.perf_counter()
-        engine.track(crop)
-        times.append(time.perf_counter() - began)
     result = {
         "engine": engine.name,
-        "latency_ms": 1000 * statistics.median(times[WARM_UP:]),
-        "memory_mb": peak_memory_mb(),
+        "latency_ms": latency_ms(engine, WARM_UP, RUNS),
+        "memory_mb": resident_memory(peak=True),
     }
     print(json.dumps(result))
     return 0

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from pytracking_et.analysis.summary import published_figures, source
 from pytracking_et.analysis.tables import Table
 from pytracking_et.errors import ParameterError
-from pytracking_et.files import atomic_open, atomic_path
+from pytracking_et.files import atomic_open, atomic_path, write_json
 
 MEAN = "mean"
 _MEANINGS = {
@@ -226,9 +226,7 @@ def write(table: str, results: Sequence[Result], context: Context, output: Path)
         "context": asdict(context),
         "rows": [asdict(result) for result in results],
     }
-    with atomic_open(output / f"{table}.json") as stream:
-        json.dump(content, stream, indent=1, ensure_ascii=False)
-        stream.write("\n")
+    write_json(output / f"{table}.json", content, ensure_ascii=False)
     drawn = [result for result in results if result.seeds and not result.untrained]
     path = output / f"{table}.png"
     path.unlink(missing_ok=True)

@@ -9,7 +9,6 @@ mixing of positions. A projection costs N ** 1, so that the fit of standard atte
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -25,7 +24,7 @@ from torch import Tensor
 
 from pytracking_et.analysis.tables import Table
 from pytracking_et.errors import ParameterError
-from pytracking_et.files import atomic_open
+from pytracking_et.files import atomic_open, write_json
 from pytracking_et.machine import cpu_name, versions
 from pytracking_et.network.layers import build_layer
 
@@ -185,9 +184,7 @@ def write(curves: Sequence[Curve], note: str, command: str, output: Path) -> Tab
         "versions": versions(),
         "curves": [asdict(curve) for curve in curves],
     }
-    with atomic_open(output / "scaling.json") as stream:
-        json.dump(content, stream, indent=1)
-        stream.write("\n")
+    write_json(output / "scaling.json", content)
     draw(curves, output / "scaling.png", note)
     return shown
 

@@ -8,7 +8,6 @@ from given weights or from random ones, and learn. Ground truth only, no teacher
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +18,12 @@ from torch import nn
 
 from pytracking_et import network
 from pytracking_et.errors import CheckpointError, ParameterError
-from pytracking_et.files import atomic_open, read_json
+from pytracking_et.files import read_json, write_json
 
 from ...actors import LossWeights
 from ...settings import PARTS, Settings, Stage
 from ...training.distributed import group
-from ...training.launch import Launch
+from ...training.launch import Launch, load_backbone
 from ...training.log import read_log
 from ...warm_start import student_name
 
@@ -118,41 +117,24 @@ def is_given(configuration: str) -> bool:
 
 def _settings(configuration: str, seed: int, recipe: Recipe) -> Settings:
     return Settings(
-        module_name="ablation",
-        script_name=f"{configuration}_{recipe.pairs}pairs_seed{seed}",
-        workspace=recipe.output / "training",
-        crops=recipe.crops,
-        features=recipe.features,
-        network=configuration,
-        seed=seed,
-        threads=recipe.threads,
-        save_minutes=1.0,
-        validate_minutes=0.0,
-        snapshot_minutes=0.0,
-        validation_pairs=0,
-        record_steps=10,
+        module_name="ablation", script_name=f"{configuration}_{recipe.pairs}pairs_seed{seed}",
+        workspace=recipe.output / "training", crops=recipe.crops, features=recipe.features,
+        network=configuration, seed=seed, threads=recipe.threads, save_minutes=1.0,
+        validate_minutes=0.0, snapshot_minutes=0.0, validation_pairs=0, record_steps=10,
         license_note="Row of an ablation, trained for minutes; not meant for use",
-    )
+    )  # fmt: skip
 
 
 def _stage(configuration: str, recipe: Recipe) -> Stage:
     given = is_given(configuration)
     rates = {"exemplar": 1.0, "separable": 1.0, "prediction": 1.0, "fusor": 0.1}
     return Stage(
-        "ablation",
-        max(1, recipe.pairs // recipe.batch) * recipe.batch,
+        "ablation", max(1, recipe.pairs // recipe.batch) * recipe.batch,
         source="features" if given and recipe.features is not None else "crops",
-        rates=rates if given else dict.fromkeys(PARTS, 1.0),
-        lr=LR,
-        weight_decay=0.0,
-        warmup=min(100, recipe.pairs // recipe.batch // 10),
-        batch=recipe.batch,
-        micro_batch=0,
-        ema=0.998,
-        batch_norm="train",
-        fast=False,
-        losses=LossWeights(),
-    )
+        rates=rates if given else dict.fromkeys(PARTS, 1.0), lr=LR, weight_decay=0.0,
+        warmup=min(100, recipe.pairs // recipe.batch // 10), batch=recipe.batch, micro_batch=0,
+        ema=0.998, batch_norm="train", fast=False, losses=LossWeights(),
+    )  # fmt: skip
 
 
 def _check_inputs(settings: Settings, launch: RowLaunch, recipe: Recipe) -> None:
@@ -165,8 +147,7 @@ def _check_inputs(settings: Settings, launch: RowLaunch, recipe: Recipe) -> None
         "batch": recipe.batch,
     }
     if not path.is_file():
-        with atomic_open(path) as stream:
-            json.dump(inputs, stream, indent=1)
+        write_json(path, inputs)
         return
     stored = read_json(path, ParameterError, "delete the folder, or give another --output")
     changed = [name for name, value in inputs.items() if stored.get(name) != value]
@@ -205,7 +186,7 @@ class RowLaunch(Launch):
         if is_given(self.settings.network):
             copy_given(net, self.recipe.teacher)
         elif self.backbone in self.recipe.backbones:
-            load_classifier(net.backbone_net, self.recipe.backbones[self.backbone])
+            load_backbone(net, self.recipe.backbones[self.backbone])
 
 
 def copy_given(net: nn.Module, teacher: Path) -> None:
@@ -223,21 +204,3 @@ def copy_given(net: nn.Module, teacher: Path) -> None:
     if absent:
         raise CheckpointError(f"{teacher} has nothing for {absent[0]!r} ({len(absent)} in all)")
     net.load_state_dict({name: given[name] for name in wanted}, strict=False)
-
-
-def load_classifier(backbone: nn.Module, path: Path) -> None:
-    """Start a backbone from a classifier's weights (torchvision's names); `adapt` stays random.
-
-    Raises:
-        CheckpointError: entries missing or of another shape.
-    """
-    state, _ = network.weights.read(path)
-    own = backbone.state_dict()
-    wanted = [n for n in own if not n.startswith("adapt.") and "num_batches" not in n]
-    wrong = [n for n in wanted if n not in state or state[n].shape != own[n].shape]
-    if wrong:
-        raise CheckpointError(
-            f"{path} does not fit: {len(wrong)} of {len(wanted)} entries are missing or of another "
-            f"shape, first {wrong[0]!r}; give a classifier with torchvision's names"
-        )
-    backbone.load_state_dict({name: state[name] for name in wanted}, strict=False)

@@ -10,7 +10,6 @@ limit, and writes the best architecture; run it again to go on where it was stop
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import random
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ import torch
 
 from pytracking_et import network, process
 from pytracking_et.errors import PytrackingETError
-from pytracking_et.files import atomic_open, read_json, reading
+from pytracking_et.files import read_json, reading, write_json
 
 from .space import Candidate, Evolution, Genes, macs, sample
 
@@ -52,32 +51,19 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def latency_ms(architecture: str, repeats: int = 7) -> float:
-    """Median time of a search crop of 256 px with the torch engine, in ms (random weights)."""
-    import statistics
-    import time
-
-    from pytracking_et.engines.package import sample_crop
+def print_samples(options: argparse.Namespace) -> int:
+    """Random architectures, one a line; latency is that of the torch engine, random weights."""
     from pytracking_et.engines.runtimes.torch import engine_of
 
-    engine = engine_of(network.build(architecture))
-    engine.template(sample_crop(127, seed=1))
-    crop, times = sample_crop(256, seed=2), []
-    for _ in range(2 + repeats):
-        began = time.perf_counter()
-        engine.track(crop)
-        times.append(time.perf_counter() - began)
-    return 1000 * statistics.median(times[2:])
+    from ..ablation.costs import latency_ms
 
-
-def print_samples(options: argparse.Namespace) -> int:
-    """Random architectures, one a line."""
     draw = random.Random(options.seed)
     for _ in range(options.count):
         genes = sample(draw)
-        parameters = sum(p.numel() for p in network.build(str(genes)).parameters())
+        net = network.build(str(genes))
+        parameters = sum(p.numel() for p in net.parameters())
         line = f"{genes}  {macs(str(genes)) / 1e6:6.0f} M multiply-adds  {parameters / 1e6:.2f} M"
-        print(line if options.no_latency else f"{line}  {latency_ms(str(genes)):.1f} ms")
+        print(line if options.no_latency else f"{line}  {latency_ms(engine_of(net), 2, 7):.1f} ms")
     return 0
 
 
@@ -122,8 +108,7 @@ class Overlaps:
     def add(self, name: str, value: float) -> None:
         """Note an architecture's overlap."""
         self.values[name] = value
-        with atomic_open(self.path) as stream:
-            json.dump({"supernet": self.supernet, "values": self.values}, stream, indent=1)
+        write_json(self.path, {"supernet": self.supernet, "values": self.values})
 
 
 def search(options: argparse.Namespace) -> Candidate:
@@ -164,9 +149,7 @@ def search(options: argparse.Namespace) -> Candidate:
             for key, each in evolution.seen.items()
         },
     }
-    with atomic_open(options.output / "best.json") as stream:
-        json.dump(record, stream, indent=1)
-        stream.write("\n")
+    write_json(options.output / "best.json", record)
     return best
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,23 +19,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.swa_utils import update_bn
 
 from pytracking_et import network
 from pytracking_et.errors import CheckpointError
-from pytracking_et.network.backbones.lt_mobile import (
-    BACKBONE_EXPANSIONS,
-    BACKBONE_KERNELS,
-    HEAD_KERNELS,
-    HEAD_LAYERS,
-    HEAD_WIDTHS,
-    STAGE_CHANNELS,
-    STAGE_CHOICES,
-    STAGE_STRIDES,
-    STEM_CHANNELS,
-    InvertedResidual,
-    SeparableBlock,
-    convolution,
-)
+from pytracking_et.network.backbones import lt_mobile
 from pytracking_et.network.correlation import FeatureFusor, Neck
 from pytracking_et.network.towers import ClassificationHead, RegressionHead, SeparableConv
 from pytracking_et.network.trackers import FUSED_CHANNELS, LightTrackNetwork, TrackingNetwork
@@ -44,9 +32,10 @@ from pytracking_et.process import deferred_stop
 from ...actors import Batch, ETActor
 from ...training import checkpoint
 from ...training.data import PairValidation
-from .space import BLOCK_CHOICES, LAST_STAGE, Genes, Tower, built_blocks, sample
+from .space import LAST_STAGE, Genes, Tower, built_blocks, sample
 
-_KERNELS = [kernel for kernel in HEAD_KERNELS if kernel is not None]
+STEM_CHANNELS, STAGE_CHANNELS = lt_mobile.STEM_CHANNELS, lt_mobile.STAGE_CHANNELS
+_KERNELS = [kernel for kernel in lt_mobile.HEAD_KERNELS if kernel is not None]
 
 
 class SuperBackbone(nn.Module):
@@ -54,14 +43,14 @@ class SuperBackbone(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv_stem = convolution(3, STEM_CHANNELS, 3, 2)
+        self.conv_stem = lt_mobile.convolution(3, STEM_CHANNELS, 3, 2)
         self.bn1 = nn.BatchNorm2d(STEM_CHANNELS)
-        self.stem = SeparableBlock(STEM_CHANNELS)
+        self.stem = lt_mobile.SeparableBlock(STEM_CHANNELS)
         self.positions = nn.ModuleList()
         inputs = STEM_CHANNELS
         for stage in range(LAST_STAGE + 1):
-            for block in range(STAGE_CHOICES[stage]):
-                stride = STAGE_STRIDES[stage] if block == 0 else 1
+            for block in range(lt_mobile.STAGE_CHOICES[stage]):
+                stride = lt_mobile.STAGE_STRIDES[stage] if block == 0 else 1
                 outputs = STAGE_CHANNELS[stage]
                 self.positions.append(_choices(inputs, outputs, stride))
                 inputs = outputs
@@ -77,10 +66,9 @@ class SuperBackbone(nn.Module):
 
 def _choices(inputs: int, outputs: int, stride: int) -> nn.ModuleList:
     return nn.ModuleList(
-        InvertedResidual(
-            inputs, outputs, BACKBONE_KERNELS[digit // 2], BACKBONE_EXPANSIONS[digit % 2], stride
-        )
-        for digit in range(BLOCK_CHOICES)
+        lt_mobile.InvertedResidual(inputs, outputs, kernel, expansion, stride)
+        for kernel in lt_mobile.BACKBONE_KERNELS
+        for expansion in lt_mobile.BACKBONE_EXPANSIONS
     )
 
 
@@ -90,10 +78,10 @@ class SuperTower(nn.Module):
     def __init__(self, prediction: type[nn.Module]) -> None:
         super().__init__()
         self.widths = nn.ModuleList()
-        self.predictions = nn.ModuleList(prediction(width) for width in HEAD_WIDTHS)
-        for width in HEAD_WIDTHS:
+        self.predictions = nn.ModuleList(prediction(width) for width in lt_mobile.HEAD_WIDTHS)
+        for width in lt_mobile.HEAD_WIDTHS:
             layers = nn.ModuleList()
-            for layer in range(HEAD_LAYERS):
+            for layer in range(lt_mobile.HEAD_LAYERS):
                 inputs = FUSED_CHANNELS if layer == 0 else width
                 layers.append(
                     nn.ModuleList(SeparableConv(inputs, width, kernel) for kernel in _KERNELS)
@@ -106,7 +94,7 @@ class SuperTower(nn.Module):
         return [
             bank[place][digit]
             for place, digit in enumerate(tower.layers)
-            if HEAD_KERNELS[digit] is not None
+            if lt_mobile.HEAD_KERNELS[digit] is not None
         ]
 
 
@@ -155,15 +143,6 @@ class Supernet(TrackingNetwork):
         """Prediction of the distances at the active width."""
         return self.reg.predictions[self._active().reg.width]
 
-    def heads(self, fused: Tensor, zf: Tensor) -> tuple[Tensor, Tensor]:
-        """Fused map (B, 128, S, S) -> logits and distances."""
-        cls = reg = fused
-        for layer in self.cls_tower:
-            cls = layer(cls)
-        for layer in self.reg_tower:
-            reg = layer(reg)
-        return self.cls_pred_head(cls), self.reg_pred_head(reg)
-
     def extract(self, genes: Genes) -> LightTrackNetwork:
         """A network of its own with the path's weights; what training shared is copied."""
         found = network.build(str(genes))
@@ -191,27 +170,6 @@ class Supernet(TrackingNetwork):
         for target, source in pairs:
             target.load_state_dict(source.state_dict())
         return found
-
-
-@torch.no_grad()
-def recalibrate(net: nn.Module, run: Any, batches: Sequence[Any]) -> None:
-    """Set BatchNorm statistics to those of `batches`: the shared ones fit no single path.
-
-    Args:
-        run: called with (net, batch); must pass all of the path.
-    """
-    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        # None averages all batches alike.
-        norm.momentum = None
-    net.train()
-    for batch in batches:
-        run(net, batch)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-    net.eval()
 
 
 log = logging.getLogger(__name__)
@@ -306,10 +264,6 @@ def _resume(path: Path, settings: TrainSettings, net: nn.Module, optimizer: Any)
 def judge(net: Supernet, validation: PairValidation, batches: list[Batch], genes: Genes) -> float:
     """Mean overlap (0..1) of a path on validation pairs, with statistics of its own."""
     found = net.extract(genes)
-
-    def run(module: Any, batch: Batch) -> None:
-        actor = ETActor(module, fast=False)
-        actor.heads(*actor.features(module, batch))
-
-    recalibrate(found, run, batches)
-    return validation(found)["iou"]
+    # Shared BatchNorm statistics fit no single path.
+    update_bn(batches, ETActor(found, fast=False))
+    return validation(found.eval())["iou"]

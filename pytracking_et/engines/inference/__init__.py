@@ -75,29 +75,27 @@ class _Images(nn.Module):
         return centred if self.folded else centred * self.scale
 
 
-class TemplateGraph(nn.Module):
-    """(1, T, T, 3) uint8 RGB -> template feature after the neck, (1, 96, 8, 8) float32."""
+class _Graph(nn.Module):
+    """One side of a network that was made ready, and what stands before it."""
 
     network: TrackingNetwork
 
-    def __init__(self, prepared: Prepared) -> None:
+    def __init__(self, images: _Images, network: TrackingNetwork, template: Tensor) -> None:
         super().__init__()
-        self.images, self.network = prepared.images, prepared.network
+        self.images, self.network = images, network
+        self.template_shape = tuple(template.shape)
+
+
+class TemplateGraph(_Graph):
+    """(1, T, T, 3) uint8 RGB -> template feature after the neck, (1, 96, 8, 8) float32."""
 
     def forward(self, image: Tensor) -> Tensor:
         """Template side of the network, all that a target needs doing once."""
         return self.network.neck.template(self.network.template(self.images(image)))
 
 
-class SearchGraph(nn.Module):
+class SearchGraph(_Graph):
     """Template feature, (1, S', S', 3) uint8 RGB -> score (S, S), distances (4, S, S)."""
-
-    network: TrackingNetwork
-
-    def __init__(self, prepared: Prepared) -> None:
-        super().__init__()
-        self.images, self.network = prepared.images, prepared.network
-        self.template_shape = prepared.template_shape
 
     def forward(self, template: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
         """Search side; the score is past its sigmoid, distances are pixels of the crop."""
@@ -107,37 +105,23 @@ class SearchGraph(nn.Module):
         return torch.sigmoid(logits)[0, 0], distances[0]
 
 
-class Prepared:
-    """A copy of a network made ready for inference.
-
-    Attributes:
-        network: BatchNorm folded, layers lowered, eval mode, no gradients.
-        images: what stands before it.
-        template_shape: of the template feature.
-    """
-
-    def __init__(self, network: TrackingNetwork) -> None:
-        own = copy.deepcopy(network).eval().requires_grad_(False)
-        lower(own)
-        image = torch.zeros(1, 3, TEMPLATE_SIDES[1], TEMPLATE_SIDES[1])
-        search = torch.zeros(1, 3, 256, 256)
-        with torch.no_grad():
-            template = own.template(image)
-            # Apart, because a backbone that ends in a convolution must not take in the neck's
-            # normalisation of the search: the template goes through it too.
-            fold_batch_norm(own.backbone_net, lambda: own.backbone_net(search))
-            zf, xf = own.neck.template(template), own.search(search)
-            fold_batch_norm(own, lambda: own.heads(own.feature_fusor(zf, xf), zf))
-            folded = fold_input_scale(own.backbone_net, image, 1 / (torch.tensor(STD) * 255))
-        self.network, self.images = own, _Images(folded)
-        self.template_shape = tuple(template.shape)
-
-
 @own_settings()
 def graphs(network: TrackingNetwork) -> tuple[TemplateGraph, SearchGraph]:
-    """Both graphs of a network, sharing its weights."""
-    prepared = Prepared(network)
-    return TemplateGraph(prepared).eval(), SearchGraph(prepared).eval()
+    """Both graphs of a network: of a copy with BatchNorm folded and layers lowered."""
+    own = copy.deepcopy(network).eval().requires_grad_(False)
+    lower(own)
+    image = torch.zeros(1, 3, TEMPLATE_SIDES[1], TEMPLATE_SIDES[1])
+    search = torch.zeros(1, 3, 256, 256)
+    with torch.no_grad():
+        template = own.template(image)
+        # Apart, because a backbone that ends in a convolution must not take in the neck's
+        # normalisation of the search: the template goes through it too.
+        fold_batch_norm(own.backbone_net, lambda: own.backbone_net(search))
+        zf, xf = own.neck.template(template), own.search(search)
+        fold_batch_norm(own, lambda: own.heads(own.feature_fusor(zf, xf), zf))
+        folded = fold_input_scale(own.backbone_net, image, 1 / (torch.tensor(STD) * 255))
+    parts = _Images(folded), own, template
+    return TemplateGraph(*parts).eval(), SearchGraph(*parts).eval()
 
 
 def load_graphs(

@@ -116,17 +116,21 @@ def write(
     """
     require_exporter()
     folder.mkdir(parents=True, exist_ok=True)
-    module, template_graph, search_graph = load_graphs(model.network, model.path)
-    names = []
-    for side in templates:
-        progress(f"template graph, {side} px")
-        names.append(write_graph(template_graph, side, folder))
-    for side in searches:
-        progress(f"search graph, {side} px")
-        names.append(write_graph(search_graph, side, folder))
-    metadata = describe(model, folder, names, templates, searches)
-    files = dict(metadata.files)
-    for kind, sides in (("template", templates), ("search", searches)):
+    module, *pair = load_graphs(model.network, model.path)
+    kinds: list[tuple[str, Any, Sequence[int]]]
+    kinds = list(zip(("template", "search"), pair, (templates, searches), strict=True))
+    files = {}
+    for kind, graph, sides in kinds:
+        for side in sides:
+            progress(f"{kind} graph, {side} px")
+            name = write_graph(graph, side, folder)
+            files[name] = sha256(folder / name)
+    loop = Parameters.from_fields(weights.tuned_parameters(model.path))
+    metadata = Metadata(
+        "onnx", OPSET, model.network, "f32", model.digest, tuple(templates), tuple(searches),
+        STRIDE, MEAN, STD, dataclasses.asdict(loop), versions(),
+    )  # fmt: skip
+    for kind, _, sides in kinds:
         for side in sides:
             files.update(_write_reference(module, metadata, folder, kind, side))
     metadata = dataclasses.replace(metadata, files=files)
@@ -145,32 +149,6 @@ def _write_reference(
     return {name: sha256(folder / name)}
 
 
-def describe(
-    model: Model,
-    folder: Path,
-    names: Sequence[str],
-    templates: Sequence[int],
-    searches: Sequence[int],
-) -> Metadata:
-    """Metadata of float32 ONNX files in a folder."""
-    loop = Parameters.from_fields(weights.tuned_parameters(model.path))
-    return Metadata(
-        format="onnx",
-        opset=OPSET,
-        network=model.network,
-        precision="f32",
-        weights_sha256=model.digest,
-        templates=tuple(templates),
-        searches=tuple(searches),
-        stride=STRIDE,
-        mean=MEAN,
-        std=STD,
-        loop=dataclasses.asdict(loop),
-        versions=versions(),
-        files={name: sha256(folder / name) for name in names},
-    )
-
-
 def add_graph(model: Model, folder: Path, kind: str, side: int) -> None:
     """Add to an export the graph for another size of crop."""
     old = Metadata.read(folder)
@@ -183,8 +161,6 @@ def add_graph(model: Model, folder: Path, kind: str, side: int) -> None:
     name = write_graph(search if kind == "search" else template, side, folder)
     files = {**old.files, name: sha256(folder / name)}
     files.update(_write_reference(module, old, folder, kind, side))
-    if kind == "search":
-        new = dataclasses.replace(old, files=files, searches=(*old.searches, side))
-    else:
-        new = dataclasses.replace(old, files=files, templates=(*old.templates, side))
-    new.write(folder)
+    sides = "searches" if kind == "search" else "templates"
+    more: Any = {sides: (*getattr(old, sides), side)}
+    dataclasses.replace(old, files=files, **more).write(folder)

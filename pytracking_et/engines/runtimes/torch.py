@@ -15,13 +15,7 @@ from ...errors import EngineError
 from ...network.trackers import TrackingNetwork
 from ..base import Crop, Maps, TargetEngine
 from ..catalogue import Model
-from ..inference import (
-    SearchGraph,
-    TemplateGraph,
-    graphs,
-    load_graphs,
-    own_settings,
-)
+from ..inference import SearchGraph, TemplateGraph, graphs, load_graphs, own_settings
 
 _forked = False
 

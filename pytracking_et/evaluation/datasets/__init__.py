@@ -100,28 +100,6 @@ def unknown(name: str) -> DatasetError:
 UAV123_ORDER = ("SV", "ARC", "LR", "FM", "FOC", "POC", "OV", "BC", "IV", "VC", "CM", "SOB")
 
 
-LONG_NAMES = {
-    "ARC": "Aspect Ratio Change",
-    "BC": "Background Clutter",
-    "CM": "Camera Motion",
-    "DEF": "Deformation",
-    "FM": "Fast Motion",
-    "FOC": "Full Occlusion",
-    "IPR": "In-Plane Rotation",
-    "IV": "Illumination Variation",
-    "LR": "Low Resolution",
-    "MB": "Motion Blur",
-    "OCC": "Occlusion",
-    "OPR": "Out-of-Plane Rotation",
-    "OV": "Out-of-View",
-    "POC": "Partial Occlusion",
-    "ROT": "Rotation",
-    "SOB": "Similar Object",
-    "SV": "Scale Variation",
-    "VC": "Viewpoint Change",
-}
-
-
 def get_dataset_attributes(
     name: str, mode: str = "short", root: str | os.PathLike[str] | None = None
 ) -> dict[str, SequenceList]:
@@ -141,10 +119,11 @@ def get_dataset_attributes(
     folder = dataset_root(spec.settings, name, root)
     found = sequences(folder, spec)
     order, table = read_attributes(folder, name, found)
+    names = package_json("attributes.json") if mode == "long" else {}
     result = {}
     for code in order:
         chosen = SequenceList(item for item in found if code in table[item.name])
-        result[LONG_NAMES.get(code, code) if mode == "long" else code] = chosen
+        result[names.get(code, code)] = chosen
     return result
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -216,9 +215,3 @@ class LTMobile(nn.Module):
 def backbone(architecture: str = LT_MOBILE) -> LTMobile:
     """Build the backbone of an architecture string (default: the paper's LT-Mobile)."""
     return LTMobile(Architecture.parse(architecture))
-
-
-def output_stride(module: nn.Module, size: int = 256) -> int:
-    """Pixels per cell of a backbone's output, found by running it on an empty image."""
-    with torch.no_grad():
-        return size // module(torch.zeros(1, 3, size, size)).shape[-1]

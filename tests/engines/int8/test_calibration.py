@@ -7,13 +7,7 @@ import numpy as np
 import pytest
 
 from pytracking_et.engines.catalogue import Model
-from pytracking_et.engines.int8 import (
-    Ranges,
-    find_ranges,
-    keep_ranges,
-    pairs,
-    range_files,
-)
+from pytracking_et.engines.int8 import Ranges, find_ranges, keep_ranges, pairs, range_files
 from pytracking_et.errors import DatasetError, EngineError, ImageError
 from pytracking_et.network import weights
 

@@ -192,15 +192,8 @@ def test_classes_of_lasot_may_be_left_out(tmp_path):
     assert len(found[0].frames) == 6
 
 
-ROW = {
-    "name": "mine",
-    "path": "video",
-    "anno_path": "boxes.txt",
-    "startFrame": 3,
-    "endFrame": 7,
-    "nz": 2,
-    "ext": "png",
-}
+ROW = {"name": "mine", "path": "video", "anno_path": "boxes.txt"}
+ROW |= {"startFrame": 3, "endFrame": 7, "nz": 2, "ext": "png"}
 
 
 @pytest.mark.parametrize("name", ["otb", "uav", "lasot", "got10k_test", "vot", "nfs"])

@@ -4,14 +4,6 @@ from ltr_et.data.build_crops import build
 from ltr_et.data.crops import CropStore
 from ltr_et.dataset.pack import open_pack
 
-from ..tiny import write_pack
-
-
-@pytest.fixture(scope="session")
-def pack(tmp_path_factory):
-    """A tiny training pack; read only."""
-    return write_pack(tmp_path_factory.mktemp("pack") / "data")
-
 
 @pytest.fixture(scope="session")
 def store_folder(pack, tmp_path_factory):

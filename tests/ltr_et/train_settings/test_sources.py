@@ -17,22 +17,9 @@ from ltr_et.train_settings.sources import prepare
 from pytracking_et import network
 from pytracking_et.errors import DatasetError
 
-from ..tiny import write_pack, write_stills
+from ..tiny import write_stills
 
 ALL = {"coco", "davis2016", "mot_dense", "tiny-imagenet"}
-
-
-@pytest.fixture(scope="module")
-def pack(tmp_path_factory):
-    return write_pack(tmp_path_factory.mktemp("pack"))
-
-
-@pytest.fixture(scope="module")
-def teacher(tmp_path_factory):
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "lt.safetensors"
-    network.weights.save(path, network.build("lt_mobile").state_dict(), {})
-    return path
 
 
 @pytest.fixture(autouse=True)

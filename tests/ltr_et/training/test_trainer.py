@@ -12,26 +12,33 @@ import torch
 from ltr_et.actors import ETActor
 from ltr_et.settings import Settings, Stage
 from ltr_et.training import checkpoint
+from ltr_et.training import trainer as trainer_module
 from ltr_et.training.data import PairData
 from ltr_et.training.distributed import Group
 from ltr_et.training.log import read_log
 from ltr_et.training.trainer import Trainer, TrainingError, split
 
-from ..networks import RandomPairs, randomised
+from ..networks import RandomPairs, small_heads
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def settings(folder, *stages, **values):
+@pytest.fixture(autouse=True)
+def no_drawing(monkeypatch):
+    """What the curves show is tested in test_log.py; drawing takes longer than these trainings."""
+    monkeypatch.setattr(trainer_module, "plot", lambda log, picture: picture.touch())
+
+
+def settings(folder, *stages, save_minutes=1e-9, **values):
     return Settings(
-        workspace=folder, stages=list(stages), record_steps=1, save_minutes=1e-9,
+        workspace=folder, stages=list(stages), record_steps=1, save_minutes=save_minutes,
         validate_minutes=0, snapshot_minutes=0, use_gpu=False, **values,
     )  # fmt: skip
 
 
 def trainer(made, pairs=None, group=None, **parts):
     group = group or Group()
-    net = randomised("et_tracker")
+    net = small_heads()
     source = pairs or RandomPairs(4)
     return Trainer(
         made, group, net,
@@ -90,16 +97,16 @@ def test_another_run_does_not_pass_for_the_finished_one(tmp_path):
 def test_micro_batches_change_nothing(tmp_path):
     curves = []
     for size in (0, 1):
-        made = settings(tmp_path / str(size), stage(micro_batch=size))
+        made = settings(tmp_path / str(size), stage(micro_batch=size), save_minutes=0)
         trainer(made).run()
         curves.append(losses(made))
     assert curves[0] == pytest.approx(curves[1], rel=1e-4)
 
 
 def test_an_interrupted_run_repeats_the_curve(tmp_path):
-    whole = settings(tmp_path / "whole", stage(samples=12, dropout=0.1, fast=False))
+    only = stage(samples=12, dropout=0.1, fast=False)
+    whole, halves = settings(tmp_path / "a", only, save_minutes=0), settings(tmp_path / "b", only)
     trainer(whole).run()
-    halves = settings(tmp_path / "halves", stage(samples=12, dropout=0.1, fast=False))
 
     class Killed(Exception):
         pass
@@ -146,9 +153,11 @@ def test_max_minutes_stops_resumably(tmp_path):
 
 @pytest.mark.parametrize("fast", [True, False])
 def test_bfloat16_autocast(tmp_path, fast):
-    made = settings(tmp_path, stage(samples=4, fast=fast), precision="bfloat16")
+    made, exact = (
+        settings(tmp_path / kind, stage(samples=4, fast=fast), save_minutes=0, precision=kind)
+        for kind in ("bfloat16", "float32")
+    )
     assert trainer(made).run()
-    exact = settings(tmp_path / "exact", stage(samples=4, fast=fast))
     trainer(exact).run()
     assert losses(made) == pytest.approx(losses(exact), rel=0.05)
 
@@ -233,8 +242,7 @@ class Interrupting(RandomPairs):
 @pytest.mark.parametrize("at, steps", [(2, 2), (7, 5)])
 def test_ctrl_c_saves_between_two_steps_and_goes_on_as_if_nothing_was(tmp_path, at, steps):
     stages = stage(samples=8), stage("all", 4, rates={"exemplar": 1, "neck": 1})
-    undisturbed, stopped = settings(tmp_path / "a", *stages), settings(tmp_path / "b", *stages)
-    stopped.save_minutes = 0
+    undisturbed, stopped = (settings(tmp_path / n, *stages, save_minutes=0) for n in "ab")
     trainer(undisturbed).run()
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 
-import cv2
 import pytest
 import torch
 
@@ -13,50 +12,23 @@ from ltr_et.data.build_crops import build
 from ltr_et.dataset.pack import open_pack
 from ltr_et.research.ablation import run
 from ltr_et.research.ablation.__main__ import main
-from ltr_et.research.ablation.training import (
-    Recipe,
-    Trained,
-    copy_given,
-    load_classifier,
-    train_row,
-)
+from ltr_et.research.ablation.training import Recipe, Trained, copy_given, train_row
+from ltr_et.training.launch import load_backbone
 from pytracking_et import network
 from pytracking_et.errors import CheckpointError, ParameterError
-from pytracking_et.live.clip import render
-from tests.ltr_et.tiny import write_pack
+from tests.evaluation.fakes import write_otb
 
 
 @pytest.fixture(scope="module")
-def teacher(tmp_path_factory):
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "lt_mobile.safetensors"
-    network.weights.save(path, network.build("lt_mobile").state_dict(), {"network": "lt_mobile"})
-    return path
+def crops(pack, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("crops")
+    build(open_pack(pack), folder)
+    return folder
 
 
-@pytest.fixture(scope="module")
-def crops(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    build(open_pack(write_pack(folder / "pack")), folder / "crops")
-    return folder / "crops"
-
-
-def write_sequences(folder, frames=4):
-    """The sets with one rendered sequence in OTB's layout, as WTRACK; returns the sets' folder."""
-    root = folder / "WTRACK"
-    images = root / "Clip" / "img"
-    images.mkdir(parents=True)
-    boxes = []
-    for number, frame in zip(range(1, frames + 1), render(10, seed=0), strict=False):
-        name = images / f"{number:04d}.jpg"
-        name.write_bytes(cv2.imencode(".jpg", frame.image[..., ::-1])[1].tobytes())
-        boxes.append(",".join(f"{value:.0f}" for value in frame.box))
-    (root / "Clip" / "groundtruth_rect.txt").write_text("\n".join(boxes) + "\n")
-    entry = {
-        "name": "Clip", "path": "Clip/img", "anno_path": "Clip/groundtruth_rect.txt",
-        "startFrame": 1, "endFrame": frames, "nz": 4, "ext": "jpg", "initOmit": 0,
-    }  # fmt: skip
-    (root / "sequences.json").write_text(json.dumps([entry]))
+def write_sequences(folder):
+    """The sets with one sequence, as WTRACK; returns the sets' folder."""
+    write_otb(folder / "WTRACK", ("Clip", 4, 20.0))
     return folder
 
 
@@ -75,16 +47,17 @@ def test_rows_start_with_the_teachers_parts_and_towers_of_their_own(teacher):
 
 def test_backbones_start_from_a_classifier(tmp_path):
     torch.manual_seed(0)
-    net = network.build("resnet18_conv").backbone_net
-    state = {n: torch.full_like(v, 2) for n, v in net.state_dict().items() if "adapt" not in n}
+    net = network.build("resnet18_conv")
+    backbone = net.backbone_net
+    state = {n: torch.full_like(v, 2) for n, v in backbone.state_dict().items() if "adapt" not in n}
     path = tmp_path / "classifier.pth"
     torch.save({**state, "fc.weight": torch.zeros(10, 512)}, path)
-    adapt = net.adapt.weight.clone()
-    load_classifier(net, path)
-    assert (net.conv1.weight == 2).all()
-    assert torch.equal(net.adapt.weight, adapt)
-    with pytest.raises(CheckpointError, match="torchvision's names"):
-        load_classifier(network.build("mobilenet_v3_conv").backbone_net, path)
+    adapt = backbone.adapt.weight.clone()
+    load_backbone(net, path)
+    assert (backbone.conv1.weight == 2).all()
+    assert torch.equal(backbone.adapt.weight, adapt)
+    with pytest.raises(CheckpointError, match="lack .* names than torchvision"):
+        load_backbone(network.build("mobilenet_v3_conv"), path)
 
 
 def test_mistakes_are_found_before_the_night(tmp_path, teacher, capsys):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import random
 
@@ -11,10 +12,10 @@ from ltr_et.data.build_crops import build
 from ltr_et.dataset.pack import open_pack
 from ltr_et.research.search.__main__ import Overlaps, main
 from ltr_et.research.search.space import sample
-from ltr_et.research.search.supernet import Supernet, TrainSettings, path_of, recalibrate, train
+from ltr_et.research.search.supernet import Supernet, TrainSettings, judge, path_of, train
 from pytracking_et import network
 from pytracking_et.errors import CheckpointError
-from tests.ltr_et.tiny import write_pack
+from pytracking_et.network.normalisation import normalise
 
 
 @pytest.fixture(scope="module")
@@ -60,16 +61,6 @@ def test_no_path_no_answer():
         _ = Supernet().cls_tower
 
 
-def test_recalibration_gives_the_batches_statistics():
-    net = nn.Sequential(nn.BatchNorm2d(2))
-    batches = [torch.randn(8, 2, 4, 4) + 3, torch.randn(8, 2, 4, 4) + 5]
-    recalibrate(net, lambda module, batch: module(batch), batches)
-    expected = torch.stack([batch.mean((0, 2, 3)) for batch in batches]).mean(0)
-    torch.testing.assert_close(net[0].running_mean, expected)
-    assert net[0].momentum == 0.1
-    assert not net.training
-
-
 def batches(step: int):
     while True:
         generator = torch.Generator().manual_seed(step)
@@ -80,6 +71,21 @@ def batches(step: int):
         }
         yield batch | {"box": torch.tensor([[16.0, 16, 30, 30], [20, 10, 24, 36]])}
         step += 1
+
+
+def test_a_path_is_judged_with_the_batches_statistics(supernet):
+    given = list(itertools.islice(batches(0), 2))
+
+    def validation(net):
+        assert not net.training
+        images = [normalise(batch[name]) for batch in given for name in ("template", "search")]
+        means = [net.backbone_net.conv_stem(image).mean((0, 2, 3)) for image in images]
+        bn1 = net.backbone_net.bn1
+        torch.testing.assert_close(bn1.running_mean, torch.stack(means).mean(0))
+        return {"iou": bn1.momentum}
+
+    with torch.no_grad():
+        assert judge(supernet, validation, given, sample(random.Random(1))) == 0.1
 
 
 @pytest.mark.slow
@@ -126,10 +132,10 @@ def test_sample_command(capsys):
 
 
 @pytest.mark.slow
-def test_search_from_crops_to_a_network(tmp_path, monkeypatch):
+def test_search_from_crops_to_a_network(tmp_path, pack, monkeypatch):
     # The tiny pack has too few clips for the share that is normally held out.
     crops = tmp_path / "crops"
-    build(open_pack(write_pack(tmp_path / "pack")), crops)
+    build(open_pack(pack), crops)
     from ltr_et.data import crops as module
 
     store = module.CropStore

@@ -30,9 +30,10 @@ from pytracking_et.live.clip import render
 from pytracking_et.live.controls import Controls, View
 from pytracking_et.live.player import Player
 from pytracking_et.live.reader import Reader
-from pytracking_et.live.run import LiveOptions, make_tracker
+from pytracking_et.live.run import make_tracker
 from pytracking_et.live.session import Session
 from pytracking_et.live.sources import Frame
+from pytracking_et.spec import TrackerSpec
 
 MOST_FRAMES_OLD = 2
 MOST_GROWTH = 0.05
@@ -118,10 +119,9 @@ def main() -> int:
     source = PacedSource([frame.image for frame in clip], args.frames, args.fps)
     tracker: Any = FixedTracker(args.milliseconds)
     if args.tracker == "et_tracker":
-        options = LiveOptions(
-            "", checkpoint=args.checkpoint, engine=args.engine, threads=args.threads
+        tracker = make_tracker(
+            TrackerSpec(checkpoint=args.checkpoint, engine=args.engine, threads=args.threads)
         )
-        tracker = make_tracker(options)
         tracker.init(clip[0].image, clip[0].box)
         for frame in clip[:5]:  # first calls set up buffers
             tracker.update(frame.image)

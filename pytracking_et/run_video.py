@@ -27,12 +27,12 @@ def run_video(
 ) -> int:
     """pytracking's function of this name; returns the exit code."""
     from pytracking_et.live.run import LiveOptions, run_live
+    from pytracking_et.spec import TrackerSpec
 
     return run_live(
         LiveOptions(
             source=videofile,
-            tracker=tracker_name,
-            parameter=tracker_param,
+            spec=TrackerSpec(tracker_name, tracker_param),
             boxes=[optional_box] if optional_box is not None else (),
             debug=debug or 0,
             save_results=save_results,

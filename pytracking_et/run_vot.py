@@ -42,8 +42,9 @@ def run_vot2020(
         PytrackingETError: the tracker cannot be opened, or cannot go on.
     """
     from pytracking_et.integrations.vot import run
+    from pytracking_et.spec import TrackerSpec
 
-    run(tracker_name, tracker_param)
+    run(TrackerSpec(tracker_name, tracker_param))
 
 
 def run_vot(tracker_name: str, tracker_param: str, run_id: int | None = None) -> None:

@@ -25,13 +25,13 @@ def run_webcam(
 ) -> int:
     """pytracking's function of this name: camera 0; returns the exit code."""
     from pytracking_et.live.run import LiveOptions, run_live
+    from pytracking_et.spec import TrackerSpec
 
     info = visdom_info or {}
     return run_live(
         LiveOptions(
             source="0",
-            tracker=tracker_name,
-            parameter=tracker_param,
+            spec=TrackerSpec(tracker_name, tracker_param),
             debug=debug or 0,
             use_visdom=info.get("use_visdom", True),
             visdom_server=info.get("server", "127.0.0.1"),

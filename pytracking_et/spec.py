@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,20 @@ class TrackerSpec:
     precision: str | None = None
     threads: int | None = None
 
+    @classmethod
+    def fitting(
+        cls,
+        tracker: str = "et_tracker",
+        parameter: str | None = None,
+        checkpoint: str | None = None,
+        engine: str | None = None,
+        precision: str | None = None,
+        threads: int | None = None,
+    ) -> TrackerSpec:
+        """With the parameter file that fits the weights where none is named (`parameter_for`)."""
+        name = parameter or parameter_for(checkpoint)
+        return cls(tracker, name, checkpoint, engine, precision, threads)
+
     def __str__(self) -> str:
         return f"{self.tracker}/{self.parameter}"
 
@@ -44,3 +59,23 @@ class TrackerSpec:
         if self.threads is not None and getattr(params, "threads", None) is None:
             params.threads = self.threads
         return params
+
+
+def parameter_for(checkpoint: str | os.PathLike[str] | None) -> str:
+    """Parameter file for a weight file: "lt_mobile" for LightTrack's, otherwise "et_tracker".
+
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
+    if checkpoint is None:
+        return "et_tracker"
+    from .network import weights
+
+    path = weights.find("et_tracker", checkpoint)
+    network = weights.metadata(path).get("network")
+    if path.name == weights.EXPORT and network != "et_tracker":
+        return str(network)
+    if network == "et_tracker":
+        return network
+    state, _ = weights.read(path)
+    return "lt_mobile" if weights.recognised(list(state)) == "lt_mobile" else "et_tracker"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 
+import numpy as np
 import pytest
 
 from pytracking_et.errors import ParameterError
 from pytracking_et.evaluation import Tracker
-from pytracking_et.spec import TrackerSpec
+from pytracking_et.spec import TrackerSpec, parameter_for
 
 ASKED = {"checkpoint": "w.npz", "engine": "onnx", "precision": "f32", "threads": 2}
 
@@ -35,3 +37,16 @@ def test_the_harness_tracker_is_made_of_one_and_gives_it_back(tmp_path):
         str(tmp_path),
     )
     assert str(spec) == "a/b"
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [(["head.cls_tower.0.weight"], "lt_mobile"), (["cls_branch_1.weight"], "et_tracker")],
+)
+def test_the_parameter_file_follows_the_weights(tmp_path, names, expected):
+    path = tmp_path / "weights.npz"
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: np.zeros(3, np.float32) for name in names})
+    path.write_bytes(buffer.getvalue())
+    assert parameter_for(path) == expected
+    assert parameter_for(None) == "et_tracker"

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..spec import TrackerSpec
 
 # What an option is also called, in pytracking's scripts or in our former ones: understood wherever
 # the option is, and never shown.
@@ -95,6 +99,24 @@ def add_tracker_arguments(
     )
     if threads:
         parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of the tracker")
+
+
+def tracker_spec(args: argparse.Namespace) -> TrackerSpec:
+    """What the arguments of `add_tracker_arguments` and the tracker's names ask for.
+
+    Raises:
+        CheckpointError: --checkpoint cannot be read.
+    """
+    from ..spec import TrackerSpec
+
+    return TrackerSpec.fitting(
+        getattr(args, "tracker_name", "et_tracker"),
+        getattr(args, "tracker_param", None) or getattr(args, "parameter", None),
+        args.checkpoint,
+        args.engine,
+        args.precision,
+        args.threads,
+    )
 
 
 def add_box_argument(parser: argparse.ArgumentParser, text: str, several: bool = False) -> None:

@@ -142,8 +142,8 @@ def vot_init_arguments(parser: argparse.ArgumentParser) -> None:
 def vot_init(args: argparse.Namespace) -> int:
     """Write trackers.ini for the interpreter that runs this."""
     from ..integrations.vot_registry import make_entry, toolkit_notice, tracker_words, write_entry
-    from ..live.run import parameter_for
     from ..network import weights
+    from ..spec import parameter_for
     from ..tracker import plugins
 
     parameter = args.parameter or parameter_for(args.checkpoint)

@@ -14,6 +14,7 @@ from .arguments import (
     add_switch,
     add_tracker_arguments,
     add_visdom_arguments,
+    tracker_spec,
 )
 
 
@@ -30,18 +31,10 @@ def demo(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from ..live.demo import run_demo
-    from ..live.run import LiveOptions, make_tracker
+    from ..live.run import make_tracker
     from ..videos import only_for_players
 
-    options = LiveOptions(
-        source="",
-        parameter=args.parameter,
-        checkpoint=args.checkpoint,
-        engine=args.engine,
-        precision=args.precision,
-        threads=args.threads,
-    )
-    tracker = make_tracker(options)
+    tracker = make_tracker(tracker_spec(args))
     with tqdm(total=args.frames, unit="frame", file=sys.stderr, leave=False) as bar:
         result = run_demo(tracker, args.output, args.frames, args.seed, bar.update)
     print(f"mean IoU {result.mean_iou:.3f} over {len(result.ious)} frames after the first")
@@ -157,12 +150,7 @@ def live_options(args: argparse.Namespace, source: str) -> Any:
 
     return LiveOptions(
         source=source,
-        tracker=args.tracker_name,
-        parameter=args.tracker_param,
-        checkpoint=args.checkpoint,
-        engine=args.engine,
-        precision=args.precision,
-        threads=args.threads,
+        spec=tracker_spec(args),
         boxes=args.box or (),
         starts=args.starts,
         output=args.output,
@@ -209,24 +197,20 @@ def serve(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C."""
     if args.max_upload_mb < 1:
         raise ParameterError(f"--max-upload-mb {args.max_upload_mb}: give at least 1")
-    from ..api import ETTracker
-    from ..live.run import low_score_of, parameter_for
+    from ..live.run import low_score, make_tracker
     from ..live.web import (  # first: a missing extra is told before weights load
         Limits,
         qr_code,
         serve,
     )
 
-    parameter = args.parameter or parameter_for(args.checkpoint)
-    low_score = low_score_of(parameter) if args.low_score is None else args.low_score
+    spec = tracker_spec(args)
     # Loaded once, before the port opens, so that a wrong checkpoint is told here; each session
     # gets a copy, which shares the weights.
-    prototype = ETTracker(
-        args.checkpoint, parameter, args.engine, "rgb", args.threads, args.precision
-    )
+    prototype = make_tracker(spec)
 
     def announce(address: str) -> None:
-        print(f"{parameter} is at {address}  (Ctrl-C stops)", flush=True)
+        print(f"{spec.parameter} is at {address}  (Ctrl-C stops)", flush=True)
         if "token=" in address:
             print(qr_code(address), flush=True)
         if args.open:
@@ -236,11 +220,11 @@ def serve(args: argparse.Namespace) -> int:
 
     serve(
         lambda: copy.deepcopy(prototype),
-        parameter,
+        spec.parameter,
         args.port,
         Limits(upload_bytes=args.max_upload_mb << 20),
         announce,
-        low_score,
+        low_score(spec, args.low_score),
         args.host,
     )
     return 0

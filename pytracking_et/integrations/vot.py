@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..boxes import Box
 from ..errors import BoxError, DependencyError, PytrackingETError, pip_line
 from ..live.session import Session, SingleTracker
+from ..spec import TrackerSpec
 from .vot_registry import add_tracker_arguments
 
 
@@ -104,58 +106,26 @@ def _status(trax: Any, box: Box, score: float) -> tuple[Any, dict[str, float]]:
     return trax.Rectangle.create(x, y, w, h), {"confidence": float(score)}
 
 
-def run(
-    tracker: str = "et_tracker",
-    parameter: str | None = None,
-    checkpoint: str | None = None,
-    engine: str = "auto",
-    threads: int | None = None,
-    precision: str | None = None,
-) -> None:
+def run(spec: TrackerSpec) -> None:
     """Open a tracker, then `serve`; opened first, so that the toolkit does not time the loading.
 
     Args:
-        tracker: as in `LiveOptions`.
-        parameter: as in `LiveOptions`.
-        checkpoint: as in `LiveOptions`.
-        engine: as in `LiveOptions`.
-        threads: as in `LiveOptions`.
-        precision: None leaves it to `evaluation_precision`.
+        spec: without a precision, `evaluation_precision` says which.
     """
-    from ..live.run import LiveOptions, make_tracker, parameter_for
-    from ..tracker import plugins
+    from ..live.run import make_tracker
     from ..tracker.params import evaluation_precision
 
-    name = parameter or parameter_for(checkpoint)
-    if precision is None:
-        ours = tracker == "et_tracker"
-        precision = evaluation_precision(plugins.parameters(tracker, name)) if ours else "auto"
-    options = LiveOptions(
-        source="",  # frames come from the toolkit
-        tracker=tracker,
-        parameter=name,
-        checkpoint=checkpoint,
-        engine=engine,
-        precision=precision,
-        threads=threads,
-    )
-    serve(make_tracker(options), f"{tracker}_{name}")
+    if spec.precision is None and spec.tracker == "et_tracker":
+        spec = replace(spec, precision=evaluation_precision(spec.parameters()))
+    serve(make_tracker(spec), f"{spec.tracker}_{spec.parameter}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve one toolkit session; exit code 2 where the tracker cannot be opened or go on."""
     parser = argparse.ArgumentParser(prog="python -m pytracking_et.integrations.vot")
     add_tracker_arguments(parser)
-    args = parser.parse_args(argv)
     try:
-        run(
-            args.tracker,
-            args.parameter,
-            args.checkpoint,
-            args.engine,
-            args.threads,
-            args.precision,
-        )
+        run(TrackerSpec.fitting(**vars(parser.parse_args(argv))))
     except PytrackingETError as error:
         print(f"pytracking_et: error: {error}", file=sys.stderr)
         return 2

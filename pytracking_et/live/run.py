@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from ..errors import ParameterError, ResultsError
 from ..files import atomic_open, reading
 from ..results.exchange import WRITERS, TrackRow, starts
 from ..results.files import unwritable
+from ..spec import TrackerSpec
 from ..videos import VideoWriter, only_for_players
 from .controls import Controls, View
 from .displays import HELP, VisdomDisplay, Window, why_no_window
@@ -38,18 +38,12 @@ class LiveOptions:
     """What `ettrack webcam` and `ettrack video` take; see `commands.live`.
 
     Attributes:
-        parameter: None takes the file that fits the weights.
         low_score: None takes `object_presence_score_threshold` of the parameter file, or
             `LOW_SCORE`.
     """
 
     source: str
-    tracker: str = "et_tracker"
-    parameter: str | None = None
-    checkpoint: str | None = None
-    engine: str = "auto"
-    precision: str = "auto"
-    threads: int | None = None
+    spec: TrackerSpec = TrackerSpec()
     boxes: Sequence[Sequence[float]] = ()
     starts: str | None = None
     output: str | None = None
@@ -88,79 +82,46 @@ class PytrackingTracker:
         return box, float(output.get("object_presence_score", 1.0))
 
 
-def make_tracker(options: LiveOptions) -> SingleTracker:
-    """The tracker that the options name.
+def make_tracker(spec: TrackerSpec) -> SingleTracker:
+    """The tracker that is specified, on the fastest engine unless one is named.
 
     Raises:
         ParameterError: no such tracker or parameter file, or options it cannot take.
         CheckpointError: see `ETTracker`.
         EngineError: see `ETTracker`.
     """
-    name = options.parameter or parameter_for(options.checkpoint)
-    if options.tracker == "et_tracker":
+    engine, precision = spec.engine or "auto", spec.precision or "auto"
+    if spec.tracker == "et_tracker":
         from ..api import ETTracker
 
         return ETTracker(
-            options.checkpoint,
-            name,
-            options.engine,
-            threads=options.threads,
-            precision=options.precision,
+            spec.checkpoint, spec.parameter, engine, threads=spec.threads, precision=precision
         )
     from ..tracker import plugins
 
-    if options.checkpoint or (options.engine, options.precision) != ("auto", "auto"):
+    if spec.checkpoint or (engine, precision) != ("auto", "auto"):
         raise ParameterError(
-            f"--checkpoint, --engine and --precision are for et_tracker; {options.tracker!r} takes "
-            f"its own from its parameter file {name!r}"
+            f"--checkpoint, --engine and --precision are for et_tracker; {spec.tracker!r} takes "
+            f"its own from its parameter file {spec.parameter!r}"
         )
-    parameters = plugins.parameters(options.tracker, name)
-    return PytrackingTracker(plugins.tracker_class(options.tracker)(parameters))
+    parameters = plugins.parameters(spec.tracker, spec.parameter)
+    return PytrackingTracker(plugins.tracker_class(spec.tracker)(parameters))
 
 
-def low_score(options: LiveOptions) -> float:
-    """Score below which a target is shown as hidden or gone.
+def low_score(spec: TrackerSpec, given: float | None = None) -> float:
+    """Score below which a target is shown as hidden or gone, where none is given.
 
-    A matter of the weights, whose scores differ in how sure they are: hence pytracking's field of
-    the parameter file.
-    """
-    if options.low_score is not None:
-        return options.low_score
-    if options.tracker != "et_tracker":
-        return LOW_SCORE
-    return low_score_of(options.parameter or parameter_for(options.checkpoint))
-
-
-def low_score_of(parameter: str) -> float:
-    """`object_presence_score_threshold` of a parameter file, or `LOW_SCORE`.
+    A matter of the weights, whose scores differ in how sure they are: hence pytracking's field
+    `object_presence_score_threshold` of the parameter file; else `LOW_SCORE`.
 
     Raises:
         ParameterError: no such parameter file.
     """
-    from ..tracker import plugins
-
-    bag = plugins.parameters("et_tracker", parameter)
-    return float(bag.get("object_presence_score_threshold", LOW_SCORE))
-
-
-def parameter_for(checkpoint: str | os.PathLike[str] | None) -> str:
-    """Parameter file for a weight file: "lt_mobile" for LightTrack's, otherwise "et_tracker".
-
-    Raises:
-        CheckpointError: the file cannot be read.
-    """
-    if checkpoint is None:
-        return "et_tracker"
-    from ..network import weights
-
-    path = weights.find("et_tracker", checkpoint)
-    network = weights.metadata(path).get("network")
-    if path.name == weights.EXPORT and network != "et_tracker":
-        return str(network)
-    if network == "et_tracker":
-        return network
-    state, _ = weights.read(path)
-    return "lt_mobile" if weights.recognised(list(state)) == "lt_mobile" else "et_tracker"
+    if given is not None:
+        return given
+    if spec.tracker != "et_tracker":
+        return LOW_SCORE
+    return float(spec.parameters().get("object_presence_score_threshold", LOW_SCORE))
 
 
 def run_live(options: LiveOptions) -> int:
@@ -178,7 +139,8 @@ def run_live(options: LiveOptions) -> int:
     with ExitStack() as stack:
         controls = Controls()
         # The tracker first: loading takes a while, and a window would stand there without answer.
-        session = Session(make_tracker(options), low_score(options), options.redetect)
+        limit = low_score(options.spec, options.low_score)
+        session = Session(make_tracker(options.spec), limit, options.redetect)
         displays = _displays(options, controls, stack, source)
         output = _output(options, source, displays)
         recording = _recording(options, source, displays)
@@ -328,8 +290,7 @@ def _recording(
         from ..settings import env_settings
 
         root = Path(env_settings().results_path)
-    name = options.parameter or parameter_for(options.checkpoint)
-    return Recording(root / options.tracker / name, source.name)
+    return Recording(root / options.spec.tracker / options.spec.parameter, source.name)
 
 
 class _Last:

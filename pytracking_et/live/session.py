@@ -85,7 +85,7 @@ class Session:
                 f"{type(self.prototype).__name__} has not; et_tracker has"
             )
         self._redetect = wanted
-        self._tell([self.prototype, *(target.tracker for target in self.targets)])
+        self._tell(target.tracker for target in self.targets)
 
     def _tell(self, trackers: Iterable[Any]) -> None:
         for tracker in trackers:
@@ -110,6 +110,7 @@ class Session:
         """
         checked = as_box(box, image.shape)
         tracker = copy.deepcopy(self.prototype)
+        self._tell([tracker])
         tracker.init(image, checked)
         identity = self.last_id + 1 if target_id is None else target_id
         self.last_id = max(self.last_id, identity)

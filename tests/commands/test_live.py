@@ -11,6 +11,7 @@ import pytest
 
 from pytracking_et.commands import live, main, parser_for
 from pytracking_et.errors import DependencyError, pip_line
+from pytracking_et.spec import TrackerSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,7 +27,7 @@ def options(*arguments):
 
 def test_webcam_needs_no_argument():
     found = options()
-    assert (found.source, found.tracker, found.parameter) == ("0", "et_tracker", None)
+    assert (found.source, str(found.spec)) == ("0", "et_tracker/et_tracker")
     assert (found.debug, found.use_visdom, found.visdom_start) == (0, True, False)
     assert (found.visdom_server, found.visdom_port) == ("127.0.0.1", 8097)
 
@@ -34,7 +35,6 @@ def test_webcam_needs_no_argument():
 @pytest.mark.parametrize(
     ("arguments", "field", "value"),
     [
-        (["et_tracker", "lt_mobile"], "parameter", "lt_mobile"),
         (["--use_visdom", "False"], "use_visdom", False),
         (["--use_visdom", "true"], "use_visdom", True),
         (["--use_visdom"], "use_visdom", True),
@@ -49,8 +49,11 @@ def test_webcam_needs_no_argument():
         (["--redetect"], "redetect", True),
         (["--low-score", "0.9"], "low_score", 0.9),
         (["--output", "o.mp4"], "output", "o.mp4"),
-        (["--engine", "onnx"], "engine", "onnx"),
-        (["--precision", "int8"], "precision", "int8"),
+        (
+            ["et_tracker", "lt_mobile", "--engine", "onnx", "--precision", "int8"],
+            "spec",
+            TrackerSpec("et_tracker", "lt_mobile", None, "onnx", "int8"),
+        ),
     ],
 )
 def test_arguments(arguments, field, value):
@@ -154,11 +157,14 @@ def test_wrong_arguments_are_quoted(arguments, words, capsys):
 def test_the_threshold_of_grey_is_the_parameter_files(monkeypatch, arguments, name, low):
     pytest.importorskip("starlette")
     from pytracking_et import api
-    from pytracking_et.live import run, web
+    from pytracking_et.live import web
+    from pytracking_et.tracker import plugins
+    from pytracking_et.tracker.params import TrackerParams
 
     known = {"et_tracker": 0.25, "lt_mobile": 0.98}
+    bags = {key: TrackerParams(object_presence_score_threshold=low) for key, low in known.items()}
     served = []
-    monkeypatch.setattr(run, "low_score_of", known.__getitem__)
+    monkeypatch.setattr(plugins, "parameters", lambda _tracker, parameter: bags[parameter])
     monkeypatch.setattr(api, "ETTracker", lambda *words, **named: words)
     monkeypatch.setattr(web, "serve", lambda *words: served.append(words))
     assert main(["serve", "--port", "0", *arguments]) == 0

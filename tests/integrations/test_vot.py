@@ -15,6 +15,7 @@ from pytracking_et import ETTracker
 from pytracking_et.boxes import iou
 from pytracking_et.commands import main
 from pytracking_et.errors import BoxError
+from pytracking_et.spec import TrackerSpec
 
 from ..conftest import ROOT
 from . import vot_workspace
@@ -85,7 +86,7 @@ def test_precision(said, wanted, monkeypatch):
     options = []
     monkeypatch.setattr(live, "make_tracker", options.append)
     monkeypatch.setattr(vot, "serve", lambda *_: None)
-    vot.run(parameter="lt_mobile", precision=said)
+    vot.run(TrackerSpec(parameter="lt_mobile", precision=said))
     assert options[0].precision == wanted
 
 

@@ -1,4 +1,3 @@
-import io
 from pathlib import Path
 
 import cv2
@@ -14,10 +13,10 @@ from pytracking_et.live.run import (
     PytrackingTracker,
     low_score,
     make_tracker,
-    parameter_for,
     run_live,
 )
 from pytracking_et.live.sources import breaks_off, open_source
+from pytracking_et.spec import TrackerSpec
 
 from .fakes import ColourTracker, write_video
 
@@ -200,28 +199,15 @@ def test_pytracking_trackers_fit():
 
 
 @pytest.mark.parametrize(
-    ("names", "expected"),
-    [(["head.cls_tower.0.weight"], "lt_mobile"), (["cls_branch_1.weight"], "et_tracker")],
-)
-def test_the_parameter_file_follows_the_weights(tmp_path, names, expected):
-    path = tmp_path / "weights.npz"
-    buffer = io.BytesIO()
-    np.savez(buffer, **{name: np.zeros(3, np.float32) for name in names})
-    path.write_bytes(buffer.getvalue())
-    assert parameter_for(path) == expected
-    assert parameter_for(None) == "et_tracker"
-
-
-@pytest.mark.parametrize(
-    ("options", "expected"),
+    ("names", "given", "expected"),
     [
-        ({"low_score": 0.3}, 0.3),
-        ({"tracker": "theirs"}, LOW_SCORE),
-        ({"parameter": "with_field"}, 0.9),
-        ({"parameter": "without"}, LOW_SCORE),
+        (("et_tracker", "with_field"), 0.3, 0.3),
+        (("theirs", "with_field"), None, LOW_SCORE),
+        (("et_tracker", "with_field"), None, 0.9),
+        (("et_tracker", "without"), None, LOW_SCORE),
     ],
 )
-def test_the_threshold_of_grey_is_the_parameter_files(monkeypatch, options, expected):
+def test_the_threshold_of_grey_is_the_parameter_files(monkeypatch, names, given, expected):
     from pytracking_et.tracker import params, plugins
 
     bags = {
@@ -229,16 +215,15 @@ def test_the_threshold_of_grey_is_the_parameter_files(monkeypatch, options, expe
         "without": params.TrackerParams(),
     }
     monkeypatch.setattr(plugins, "parameters", lambda _tracker, name: bags[name])
-    assert low_score(LiveOptions("0", **options)) == expected
+    assert low_score(TrackerSpec(*names), given) == expected
 
 
 @pytest.mark.parametrize(
     "given", [{"checkpoint": "w.npz"}, {"engine": "onnx"}, {"precision": "int8"}]
 )
 def test_other_trackers_choose_for_themselves(given):
-    options = LiveOptions("0", tracker="theirs", parameter="default", **given)
     with pytest.raises(ParameterError, match="--precision are for et_tracker; 'theirs'"):
-        make_tracker(options)
+        make_tracker(TrackerSpec("theirs", "default", **given))
 
 
 def test_a_text_file_is_no_video(tmp_path, capsys):

@@ -32,7 +32,7 @@ LOST_BELOW, FOUND_ABOVE, TURN_AFTER = 0.4, 0.6, 3
 LIKELY = 0.5
 # A find elsewhere in the frame must be this sure: the whole frame holds more look-alikes than the
 # surroundings of the target.
-FOUND = 0.7
+FOUND = 0.85
 # A smaller crop is enough after a frame with at least this score, a step of at most this share of
 # the target's size, and a box of at most this share of that crop. Score and step: measured on the
 # shared sequences and WTRACK (0.9 looks too small too often, and 14 % of the frames cost little).

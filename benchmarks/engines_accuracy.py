@@ -10,14 +10,14 @@ frame, and mean AUC. `emulated:bf16` rounds as bfloat16 does, on any CPU (`bf16_
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from pytracking_et.analysis import score
-from pytracking_et.evaluation import load_dataset
+from pytracking_et.evaluation import Sequence, load_dataset
+from pytracking_et.files import write_json
 from pytracking_et.tracker import plugins
 from pytracking_et.tracker.opening import open_loop
 from pytracking_et.tracking import Loop
@@ -48,23 +48,29 @@ def track(subject: str, args: argparse.Namespace, sequences) -> dict[str, np.nda
     return boxes
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def sequence_parser(text: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=text)
     parser.add_argument("--dataset", default="otb")
     parser.add_argument("--root", required=True)
-    parser.add_argument("--subjects", nargs="+", required=True, help="engine:precision")
     parser.add_argument("--checkpoint")
-    parser.add_argument("--parameter", default="et_tracker")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--sequences", nargs="+", help="only these")
     parser.add_argument("--every", type=int, default=1, help="every so many frames (quick look)")
     parser.add_argument("--json", type=Path)
+    return parser
+
+
+def chosen(args: argparse.Namespace) -> list[Sequence]:
+    found = load_dataset(args.dataset, root=args.root)
+    return [each for each in found if not args.sequences or each.name in args.sequences]
+
+
+def main() -> None:
+    parser = sequence_parser(__doc__)
+    parser.add_argument("--subjects", nargs="+", required=True, help="engine:precision")
+    parser.add_argument("--parameter", default="et_tracker")
     args = parser.parse_args()
-    sequences = [
-        s
-        for s in load_dataset(args.dataset, root=args.root)
-        if not args.sequences or s.name in args.sequences
-    ]
+    sequences = chosen(args)
     truth = {s.name: np.asarray(s.ground_truth_rect, float)[:: args.every] for s in sequences}
     results, base, found = {}, None, {}
     for subject in args.subjects:
@@ -81,7 +87,7 @@ def main() -> None:
             flush=True,
         )
     if args.json:
-        args.json.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
+        write_json(args.json, results, indent=2)
 
 
 if __name__ == "__main__":

@@ -11,18 +11,17 @@ Two comparisons, of the largest difference of x, y, w, h in pixels:
 
 from __future__ import annotations
 
-import argparse
 import copy
 import json
 import time
-from pathlib import Path
 
 import cv2
 import numpy as np
+from engines_accuracy import chosen, sequence_parser
 
 from pytracking_et.engines import create
 from pytracking_et.engines.catalogue import ENGINES, installed
-from pytracking_et.evaluation import load_dataset
+from pytracking_et.files import write_json
 from pytracking_et.network import weights
 from pytracking_et.tracking import Loop, Parameters
 
@@ -70,15 +69,8 @@ def summary(values: np.ndarray) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dataset", default="otb")
-    parser.add_argument("--root", required=True)
-    parser.add_argument("--checkpoint")
+    parser = sequence_parser(__doc__)
     parser.add_argument("--network", default="et_tracker")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--sequences", nargs="+", help="only these")
-    parser.add_argument("--every", type=int, default=1, help="every so many frames (quick look)")
-    parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     path = weights.find(args.network, args.checkpoint)
     parameters = Parameters.from_fields(weights.tuned_parameters(path))
@@ -87,9 +79,7 @@ def main() -> None:
     loops = {n: Loop(engine, parameters) for n, engine in engines.items()}
     all_found: dict[str, dict[str, list]] = {n: {"free": [], "fed": []} for n in names[1:]}
     sequences = {}
-    for sequence in load_dataset(args.dataset, root=args.root):
-        if args.sequences and sequence.name not in args.sequences:
-            continue
+    for sequence in chosen(args):
         began, found = time.time(), compare(sequence, loops, args.every)
         sequences[sequence.name] = {
             n: {kind: summary(v) for kind, v in both.items()} for n, both in found.items()
@@ -109,7 +99,7 @@ def main() -> None:
         }
         report = {"weights_sha256": weights.fingerprint(path), "all": total, "each": sequences}
         if args.json:
-            args.json.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+            write_json(args.json, report, indent=2)
     print(json.dumps(report["all"], indent=2))
 
 

@@ -11,9 +11,9 @@ tracks (80 frames each), the same tracks upset (half-way eight frames of another
 of it over the target, or the search moved aside), and the shared sequences. About 25,000 frames.
 
 `fit` is a logistic regression by Newton's method; a source weighs frames to the power 3/4.
-Every figure is of tracks that the numbers were not fitted to: tracks in five parts, each judged by
-a fit to the other four; the shared sequences are never fitted to. `--weights` writes the numbers
-of a fit to all but the shared sequences beside the weights.
+Every figure is of videos that the numbers were not fitted to: videos, with all tracks of each, in
+five parts, each judged by a fit to the other four; the shared sequences are never fitted to.
+`--weights` writes the numbers of a fit to all but the shared sequences beside the weights.
 """
 
 from __future__ import annotations
@@ -175,6 +175,16 @@ def calibration_error(score: NDArray[np.float64], right: NDArray[np.bool_]) -> f
     )
 
 
+def parts(names: list[str]) -> NDArray[np.intp]:
+    """Part of every frame: tracks of one video (`source/video_track`) are in the same."""
+    videos = [name.rsplit("_", 1)[0] if "/" in name else name for name in names]
+    counts, load, part = Counter(videos), [0] * FOLDS, {}
+    for video in sorted(counts, key=lambda one: (-counts[one], one)):
+        part[video] = load.index(min(load))
+        load[part[video]] += counts[video]
+    return np.array([part[video] for video in videos])
+
+
 def fit(args: argparse.Namespace) -> None:
     with np.load(args.evidence) as stored:
         sources, names, kinds = stored["rows"].T
@@ -184,7 +194,7 @@ def fit(args: argparse.Namespace) -> None:
     counts = Counter(sources.tolist())
     weight = np.where(natural, 1.0, UPSET_WEIGHT) * [counts[one] ** -POWER for one in sources]
     weight /= weight.mean()
-    fold = np.array([sum(map(ord, name)) % FOLDS for name in names.tolist()])
+    fold = parts(names.tolist())
     score = np.zeros(len(right))
     for part in range(FOLDS):
         chosen = ~held & (fold != part)
@@ -201,14 +211,20 @@ def fit(args: argparse.Namespace) -> None:
         "15 shared": held,
         "all natural": natural,
     }
-    print("| frames | count | right | ECE | of the raw score | lost found | false alarms |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
+    head = "frames | count | right | ECE | of the raw score | found of IoU < 0.5 | of < 0.1 | of 0"
+    print(f"| {head} | false alarms | found at 5 % |\n|---|" + 9 * "---:|")
     for name, one in groups.items():
         errors = calibration_error(score[one], right[one]), calibration_error(raw[one], right[one])
-        lost, held_well = score[one & (overlap < LOST)] < 0.5, score[one & right] < 0.5
+        found = [
+            f"{(score[bad] < 0.5).mean():.1%} of {bad.sum():,}"
+            for bad in (one & ~right, one & (overlap < LOST), one & (overlap == 0))
+        ]
+        well = score[one & right]
+        at_five = score[one & (overlap < LOST)] < np.quantile(well, 0.05)
         print(
             f"| {name} | {one.sum():,} | {right[one].mean():.1%} | {errors[0]:.3f} | "
-            f"{errors[1]:.3f} | {lost.mean():.1%} of {len(lost):,} | {held_well.mean():.1%} |"
+            f"{errors[1]:.3f} | {' | '.join(found)} | {(well < 0.5).mean():.1%} | "
+            f"{at_five.mean():.1%} |"
         )
     draw(args.output, {name: (score[one], raw[one], right[one]) for name, one in groups.items()})
     if args.weights:

@@ -215,3 +215,19 @@ class Rate:
         self._times = [*self._times[-self._window :], time.monotonic()]
         spent = self._times[-1] - self._times[0]
         return (len(self._times) - 1) / spent if spent > 0 else 0.0
+
+
+class Pace:
+    """Hold a loop to at most `fps` rounds a second (files shown in a window)."""
+
+    def __init__(self, fps: float | None) -> None:
+        self.period = 1.0 / fps if fps else 0.0
+        self._next = time.monotonic()
+
+    def remaining(self) -> float:
+        """Seconds until the next round is due; 0 when late."""
+        return max(0.0, self._next - time.monotonic())
+
+    def done(self) -> None:
+        """One round has been shown; a late loop does not try to catch up."""
+        self._next = max(self._next + self.period, time.monotonic())

@@ -15,7 +15,7 @@ from ..boxes import Box
 from ..errors import BoxError, ImageError, ParameterError
 from ..results.exchange import TrackRow
 from ..videos import VideoWriter
-from .controls import Controls, Edit, Rate, View
+from .controls import Controls, Edit, Pace, Rate, View
 from .draw import Mark, annotate
 from .reader import Reader
 from .recording import Row, Rows, Tracks
@@ -375,22 +375,6 @@ class Player:
             self.controls.pause()
             self._go(frame)
         return True
-
-
-class Pace:
-    """Hold a loop to at most `fps` rounds a second (files shown in a window)."""
-
-    def __init__(self, fps: float | None) -> None:
-        self.period = 1.0 / fps if fps else 0.0
-        self._next = time.monotonic()
-
-    def remaining(self) -> float:
-        """Seconds until the next round is due; 0 when late."""
-        return max(0.0, self._next - time.monotonic())
-
-    def done(self) -> None:
-        """One round has been shown; a late loop does not try to catch up."""
-        self._next = max(self._next + self.period, time.monotonic())
 
 
 # Python 3.12 starts with some 400 objects frozen; a caller that freezes does so with far more.

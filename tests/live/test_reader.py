@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pytracking_et.errors import SourceError
-from pytracking_et.live.player import Pace
+from pytracking_et.live.controls import Pace
 from pytracking_et.live.reader import FILE_QUEUE, Reader
 from pytracking_et.live.sources import open_source
 

@@ -14,6 +14,7 @@ from .arguments import (
     add_switch,
     add_tracker_arguments,
     add_visdom_arguments,
+    parse_boolean,
     tracker_spec,
 )
 
@@ -131,7 +132,14 @@ def _add_live_arguments(parser: argparse.ArgumentParser) -> None:
     add_results_argument(parser)
     add_tracker_arguments(parser)
     add_switch(parser, "--window", True, "OpenCV window, where there is a display")
-    add_switch(parser, "--redetect", False, "search the whole frame for a target that was lost")
+    parser.add_argument(
+        "--redetect",
+        type=parse_boolean,
+        nargs="?",
+        const=True,
+        metavar="BOOL",
+        help="search the whole frame for a target that was lost (default: where the tracker can)",
+    )
     _add_low_score(parser)
     add_visdom_arguments(parser)
 

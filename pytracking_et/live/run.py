@@ -38,6 +38,7 @@ class LiveOptions:
     """What `ettrack webcam` and `ettrack video` take; see `commands.live`.
 
     Attributes:
+        redetect: None: where the tracker can.
         low_score: None takes `object_presence_score_threshold` of the parameter file, or
             `LOW_SCORE`.
     """
@@ -58,7 +59,7 @@ class LiveOptions:
     visdom_port: int = 8097
     visdom_start: bool = False
     window: bool = True
-    redetect: bool = False
+    redetect: bool | None = None
     low_score: float | None = None
 
 

@@ -55,13 +55,16 @@ class Session:
     Args:
         prototype: an idle tracker; each target gets a deep copy, which shares the network.
         low_score: below it a target counts as hidden or gone.
-        redetect: search the whole frame, a few places at a time, for a target that is lost. Off by
-            default: results then are those of the plain tracker. Needs a tracker that can, and says
-            so by an attribute `redetect`.
+        redetect: search the whole frame, a few places at a time, for a target that is lost. Needs a
+            tracker that can, and says so by an attribute `redetect`. None: where it can. Off by
+            default: results then are those of the plain tracker.
     """
 
     def __init__(
-        self, prototype: SingleTracker, low_score: float = LOW_SCORE, redetect: bool = False
+        self,
+        prototype: SingleTracker,
+        low_score: float = LOW_SCORE,
+        redetect: bool | None = False,
     ) -> None:
         self.prototype = prototype
         self.low_score = low_score
@@ -69,7 +72,7 @@ class Session:
         self.due: list[Target] = []  # of the last update
         self.last_id = 0
         self._redetect = bool(getattr(prototype, "redetect", False))
-        if redetect:
+        if redetect or (redetect is None and hasattr(prototype, "redetect")):
             self.redetect = True
 
     @property

@@ -76,6 +76,11 @@ def test_a_tracker_that_searches_by_itself_is_left_as_it_is():
     assert Session(tracker).add(picture(), (10, 30, 20, 16)).tracker.redetect
 
 
+@pytest.mark.parametrize(("tracker", "searches"), [(Searching, True), (ColourTracker, False)])
+def test_redetection_where_the_tracker_can(tracker, searches):
+    assert Session(tracker(), redetect=None).redetect == searches
+
+
 def test_redetection_needs_a_tracker_that_can_search():
     with pytest.raises(ParameterError, match="attribute redetect.*ColourTracker has not"):
         Session(ColourTracker(), redetect=True)

@@ -216,8 +216,7 @@ class Worker(threading.Thread):
             self.outbox.close()
 
     def _play(self) -> None:
-        session = Session(self._make_tracker(), self.low_score)
-        session.redetect = self.visit.redetect
+        session = Session(self._make_tracker(), self.low_score, self.visit.redetect)
         session.last_id = self.visit.rows.last_id
         source: Source = self.camera or open_video(self._path, self.visit.clip.name)
         page = Page(self.visit, session, self.controls, self.outbox, self.limits, self.camera)

@@ -252,7 +252,7 @@ class Visit:
         self.camera: CameraFrames | None = None  # or the camera's frames
         self.rows = Rows()
         self.area: tuple[float, float, float, float] | None = None  # what previews show; all
-        self.redetect = False
+        self.redetect: bool | None = None  # where the tracker can
         self.times: dict[int, float] = {}  # seconds of the camera's frames
         self.rendering: Rendering | None = None
         self.connected = False

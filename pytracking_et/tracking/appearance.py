@@ -22,6 +22,8 @@ RIM_X, RIM_Y = 0.15, 0.05
 # (shares differ by less than 0.005 from those of all pixels).
 ROWS, COLUMNS = 36, 24
 BINS = CELLS**3
+# Side of a thumbnail in pixels.
+LITTLE = 32
 # Lab, each 0..255, to three parts of the number of a bin, which add up to it.
 _PARTS = np.stack([np.arange(256) * CELLS // 256 * CELLS**k for k in (2, 1, 0)], -1)
 _TABLE, _SUM = _PARTS[None].astype(np.uint8), np.ones((1, 3), np.float32)
@@ -52,6 +54,22 @@ def looks(crop: Image, boxes: NDArray[np.float64]) -> NDArray[np.float32]:
     found = np.sqrt(counts.reshape(count, -1) / (ROWS * COLUMNS)).astype(np.float32)
     found[outside] = 0
     return found
+
+
+def thumbnail(crop: Image, box: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Grey values (D,) of a box, of mean 0 and unit length; the product of two correlates them.
+
+    Args:
+        crop: (S', S', 3) uint8 RGB; its rim goes on where the box leaves it.
+        box: (4,) x, y, w, h in pixels of the crop.
+    """
+    x, y, w, h = (box / [1, 1, LITTLE, LITTLE]).tolist()
+    back = np.array([[w, 0, x + w / 2], [0, h, y + h / 2]], np.float32)
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    part = cv2.warpAffine(crop, back, (LITTLE, LITTLE), flags=how, borderMode=cv2.BORDER_REPLICATE)
+    grey = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY).reshape(-1).astype(np.float32)
+    grey -= grey.mean()
+    return grey / np.float32(max(float(np.sqrt(grey @ grey)), 1e-6))
 
 
 def _inside(value: float, side: int) -> int:

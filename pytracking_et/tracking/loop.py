@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..boxes import Box, Prediction, as_box
 from ..errors import BoxError, EngineError, ParameterError
-from .appearance import looks
+from .appearance import looks, thumbnail
 from .association import Association, Candidates
 from .crop import context_side, crop, crop_origin, mean_color, round_half_away, search_side
 from .decode import Cells, Choice, decode, peaks
@@ -76,7 +76,14 @@ class _Seen:
 
     def looks(self, cells: list[tuple[int, int]]) -> NDArray[np.float32]:
         """What their boxes show."""
-        return looks(self.crop, self.cells.boxes(cells, np.full(2, self.crop.shape[0] / 2), 1.0))
+        return looks(self.crop, self._in_crop(cells))
+
+    def thumbnail(self, cell: tuple[int, int]) -> NDArray[np.float32]:
+        """What its box shows, in little."""
+        return thumbnail(self.crop, self._in_crop([cell])[0])
+
+    def _in_crop(self, cells: list[tuple[int, int]]) -> NDArray[np.float64]:
+        return self.cells.boxes(cells, np.full(2, self.crop.shape[0] / 2), 1.0)
 
 
 class Loop:
@@ -136,10 +143,10 @@ class Loop:
         self.lost, self.raw_score, self._turns = False, 1.0, 0
         middle = settings.template_size / 2
         given = target[2:] * settings.template_size / max(side, 1)
-        here = np.concatenate([middle - given / 2, given])[None]
-        look = looks(_rgb(patch, color), here)[0]
+        here, patch = np.concatenate([middle - given / 2, given]), _rgb(patch, color)
+        look = looks(patch, here[None])[0]
         self._association = Association(center, self._size, look)
-        self._presence = Presence(look, settings.presence)
+        self._presence = Presence(look, thumbnail(patch, here), settings.presence)
         self._search, self._kept = Search(), self._size
 
     def _calibrate(self, image: Image, color: Color) -> None:
@@ -229,7 +236,8 @@ class Loop:
         if not self.parameters.presence:
             self._judge(0.0 if target is None else choice.score)
             return choice.score
-        score = self._presence.see(evidence(cells, found, row), appear[row])
+        facts, little = evidence(cells, found, row), seen.thumbnail(found[row])
+        score = self._presence.see(facts, appear[row], little)
         self.lost = score < LIKELY
         return score
 
@@ -258,9 +266,9 @@ class Loop:
         cell = seen.cells.best()
         found = peaks(seen.cells, cell)
         row = found.index(cell)
-        facts = evidence(seen.cells, found, row)
-        trial = self._presence.elsewhere(facts)
-        sure = trial.see(facts, seen.looks(found)[row])
+        facts, little = evidence(seen.cells, found, row), seen.thumbnail(cell)
+        trial = self._presence.elsewhere(facts, little)
+        sure = trial.see(facts, seen.looks(found)[row], little)
         if sure < max(FOUND, score):
             return score
         box = seen.boxes([cell])[0]

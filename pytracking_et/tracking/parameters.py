@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import ParameterError
 
 # Of `presence`: a weight for each kind of evidence, and the bias.
-PRESENCE_NUMBERS = 7
+PRESENCE_NUMBERS = 8
 
 
 def _finite(value: Any) -> bool:

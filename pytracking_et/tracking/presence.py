@@ -1,12 +1,13 @@
 """What a score means: the probability that the box is right (IoU above 0.5).
 
 The network's score says how much something is like the template, and is near 1 for look-alikes,
-too. Six kinds of evidence, all at hand in the loop, are weighed by a logistic model: the score, the
-best other peak's, how much the box shows the colours that the target had lately, how well the cells
-around the chosen one agree on the box, the score over the last frames, and the worst agreement
-lately. Its seven numbers are fitted to weights in their loop (docs/make/reliability.py) and are the
-parameter `presence`. The association's belief and the colours of the first frame were tried: where
-the others are known, the one weighs nothing, and the other misleads where the light changes.
+too. Seven kinds of evidence, all at hand in the loop, are weighed by a logistic model: the score,
+the best other peak's, how much the box shows the colours that the target had lately, how well the
+cells around the chosen one agree on the box, the score over the last frames, the worst agreement
+lately, and the worst likeness lately of what the box shows to what it showed a frame before. Its
+eight numbers are fitted to weights in their loop (docs/make/reliability.py) and are the parameter
+`presence`. Tried beside them, and worth nothing or little: the association's belief, the colours of
+the first frame, motion and size, a filter or a latch over the frames, features of the backbone.
 """
 
 from __future__ import annotations
@@ -61,37 +62,48 @@ class Presence:
 
     Args:
         look: (D,) colours of the given box (`appearance.looks`).
-        numbers: weights of the six kinds of evidence, and their bias; empty: `see` gives the
+        thumbnail: (P,) what the given box shows (`appearance.thumbnail`).
+        numbers: weights of the seven kinds of evidence, and their bias; empty: `see` gives the
             network's score.
 
     Attributes:
-        weighed: the six of the last frame, in this order: score, other, colours, agreement, score
-            over frames, worst agreement.
+        weighed: the seven of the last frame, in this order: score, other, colours, agreement,
+            score over frames, worst agreement, worst likeness to the frame before.
     """
 
-    def __init__(self, look: NDArray[np.float32], numbers: Sequence[float]) -> None:
-        self._look, self._numbers = look, numbers
-        self._mean, self._worst = CLIP[1], 1.0
+    def __init__(
+        self,
+        look: NDArray[np.float32],
+        thumbnail: NDArray[np.float32],
+        numbers: Sequence[float],
+    ) -> None:
+        self._look, self._thumbnail, self._numbers = look, thumbnail, numbers
+        self._mean, self._worst, self._least = CLIP[1], 1.0, 1.0
         self.weighed: tuple[float, ...] = ()
 
-    def see(self, seen: Evidence, look: NDArray[np.float32]) -> float:
+    def see(
+        self, seen: Evidence, look: NDArray[np.float32], thumbnail: NDArray[np.float32]
+    ) -> float:
         """Probability (0..1) that the box of this frame is right."""
         if not self._numbers:
             return 1 / (1 + math.exp(-seen.score))
         score, likeness = _clipped(seen.score), float(self._look @ look)
         self._mean += MEAN_RATE * (score - self._mean)
         self._worst = min(seen.agreement, self._worst + FORGIVEN)
+        self._least = min(float(self._thumbnail @ thumbnail), self._least + FORGIVEN)
+        self._thumbnail = thumbnail
         if likeness > LOOK_GATE:
             mixed = (1 - LOOK_RATE) * self._look + LOOK_RATE * look
             self._look = (mixed / np.linalg.norm(mixed)).astype(np.float32)
-        self.weighed = (score, seen.other, likeness, seen.agreement, self._mean, self._worst)
+        now = (score, seen.other, likeness, seen.agreement)
+        self.weighed = (*now, self._mean, self._worst, self._least)
         *weights, bias = self._numbers
         odds = bias + sum(w * x for w, x in zip(weights, self.weighed, strict=True))
         return 1 / (1 + math.exp(-min(max(odds, -30.0), 30.0)))
 
-    def elsewhere(self, seen: Evidence) -> Presence:
+    def elsewhere(self, seen: Evidence, thumbnail: NDArray[np.float32]) -> Presence:
         """The same target found in another place, of which the last frames say nothing."""
-        twin = Presence(self._look, self._numbers)
+        twin = Presence(self._look, thumbnail, self._numbers)
         twin._mean, twin._worst = _clipped(seen.score), seen.agreement
         return twin
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 
+import cv2
 import numpy as np
 import pytest
 
 from pytracking_et.errors import ParameterError
+from pytracking_et.tracking.appearance import thumbnail
 from pytracking_et.tracking.decode import decode, peaks
 from pytracking_et.tracking.loop import Loop
 from pytracking_et.tracking.parameters import PRESENCE_NUMBERS, Parameters
-from pytracking_et.tracking.presence import NO_OTHER, Presence, evidence
+from pytracking_et.tracking.presence import FORGIVEN, NO_OTHER, Presence, evidence
 
 from .fakes import BrightSpotEngine, frame
 
@@ -56,21 +58,43 @@ def test_more_of_each_kind_of_evidence_is_weighed_as_it_should():
     look = np.eye(1, 8, dtype=np.float32)[0]
     blank = np.zeros(8, np.float32)
     good, poor = seen({(7, 7): 0.95}), seen({(7, 7): 0.6}, spread=20)
-    one = Presence(look, SCORE_ALONE)
-    assert one.see(good, look) == pytest.approx(0.95, abs=1e-4)
-    assert one.weighed[2] == pytest.approx(1)
+    one = Presence(look, look, SCORE_ALONE)
+    assert one.see(good, look, look) == pytest.approx(0.95, abs=1e-4)
+    assert one.weighed[2] == one.weighed[-1] == pytest.approx(1)
     for _ in range(5):
-        one.see(poor, blank)
-    score, other, colours, agreement, mean, worst = one.weighed
+        one.see(poor, blank, look)
+    score, other, colours, agreement, mean, worst, least = one.weighed
+    assert least == pytest.approx(1)
     assert score == pytest.approx(log_odds(0.6), rel=1e-4)
     assert (other, colours) == (NO_OTHER, 0)
     assert agreement == worst < 1
     assert score < mean < 6
-    one.see(good, look)
+    one.see(good, look, -look)
     # A bad frame is remembered, and colours that are not the target's were not learnt.
-    assert one.weighed[-1] < one.weighed[3]
+    assert one.weighed[-2] < one.weighed[3]
     assert one.weighed[2] == pytest.approx(1)
-    assert one.elsewhere(good).see(good, look) == pytest.approx(0.95, abs=1e-4)
+    # So is a box that shows something else all at once, a little less with every frame.
+    assert one.weighed[-1] == pytest.approx(-1)
+    one.see(good, look, -look)
+    assert one.weighed[-1] == pytest.approx(-1 + FORGIVEN)
+    twin = one.elsewhere(good, look)
+    assert twin.see(good, look, look) == pytest.approx(0.95, abs=1e-4)
+    assert twin.weighed[-1] == pytest.approx(1)
+
+
+def test_thumbnails_correlate_whatever_the_place_size_and_brightness():
+    rng = np.random.default_rng(1)
+    small = rng.integers(0, 100, (8, 8, 3), np.uint8)
+    crop = np.zeros((64, 96, 3), np.uint8)
+    crop[:32, :32] = cv2.resize(small, (32, 32))
+    crop[:, 32:] = 50 + cv2.resize(small, (64, 64))
+    one = thumbnail(crop, np.array([0.0, 0, 32, 32]))
+    assert (one.mean(), one @ one) == pytest.approx((0, 1), abs=1e-5)
+    assert one @ thumbnail(crop, np.array([32.0, 0, 64, 64])) > 0.9
+    assert abs(one @ thumbnail(crop[::-1].copy(), np.array([32.0, 0, 64, 64]))) < 0.5
+    # Nothing to be seen, and a box that is outside: numbers all the same.
+    assert not thumbnail(np.zeros_like(crop), np.array([0.0, 0, 9, 9])).any()
+    assert np.isfinite(thumbnail(crop, np.array([-500.0, -500, 20, 20]))).all()
 
 
 @pytest.mark.parametrize(("bias", "lost"), [(9.0, False), (-9.0, True)])
@@ -93,7 +117,7 @@ def test_the_loop_reports_the_probability_and_keeps_the_raw_score(bias, lost):
     assert loop.evidence == before != twin.evidence
 
 
-@pytest.mark.parametrize("value", [(1.0,), [1, 2], 3, "high", ["a"] * 7, [float("nan")] * 7])
+@pytest.mark.parametrize("value", [(1.0,), [1, 2], 3, "high", ["a"] * 8, [float("nan")] * 8])
 def test_numbers_that_are_none_are_refused(value):
     with pytest.raises(ParameterError, match="presence"):
         Parameters(presence=value)

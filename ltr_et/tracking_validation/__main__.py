@@ -78,25 +78,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add = parser.add_argument
     shared = shared_folder()
     add("weights", nargs="*", type=Path, help="weight files to compare")
-    add(
-        "--sequences",
-        type=Path,
-        default=shared and shared / "sequences",
-        help="folder of OTB100, UAV123 and WTRACK (default: ../shared/sequences)",
-    )
-    add(
-        "--data",
-        type=Path,
-        default=shared and shared / "train",
-        help="training pack, with video/ (default: ../shared/train)",
-    )
-    add(
-        "--groups",
-        nargs="+",
-        choices=[*SETS, TRACKS],
-        default=[*SETS, TRACKS],
-        help="what is tracked (default: all)",
-    )
+    text = "folder of OTB100, UAV123 and WTRACK (default: ../shared/sequences)"
+    add("--sequences", type=Path, default=shared and shared / "sequences", help=text)
+    text = "training pack, with video/ (default: ../shared/train)"
+    add("--data", type=Path, default=shared and shared / "train", help=text)
+    every = [*SETS, TRACKS]
+    add("--groups", nargs="+", choices=every, default=every, help="what is tracked (default: all)")
     add("--part", choices=("held_out", "train", "all"), default="held_out", help="of the tracks")
     add("--sources", nargs="*", help="only tracks of these, e.g. davis2016 mot_dense")
     add("--quick", action="store_true", help="leave out the runs from changed first boxes")
@@ -104,24 +91,15 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--peers", type=Path, help="folder of the peers' ONNX files, e.g. ../shared/peers")
     add("--parameter", default="et_tracker", help="parameter file of the constants")
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="loop constant, all rows")
-    add(
-        "--grid",
-        action="append",
-        default=[],
-        metavar="NAME=V1,V2",
-        help="a row for each value; several make all combinations, names in one step together",
-    )
+    text = "a row for each value; several make all combinations, names in one step together"
+    add("--grid", action="append", default=[], metavar="NAME=V1,V2", help=text)
     add("--network", help="configuration, where the file does not tell")
     add("--engine", help="torch, onnx or openvino (default: the fastest installed), float32")
     add("--threads", type=int, default=1, help="of the engine (default 1)")
     add("--processes", type=int, default=1, help="that track at the same time (default 1)")
-    add(
-        "--cache",
-        type=Path,
-        default=cache_folder() / "tracking_validation.jsonl",
-        help="file of finished runs, which are not tracked again (default: %(default)s)",
-    )
-    add("--log", type=Path, help="append each row to this file (JSON lines)")  # fmt: skip
+    text = "file of finished runs, which are not tracked again (default: %(default)s)"
+    add("--cache", type=Path, default=cache_folder() / "tracking_validation.jsonl", help=text)
+    add("--log", type=Path, help="append each row to this file (JSON lines)")
     return parser.parse_args(arguments)
 
 

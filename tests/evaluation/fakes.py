@@ -8,7 +8,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pytracking_et.evaluation import Sequence, SequenceList
+from pytracking_et.evaluation import Sequence, SequenceList, Tracker, run_dataset
+
+SPECS = [("a", 3, 20.0), ("b c", 6, 20.0), ("ü", 4, 20.0)]
+
+
+def run(sequences, tracker=None, **keywords):
+    """Run the fake tracker, or another."""
+    return run_dataset(sequences, [tracker or Tracker("fake", "plain")], **keywords)
 
 
 def make_sequence(

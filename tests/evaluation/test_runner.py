@@ -12,13 +12,7 @@ from pytracking_et.evaluation import Tracker, runner
 from pytracking_et.evaluation.runner import run_dataset
 from pytracking_et.results import files as results
 
-from .fakes import files_of, make_list, make_sequence
-
-SPECS = [("a", 3, 20.0), ("b c", 6, 20.0), ("ü", 4, 20.0)]
-
-
-def run(sequences, tracker=None, **keywords):
-    return run_dataset(sequences, [tracker or Tracker("fake", "plain")], **keywords)
+from .fakes import SPECS, files_of, make_list, make_sequence, run
 
 
 def iter_nothing():

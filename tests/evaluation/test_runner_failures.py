@@ -14,16 +14,9 @@ from pytracking_et.analysis.summary import result_tables
 from pytracking_et.errors import ParameterError, ResultsError
 from pytracking_et.evaluation import Sequence, Tracker
 from pytracking_et.evaluation.experiment import run_and_report
-from pytracking_et.evaluation.runner import run_dataset
 from pytracking_et.results import files as results
 
-from .fakes import files_of, make_list
-
-SPECS = [("a", 3, 20.0), ("b c", 6, 20.0), ("ü", 4, 20.0)]
-
-
-def run(sequences, tracker=None, **keywords):
-    return run_dataset(sequences, [tracker or Tracker("fake", "plain")], **keywords)
+from .fakes import SPECS, files_of, make_list, run
 
 
 @pytest.mark.parametrize("threads", [0, 2])

@@ -87,22 +87,19 @@ def nfs_official(root: Path, annotated: int = 552, frames: int = 69) -> list[str
     return ["nfs_Skiing_red"]
 
 
-def lasot(root: Path) -> list[str]:
-    folder = root / "airplane" / "airplane-1"
-    images(folder / "img", 1, 6, 8)
-    put(folder / "groundtruth.txt", rows(6))
-    put(folder / "full_occlusion.txt", "0,1,0,0,0,0")
-    put(folder / "out_of_view.txt", "0,0,0,1,0,0")
-    return ["airplane-1"]
+def lasot(
+    root: Path, name="airplane-1", frames=6, occluded="0,1,0,0,0,0", outside="0,0,0,1,0,0"
+) -> list[str]:
+    folder = root / name.split("-")[0] / name
+    images(folder / "img", 1, frames, 8)
+    put(folder / "groundtruth.txt", rows(frames))
+    put(folder / "full_occlusion.txt", occluded)
+    put(folder / "out_of_view.txt", outside)
+    return [name]
 
 
 def lasot_extension(root: Path) -> list[str]:
-    folder = root / "atv" / "atv-10"
-    images(folder / "img", 1, 3, 8)
-    put(folder / "groundtruth.txt", rows(3))
-    put(folder / "full_occlusion.txt", "0\n0\n1\n")
-    put(folder / "out_of_view.txt", "0\n0\n0\n")
-    return ["atv-10"]
+    return lasot(root, "atv-10", 3, "0\n0\n1\n", "0\n0\n0\n")
 
 
 def trackingnet(root: Path) -> list[str]:

@@ -10,17 +10,20 @@ from pytracking_et.network import trackers
 from pytracking_et.network.layers import attention
 
 
-def randomised(name, seed=0):
-    """A network in eval mode whose BatchNorm layers are no identity."""
-    torch.manual_seed(seed)
-    net = network.build(name)
+def with_statistics(net, mean=(-0.2, 0.2), var=(0.5, 2), weight=(0.5, 1.5), bias=(-0.2, 0.2)):
+    """A network in eval mode whose BatchNorm layers are no identity: values within these bounds."""
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.running_mean, -0.2, 0.2)
-            nn.init.uniform_(module.running_var, 0.5, 2)
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.uniform_(module.bias, -0.2, 0.2)
+            nn.init.uniform_(module.running_mean, *mean)
+            nn.init.uniform_(module.running_var, *var)
+            nn.init.uniform_(module.weight, *weight)
+            nn.init.uniform_(module.bias, *bias)
     return net.eval()
+
+
+def randomised(name, seed=0):
+    torch.manual_seed(seed)
+    return with_statistics(network.build(name))
 
 
 def small_heads():

@@ -19,6 +19,7 @@ from pytracking_et.engines.runtimes.torch import TorchRuntime, engine_of
 from pytracking_et.live.clip import render
 from pytracking_et.tracking.loop import Loop
 from pytracking_et.tracking.parameters import Parameters
+from tests.ltr_et.networks import with_statistics
 
 NAMES = network.configurations()
 ROWS = {
@@ -46,16 +47,11 @@ def images(count: int, side: int, seed: int) -> torch.Tensor:
     return torch.randn(count, 3, side, side, generator=torch.Generator().manual_seed(seed))
 
 
-def with_statistics(module: nn.Module) -> nn.Module:
+def answering(name: str) -> nn.Module:
     """BatchNorm that is no identity, and towers that answer: what an export must get right."""
+    module = build(name)
     torch.manual_seed(1)
-    for part in module.modules():
-        if isinstance(part, nn.BatchNorm2d):
-            nn.init.uniform_(part.running_mean, -0.1, 0.1)
-            nn.init.uniform_(part.running_var, 0.5, 1.5)
-            nn.init.uniform_(part.weight, 0.7, 1.3)
-            nn.init.uniform_(part.bias, -0.1, 0.3)
-    return module.eval()
+    return with_statistics(module, (-0.1, 0.1), (0.5, 1.5), (0.7, 1.3), (-0.1, 0.3))
 
 
 @pytest.mark.parametrize("table", ROWS)
@@ -137,7 +133,7 @@ def test_fifty_training_steps_lower_the_loss(name):
 )
 def test_runs_in_the_tracker(name):
     """Prepared for inference it is the same network, and the loop takes what it gives."""
-    module = with_statistics(build(name))
+    module = answering(name)
     engine = engine_of(module)
     reference = plain_reference(module, 127, 256)
     assert agrees(reference.difference(engine.runtime), "f32")
@@ -157,7 +153,7 @@ def test_onnx_export_answers_as_the_network(name, tmp_path):
     pytest.importorskip("onnx")
     runtime = pytest.importorskip("onnxruntime")
     weights = tmp_path / "weights.safetensors"
-    network.weights.save(weights, with_statistics(build(name)).state_dict(), {"network": name})
+    network.weights.save(weights, answering(name).state_dict(), {"network": name})
     module, template_graph, search_graph = load_graphs(name, weights)
     # Both sizes the loop asks for: maps of 16 x 16, and of 18 x 18, which no window divides.
     for side in (256, 288):

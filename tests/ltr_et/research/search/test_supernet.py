@@ -6,7 +6,6 @@ import random
 
 import pytest
 import torch
-from torch import nn
 
 from ltr_et.data.build_crops import build
 from ltr_et.dataset.pack import open_pack
@@ -16,17 +15,13 @@ from ltr_et.research.search.supernet import Supernet, TrainSettings, judge, path
 from pytracking_et import network
 from pytracking_et.errors import CheckpointError
 from pytracking_et.network.normalisation import normalise
+from tests.ltr_et.networks import with_statistics
 
 
 @pytest.fixture(scope="module")
 def supernet() -> Supernet:
     torch.manual_seed(0)
-    net = Supernet()
-    for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.running_mean, -0.2, 0.2)
-            nn.init.uniform_(module.running_var, 0.5, 2)
-    return net.eval()
+    return with_statistics(Supernet(), weight=(1, 1), bias=(0, 0))
 
 
 def images(side: int) -> torch.Tensor:

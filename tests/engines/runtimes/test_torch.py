@@ -62,7 +62,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
 def test_a_forked_child_tracks_on():
     done = subprocess.run(
-        [sys.executable, "-c", FORKS], cwd=Path(__file__).parents[2], capture_output=True, text=True
+        [sys.executable, "-c", FORKS], cwd=Path(__file__).parents[3], capture_output=True, text=True
     )
     assert done.returncode == 7, done.stderr
 

@@ -56,9 +56,7 @@ def pack_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("tracker_name", help="tracker, e.g. et_tracker")
     parser.add_argument("tracker_param", help="parameter file, e.g. et_tracker")
-    parser.add_argument(
-        "--dataset", help="whose results are packed as tracks: otb, uav, ..."
-    )
+    parser.add_argument("--dataset", help="whose results are packed as tracks: otb, uav, ...")
     parser.add_argument("--runid", type=int, metavar="N", help="run to pack (not for GOT-10k)")
     parser.add_argument(
         "--runs",

@@ -146,16 +146,9 @@ def undo(path: str | os.PathLike[str]) -> Change:
     removed: list[Path] = []
     kept: list[str] = []
     for place in sources():
-        folder = package / place
-        if folder.is_symlink():
-            folder.unlink()
-            removed.append(folder)
-        elif (folder / RECORD).is_file():
-            done, left = _remove_recorded(folder)
-            removed += done
-            kept += left
-        elif folder.exists():
-            kept.append(f"{folder}: not written by install-into")
+        done, left = _remove(package / place)
+        removed += done
+        kept += left
     return Change(package, tuple(removed), tuple(kept))
 
 
@@ -224,14 +217,13 @@ def _replaceable(folder: Path, source: Path, link: bool) -> bool:
     return all(sha256(path) == recorded[path.name] for path in there if path.name in recorded)
 
 
-def _remove(folder: Path) -> None:
+def _remove(folder: Path) -> tuple[list[Path], list[str]]:
+    """What was removed, and what was kept with the reason."""
     if folder.is_symlink():
         folder.unlink()
-    elif folder.exists():
-        _remove_recorded(folder)
-
-
-def _remove_recorded(folder: Path) -> tuple[list[Path], list[str]]:
+        return [folder], []
+    if not (folder / RECORD).is_file():
+        return [], [f"{folder}: not written by install-into"] * folder.exists()
     removed: list[Path] = []
     kept: list[str] = []
     for name, digest in _recorded(folder).items():

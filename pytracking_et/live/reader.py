@@ -30,20 +30,14 @@ class Reader:
     source are raised by `read` in the caller's thread, after the frames that came before them.
 
     Args:
-        live: as the source says by default.
         back: frames already read that stay, for short ways back.
         patience: seconds that a live source may be silent; None: for ever.
     """
 
     def __init__(
-        self,
-        source: Source,
-        live: bool | None = None,
-        back: int = 0,
-        patience: float | None = LIVE_TIMEOUT,
+        self, source: Source, back: int = 0, patience: float | None = LIVE_TIMEOUT
     ) -> None:
-        self.source = source
-        self.live = source.live if live is None else live
+        self.source, self.live = source, source.live
         self.patience = patience if self.live else None
         self.dropped = 0
         self._frames: deque[Frame] = deque()

@@ -75,7 +75,7 @@ class Visdom:
                 "text" HTML; "lineplot" a number to append, or (y, x); "featmap" CxHxW;
                 "cost_volume" (and _flip, _ui) HxW or HxWxhxw. torch tensors are accepted.
             debug_level: shown from this level of `debug` on.
-            options: `opts` of pytracking (only the caption is used).
+            options: taken because pytracking gives them, and not read.
 
         Raises:
             ParameterError: unknown mode, or data that the mode cannot draw.
@@ -88,7 +88,7 @@ class Visdom:
             known = title in self._active
             self._active.setdefault(title, debug_level <= self.debug)
             if title not in self._panels:
-                self._panels[title] = Panel(title, mode, options)
+                self._panels[title] = Panel(title, mode)
             self._panels[title].set(data)
             if self._active[title]:
                 self._pending.setdefault(title)

@@ -26,9 +26,8 @@ JPEG_QUALITY = 85
 class Panel:
     """One panel: its newest data, and how to send it."""
 
-    def __init__(self, title: str, mode: str, options: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, title: str, mode: str) -> None:
         self.title, self.mode = title, mode
-        self.options = dict(options or {})
         self._data: Any = None
         self._points: deque[tuple[float, float]] = deque(maxlen=LINE_POINTS)
 

@@ -31,7 +31,8 @@ CALIBRATION_LIMIT = 1.5
 LOST_BELOW, FOUND_ABOVE, TURN_AFTER = 0.4, 0.6, 3
 LIKELY = 0.5
 # A find elsewhere in the frame must be this sure: the whole frame holds more look-alikes than the
-# surroundings of the target.
+# surroundings of the target. On the absences of docs/your-own-video.md 0.7 finds no more and is
+# wrong with a high score in 19 % of the frames after the return, 0.85 in 12 %.
 FOUND = 0.85
 # A smaller crop is enough after a frame with at least this score, a step of at most this share of
 # the target's size, and a box of at most this share of that crop. Score and step: measured on the

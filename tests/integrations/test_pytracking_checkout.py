@@ -203,6 +203,17 @@ def test_torch_six_for_old_torch_only_is_no_hindrance(checkout):
     assert install(checkout).files
 
 
+def printed(checkout, values):
+    """What a Python that finds the checkout prints of them, as words."""
+    code = f"from importlib import import_module as load; print({values})"
+    environment = {**os.environ, "PYTHONPATH": str(checkout)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
 def test_every_parameter_file_is_a_file_that_one_may_change(checkout):
     install(checkout)
     folder = checkout / "pytracking" / "parameter" / "et_tracker"
@@ -210,33 +221,17 @@ def test_every_parameter_file_is_a_file_that_one_may_change(checkout):
         "__init__", "et_tracker_published", *network.configurations()
     }  # fmt: skip
     (folder / "et_e16.py").write_text("def parameters(): return 'changed'\n")
-    code = (
-        "import importlib;"
-        "name = 'pytracking.parameter.et_tracker.';"
-        "print(importlib.import_module(name + 'et_e16').parameters());"
-        "print(importlib.import_module(name + 'et_s2').parameters().network)"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(checkout)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
-    )
-    assert done.stdout.split() == ["changed", "et_s2"], done.stderr
+    name = "pytracking.parameter.et_tracker"
+    words = f"load('{name}.et_e16').parameters(), load('{name}.et_s2').parameters().network"
+    assert printed(checkout, words) == ["changed", "et_s2"]
 
 
 def test_copied_folders_work_under_pytrackings_names(checkout):
     install(checkout)
-    code = (
-        "import importlib;"
-        "tracker = importlib.import_module('pytracking.tracker.et_tracker').get_tracker_class();"
-        "params = importlib.import_module("
-        "'pytracking.parameter.et_tracker.et_tracker_published').parameters();"
-        "print(tracker(params).multiobj_mode, params.get('lr'))"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(checkout)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
-    )
-    assert done.stdout.split() == ["parallel", "0.616"], done.stderr
+    tracker = "load('pytracking.tracker.et_tracker').get_tracker_class()"
+    params = "load('pytracking.parameter.et_tracker.et_tracker_published').parameters()"
+    words = f"{tracker}({params}).multiobj_mode, {params}.get('lr')"
+    assert printed(checkout, words) == ["parallel", "0.616"]
 
 
 def test_command(checkout, capsys):

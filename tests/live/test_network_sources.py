@@ -1,9 +1,7 @@
 """URLs for real: a web server with a file, and ffmpeg as a camera that sends live."""
 
 import shutil
-import socket
 import subprocess
-import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -13,7 +11,7 @@ import pytest
 from pytracking_et.live.reader import Reader
 from pytracking_et.live.sources import open_source
 
-from .fakes import RED, write_video
+from .fakes import RED, free_port, serving, write_video
 
 pytestmark = pytest.mark.slow
 
@@ -26,13 +24,9 @@ class Quiet(SimpleHTTPRequestHandler):
 @pytest.fixture
 def website(tmp_path):
     """Serves `tmp_path`; yields its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    handler = partial(Quiet, directory=str(tmp_path))
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def test_a_video_file_on_a_web_server_loses_no_frame(website, tmp_path):
@@ -60,9 +54,7 @@ def test_a_live_stream(tmp_path, monkeypatch, kind):
     program = shutil.which("ffmpeg")
     if program is None:
         pytest.skip("the sender is the ffmpeg program, which is not installed")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     if kind == "rtsp":
         # No RTSP server here: the receiver waits for the sender to announce itself.
         monkeypatch.setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_flags;listen|listen_timeout;30")

@@ -1,6 +1,5 @@
 """A real network camera: MJPEG over HTTP, and what happens when it is switched off."""
 
-import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -16,7 +15,7 @@ from pytracking_et.live.recording import Recording
 from pytracking_et.live.session import Session
 from pytracking_et.live.sources import open_source
 
-from .fakes import RED, ColourTracker, picture
+from .fakes import RED, ColourTracker, picture, serving
 
 pytestmark = pytest.mark.slow
 
@@ -43,13 +42,8 @@ def camera():
         def log_message(self, *arguments):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/stream.mjpg"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as port:
+        yield f"http://127.0.0.1:{port}/stream.mjpg"
 
 
 def test_frames_are_rgb_and_live(camera):

@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -17,25 +16,15 @@ import pytest
 from pytracking_et.live.visdom_panels import Visdom
 from pytracking_et.live.visdom_server import answers
 
+from .fakes import eventually, free_port
+
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 150.0
+PATIENCE = 150
 pytestmark = pytest.mark.slow
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def wait_until(condition, what):
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.1)
-    raise AssertionError(f"not within {PATIENCE:g} s: {what}")
+    return eventually(condition, PATIENCE, what)
 
 
 @pytest.fixture

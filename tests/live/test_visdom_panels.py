@@ -11,6 +11,8 @@ from pytracking_et.errors import ParameterError
 from pytracking_et.live import visdom_panels as module
 from pytracking_et.live.visdom_panels import BLOCK_LIST, ECHO_SECONDS, Once, Visdom
 
+from .fakes import eventually
+
 IMAGE = np.full((60, 80, 3), 90, np.uint8)
 pytest.importorskip("visdom")
 
@@ -58,13 +60,6 @@ def server(monkeypatch):
     monkeypatch.setattr(module, "_client", fake.client)
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.1)
     return fake
-
-
-def eventually(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(

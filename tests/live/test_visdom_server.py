@@ -1,12 +1,8 @@
-import importlib.util
 import json
 import os
 import re
 import shutil
-import socket
 import subprocess
-import threading
-import time
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.request import Request, urlopen
@@ -27,6 +23,8 @@ from pytracking_et.live.visdom_server import (
     key_file,
 )
 
+from .fakes import eventually, free_port, serving
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
@@ -34,32 +32,42 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTRACKING_ET_CACHE", str(tmp_path / "cache"))
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind((ADDRESS, 0))
-        return probe.getsockname()[1]
+class Stranger(BaseHTTPRequestHandler):
+    """Something that is no Visdom."""
+
+    posted, got = b"hello", b""
+
+    def do_POST(self):
+        self.answer(self.posted)
+
+    def do_GET(self):
+        self.answer(self.got)
+
+    def answer(self, text):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *arguments):
+        pass
+
+
+class Impostor(Stranger):
+    """Answers as Visdom does, and the proof with what it can guess."""
+
+    posted, got = b'["main"]', b"0" * 64
 
 
 @pytest.fixture
 def stranger():
-    """Something that is no Visdom on a port."""
+    with serving(HTTPServer((ADDRESS, 0), Stranger)) as port:
+        yield port
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b"hello")
 
-        def log_message(self, *arguments):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
-    thread.join()
+@pytest.fixture
+def impostor():
+    with serving(HTTPServer((ADDRESS, 0), Impostor)) as port:
+        yield port
 
 
 @pytest.mark.parametrize(
@@ -71,18 +79,14 @@ def test_address(given, expected):
 
 
 def test_silence_and_strangers_do_not_answer(stranger):
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        assert not answers("127.0.0.1", closed.getsockname()[1], timeout=0.5)
+    assert not answers("127.0.0.1", free_port(), timeout=0.5)
     assert not answers("127.0.0.1", stranger)
 
 
 def test_a_taken_port_is_an_error_that_says_so(stranger):
     pytest.importorskip("visdom")
-    with (
-        pytest.raises(PytrackingETError, match=rf"port {stranger}.*--visdom_port"),
-        LocalServer(stranger),
-    ):
+    words = rf"port {stranger}.*--visdom_port"
+    with pytest.raises(PytrackingETError, match=words), LocalServer(stranger):
         pass
 
 
@@ -94,8 +98,7 @@ def test_without_visdom_the_error_tells_how_to_install(monkeypatch):
 
 @pytest.mark.slow
 def test_two_runs_share_one_server(tmp_path):
-    if importlib.util.find_spec("visdom") is None:
-        pytest.skip("visdom is not installed")
+    pytest.importorskip("visdom")
     port = free_port()
     with LocalServer(port) as first:
         assert answers("127.0.0.1", port)
@@ -106,34 +109,6 @@ def test_two_runs_share_one_server(tmp_path):
     assert not answers("127.0.0.1", port)
 
 
-class Impostor(BaseHTTPRequestHandler):
-    """Answers as Visdom does, and the proof with what it can guess."""
-
-    def do_POST(self):
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b'["main"]')
-
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"0" * 64)
-
-    def log_message(self, *arguments):
-        pass
-
-
-@pytest.fixture
-def impostor():
-    server = HTTPServer((ADDRESS, 0), Impostor)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
 @pytest.mark.parametrize("key", [None, b"left by a server of ours that has ended"])
 def test_a_server_of_somebody_else_gets_no_pictures(impostor, key, monkeypatch):
     if key is not None:
@@ -142,10 +117,8 @@ def test_a_server_of_somebody_else_gets_no_pictures(impostor, key, monkeypatch):
     assert answers(ADDRESS, impostor)
     assert not is_ours(impostor)
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: name)
-    with (
-        pytest.raises(PytrackingETError, match=rf"port {impostor} was not started by ettrack"),
-        LocalServer(impostor),
-    ):
+    words = f"port {impostor} was not started by ettrack"
+    with pytest.raises(PytrackingETError, match=words), LocalServer(impostor):
         pass
 
 
@@ -250,10 +223,3 @@ def test_a_real_server_that_dies_and_comes_back():
     with LocalServer(port), visdom:
         eventually(lambda: {"Status", "Block List"} <= environment(port))
     assert len(notices) == 2
-
-
-def eventually(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.1)

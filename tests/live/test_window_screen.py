@@ -107,6 +107,15 @@ def press(key):
     time.sleep(0.4)
 
 
+def end_of(process):
+    output = process.communicate(timeout=30)[0]
+    assert process.returncode == 0, output
+    return output
+
+
+TABLE = "res/et_tracker/et_tracker/video_street.csv"
+
+
 def test_drag_clicks_escape_step_pause_quit(app, tmp_path):
     process, window = app
     drag(window, (10, 30), (30, 46))  # target 1, by dragging
@@ -123,11 +132,8 @@ def test_drag_clicks_escape_step_pause_quit(app, tmp_path):
     press("r")
     time.sleep(0.5)
     press("q")
-    output = process.communicate(timeout=30)[0]
-    assert process.returncode == 0, output
-    rows = np.loadtxt(
-        tmp_path / "res/et_tracker/et_tracker/video_street.csv", delimiter=",", skiprows=1
-    )
+    end_of(process)
+    rows = np.loadtxt(tmp_path / TABLE, delimiter=",", skiprows=1)
     assert set(rows[:, 1]) == {1, 2}
     first = rows[rows[:, 1] == 1]
     np.testing.assert_allclose(first[0, 2:6], [10, 30, 20, 16], atol=2)
@@ -165,11 +171,8 @@ def test_resize_go_back_correct_undo(app, tmp_path):
     for _ in range(3):
         press("Right")
     press("q")
-    output = process.communicate(timeout=30)[0]
-    assert process.returncode == 0, output
-    rows = np.loadtxt(
-        tmp_path / "res/et_tracker/et_tracker/video_street.csv", delimiter=",", skiprows=1
-    )
+    end_of(process)
+    rows = np.loadtxt(tmp_path / TABLE, delimiter=",", skiprows=1)
     assert set(rows[:, 1]) == {1}
     np.testing.assert_array_equal(rows[:, 0], np.arange(7))  # frames 0 to 6, each once
     np.testing.assert_allclose(rows[2, 2:6], [14, 30, 16, 16], atol=1.5)
@@ -208,6 +211,4 @@ def close_politely(window):
 def test_closing_the_window_ends_the_run(app):
     process, window = app
     close_politely(int(window))
-    output = process.communicate(timeout=30)[0]
-    assert process.returncode == 0, output
-    assert "frames in" in output
+    assert "frames in" in end_of(process)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
+from pytracking_et.tracker import opening, plugins
 from pytracking_et.tracking.loop import Loop
 from pytracking_et.tracking.parameters import Parameters
 from pytracking_et.tracking.redetection import PLACES, SIZES, Search, grid
@@ -14,14 +17,17 @@ from .fakes import BrightSpotEngine, frame
 SHAPE = (480, 640)
 
 
+def picture(box):
+    return frame((0, 0, 0, 0) if box is None else box, SHAPE)
+
+
 def follow(redetect, boxes):
     """Boxes, and whether the target counts as lost; None: nothing to see."""
     loop = Loop(BrightSpotEngine(), Parameters(redetect=redetect, association=True))
     loop.start(frame(boxes[0], SHAPE), boxes[0])
     found = []
     for box in boxes[1:]:
-        image = frame((0, 0, 0, 0) if box is None else box, SHAPE)
-        found.append((loop.step(image).box, loop.lost))
+        found.append((loop.step(picture(box)).box, loop.lost))
     return found
 
 
@@ -35,6 +41,26 @@ def test_a_target_that_comes_back_elsewhere_is_found(side):
     box, lost = follow(False, boxes)[-1]
     assert lost
     assert np.abs(box[:2] - away[:2]).max() > 200
+
+
+@pytest.mark.parametrize("redetect", [True, False])
+def test_a_parameter_file_turns_it_on_in_every_harness(tmp_path, monkeypatch, redetect):
+    file = tmp_path / "searchlab" / "parameter" / "et_tracker" / "searching.py"
+    file.parent.mkdir(parents=True)
+    file.write_text(
+        "from pytracking_et.tracker.params import TrackerParams\n"
+        f"def parameters(): return TrackerParams(association=True, redetect={redetect})\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv(plugins.VARIABLE, "searchlab")
+    monkeypatch.setattr(opening, "create", lambda *given: BrightSpotEngine())
+    params = plugins.parameters("et_tracker", "searching")
+    tracker, away = plugins.tracker_class("et_tracker")(params), (550, 400, 40, 30)
+    tracker.initialize(picture((60, 60, 40, 30)), {"init_bbox": [60, 60, 40, 30]})
+    for box in [(60, 60, 40, 30)] * 2 + [None] * 6 + [away] * 40:
+        found = tracker.track(picture(box))["target_bbox"]
+    assert (np.abs(np.subtract(found, away)).max() < 4) == redetect
+    del sys.modules["searchlab.parameter.et_tracker.searching"]
 
 
 def test_a_target_that_is_seen_is_tracked_as_without():

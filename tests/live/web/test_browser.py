@@ -97,6 +97,12 @@ def box_of(row) -> list[float]:
     return [float(row[name]) for name in "xywh"]
 
 
+def track_to_end(page, box, button="#track"):
+    draw(page, box)
+    page.click(button)
+    wait_hint(page, "End of the video")
+
+
 def fits(page) -> bool:
     return page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
@@ -104,9 +110,7 @@ def fits(page) -> bool:
 def test_upload_draw_track_download(server, long_clip, tmp_path):
     with browser(tmp_path) as page:
         open_clip(page, server, long_clip)
-        draw(page, fakes.true_box(0))
-        page.click("#track")
-        wait_hint(page, "End of the video")
+        track_to_end(page, fakes.true_box(0))
         assert page.inner_text("#rows") == "40 frames tracked."
         rows = read_csv(download(page, "#csv", tmp_path))
         values = json.loads(download(page, "#json", tmp_path).read_text())
@@ -134,9 +138,7 @@ def test_upload_draw_track_download(server, long_clip, tmp_path):
 def test_hidden_target_turns_grey(server, long_clip, tmp_path):
     with browser(tmp_path) as page:
         open_clip(page, server, long_clip)
-        draw(page, fakes.true_box(0))
-        page.click("#track")
-        wait_hint(page, "End of the video")
+        track_to_end(page, fakes.true_box(0))
         page.fill("#seek", "28")
         wait_hint(page, "may be hidden")
         assert float(page.inner_text("#score")) < 0.55
@@ -236,9 +238,7 @@ def test_phone_with_a_finger(server, long_clip, tmp_path, scheme):
 def test_reload_brings_the_session_back(server, long_clip, tmp_path):
     with browser(tmp_path) as page:
         open_clip(page, server, long_clip)
-        draw(page, fakes.true_box(0))
-        page.click("#track")
-        wait_hint(page, "End of the video")
+        track_to_end(page, fakes.true_box(0))
         page.reload()
         page.locator("#rows", has_text="40 frames tracked.").wait_for()
         page.fill("#seek", "10")
@@ -282,12 +282,6 @@ def rows_by_target(path) -> dict[int, dict[int, dict[str, str]]]:
         for row in csv.DictReader(stream):
             found.setdefault(int(row["id"]), {})[int(row["frame"])] = row
     return found
-
-
-def track_to_end(page, box, button="#track"):
-    draw(page, box)
-    page.click(button)
-    wait_hint(page, "End of the video")
 
 
 def go_to(page, frame):

@@ -219,3 +219,9 @@ def test_paths_that_are_no_utf8_survive(tmp_path):
     book.content["settings"]["f"] = {"failed": {"a": "frame '/\udcca\udcd3/1.jpg'"}}
     book.write()
     assert Manifest.open(tmp_path, "t", "p").content == book.content
+
+
+def test_fingerprint_outlives_a_release(monkeypatch):
+    """Of version 0.1.0: its results are kept, whatever the version of the package."""
+    monkeypatch.setattr("pytracking_et.version.__version__", "9.9.9")
+    assert manifest.fingerprint("t", "p", {"lr": 0.5}, "w") == "0e571e56f10e263c"

@@ -98,21 +98,27 @@ def test_pytrackings_functions_are_there():
         assert callable(runpy.run_module(f"pytracking_et.{name}")[name])
 
 
+@pytest.mark.parametrize("encoder", ["ffmpeg", None])
 @pytest.mark.parametrize(
     ("there", "told"), [((), True), (("onnx",), False), (("openvino", "onnx"), False)]
 )
-def test_demo_names_the_extra_that_doubles_the_speed(monkeypatch, tmp_path, capsys, there, told):
+def test_demo_names_the_extras_that_are_worth_it(
+    monkeypatch, tmp_path, capsys, there, told, encoder
+):
+    from pytracking_et import videos
     from pytracking_et.engines import select
     from pytracking_et.live import demo, run
 
     done = demo.DemoResult(np.ones(3), 20.0, tmp_path / "demo.mp4", tmp_path / "demo.png")
     monkeypatch.setattr(select, "installed", lambda name: name in ("torch", *there))
+    monkeypatch.setattr(videos, "h264_program", lambda: encoder)
     monkeypatch.setattr(run, "make_tracker", lambda options: None)
     monkeypatch.setattr(demo, "run_demo", lambda *_: done)
     assert main(["demo"]) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if "pip install" in line]
-    wanted = f"faster: the extra openvino about doubles the speed: {pip_line('openvino')}"
-    assert lines == ([wanted] if told else [])
+    players = f"for a video that browsers play: {pip_line('video')}, or name it .webm"
+    faster = f"faster: the extra openvino about doubles the speed: {pip_line('openvino')}"
+    assert lines == [players] * (encoder is None) + [faster] * told
 
 
 @pytest.mark.parametrize("precision", ["auto", "f32"])

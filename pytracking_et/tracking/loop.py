@@ -135,8 +135,8 @@ class Loop:
         self._sure = False
         if settings.sure_shrink:
             # Engines load a graph when its size is first asked for: now, not in some later frame.
-            least = self._search_size - settings.sure_shrink
-            self.engine.track(np.zeros((least, least, 3), np.uint8))
+            for each in (self._search_size, self._search_size - settings.sure_shrink):
+                self.engine.track(np.zeros((each, each, 3), np.uint8))
         self._ratio, self._shift = np.ones(2), np.zeros(2)
         if settings.calibrate > 0:
             self._calibrate(image, color)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -22,6 +21,7 @@ from ..results.files import unwritable
 from ..spec import TrackerSpec
 from ..videos import VideoWriter, only_for_players
 from .controls import Controls, View
+from .demo import write_png
 from .displays import HELP, VisdomDisplay, Window, why_no_window
 from .draw import LOW_SCORE, pixel_grid
 from .emit import Emitter
@@ -237,12 +237,7 @@ def _displays(
 def _first_frame(source: CaptureSource | ImageSource) -> Path:
     """The first frame as a PNG with a grid of pixels, in this folder."""
     path = Path(f"{source.name}_first_frame.png")
-    picture = cv2.cvtColor(pixel_grid(next(iter(source)).image), cv2.COLOR_RGB2BGR)
-    try:
-        with atomic_open(path, "wb") as stream:
-            stream.write(cv2.imencode(".png", picture)[1].tobytes())
-    except OSError as error:
-        raise unwritable(path.parent, error) from error
+    write_png(path, pixel_grid(next(iter(source)).image))
     return path
 
 

@@ -113,7 +113,7 @@ def open_runtime(engine: str, precision: str, model: Model, threads: int | None)
             ) from error
 
     opened = catalogue.module(engine).open_folder
-    return opened(folder, metadata, threads, add, precision, keep_compiled=True)
+    return opened(folder, metadata, threads, add, precision, folder / "compiled")
 
 
 def open_export(engine: str, precision: str, model: Model, threads: int | None) -> Runtime:
@@ -148,7 +148,12 @@ def open_export(engine: str, precision: str, model: Model, threads: int | None) 
     there = [name for name in fit if installed(name)]
     if not there:
         require(fit[-1])
-    return catalogue.module(there[0]).open_folder(folder, metadata, threads, precision=wanted)
+    # The folder is the user's; what is compiled for this machine goes to the cache.
+    content = json.dumps(metadata.files, sort_keys=True)
+    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+    compiled = cache.engines_folder() / "compiled" / digest
+    opened = catalogue.module(there[0]).open_folder
+    return opened(folder, metadata, threads, None, wanted, compiled)
 
 
 def candidates(engine: str, precision: str, model: Model) -> list[tuple[str, str]]:

@@ -107,6 +107,7 @@ class Loop:
         self.candidates: Candidates | None = None
         self.lost, self.raw_score = False, 1.0
         self._center: NDArray[np.float64] | None = None
+        self._loaded: set[int] = set()
 
     def start(self, image: Image, box: ArrayLike, color: Color = "rgb") -> None:
         """Take the target from its first frame.
@@ -136,7 +137,9 @@ class Loop:
         if settings.sure_shrink:
             # Engines load a graph when its size is first asked for: now, not in some later frame.
             for each in (self._search_size, self._search_size - settings.sure_shrink):
-                self.engine.track(np.zeros((each, each, 3), np.uint8))
+                if each not in self._loaded:
+                    self.engine.track(np.zeros((each, each, 3), np.uint8))
+                    self._loaded.add(each)
         self._ratio, self._shift = np.ones(2), np.zeros(2)
         if settings.calibrate > 0:
             self._calibrate(image, color)

@@ -127,8 +127,8 @@ def test_damaged_compiled_graphs_are_not_run(exported_here, searches):
     from pytracking_et.engines.runtimes.openvino import open_folder
 
     metadata = Metadata.read(exported_here)
-    reference = Reference.read(exported_here / "reference.npz")
-    first = open_folder(exported_here, metadata, threads=1, keep_compiled=True)
+    reference, kept = Reference.read(exported_here / "reference.npz"), exported_here / "compiled"
+    first = open_folder(exported_here, metadata, threads=1, compiled_folder=kept)
     assert reference.difference(first)["score"] < 1e-4
     blobs = list(exported_here.glob("compiled/*.blob"))
     assert blobs
@@ -139,10 +139,10 @@ def test_damaged_compiled_graphs_are_not_run(exported_here, searches):
         blob.chmod(0o600)
         blob.write_bytes(content)
     damaged = {blob: blob.read_bytes() for blob in blobs}
-    second = open_folder(exported_here, metadata, threads=1, keep_compiled=True)
+    second = open_folder(exported_here, metadata, threads=1, compiled_folder=kept)
     assert reference.difference(second)["score"] < 1e-4
     assert all(blob.read_bytes() != content for blob, content in damaged.items())
-    third = open_folder(exported_here, metadata, threads=1, keep_compiled=True)
+    third = open_folder(exported_here, metadata, threads=1, compiled_folder=kept)
     assert reference.difference(third)["score"] < 1e-4
 
 
@@ -183,13 +183,13 @@ def test_graphs_that_answer_wrong_are_not_kept(kind, name, exported_here):
     reference = Reference.read(exported_here / name)
     wrong = dataclasses.replace(reference, distances=reference.distances + 1)
     wrong.write(exported_here / name)
-    metadata = Metadata.read(exported_here)
-    runtime = open_folder(exported_here, metadata, threads=1, keep_compiled=True)
+    metadata, kept = Metadata.read(exported_here), exported_here / "compiled"
+    runtime = open_folder(exported_here, metadata, threads=1, compiled_folder=kept)
     with pytest.raises(EngineError, match="wrong here.*1 px"):
         runtime.graph(*[int(part) if part.isdigit() else part for part in kind.split("_")])
     assert not list(exported_here.glob(f"compiled/{kind}*"))
     reference.write(exported_here / name)
-    runtime = open_folder(exported_here, metadata, threads=1, keep_compiled=True)
+    runtime = open_folder(exported_here, metadata, threads=1, compiled_folder=kept)
     for side in (127, 128):
         runtime.template(sample_crop(side, 0))
     for side in (192, 224, 256, 288):

@@ -204,6 +204,17 @@ def test_an_export_answers_as_the_weights_do(weight_file, exported_here, templat
     np.testing.assert_array_equal(found[0], wanted[0])
 
 
+def test_an_export_is_compiled_once(exported_here, template, searches, fresh_engines, monkeypatch):
+    runtimes = pytest.importorskip("pytracking_et.engines.runtimes.openvino")
+    before = sorted(exported_here.rglob("*"))
+    first = maps(create("openvino", NETWORK, exported_here, 1), template, searches[0])
+    assert sorted(exported_here.rglob("*")) == before
+    monkeypatch.setattr(runtimes, "_compile", None)
+    select._open.cache_clear()
+    again = maps(create("openvino", NETWORK, exported_here, 1), template, searches[0])
+    np.testing.assert_array_equal(again[0], first[0])
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -66,7 +66,7 @@ class GraphRuntime:
         threads: int | None = None,
         add: Callable[[str, int], None] | None = None,
         precision: str | None = None,
-        keep_compiled: bool = False,
+        compiled_folder: Path | None = None,
     ) -> None:
         """Take a folder.
 
@@ -76,9 +76,9 @@ class GraphRuntime:
             threads: CPU threads; None leaves the runtime's default.
             add: writes the graph of a kind and side that the folder lacks; None where it cannot.
             precision: to compute in, where it is not what the graphs say.
-            keep_compiled: whether the folder is ours to keep compiled graphs in.
+            compiled_folder: to keep compiled graphs in for the next start; None keeps none.
         """
-        self.keep_compiled = keep_compiled
+        self.compiled_folder = compiled_folder
         self.folder, self.metadata, self.threads, self._add = folder, metadata, threads, add
         self.precision = precision or metadata.precision
         self.name = f"{self.engine} {self.precision}"

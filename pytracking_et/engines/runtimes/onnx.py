@@ -54,6 +54,5 @@ class OnnxRuntime(GraphRuntime):
         return run
 
 
-def open_folder(*arguments: Any, **keywords: Any) -> OnnxRuntime:
-    """Runtime over a folder of ONNX graphs; arguments of `GraphRuntime`."""
-    return OnnxRuntime(*arguments, **keywords)
+# Runtime over a folder of ONNX graphs; arguments of `GraphRuntime`.
+open_folder = OnnxRuntime

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..boxes import Box
-from .controls import Controls, View
+from .controls import Controls, Edit, View
 from .draw import WHITE, colour, draw_box, label, text_unit
 from .visdom_panels import Visdom
 from .visdom_render import TRACKING_WIDTH
@@ -97,29 +98,31 @@ class Steering:
 
     def key(self, name: str) -> None:
         """A key by its name: a letter, "Escape", "ArrowLeft" or "ArrowRight"."""
-        actions = {
-            " ": self.controls.toggle_pause,
-            "ArrowRight": self.controls.step,
-            "ArrowLeft": lambda: self.controls.step(-1),
-            "u": self.controls.undo,
-            "r": self.controls.release,
+        actions: dict[str, Callable[[], None]] = {
+            " ": lambda: self.controls.pause(not self.controls.paused),
+            "arrowright": self.controls.step,
+            "arrowleft": lambda: self.controls.step(-1),
+            "u": lambda: self.controls.ask(Edit("undo")),
+            "r": lambda: self.controls.ask(Edit("release")),
             "q": self.controls.quit,
+            "escape": self._forget,
         }
-        if name == "Escape":
-            self.picker.cancel()
-            self.chosen = None
-            self.controls.freeze(False)
-        elif name.isdecimal() and int(name) in self.known:
+        if name.isdecimal() and int(name) in self.known:
             self.chosen = int(name)
-        elif name.lower() in actions or name in actions:
-            actions[name if name in actions else name.lower()]()
+        elif action := actions.get(name.lower()):
+            action()
+
+    def _forget(self) -> None:
+        self.picker.cancel()
+        self.chosen = None
+        self.controls.draw(False)
 
     def drawn(self, box: Box | None, scale: float) -> None:
         """A box in pixels of what is shown at `scale`; None: a corner, or nothing."""
         if box is not None:
-            self.controls.add_box(box / scale, self.chosen)
+            self.controls.ask(Edit("box", box / scale, self.chosen))
             self.chosen = None
-        self.controls.freeze(self.picker.start is not None)
+        self.controls.draw(self.picker.start is not None)
 
 
 class Window(Steering):

@@ -125,11 +125,6 @@ class Reader:
                 self._ended = False
             self._changed.notify_all()
 
-    @property
-    def waiting(self) -> bool:
-        """True when a frame can be had at once."""
-        return bool(self._frames)
-
     def _run(self) -> None:
         try:
             with self.source:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pytracking_et.errors import BoxError, ImageError, SourceError
-from pytracking_et.live.controls import Controls
+from pytracking_et.live.controls import Controls, Edit
 from pytracking_et.live.player import Player
 from pytracking_et.live.reader import Reader
 from pytracking_et.live.recording import Recording, Rows
@@ -74,7 +74,7 @@ def test_a_box_given_before_is_tracked_through_every_frame(tmp_path):
 
 
 def test_a_box_drawn_later_starts_on_the_frame_that_is_shown():
-    acts = {4: lambda controls: controls.add_box(np.array([18.0, 30, 20, 16]))}
+    acts = {4: lambda controls: controls.ask(Edit("box", np.array([18.0, 30, 20, 16])))}
     player, script = play(ListSource([picture(i) for i in range(8)]), acts)
     assert [len(view.marks) for view in script.views if view.index < 4] == [0] * 4
     last = script.views[-1]
@@ -84,8 +84,8 @@ def test_a_box_drawn_later_starts_on_the_frame_that_is_shown():
 
 def test_reset_then_a_new_target():
     def swap(controls):
-        controls.release()
-        controls.add_box(np.array([16.0, 30, 20, 16]))
+        controls.ask(Edit("release"))
+        controls.ask(Edit("box", np.array([16.0, 30, 20, 16])))
 
     _, script = play(ListSource([picture(i) for i in range(6)]), {3: swap}, boxes=[np.array(BOX)])
     assert [mark.id for mark in script.views[-1].marks] == [2]
@@ -93,7 +93,7 @@ def test_reset_then_a_new_target():
 
 def test_a_bad_box_is_a_notice_and_the_video_goes_on():
     notices = []
-    acts = {1: lambda controls: controls.add_box(np.array([900.0, 0, 5, 5]))}
+    acts = {1: lambda controls: controls.ask(Edit("box", np.array([900.0, 0, 5, 5])))}
     player, _ = play(ListSource([picture(i) for i in range(4)]), acts, notices)
     assert player.summary.frames == 4
     assert "outside the image" in notices[0]
@@ -302,18 +302,18 @@ def test_a_correction_replaces_up_to_the_next_drawn_box_and_undo_brings_all_back
 
     def correct(controls):
         kept["before"] = rows.copy()
-        controls.add_box(other, target=1, frame=5, play=True)
+        controls.ask(Edit("box", other, target=1, frame=5, play=True))
 
     def after(controls):
         kept["after"] = rows.copy()
-        controls.undo()
+        controls.ask(Edit("undo"))
 
     def finish(controls):
         kept["undone"] = rows.copy()
         controls.quit()
 
     acts = Steps(
-        (8, lambda c: c.add_box(np.array([26.0, 30, 20, 16]), 1, 8)),
+        (8, lambda c: c.ask(Edit("box", np.array([26.0, 30, 20, 16]), 1, 8))),
         (19, lambda c: c.seek(5)),
         (5, correct),
         (19, after),
@@ -328,8 +328,8 @@ def test_a_correction_replaces_up_to_the_next_drawn_box_and_undo_brings_all_back
 
 def test_a_second_target_leaves_the_first_alone_and_can_be_removed():
     acts = Steps(
-        (6, lambda c: c.add_box(np.array([22.0, 30, 20, 16]), play=True)),
-        (12, lambda c: c.remove(1)),
+        (6, lambda c: c.ask(Edit("box", np.array([22.0, 30, 20, 16]), play=True))),
+        (12, lambda c: c.ask(Edit("remove", target=1))),
         (19, lambda c: c.quit()),
     )
     rows, _, _ = review(acts)

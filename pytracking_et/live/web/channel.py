@@ -27,7 +27,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ...errors import PytrackingETError
-from ..controls import Controls
+from ..controls import Controls, Edit
 from ..draw import LOW_SCORE
 from ..player import Player
 from ..reader import BACK, Reader
@@ -166,11 +166,9 @@ class Worker(threading.Thread):
     def submit(self, command: Command) -> None:
         """Pass a command of the page on; from any thread."""
         controls, name = self.controls, command.name
+        target = self._known(command.target)
         if name == "target":
-            assert command.box is not None
-            controls.add_box(
-                np.array(command.box), self._known(command.target), command.frame, True
-            )
+            controls.ask(Edit("box", np.array(command.box), target, command.frame, play=True))
         elif name in ("play", "pause"):
             controls.pause(name == "pause")
         elif name in ("step", "back"):
@@ -178,14 +176,13 @@ class Worker(threading.Thread):
         elif name == "seek":
             controls.seek(command.frame)
         elif name == "release":
-            controls.release(self._known(command.target))
-        elif name == "remove":
-            if (target := self._known(command.target)) is not None:
-                controls.remove(target)
+            controls.ask(Edit("release", target=target))
+        elif name == "remove" and target is not None:
+            controls.ask(Edit("remove", target=target))
         elif name == "undo":
-            controls.undo()
+            controls.ask(Edit("undo"))
         elif name == "redetect":
-            controls.redetect(command.on)
+            controls.ask(Edit("redetect", play=command.on))
         elif name == "view":
             self.visit.area = command.box
             controls.wake()
@@ -194,7 +191,8 @@ class Worker(threading.Thread):
         """Hand in a camera frame; from any thread."""
         assert self.camera is not None
         if frame.box is not None:
-            self.controls.add_box(np.array(frame.box), self._known(frame.target), frame.number)
+            target = self._known(frame.target)
+            self.controls.ask(Edit("box", np.array(frame.box), target, frame.number))
         self.camera.offer(frame)
 
     def stop(self) -> None:
@@ -249,7 +247,7 @@ class Worker(threading.Thread):
         before = self.visit.clip
         self.visit.clip = ClipInfo(before.name, width, height, before.fps, None)
         if before.width:
-            self.controls.release()
+            self.controls.ask(Edit("release"))
             text = f"The camera's picture changed to {width}x{height}; draw the box again."
             self.outbox.post({"type": "lost", "message": text})
 

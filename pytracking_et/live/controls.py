@@ -31,6 +31,7 @@ class View:
         hint: line below, for `picture`.
         low_score: boxes that score less are grey in `picture`.
         rows: boxes that are new since the last view.
+        paused: it stands still by request.
         ended: the source is at its end.
     """
 
@@ -45,6 +46,7 @@ class View:
     hint: str = ""
     low_score: float = LOW_SCORE
     rows: Sequence[Row] = ()
+    paused: bool = False
     ended: bool = False
 
     @cached_property

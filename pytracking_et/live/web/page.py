@@ -248,10 +248,9 @@ class Page:
         if ended and breaks_off(view.index + 1, self.visit.clip.frames):
             text = f"The video breaks off after frame {view.index + 1} of {self.visit.clip.frames};"
             self.outbox.post({"type": "notice", "message": f"{text} results so far are kept."})
-        still = self.controls.paused
-        self._send_state(view, still)
+        self._send_state(view)
         if self.camera is None and (
-            still
+            view.paused
             or self.outbox.wants_preview
             and time.monotonic() - self._previewed >= PREVIEW_SECONDS
         ):
@@ -277,18 +276,18 @@ class Page:
         elif self.camera is not None and not answered:
             self.outbox.post({"type": "skipped", "frame": view.index})
 
-    def _send_state(self, view: View, still: bool) -> None:
+    def _send_state(self, view: View) -> None:
         active = [target.id for target in self.session.targets if target.at >= view.index]
         state = {
             "type": "state",
-            "playing": not still,
+            "playing": not view.paused,
             "tracking": bool(active),
             "active": active,
             "ended": view.ended,
             "redetect": self.session.redetect,
         }
         self.visit.redetect = self.session.redetect
-        if still or state != self._state:
+        if view.paused or state != self._state:
             self.outbox.post({**state, "frame": view.index})
             self._state = state
 

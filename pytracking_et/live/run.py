@@ -214,8 +214,8 @@ def _displays(
     if options.visdom_start or (reason and not given and options.use_visdom):
         debug = max(debug, 1)  # without it there would be no panel, and no way to draw a box
     if options.visdom_start and options.use_visdom:
-        server = stack.enter_context(LocalServer(options.visdom_port))
-        _say(f"Visdom: {server.url}")
+        stack.enter_context(LocalServer(options.visdom_port))
+        _say(f"Visdom: http://{ADDRESS}:{options.visdom_port}")
     connected = False
     if debug > 0 and options.use_visdom:
         info = {

@@ -188,11 +188,6 @@ class LocalServer:
                 self._process.kill()
                 self._process.wait()
 
-    @property
-    def url(self) -> str:
-        """Where the page is."""
-        return f"http://{ADDRESS}:{self.port}"
-
 
 def serve(port: int, until_eof: bool = False) -> None:
     """Run a server until it is ended (blocks), or until standard input is closed."""
@@ -237,11 +232,8 @@ def serve(port: int, until_eof: bool = False) -> None:
     class Proof(tornado.web.RequestHandler):
         """Shows that this server holds the key."""
 
-        def initialize(self, key: list[bytes]) -> None:  # noqa: D102
-            self.key = key
-
         def get(self) -> None:  # noqa: D102
-            self.finish(_proof(self.key[0], port, self.get_argument("nonce")))
+            self.finish(_proof(key, port, self.get_argument("nonce")))
 
     class Static(tornado.web.StaticFileHandler):
         """The page asks for "static/../user/style.css", which tornado 6.6 answers with 403."""
@@ -263,9 +255,8 @@ def serve(port: int, until_eof: bool = False) -> None:
             self.finish(self.text)
 
     tornado_settings["static_handler_class"] = Static
-    key: list[bytes] = []
     handlers: list[Any] = [
-        (PROOF, Proof, {"key": key}),
+        (PROOF, Proof),
         ("/user/style.css", StandIn, {"text": USER_STYLE, "kind": "text/css"}),
     ]
     for name, file in {**dict.fromkeys(EMPTY), **STAND_INS}.items():
@@ -280,7 +271,7 @@ def serve(port: int, until_eof: bool = False) -> None:
         app.transforms.append(Headers)
         app.listen(port, address=ADDRESS, max_buffer_size=1 << 28)
         # Only now: a server that finds the port taken must not replace the other's key.
-        key.append(_leave_key(port))
+        key = _leave_key(port)
         loop = tornado.ioloop.IOLoop.current()
         if until_eof:
             threading.Thread(target=_stop_at_eof, args=(loop,), daemon=True).start()

@@ -48,9 +48,7 @@ class Server:
         parent: Path | None,
         low_score: float,
     ) -> None:
-        self.tracker = tracker
-        self.low_score = low_score
-        self.limits = limits
+        self.tracker, self.low_score, self.limits = tracker, low_score, limits
         self.store = Visits(limits, parent)
         self.demo_clip = DemoClip(self.store.folder)
         self.channel = Channel(self.store, make_tracker, limits, low_score)

@@ -34,7 +34,7 @@ from ..reader import BACK, Reader
 from ..session import Session, SingleTracker
 from ..sources import Source
 from .page import BoxValues, BrowserCamera, CameraFrame, Command, Outbox, Page
-from .uploads import ClipInfo, Limits, open_video
+from .uploads import ClipInfo, Limits
 from .visits import Visit, Visits
 
 COMMANDS = frozenset(
@@ -216,7 +216,7 @@ class Worker(threading.Thread):
     def _play(self) -> None:
         session = Session(self._make_tracker(), self.low_score, self.visit.redetect)
         session.last_id = self.visit.rows.last_id
-        source: Source = self.camera or open_video(self._path, self.visit.clip.name)
+        source: Source = self.camera or self.visit.video()
         page = Page(self.visit, session, self.controls, self.outbox, self.limits, self.camera)
         with Reader(source, back=BACK, patience=None) as reader:
             Player(
@@ -229,11 +229,6 @@ class Worker(threading.Thread):
                 review=True,
                 notify=lambda text: self.outbox.post({"type": "error", "message": text}),
             ).run()
-
-    @property
-    def _path(self) -> Any:
-        assert self.visit.path is not None
-        return self.visit.path
 
     def _known(self, target: int | None) -> int | None:
         """A target's number where there is such a target."""
@@ -258,10 +253,8 @@ class Channel:
     def __init__(
         self, store: Visits, make_tracker: TrackerFactory, limits: Limits, low_score: float
     ) -> None:
-        self._store = store
-        self._make_tracker = make_tracker
-        self._limits = limits
-        self._low_score = low_score
+        self._store, self._limits = store, limits
+        self._make_tracker, self._low_score = make_tracker, low_score
         self._workers: dict[str, Worker] = {}
 
     async def endpoint(self, socket: WebSocket) -> None:
@@ -332,34 +325,22 @@ class Channel:
                     await socket.send_text(message)
 
     async def _receive(self, socket: WebSocket, worker: Worker) -> None:
-        while True:
-            message = await socket.receive()
-            if message["type"] == "websocket.disconnect":
-                return
-            self._deliver(message.get("text"), message.get("bytes"), worker)
+        while (message := await socket.receive())["type"] != "websocket.disconnect":
+            data = message.get("bytes") or b""
+            if message.get("text") is not None:
+                worker.submit(parse_command(message["text"]))
+            elif worker.camera is None:
+                raise ProtocolError("binary messages are for camera sessions")
+            elif len(data) > self._limits.frame_bytes:
+                most = self._limits.frame_bytes
+                raise ProtocolError(f"a frame of {len(data)} bytes; at most {most}")
+            else:
+                worker.offer(parse_frame(data))
 
-    def _deliver(self, text: str | None, data: bytes | None, worker: Worker) -> None:
-        if text is not None:
-            worker.submit(parse_command(text))
-        elif worker.camera is not None:
-            if data is None or len(data) > self._limits.frame_bytes:
-                size = 0 if data is None else len(data)
-                raise ProtocolError(f"a frame of {size} bytes; at most {self._limits.frame_bytes}")
-            worker.offer(parse_frame(data))
-        else:
-            raise ProtocolError("binary messages are for camera sessions")
-
-    def stop(self, session: Visit) -> None:
-        """End the session's thread, and with it its WebSocket. Blocks until it has let go."""
-        worker = self._workers.get(session.id)
-        if worker is not None:
-            worker.stop()
-            if worker.is_alive():
-                worker.join()
-
-    def stop_all(self) -> None:
-        """End all threads. Blocks."""
-        for worker in list(self._workers.values()):
-            worker.stop()
-            if worker.is_alive():
-                worker.join()
+    def stop(self, session: Visit | None = None) -> None:
+        """End a session's thread (default: all), and with it its WebSocket; waits for that."""
+        for identity, worker in list(self._workers.items()):
+            if session is None or session.id == identity:
+                worker.stop()
+                if worker.is_alive():
+                    worker.join()

@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -268,7 +269,6 @@ async def receive(request: Request, path: Path, limits: Limits) -> None:
         ClientDisconnect: the client went away (starlette); the caller removes what came.
     """
     limit = limits.upload_bytes
-    check_announced_size(request, limit)
     size, head, checked = 0, b"", False
     with path.open("xb") as stream:
         async for chunk in _chunks(request, limits):
@@ -318,11 +318,10 @@ class DemoClip:
         """(file, box x, y, w, h of the target in its first frame)."""
         with self._lock:
             if not self._box:
+                frames = render(DEMO_FRAMES)
+                first = next(frames)
                 with VideoWriter(self._path, FPS) as writer:
-                    frames = render(DEMO_FRAMES)
-                    first = next(frames)
-                    writer.write(first.image)
-                    for frame in frames:
+                    for frame in chain([first], frames):
                         writer.write(frame.image)
-                self._box = tuple(float(value) for value in first.box)
+                self._box = tuple(first.box.tolist())
             return self._path, self._box

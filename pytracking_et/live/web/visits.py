@@ -20,17 +20,18 @@ import cv2
 import numpy as np
 
 from ...errors import PytrackingETError
+from ...files import remove_old
 from ...frames import DEFAULT_FPS
 from ...version import __version__
 from ...videos import open_writer
 from ..draw import annotate
 from ..recording import Row, Rows
+from ..sources import CaptureSource
 from .uploads import ClipInfo, Image, Limits, decode_jpeg, open_video
 
 logger = logging.getLogger(__name__)
 
 CSV_HEADER = ("frame", "time", "x", "y", "w", "h", "score", "id", "lost")
-BOX_CONVENTION = "x, y, w, h in pixels, 0-based, x y is the top-left corner"
 # frame, time, x, y, w, h, score, id, lost: what the page and the downloads get of a row
 Line = tuple[int, float, float, float, float, float, float | None, int, int]
 
@@ -56,29 +57,21 @@ def to_csv(lines: Sequence[Line]) -> str:
 
 def to_json(lines: Sequence[Line], source: dict[str, Any], tracker: str, low_score: float) -> str:
     """Boxes with what is needed to read them later: source, tracker, convention, threshold."""
+    names = ("frame", "time", "box", "score", "target", "lost")
     boxes = [
-        {
-            "frame": frame,
-            "time": time,
-            "box": box,
-            "score": score,
-            "target": target,
-            "lost": bool(lost),
-        }
+        dict(zip(names, (frame, time, box, score, target, bool(lost)), strict=True))
         for frame, time, *box, score, target, lost in lines
     ]
-    return json.dumps(
-        {
-            "format": "pytracking-et boxes 1",
-            "version": __version__,
-            "tracker": tracker,
-            "source": source,
-            "convention": BOX_CONVENTION,
-            "low_score": low_score,
-            "boxes": boxes,
-        },
-        indent=1,
-    )
+    values = {
+        "format": "pytracking-et boxes 1",
+        "version": __version__,
+        "tracker": tracker,
+        "source": source,
+        "convention": "x, y, w, h in pixels, 0-based, x y is the top-left corner",
+        "low_score": low_score,
+        "boxes": boxes,
+    }
+    return json.dumps(values, indent=1)
 
 
 class Entry(NamedTuple):
@@ -162,6 +155,8 @@ STALE_SECONDS = 3600.0
 class FullError(PytrackingETError):
     """As many sessions are open as the server allows."""
 
+    status = 503
+
 
 class _Cancelled(Exception):
     """The session was closed meanwhile."""
@@ -177,9 +172,7 @@ class Rendering(threading.Thread):
 
     def __init__(self, session: Visit, limits: Limits, low_score: float) -> None:
         super().__init__(name=f"render-{session.id[:6]}", daemon=True)
-        self._session = session
-        self._limits = limits
-        self._low_score = low_score
+        self._session, self._limits, self._low_score = session, limits, low_score
         self.version = session.rows.version
         self._rows: dict[int, list[Row]] = {}
         for row in session.rows.all():
@@ -210,8 +203,7 @@ class Rendering(threading.Thread):
 
     def _write(self) -> Path:
         clip = self._session.clip
-        writer = open_writer(self._session.folder, self._session.fps)
-        with writer:
+        with open_writer(self._session.folder, self._session.fps) as writer:
             for frame, image in self._frames():
                 if self._session.closed.is_set():
                     raise _Cancelled
@@ -232,9 +224,8 @@ class Rendering(threading.Thread):
                 if frame <= last:
                     yield frame, decode_jpeg(jpeg, self._limits)
             return
-        assert self._session.path is not None
         self._total = last + 1
-        with open_video(self._session.path, self._session.clip.name) as source:
+        with self._session.video() as source:
             # zip asks the range first, so that nothing is decoded after the last row.
             for index, frame_read in zip(range(last + 1), source):  # noqa: B905  shorter ends
                 yield index, frame_read.image
@@ -269,6 +260,11 @@ class Visit:
         """Frames a second: the file's, or the mean of the camera."""
         return self.camera.fps if self.camera is not None else self.clip.fps
 
+    def video(self) -> CaptureSource:
+        """The uploaded video, to be read from its start."""
+        assert self.path is not None
+        return open_video(self.path, self.clip.name)
+
     def line(self, row: Row) -> Line:
         """A row as the page and the downloads get it."""
         at = row.frame / self.clip.fps if self.camera is None else self.times.get(row.frame, 0.0)
@@ -297,7 +293,7 @@ class Visits:
     def __init__(self, limits: Limits, parent: Path | None = None) -> None:
         self.limits = limits
         base = Path(tempfile.gettempdir()) if parent is None else parent
-        remove_stale(base)
+        remove_old(base, f"{FOLDER_PREFIX}*", STALE_SECONDS)
         self.folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=base))
         self._sessions: dict[str, Visit] = {}
         self._lock = threading.Lock()
@@ -373,14 +369,3 @@ class Visits:
 
     def __len__(self) -> int:
         return len(self._sessions)
-
-
-def remove_stale(parent: Path) -> None:
-    """Remove folders of servers that were killed before they could do it themselves."""
-    for folder in parent.glob(f"{FOLDER_PREFIX}*"):
-        try:
-            if time.time() - folder.stat().st_mtime > STALE_SECONDS:
-                shutil.rmtree(folder)
-        except OSError as error:
-            # Another user's, or removed by another server at the same moment.
-            logger.debug("left %s alone: %s", folder, error)

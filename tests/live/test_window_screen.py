@@ -14,6 +14,8 @@ import pytest
 
 from pytracking_et.live.displays import why_no_window
 
+from .fakes import eventually
+
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow
 
@@ -49,15 +51,12 @@ def xdotool(*words):
     return done.stdout.strip()
 
 
-def window_of(process, seconds=60):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+def window_of(process):
+    def found():
         assert process.poll() is None, process.communicate()[0]
-        found = xdotool("search", "--onlyvisible", "--name", "E.T.Track").split()
-        if found:
-            return found[-1]
-        time.sleep(0.2)
-    raise AssertionError("the window did not open")
+        return xdotool("search", "--onlyvisible", "--name", "E.T.Track").split()
+
+    return eventually(found, what="window")[-1]
 
 
 @pytest.fixture

@@ -95,6 +95,7 @@ class Steering:
         self.picker = BoxPicker()
         self.chosen: int | None = None  # target that the next box corrects
         self.known: set[int] = set()
+        self.scale = 1.0  # pixels of what is shown for one of the frame
 
     def key(self, name: str) -> None:
         """A key by its name: a letter, "Escape", "ArrowLeft" or "ArrowRight"."""
@@ -117,10 +118,10 @@ class Steering:
         self.chosen = None
         self.controls.draw(False)
 
-    def drawn(self, box: Box | None, scale: float) -> None:
-        """A box in pixels of what is shown at `scale`; None: a corner, or nothing."""
+    def drawn(self, box: Box | None) -> None:
+        """A box in pixels of what is shown; None: a corner, or nothing."""
         if box is not None:
-            self.controls.ask(Edit("box", box / scale, self.chosen))
+            self.controls.ask(Edit("box", box / self.scale, self.chosen))
             self.chosen = None
         self.controls.draw(self.picker.start is not None)
 
@@ -134,7 +135,6 @@ class Window(Steering):
     def __init__(self, controls: Controls, title: str = "E.T.Track") -> None:
         super().__init__(controls)
         self.title = title
-        self.scale = 1.0
         self._view: View | None = None
         self._size = LARGEST
         self._picture: NDArray[np.uint8] | None = None
@@ -233,7 +233,7 @@ class Window(Steering):
             box = self.picker.release(x, y)
         else:
             return
-        self.drawn(box, self.scale)
+        self.drawn(box)
 
     def _on_key(self, code: int) -> None:
         # The low 16 bits hold the key; Qt and X11 put shift and lock states above.
@@ -292,7 +292,6 @@ class VisdomDisplay(Steering):
 
     def __init__(self, controls: Controls, debug: int, visdom_info: dict[str, Any]) -> None:
         super().__init__(controls)
-        self.scale = 1.0
         self._helped = False
         ui_info = {"handler": self.on_event, "win_id": TRACKING}
         self.visdom = Visdom(debug, ui_info, visdom_info)
@@ -345,4 +344,4 @@ class VisdomDisplay(Steering):
             self.key(str(event.get("key", "")))
         elif kind == "Click" and isinstance(event.get("image_coord"), dict):
             point = event["image_coord"]
-            self.drawn(self.picker.press(float(point["x"]), float(point["y"])), self.scale)
+            self.drawn(self.picker.press(float(point["x"]), float(point["y"])))

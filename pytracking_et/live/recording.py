@@ -157,7 +157,7 @@ class Recording(Rows):
 
         `video_<stem>_<id>.txt`, `_float`, `_time` and `_object_presence_scores` are pytracking's
         and start at the frame where the target was drawn; `video_<stem>.csv` says which frame
-        that is.
+        that is: frame (from 0), id (from 1), x, y, w, h in pixels, score.
 
         Raises:
             ResultsError: the folder cannot be written.
@@ -175,7 +175,7 @@ class Recording(Rows):
                 written.extend(result_paths(self.folder, name).values())
             if rows:
                 with atomic_open(table) as stream:
-                    stream.write(self.table())
+                    stream.writelines([HEADER, *map(_line, rows)])
                 written.append(table)
         except (OSError, ResultsError) as error:
             if self._journal is not None and self._journal.path.is_file():
@@ -186,10 +186,6 @@ class Recording(Rows):
         if self._journal is not None:
             self._journal.remove()
         return written
-
-    def table(self) -> str:
-        """CSV: frame (from 0), id (from 1), x, y, w, h in pixels, score; by frame, then id."""
-        return "".join([HEADER, *map(_line, self.all())])
 
 
 def _line(row: Row) -> str:

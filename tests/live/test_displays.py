@@ -100,7 +100,7 @@ def test_a_digit_chooses_the_target_that_the_next_box_corrects(monkeypatch):
         window._on_key(ord(key))
         assert window.chosen == chosen
     for _ in range(2):
-        window.drawn(np.array([3.0, 3, 30, 30]), 3.0)
+        window.drawn(np.array([3.0, 3, 30, 30]))
     window._on_key(ord("u"))
     kinds = [(edit.kind, edit.target) for edit in controls.take_edits()]
     assert kinds == [("box", 2), ("box", None), ("undo", None)]

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import quote
 
@@ -154,8 +155,7 @@ class Server:
     async def json(self, request: Request) -> Response:
         """Download the boxes as JSON."""
         session = self._session(request)
-        source = session.clip.as_json()
-        text = to_json(session.lines(), source, self.tracker, self.low_score)
+        text = to_json(session.lines(), asdict(session.clip), self.tracker, self.low_score)
         return _download(text, "application/json", session, "boxes.json")
 
     async def tracks(self, request: Request) -> Response:

@@ -258,7 +258,6 @@ def serve(
     announce: Callable[[str], None] = print,
     low_score: float = LOW_SCORE,
     host: str = ADDRESS,
-    token: str | None = None,
 ) -> None:
     """Serve until Ctrl-C; temporary files are removed on the way out.
 
@@ -271,14 +270,12 @@ def serve(
         low_score: see `create_app`.
         host: address to listen on. Other machines reach one that is not of the loopback, and must
             show a token, which is in the address that is announced.
-        token: the token; a new random one where it is needed and not given.
 
     Raises:
         ParameterError: the port or host cannot be used.
     """
     limits = limits or Limits()
-    if token is None and not guard.is_loopback(host):
-        token = secrets.token_urlsafe(16)
+    token = None if guard.is_loopback(host) else secrets.token_urlsafe(16)
     listener = bind(port, host)
     # The application (and its temporary folder) only after the port is ours.
     app = create_app(make_tracker, tracker, limits, low_score=low_score, token=token)

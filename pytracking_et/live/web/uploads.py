@@ -12,10 +12,9 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import anyio
 import cv2
@@ -94,10 +93,6 @@ class ClipInfo:
     height: int
     fps: float
     frames: int | None
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values for the page and for the JSON download."""
-        return asdict(self)
 
 
 def looks_like_video(head: bytes) -> bool:

@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -279,7 +280,7 @@ class Visit:
         return {
             "id": self.id,
             "mode": self.mode,
-            "clip": self.clip.as_json(),
+            "clip": asdict(self.clip),
             "rows": self.lines(),
             "suggestion": self.suggestion,
             "connected": self.connected,

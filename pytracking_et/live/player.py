@@ -14,9 +14,8 @@ from typing import Protocol
 from ..boxes import Box
 from ..errors import BoxError, ImageError, ParameterError
 from ..results.exchange import TrackRow
-from ..videos import VideoWriter
 from .controls import Controls, Edit, Pace, Rate, View
-from .draw import Mark, annotate
+from .draw import Mark
 from .reader import Reader
 from .recording import Row, Rows, Tracks
 from .session import Session, Target
@@ -71,15 +70,13 @@ class Player:
         session: its targets may be there already or come through `controls`.
         controls: requests of the user.
         displays: get every frame; the first one paces the loop by its `poll`.
-        writer: opened writer for the annotated video, or None.
-        overlay: whether fps and delay stand in that video too.
         recording: gets every box, or None; with it, going back in a file shows what was found.
         pace: at most this many frames a second are shown (files in a window); None: no limit.
         boxes: targets to start on the first frame, x, y, w, h in pixels.
         starts: targets to start on later frames too, by number of the frame.
         review: the user goes over a video: stay at its end, show boxes of released targets too,
             keep to `pace` only while nothing is tracked.
-        on_frame: each is called after each frame (progress bar).
+        on_frame: each is called after each new frame (annotated video, progress bar).
         notify: prints one line to the user.
     """
 
@@ -87,8 +84,6 @@ class Player:
     session: Session
     controls: Controls
     displays: Sequence[Display] = ()
-    writer: VideoWriter | None = None
-    overlay: bool = False
     recording: Rows | None = None
     pace: float | None = None
     boxes: Sequence[Box] = ()
@@ -194,12 +189,6 @@ class Player:
         if fresh:
             self.summary.frames += 1
             self.summary.size = (frame.image.shape[1], frame.image.shape[0])
-            if self.writer is not None:
-                self.writer.write(
-                    view.picture
-                    if self.overlay
-                    else annotate(view.image, view.marks, low_score=view.low_score)
-                )
             for step in self.on_frame:
                 step(view)
 

@@ -24,7 +24,7 @@ from ..videos import VideoWriter, only_for_players
 from .controls import Controls, View
 from .demo import write_png
 from .displays import HELP, VisdomDisplay, Window, why_no_window
-from .draw import LOW_SCORE, pixel_grid
+from .draw import LOW_SCORE, annotate, pixel_grid
 from .emit import Emitter
 from .player import Display, Player, Summary
 from .reader import BACK, Reader
@@ -160,13 +160,13 @@ def run_live(options: LiveOptions) -> int:
             starts=begins,
             recording=recording,
             pace=None if source.live or not windowed else source.fps,
-            overlay=options.overlay,
         )
         # A file waits for the first box; without one there would be nothing to see of it.
         if not source.live and not options.boxes and not begins:
             controls.pause()
         if output:
-            player.writer = stack.enter_context(VideoWriter(output, source.fps))
+            writer = stack.enter_context(VideoWriter(output, source.fps))
+            player.on_frame.append(lambda view: writer.write(_written(view, options.overlay)))
         emitter = stack.enter_context(Emitter(options.emit)) if options.emit else None
         started = time.monotonic()
         try:
@@ -281,6 +281,12 @@ def _export(text: str) -> tuple[str, Path]:
     if kind not in WRITERS or not name:
         raise ParameterError(f"--export {text!r}: give FORMAT=FILE, of {', '.join(WRITERS)}")
     return kind, Path(name)
+
+
+def _written(view: View, overlay: bool) -> NDArray[np.uint8]:
+    if overlay:
+        return view.picture
+    return annotate(view.image, view.marks, low_score=view.low_score)
 
 
 def _progress(

@@ -135,7 +135,8 @@ def test_frames_of_another_size_are_tracked(tmp_path):
     sizes = [(96, 128), (96, 128), (120, 200), (60, 80), (96, 128)]
     images = [picture(i, size) for i, size in enumerate(sizes)]
     with VideoWriter(tmp_path / "out.mp4") as writer:
-        player, script = play(ListSource(images), boxes=[np.array(BOX)], writer=writer)
+        steps = [lambda view: writer.write(view.picture)]
+        player, script = play(ListSource(images), boxes=[np.array(BOX)], on_frame=steps)
     assert [view.image.shape[:2] for view in script.views] == sizes
     assert len(list(open_source(tmp_path / "out.mp4"))) == 5
 
@@ -165,7 +166,8 @@ def test_a_camera_that_is_pulled_out_leaves_what_was_recorded(tmp_path):
         pytest.raises(SourceError, match="camera 0"),
         VideoWriter(tmp_path / "out.mp4") as writer,
     ):
-        play(source, boxes=[np.array(BOX)], recording=recording, writer=writer)
+        steps = [lambda view: writer.write(view.picture)]
+        play(source, boxes=[np.array(BOX)], recording=recording, on_frame=steps)
     assert len(recording) == 6
     assert len(list(open_source(tmp_path / "out.mp4"))) == 6
 

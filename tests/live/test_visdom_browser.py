@@ -31,8 +31,10 @@ def run(tmp_path):
     """A run of 800 frames that starts its own Visdom server; yields (process, address)."""
     pytest.importorskip("visdom")
     port = free_port()
+    options = {"frames": 800, "size": (240, 960), "boxes": [[10, 30, 20, 16]], "window": False}
+    options |= {"debug": 2, "visdom_port": port, "visdom_start": True}
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.live.visdom_app", str(tmp_path), str(port), "start", "800"],
+        [sys.executable, "-m", "tests.live.app", str(tmp_path), "0.05", json.dumps(options)],
         cwd=ROOT,
         stderr=(tmp_path / "log").open("wb"),
     )

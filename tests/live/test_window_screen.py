@@ -1,6 +1,7 @@
 """The OpenCV window on a virtual screen, driven by a real mouse and keyboard (xdotool)."""
 
 import ctypes
+import json
 import os
 import re
 import shutil
@@ -61,8 +62,9 @@ def window_of(process):
 
 @pytest.fixture
 def app(screen, tmp_path):
+    options = {"frames": 60, "size": (240, 320), "output": str(tmp_path / "o.avi")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.live.window_app", str(tmp_path)],
+        [sys.executable, "-m", "tests.live.app", str(tmp_path), "0", json.dumps(options)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

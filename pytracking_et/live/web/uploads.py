@@ -264,21 +264,19 @@ async def receive(request: Request, path: Path, limits: Limits) -> None:
         ClientDisconnect: the client went away (starlette); the caller removes what came.
     """
     limit = limits.upload_bytes
-    size, head, checked = 0, b"", False
+    size, head = 0, b""
     with path.open("xb") as stream:
         async for chunk in _chunks(request, limits):
             size += len(chunk)
             if size > limit:
                 check_bytes(size, limit)
-            if not checked:
+            if len(head) < HEAD_BYTES:
                 head += chunk
                 if len(head) >= HEAD_BYTES:
                     check_head(head)
-                    checked = True
             await run_in_threadpool(stream.write, chunk)
     check_bytes(size, limit)
-    if not checked:
-        check_head(head)
+    check_head(head)
 
 
 async def discard_rest(request: Request, limits: Limits) -> None:

@@ -34,7 +34,7 @@ from ..reader import BACK, Reader
 from ..session import Session, SingleTracker
 from ..sources import Source
 from .page import BoxValues, BrowserCamera, CameraFrame, Command, Outbox, Page
-from .uploads import ClipInfo, Limits
+from .uploads import Limits
 from .visits import Visit, Visits
 
 COMMANDS = frozenset(
@@ -159,9 +159,8 @@ class Worker(threading.Thread):
         self.visit, self.outbox, self.limits, self.low_score = visit, outbox, limits, low_score
         self._make_tracker = make_tracker
         self.controls = Controls(paused=visit.mode == "video")
-        self.camera = (
-            BrowserCamera(limits, self._refused, self._turned) if visit.mode == "camera" else None
-        )
+        camera = BrowserCamera(visit, self.controls, outbox, limits)
+        self.camera = camera if visit.mode == "camera" else None
 
     def submit(self, command: Command) -> None:
         """Pass a command of the page on; from any thread."""
@@ -233,18 +232,6 @@ class Worker(threading.Thread):
     def _known(self, target: int | None) -> int | None:
         """A target's number where there is such a target."""
         return target if target is not None and 0 < target <= self.visit.rows.last_id else None
-
-    def _refused(self, number: int, reason: str) -> None:
-        self.outbox.post({"type": "error", "frame": number, "message": reason})
-
-    def _turned(self, width: int, height: int) -> None:
-        """A phone that is turned changes the frame's size; boxes of before then mean nothing."""
-        before = self.visit.clip
-        self.visit.clip = ClipInfo(before.name, width, height, before.fps, None)
-        if before.width:
-            self.controls.ask(Edit("release"))
-            text = f"The camera's picture changed to {width}x{height}; draw the box again."
-            self.outbox.post({"type": "lost", "message": text})
 
 
 class Channel:

@@ -270,6 +270,17 @@ def test_camera_that_is_turned_gives_the_target_up(client, camera):
         talk.until("skipped", frame=1)
 
 
+def test_a_camera_page_that_reloads_tracks_on(client, camera):
+    for number in (0, 1):
+        with connect(client, camera) as talk:
+            offer(talk, number, box=fakes.true_box(number))
+            talk.until("rows")
+            offer(talk, number + 1)
+            while (event := talk.next())["type"] not in ("rows", "skipped"):
+                assert event["type"] == "state"
+            assert event["type"] == "rows"
+
+
 @pytest.mark.parametrize("data", [b"", b"GIF89a", b"\xff\xd8\xff"])
 def test_frame_that_is_no_jpeg_is_told_and_work_goes_on(client, camera, data):
     with connect(client, camera) as talk:

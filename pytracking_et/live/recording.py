@@ -37,12 +37,6 @@ class Row(NamedTuple):
     lost: bool = False
     seconds: float = 0.0
 
-    @classmethod
-    def of(cls, frame: int, mark: Mark, seconds: float = 0.0) -> Row:
-        """The row of a mark."""
-        x, y, w, h = (float(value) for value in mark.box)
-        return cls(frame, mark.id, (x, y, w, h), mark.score, mark.drawn, mark.lost, seconds)
-
     @property
     def mark(self) -> Mark:
         """For drawing."""
@@ -67,7 +61,8 @@ class Rows:
 
     def add(self, frame: int, mark: Mark, seconds: float = 0.0) -> Row:
         """One target on one frame; replaces what was there."""
-        row = Row.of(frame, mark, seconds)
+        x, y, w, h = (float(value) for value in mark.box)
+        row = Row(frame, mark.id, (x, y, w, h), mark.score, mark.drawn, mark.lost, seconds)
         with self._lock:
             self._tracks.setdefault(mark.id, {})[frame] = row
             self.version += 1
@@ -244,12 +239,12 @@ class Journal:
             stream.close()
 
     def _open(self, stem: str) -> BinaryIO:
-        for number in count(2):
+        numbers = count(2)
+        while True:
             try:
                 return self.path.open("xb", buffering=0)
             except FileExistsError:
-                self.path = self.path.with_name(f"{stem}-{number}.csv")
-        raise AssertionError
+                self.path = self.path.with_name(f"{stem}-{next(numbers)}.csv")
 
     def _sync(self) -> None:
         # In a thread: a slow card takes longer for this than a frame lasts.

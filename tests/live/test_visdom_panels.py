@@ -119,33 +119,21 @@ def test_no_server_is_one_notice(server):
     assert "127.0.0.1:1" in notices[0] and "goes on" in notices[0]
 
 
-def test_a_server_that_dies_and_comes_back_gets_all_panels_again(server):
-    notices = []
+@pytest.mark.parametrize("when", ["sending", "idle", "unnoticed"])
+def test_a_server_that_dies_is_filled_when_it_is_back(server, when):
+    """Unnoticed: it is back before anybody looks."""
+    notices, words = [], ["has stopped answering", "answers at"] if when != "unnoticed" else []
     with Visdom(2, notify=notices.append) as visdom:
         fill(visdom, server)
-        server.up = False
-        visdom.register(IMAGE, "image", 1, "Picture")
-        eventually(lambda: len(notices) == 1)
+        server.up = when == "unnoticed"
         server.sent.clear()
+        if when == "sending":
+            visdom.register(IMAGE, "image", 1, "Picture")
+        eventually(lambda: server.up or len(notices) == 1)
         server.up = True
         eventually(lambda: {"Picture", "Status", BLOCK_LIST} <= server.titles())
-    assert "has stopped answering" in notices[0]
-    assert "answers at" in notices[1]
-
-
-@pytest.mark.parametrize("noticed", [True, False])
-def test_a_server_that_dies_while_nothing_is_sent_is_filled_when_it_is_back(server, noticed):
-    """`noticed`: it stays away long enough; else it is back before anybody looks."""
-    notices = []
-    with Visdom(2, notify=notices.append) as visdom:
-        fill(visdom, server)
-        server.up = not noticed
-        server.sent.clear()
-        if noticed:
-            eventually(lambda: len(notices) == 1)
-            server.up = True
-        eventually(lambda: {"Picture", "Status", BLOCK_LIST} <= server.titles())
-    assert ["answers at" in text for text in notices] == ([False, True] if noticed else [])
+    assert len(notices) == len(words)
+    assert all(word in text for word, text in zip(words, notices, strict=True))
 
 
 def test_a_panel_that_the_user_closes_stays_closed(server):

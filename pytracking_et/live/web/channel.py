@@ -28,7 +28,6 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ...errors import PytrackingETError
 from ..controls import Controls, Edit
-from ..draw import LOW_SCORE
 from ..player import Player
 from ..reader import BACK, Reader
 from ..session import Session, SingleTracker
@@ -153,7 +152,7 @@ class Worker(threading.Thread):
         make_tracker: TrackerFactory,
         outbox: Outbox,
         limits: Limits,
-        low_score: float = LOW_SCORE,
+        low_score: float,
     ) -> None:
         super().__init__(name=f"{visit.mode}-{visit.id[:6]}", daemon=True)
         self.visit, self.outbox, self.limits, self.low_score = visit, outbox, limits, low_score

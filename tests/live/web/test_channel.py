@@ -66,6 +66,14 @@ def upload(client, clip):
     return client.post("/api/videos?name=a.mp4", content=clip.read_bytes()).json()
 
 
+def track(client, session, box=None):
+    """The talk about one target, up to the end of the video."""
+    with connect(client, session["id"]) as talk:
+        talk.send("target", frame=0, box=box or fakes.true_box(0))
+        talk.until("state", ended=True)
+    return talk
+
+
 def mean_iou(rows) -> float:
     boxes = [row[2:6] for row in rows.values()]
     return float(np.mean(iou(boxes, [fakes.true_box(k) for k in rows])))
@@ -144,9 +152,7 @@ def test_video_that_breaks_off_keeps_what_came_before(client, tmp_path):
     whole = fakes.write_clip(tmp_path / "whole.avi", 60, code="MJPG").read_bytes()
     cut = whole[: len(whole) // 2]
     session = client.post("/api/videos?name=cut.avi", content=cut).json()
-    with connect(client, session["id"]) as talk:
-        talk.send("target", frame=0, box=fakes.true_box(0))
-        talk.until("state", ended=True)
+    talk = track(client, session)
     assert 5 < len(talk.rows) < 60
     address = f"/api/sessions/{session['id']}"
     lines = client.get(f"{address}/boxes.csv").text.splitlines()
@@ -172,12 +178,9 @@ def test_defect_of_a_tracker_is_told_and_rows_stay(open_client, clip):
 
 
 def test_rows_survive_a_lost_connection(client, session):
+    track(client, session)
     with connect(client, session["id"]) as talk:
-        talk.send("target", frame=0, box=fakes.true_box(0))
-        talk.until("state", ended=True)
-    with connect(client, session["id"]) as talk:
-        again = talk.until("hello")["session"]["rows"]
-    assert len(again) == 20
+        assert len(talk.until("hello")["session"]["rows"]) == 20
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,7 @@ from pytracking_et.live.sources import open_source
 
 from ..fakes import eventually
 from . import fakes
-from .test_channel import connect, offer
-
-
-def track(client, session):
-    with connect(client, session["id"]) as talk:
-        talk.send("target", frame=0, box=fakes.true_box(0))
-        talk.until("state", ended=True)
+from .test_channel import connect, offer, track
 
 
 def finish(client, identity) -> dict:

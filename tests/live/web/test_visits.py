@@ -5,11 +5,9 @@ import os
 import shutil
 import time
 
-import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from pytracking_et.live.draw import Mark
 from pytracking_et.live.recording import Row
 from pytracking_et.live.web import create_app
 from pytracking_et.live.web.uploads import Limits
@@ -165,8 +163,8 @@ def test_the_threshold_of_grey_reaches_page_and_download(open_client, clip):
 
 
 ROWS = [
-    as_line(Row.of(0, Mark(1, np.array([10, 20, 30.5, 40]), 1.0, drawn=True)), 0.0),
-    as_line(Row.of(1, Mark(2, np.array([10.12345, 20, 30.5, 40]), 0.98765432, lost=True)), 0.04),
+    as_line(Row(0, 1, (10.0, 20.0, 30.5, 40.0), 1.0, drawn=True), 0.0),
+    as_line(Row(1, 2, (10.12345, 20.0, 30.5, 40.0), 0.98765432, lost=True), 0.04),
 ]
 
 

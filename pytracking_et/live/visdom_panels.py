@@ -85,15 +85,13 @@ class Visdom:
         if not self.enabled:
             return
         with self._changed:
-            known = title in self._active
-            self._active.setdefault(title, debug_level <= self.debug)
             if title not in self._panels:
                 self._panels[title] = Panel(title, mode)
+                self._active[title] = debug_level <= self.debug
+                self._pending[BLOCK_LIST] = None
             self._panels[title].set(data)
             if self._active[title]:
                 self._pending.setdefault(title)
-            if not known:
-                self._pending[BLOCK_LIST] = None
             self._changed.notify_all()
 
     def connected(self, timeout: float = 5.0) -> bool:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -76,12 +76,11 @@ def to_json(lines: Sequence[Line], source: dict[str, Any], tracker: str, low_sco
 
 
 class Entry(NamedTuple):
-    """Where one JPEG lies in the file, and which frame it is."""
+    """One JPEG of the file: which frame it is, its time and its size in bytes."""
 
-    offset: int
-    length: int
     frame: int
     seconds: float
+    length: int
 
 
 class CameraFrames:
@@ -94,7 +93,6 @@ class CameraFrames:
     def __init__(self, path: Path, limit: int) -> None:
         self.path = path
         self.limit = limit
-        self._stream: IO[bytes] | None = None
         self._entries: list[Entry] = []
         self._size = 0
         self._full = False
@@ -108,10 +106,9 @@ class CameraFrames:
             if self._size + len(jpeg) > self.limit:
                 self._full = True
                 return False
-            if self._stream is None:
-                self._stream = self.path.open("wb", buffering=0)
-            self._stream.write(jpeg)
-            self._entries.append(Entry(self._size, len(jpeg), frame, seconds))
+            with self.path.open("ab") as stream:
+                stream.write(jpeg)
+            self._entries.append(Entry(frame, seconds, len(jpeg)))
             self._size += len(jpeg)
             return True
 
@@ -136,16 +133,12 @@ class CameraFrames:
             return
         with self.path.open("rb") as stream:
             for entry in entries:
-                stream.seek(entry.offset)
                 yield entry.frame, stream.read(entry.length)
 
     def close(self) -> None:
-        """Close the file; Windows cannot remove it before."""
+        """Keep no more: the file is about to be removed."""
         with self._lock:
             self._full = True
-            if self._stream is not None:
-                self._stream.close()
-                self._stream = None
 
 
 FOLDER_PREFIX = "ettrack-web-"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import copy
 import sys
+from dataclasses import fields
 from typing import Any
 
 from ..errors import ParameterError
@@ -156,26 +157,8 @@ def live_options(args: argparse.Namespace, source: str) -> Any:
     """`live.run.LiveOptions` from parsed arguments."""
     from ..live.run import LiveOptions
 
-    return LiveOptions(
-        source=source,
-        spec=tracker_spec(args),
-        boxes=args.box or (),
-        starts=args.starts,
-        output=args.output,
-        overlay=args.overlay,
-        emit=args.emit,
-        export=args.export,
-        save_results=args.save_results,
-        results=args.results,
-        debug=args.debug,
-        use_visdom=args.use_visdom,
-        visdom_server=args.visdom_server,
-        visdom_port=args.visdom_port,
-        visdom_start=args.visdom_start,
-        window=args.window,
-        redetect=args.redetect,
-        low_score=args.low_score,
-    )
+    given = {**vars(args), "source": source, "spec": tracker_spec(args), "boxes": args.box or ()}
+    return LiveOptions(**{field.name: given[field.name] for field in fields(LiveOptions)})
 
 
 def serve_arguments(parser: argparse.ArgumentParser) -> None:

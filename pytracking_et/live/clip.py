@@ -65,7 +65,8 @@ class _Scene:
     ) -> ClipFrame:
         """The frame at time t of 0..1, with the camera at `pan`, `tilt` pixels."""
         view = _window(self.backdrop, pan, tilt).astype(np.float32)
-        _paste(view, *_scaled(self.distractor, 46, 0.05), self._distractor_at(t))
+        place = (WIDTH * (1.15 * t - 0.08), 118 + 22 * math.sin(9 * t))
+        _paste(view, *_scaled(self.distractor, 46, 0.05), place)
         size, centre, sway = self._target_at(t, phase)
         colours, alpha = _scaled(self.target, size, sway)
         left, top = _paste(view, colours, alpha, (centre[0], centre[1] + tilt))
@@ -87,10 +88,6 @@ class _Scene:
         x = WIDTH * (0.5 + 0.27 * math.sin(2 * math.pi * 1.4 * t + bend[1]))
         y = HEIGHT * (0.46 + 0.13 * math.sin(2 * math.pi * 1.9 * t + bend[2]))
         return size, (x, y), 0.14 * math.sin(2 * math.pi * 2.3 * t)
-
-    @staticmethod
-    def _distractor_at(t: float) -> tuple[float, float]:
-        return WIDTH * (1.15 * t - 0.08), 118 + 22 * math.sin(9 * t)
 
 
 def _noise(random: np.random.Generator, height: int, width: int, octaves: int) -> NDArray:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,7 @@ class View:
         hint: line below, for `picture`.
         low_score: boxes that score less are grey in `picture`.
         rows: boxes that are new since the last view.
+        paused: it stands still by request.
         ended: the source is at its end.
     """
 
@@ -44,6 +46,7 @@ class View:
     hint: str = ""
     low_score: float = LOW_SCORE
     rows: Sequence[Row] = ()
+    paused: bool = False
     ended: bool = False
 
     @cached_property
@@ -57,15 +60,16 @@ class Edit:
     """A change of the targets.
 
     Attributes:
-        kind: "box", "release" (stop tracking, its boxes stay), "remove" (its boxes too), "undo" or
-            "redetect".
+        kind: "box" (of a new target, or to correct one), "release" (stop tracking, its boxes
+            stay), "remove" (its boxes too), "undo" (the last box or removal) or "redetect"
+            (search for lost targets, or stop that).
         box: x, y, w, h in pixels of the frame.
         target: whose; None: a new one, or all.
         frame: number of the frame the box was drawn on; None: the one that is shown.
         play: go on once it is done; for "redetect", whether it is wanted.
     """
 
-    kind: str
+    kind: Literal["box", "release", "remove", "undo", "redetect"]
     box: Box | None = None
     target: int | None = None
     frame: int | None = None
@@ -73,68 +77,46 @@ class Edit:
 
 
 class Controls:
-    """Requests of the user; displays call the verbs, the player reads the state.
+    """Requests of the user: displays call the methods, the player reads the state.
 
-    `frozen` holds the picture while a box is drawn on it.
+    Attributes:
+        paused: the video stands still by request.
+        drawing: the picture is held while a box is drawn on it.
+        ended: the user has asked to stop.
     """
 
     def __init__(self, paused: bool = False) -> None:
-        self._paused = paused
-        self._frozen = False
+        self.paused = paused
+        self.drawing = self.ended = False
         self._steps = 0
         self._goal: int | None = None
         self._edits: list[Edit] = []
-        self._quit = False
         self._news = False
         self._changed = threading.Condition()
 
-    def toggle_pause(self) -> None:
-        """Pause, or go on."""
-        self._set(_paused=not self._paused)
-
     def pause(self, paused: bool = True) -> None:
-        """Pause (or go on) whatever the state."""
-        self._set(_paused=paused)
+        """Pause, or go on."""
+        self._set(paused=paused)
 
-    def freeze(self, frozen: bool) -> None:
+    def draw(self, drawing: bool) -> None:
         """Hold the picture while the user draws."""
-        self._set(_frozen=frozen)
+        self._set(drawing=drawing)
 
     def step(self, count: int = 1) -> None:
         """So many more frames, or back where negative (files); a running video only pauses."""
         with self._changed:
-            self._steps += count if self._paused else 0
-        self._set(_paused=True)
+            self._steps += count if self.paused else 0
+        self._set(paused=True)
 
     def seek(self, frame: int) -> None:
         """Go to a frame and stop there (files); the newest wish counts."""
-        self._set(_goal=frame, _steps=0, _paused=True)
+        self._set(_goal=frame, _steps=0, paused=True)
 
-    def add_box(
-        self,
-        box: Box,
-        target: int | None = None,
-        frame: int | None = None,
-        play: bool = False,
-    ) -> None:
-        """A box drawn on `frame` (default: the one shown): of a new target, or to correct one."""
-        self._ask(Edit("box", box, target, frame, play))
-
-    def release(self, target: int | None = None) -> None:
-        """Stop tracking a target, or all; boxes found so far stay."""
-        self._ask(Edit("release", target=target))
-
-    def remove(self, target: int) -> None:
-        """Forget a target and its boxes."""
-        self._ask(Edit("remove", target=target))
-
-    def undo(self) -> None:
-        """Take the last box or removal back."""
-        self._ask(Edit("undo"))
-
-    def redetect(self, wanted: bool) -> None:
-        """Search for lost targets, or stop that."""
-        self._ask(Edit("redetect", play=wanted))
+    def ask(self, edit: Edit) -> None:
+        """Change the targets."""
+        with self._changed:
+            self._edits.append(edit)
+        self._set()
 
     def wake(self) -> None:
         """End a `wait`."""
@@ -142,22 +124,7 @@ class Controls:
 
     def quit(self) -> None:
         """Stop; results are saved."""
-        self._set(_quit=True)
-
-    @property
-    def paused(self) -> bool:
-        """Whether the video stands still by request."""
-        return self._paused
-
-    @property
-    def drawing(self) -> bool:
-        """Whether the picture is held while a box is drawn."""
-        return self._frozen
-
-    @property
-    def ended(self) -> bool:
-        """Whether the user has asked to stop."""
-        return self._quit
+        self._set(ended=True)
 
     def take_edits(self) -> list[Edit]:
         """Changes asked for since the last call, in order."""
@@ -176,9 +143,9 @@ class Controls:
     def may_advance(self) -> bool:
         """Whether the next frame is wanted; uses up one step while paused."""
         with self._changed:
-            if self._frozen:
+            if self.drawing:
                 return False
-            if not self._paused:
+            if not self.paused:
                 return True
             if self._steps > 0:
                 self._steps -= 1
@@ -190,11 +157,6 @@ class Controls:
         with self._changed:
             self._changed.wait_for(lambda: self._news, seconds)
             self._news = False
-
-    def _ask(self, edit: Edit) -> None:
-        with self._changed:
-            self._edits.append(edit)
-        self._set()
 
     def _set(self, **changes: object) -> None:
         with self._changed:

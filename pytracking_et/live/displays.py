@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from ..boxes import Box
-from .controls import Controls, View
+from .controls import Controls, Edit, View
 from .draw import WHITE, colour, draw_box, label, text_unit
 from .visdom_panels import Visdom
 from .visdom_render import TRACKING_WIDTH
@@ -94,32 +94,35 @@ class Steering:
         self.picker = BoxPicker()
         self.chosen: int | None = None  # target that the next box corrects
         self.known: set[int] = set()
+        self.scale = 1.0  # pixels of what is shown for one of the frame
 
     def key(self, name: str) -> None:
         """A key by its name: a letter, "Escape", "ArrowLeft" or "ArrowRight"."""
-        actions = {
-            " ": self.controls.toggle_pause,
-            "ArrowRight": self.controls.step,
-            "ArrowLeft": lambda: self.controls.step(-1),
-            "u": self.controls.undo,
-            "r": self.controls.release,
+        actions: dict[str, Callable[[], None]] = {
+            " ": lambda: self.controls.pause(not self.controls.paused),
+            "arrowright": self.controls.step,
+            "arrowleft": lambda: self.controls.step(-1),
+            "u": lambda: self.controls.ask(Edit("undo")),
+            "r": lambda: self.controls.ask(Edit("release")),
             "q": self.controls.quit,
+            "escape": self._forget,
         }
-        if name == "Escape":
-            self.picker.cancel()
-            self.chosen = None
-            self.controls.freeze(False)
-        elif name.isdecimal() and int(name) in self.known:
+        if name.isdecimal() and int(name) in self.known:
             self.chosen = int(name)
-        elif name.lower() in actions or name in actions:
-            actions[name if name in actions else name.lower()]()
+        elif action := actions.get(name.lower()):
+            action()
 
-    def drawn(self, box: Box | None, scale: float) -> None:
-        """A box in pixels of what is shown at `scale`; None: a corner, or nothing."""
+    def _forget(self) -> None:
+        self.picker.cancel()
+        self.chosen = None
+        self.controls.draw(False)
+
+    def drawn(self, box: Box | None) -> None:
+        """A box in pixels of what is shown; None: a corner, or nothing."""
         if box is not None:
-            self.controls.add_box(box / scale, self.chosen)
+            self.controls.ask(Edit("box", box / self.scale, self.chosen))
             self.chosen = None
-        self.controls.freeze(self.picker.start is not None)
+        self.controls.draw(self.picker.start is not None)
 
 
 class Window(Steering):
@@ -131,10 +134,8 @@ class Window(Steering):
     def __init__(self, controls: Controls, title: str = "E.T.Track") -> None:
         super().__init__(controls)
         self.title = title
-        self.scale = 1.0
         self._view: View | None = None
         self._size = LARGEST
-        self._picture: NDArray[np.uint8] | None = None
 
     def __enter__(self) -> Window:
         # WINDOW_GUI_NORMAL: Qt's extended window would take the right button and ctrl keys.
@@ -171,10 +172,14 @@ class Window(Steering):
         how = cv2.INTER_AREA if self.scale < 1 else cv2.INTER_LINEAR
         # All of the window, so that the mouse's places are those of this picture everywhere.
         canvas = np.zeros((max(down, size[1]), max(across, size[0]), 3), np.uint8)
-        shown = cv2.resize(picture, size, interpolation=how)
-        canvas[: size[1], : size[0]] = cv2.cvtColor(shown, cv2.COLOR_RGB2BGR)
-        self._picture = canvas
-        cv2.imshow(self.title, self._with_picker())
+        canvas[: size[1], : size[0]] = cv2.resize(picture, size, interpolation=how)
+        unit = text_unit(canvas.shape)
+        if (box := self.picker.box) is not None:
+            draw_box(canvas, box, WHITE, unit, broken=True)
+        if self.chosen is not None:
+            text = f"the next box corrects target {self.chosen}; Esc: a new target"
+            label(canvas, text, (round(6 * unit), round(34 * unit)), colour(self.chosen), unit)
+        cv2.imshow(self.title, cv2.cvtColor(canvas, cv2.COLOR_RGB2BGR))
 
     def _resized(self) -> bool:
         """Whether the user has given the window another size."""
@@ -189,14 +194,13 @@ class Window(Steering):
 
     def poll(self, seconds: float) -> None:
         """Handle mouse and keys for `seconds` (at least one round)."""
-        if self._view is not None and self._resized():
+        busy = self.picker.start is not None or self.chosen is not None
+        if self._view is not None and (self._resized() or busy):
             self._draw()
-        if self._picture is not None and (self.picker.start is not None or self.chosen):
-            cv2.imshow(self.title, self._with_picker())
         code = cv2.waitKeyEx(max(1, round(seconds * 1000)))
         if code != -1:
             self._on_key(code)
-        if self._picture is not None and self._closed():
+        if self._view is not None and self._closed():
             self.controls.quit()
 
     def _closed(self) -> bool:
@@ -205,32 +209,13 @@ class Window(Steering):
         except cv2.error:
             return True  # Qt forgets itself with the last window
 
-    def _with_picker(self) -> NDArray[np.uint8]:
-        assert self._picture is not None
-        box = self.picker.box
-        if box is None and self.chosen is None:
-            return self._picture
-        picture = self._picture.copy()
-        unit = text_unit(picture.shape)
-        if box is not None:
-            draw_box(picture, box, WHITE, unit, broken=True)
-        if self.chosen is not None:
-            text = f"the next box corrects target {self.chosen}; Esc: a new target"
-            place = (round(6 * unit), round(34 * unit))
-            label(picture, text, place, colour(self.chosen)[::-1], unit)
-        return picture
-
     def _on_mouse(self, event: int, x: int, y: int, flags: int, data: object) -> None:
         if event == cv2.EVENT_MOUSEMOVE:
             self.picker.move(x, y)
-            return
-        if event == cv2.EVENT_LBUTTONDOWN:
-            box = self.picker.press(x, y)
+        elif event == cv2.EVENT_LBUTTONDOWN:
+            self.drawn(self.picker.press(x, y))
         elif event == cv2.EVENT_LBUTTONUP:
-            box = self.picker.release(x, y)
-        else:
-            return
-        self.drawn(box, self.scale)
+            self.drawn(self.picker.release(x, y))
 
     def _on_key(self, code: int) -> None:
         # The low 16 bits hold the key; Qt and X11 put shift and lock states above.
@@ -289,7 +274,6 @@ class VisdomDisplay(Steering):
 
     def __init__(self, controls: Controls, debug: int, visdom_info: dict[str, Any]) -> None:
         super().__init__(controls)
-        self.scale = 1.0
         self._helped = False
         ui_info = {"handler": self.on_event, "win_id": TRACKING}
         self.visdom = Visdom(debug, ui_info, visdom_info)
@@ -342,4 +326,4 @@ class VisdomDisplay(Steering):
             self.key(str(event.get("key", "")))
         elif kind == "Click" and isinstance(event.get("image_coord"), dict):
             point = event["image_coord"]
-            self.drawn(self.picker.press(float(point["x"]), float(point["y"])), self.scale)
+            self.drawn(self.picker.press(float(point["x"]), float(point["y"])))

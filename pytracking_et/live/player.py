@@ -14,9 +14,8 @@ from typing import Protocol
 from ..boxes import Box
 from ..errors import BoxError, ImageError, ParameterError
 from ..results.exchange import TrackRow
-from ..videos import VideoWriter
 from .controls import Controls, Edit, Pace, Rate, View
-from .draw import Mark, annotate
+from .draw import Mark
 from .reader import Reader
 from .recording import Row, Rows, Tracks
 from .session import Session, Target
@@ -46,10 +45,12 @@ class Display(Protocol):
 class Summary:
     """What was done: frames read, frames with a target, seconds of tracking.
 
+    size: width and height of the newest frame in pixels.
     ended: the source came to its end (and was not left by the user).
     """
 
     frames: int = 0
+    size: tuple[int, int] = (0, 0)
     ended: bool = False
     tracked: int = 0
     seconds: float = 0.0
@@ -69,15 +70,13 @@ class Player:
         session: its targets may be there already or come through `controls`.
         controls: requests of the user.
         displays: get every frame; the first one paces the loop by its `poll`.
-        writer: opened writer for the annotated video, or None.
-        overlay: whether fps and delay stand in that video too.
         recording: gets every box, or None; with it, going back in a file shows what was found.
         pace: at most this many frames a second are shown (files in a window); None: no limit.
         boxes: targets to start on the first frame, x, y, w, h in pixels.
         starts: targets to start on later frames too, by number of the frame.
         review: the user goes over a video: stay at its end, show boxes of released targets too,
             keep to `pace` only while nothing is tracked.
-        on_frame: called after each frame (progress bar).
+        on_frame: each is called after each new frame (annotated video, progress bar).
         notify: prints one line to the user.
     """
 
@@ -85,21 +84,18 @@ class Player:
     session: Session
     controls: Controls
     displays: Sequence[Display] = ()
-    writer: VideoWriter | None = None
-    overlay: bool = False
     recording: Rows | None = None
     pace: float | None = None
     boxes: Sequence[Box] = ()
     starts: Mapping[int, Sequence[TrackRow]] = field(default_factory=dict)
     review: bool = False
-    on_frame: Callable[[View], object] | None = None
+    on_frame: list[Callable[[View], object]] = field(default_factory=list)
     notify: Callable[[str], None] = lambda text: print(text, file=sys.stderr)
     summary: Summary = field(default_factory=Summary)
 
     def __post_init__(self) -> None:
         self._rate = Rate()
-        self._latency = 0.0
-        self._shown: tuple[str, bool] = ("", False)
+        self._fps = self._latency = 0.0
         self._frame: Frame | None = None
         self._view: View | None = None
         self._rows: list[Row] = []  # not shown yet
@@ -156,7 +152,7 @@ class Player:
         self.controls.pause()
         self.session.reset()
         self._moving = False
-        self._show(self._view.fps if self._view else 0.0, ended=True)
+        self._show(ended=True)
         return True
 
     def _advance(self, frame: Frame) -> None:
@@ -188,17 +184,13 @@ class Player:
         # Frames of a file wait in the reader's queue; only live is that waiting a delay.
         since = frame.time if self.reader.live else begun
         self._latency = time.monotonic() - since
-        view = self._show(self._rate.tick())
+        self._fps = self._rate.tick()
+        view = self._show()
         if fresh:
             self.summary.frames += 1
-            if self.writer is not None:
-                self.writer.write(
-                    view.picture
-                    if self.overlay
-                    else annotate(view.image, view.marks, low_score=view.low_score)
-                )
-            if self.on_frame is not None:
-                self.on_frame(view)
+            self.summary.size = (frame.image.shape[1], frame.image.shape[0])
+            for step in self.on_frame:
+                step(view)
 
     def _start(self, frame: Frame) -> list[Mark]:
         """Targets that begin with this frame; one that cannot be tracked leaves the others."""
@@ -214,8 +206,9 @@ class Player:
 
     def _meet_drawn(self, frame: Frame) -> None:
         """A target that comes to a box the user drew: what was found from there on stays."""
-        for target in self.session.targets if self.recording is not None else ():
-            assert self.recording is not None
+        if self.recording is None:
+            return
+        for target in self.session.targets:
             row = self.recording.get(target.id, frame.index)
             if row is None or not row.drawn or target.at != frame.index - 1:
                 continue
@@ -230,39 +223,36 @@ class Player:
 
     def _refresh(self) -> None:
         """Pausing changes the hint on a picture that otherwise stands still."""
-        if self._view is not None and self._state() != self._shown:
-            self._show(self._view.fps, self._view.ended)
+        view = self._view
+        if view and (view.hint, view.paused) != (self._hint(), self.controls.paused):
+            self._show(view.ended)
 
-    def _state(self) -> tuple[str, bool]:
-        return self._hint(), self.controls.paused
-
-    def _marks(self) -> list[Mark]:
+    def _marks(self, frame: Frame) -> list[Mark]:
         """What was found in the frame that is shown; it may lie behind the newest one."""
-        assert self._frame is not None
         if self.reader.live or self.recording is None:
             return self.session.marks
         known = {target.id for target in self.session.targets}
-        rows = self.recording.at(self._frame.index)
+        rows = self.recording.at(frame.index)
         return [row.mark for row in rows if self.review or row.id in known]
 
-    def _show(self, fps: float, ended: bool = False) -> View:
-        frame = self._frame
+    def _show(self, ended: bool = False) -> View:
+        frame, fps = self._frame, self._fps
         assert frame is not None
-        self._shown = self._state()
         tracker = self.session.targets[0].tracker if self.session.targets else None
         rows, self._rows = self._rows, []
         self._view = View(
             frame.index,
             frame.image,
-            self._marks(),
+            self._marks(frame),
             fps,
             self._latency,
             getattr(tracker, "score_map", None),
             getattr(tracker, "search_crop", None),
             f"{fps:.0f} fps  {self._latency * 1000:.0f} ms" if fps else "",
-            self._shown[0],
+            self._hint(),
             self.session.low_score,
             rows,
+            self.controls.paused,
             ended,
         )
         for display in self.displays:
@@ -287,45 +277,41 @@ class Player:
 
     def _obey(self) -> None:
         """Carry out what the user asked for, on the frame it was asked for."""
-        if self._frame is None:
+        frame = self._frame
+        if frame is None:
             return
-        goal = self.controls.take_goal(self._frame.index)
+        goal = self.controls.take_goal(frame.index)
         if goal is not None:
             self._go(goal)
         self._edits += self.controls.take_edits()
         waiting: list[Edit] = []
         changed = False
         for edit in self._edits:
-            if waiting and not self.reader.live or not self._at(edit):
+            if waiting and not self.reader.live or not self._at(edit, frame):
                 waiting.append(edit)
             else:
-                changed |= self._carry_out(edit)
+                changed |= self._carry_out(edit, frame)
         self._edits = waiting
         if changed and not self._moving:
-            self._show(self._view.fps if self._view else 0.0)
+            self._show()
 
     def _go(self, frame: int) -> None:
         if not self.reader.live:
             self._goal, self._moving = frame, True
             self.reader.seek(frame)
 
-    def _at(self, edit: Edit) -> bool:
+    def _at(self, edit: Edit, frame: Frame) -> bool:
         """Whether the frame of an edit is the one that is shown; goes there if not."""
-        assert self._frame is not None
         if self._moving:
             return False
         # A file with fewer frames than that has shown its last one.
-        if edit.frame in (None, self._frame.index) or edit.frame == self._goal:
+        if edit.frame is None or edit.frame in (frame.index, self._goal):
             return True
-        assert edit.frame is not None
-        if not self.reader.live:
-            self._go(edit.frame)
-        return self.reader.live and self._frame.index > edit.frame
+        self._go(edit.frame)
+        return self.reader.live and frame.index > edit.frame
 
-    def _carry_out(self, edit: Edit) -> bool:
+    def _carry_out(self, edit: Edit, frame: Frame) -> bool:
         """Change the targets; whether anything changed."""
-        frame = self._frame
-        assert frame is not None
         if self.reader.live and edit.frame not in (None, frame.index):
             return False  # its frame could not be read
         if edit.kind == "undo":

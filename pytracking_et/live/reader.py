@@ -76,7 +76,7 @@ class Reader:
         if self._asked is None:
             self._asked = now
         with self._changed:
-            if self._changed.wait_for(self._answer, seconds):
+            if self._changed.wait_for(lambda: self._frames or self._ended or self._closed, seconds):
                 self._asked = None
                 return True
         if self.patience is not None and time.monotonic() - self._asked >= self.patience:
@@ -85,9 +85,6 @@ class Reader:
                 "connected?"
             )
         return False
-
-    def _answer(self) -> bool:
-        return bool(self._frames) or self._ended or self._closed
 
     def read(self) -> Frame | None:
         """Next frame, or None at the end; waits for it, live as long as `patience`.
@@ -124,11 +121,6 @@ class Reader:
                 self._past.clear()
                 self._ended = False
             self._changed.notify_all()
-
-    @property
-    def waiting(self) -> bool:
-        """True when a frame can be had at once."""
-        return bool(self._frames)
 
     def _run(self) -> None:
         try:

@@ -37,12 +37,6 @@ class Row(NamedTuple):
     lost: bool = False
     seconds: float = 0.0
 
-    @classmethod
-    def of(cls, frame: int, mark: Mark, seconds: float = 0.0) -> Row:
-        """The row of a mark."""
-        x, y, w, h = (float(value) for value in mark.box)
-        return cls(frame, mark.id, (x, y, w, h), mark.score, mark.drawn, mark.lost, seconds)
-
     @property
     def mark(self) -> Mark:
         """For drawing."""
@@ -67,7 +61,8 @@ class Rows:
 
     def add(self, frame: int, mark: Mark, seconds: float = 0.0) -> Row:
         """One target on one frame; replaces what was there."""
-        row = Row.of(frame, mark, seconds)
+        x, y, w, h = (float(value) for value in mark.box)
+        row = Row(frame, mark.id, (x, y, w, h), mark.score, mark.drawn, mark.lost, seconds)
         with self._lock:
             self._tracks.setdefault(mark.id, {})[frame] = row
             self.version += 1
@@ -157,7 +152,7 @@ class Recording(Rows):
 
         `video_<stem>_<id>.txt`, `_float`, `_time` and `_object_presence_scores` are pytracking's
         and start at the frame where the target was drawn; `video_<stem>.csv` says which frame
-        that is.
+        that is: frame (from 0), id (from 1), x, y, w, h in pixels, score.
 
         Raises:
             ResultsError: the folder cannot be written.
@@ -175,7 +170,7 @@ class Recording(Rows):
                 written.extend(result_paths(self.folder, name).values())
             if rows:
                 with atomic_open(table) as stream:
-                    stream.write(self.table())
+                    stream.writelines([HEADER, *map(_line, rows)])
                 written.append(table)
         except (OSError, ResultsError) as error:
             if self._journal is not None and self._journal.path.is_file():
@@ -186,10 +181,6 @@ class Recording(Rows):
         if self._journal is not None:
             self._journal.remove()
         return written
-
-    def table(self) -> str:
-        """CSV: frame (from 0), id (from 1), x, y, w, h in pixels, score; by frame, then id."""
-        return "".join([HEADER, *map(_line, self.all())])
 
 
 def _line(row: Row) -> str:
@@ -248,12 +239,12 @@ class Journal:
             stream.close()
 
     def _open(self, stem: str) -> BinaryIO:
-        for number in count(2):
+        numbers = count(2)
+        while True:
             try:
                 return self.path.open("xb", buffering=0)
             except FileExistsError:
-                self.path = self.path.with_name(f"{stem}-{number}.csv")
-        raise AssertionError
+                self.path = self.path.with_name(f"{stem}-{next(numbers)}.csv")
 
     def _sync(self) -> None:
         # In a thread: a slow card takes longer for this than a frame lasts.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +18,13 @@ from ..errors import ParameterError, ResultsError
 from ..files import atomic_open, reading
 from ..results.exchange import WRITERS, TrackRow, starts
 from ..results.files import unwritable
+from ..settings import env_settings
 from ..spec import TrackerSpec
 from ..videos import VideoWriter, only_for_players
 from .controls import Controls, View
 from .demo import write_png
 from .displays import HELP, VisdomDisplay, Window, why_no_window
-from .draw import LOW_SCORE, pixel_grid
+from .draw import LOW_SCORE, annotate, pixel_grid
 from .emit import Emitter
 from .player import Display, Player, Summary
 from .reader import BACK, Reader
@@ -133,7 +134,11 @@ def run_live(options: LiveOptions) -> int:
     Returns:
         0; errors of the user's making are raised.
     """
-    _check_output(options)
+    if options.output and Path(options.output).resolve() == Path(options.source).resolve():
+        raise ParameterError(
+            f"--output {options.output!r} is the video that is read, which would be lost; "
+            "give another name"
+        )
     begins = _starts(options)
     exports = [_export(text) for text in options.export]
     source = open_source(options.source)
@@ -143,6 +148,7 @@ def run_live(options: LiveOptions) -> int:
         limit = low_score(options.spec, options.low_score)
         session = Session(make_tracker(options.spec), limit, options.redetect)
         displays = _displays(options, controls, stack, source)
+        windowed = any(isinstance(display, Window) for display in displays)
         output = _output(options, source, displays)
         recording = _recording(options, source, displays)
         player = Player(
@@ -153,23 +159,22 @@ def run_live(options: LiveOptions) -> int:
             boxes=[as_box(box) for box in options.boxes],
             starts=begins,
             recording=recording,
-            pace=None if source.live or not _has_window(displays) else source.fps,
-            overlay=options.overlay,
+            pace=None if source.live or not windowed else source.fps,
         )
         # A file waits for the first box; without one there would be nothing to see of it.
         if not source.live and not options.boxes and not begins:
             controls.pause()
         if output:
-            player.writer = stack.enter_context(VideoWriter(output, source.fps))
+            writer = stack.enter_context(VideoWriter(output, source.fps))
+            player.on_frame.append(lambda view: writer.write(_written(view, options.overlay)))
         emitter = stack.enter_context(Emitter(options.emit)) if options.emit else None
-        sizes = _Last()
         started = time.monotonic()
         try:
             with ExitStack() as bars:  # gone before the last lines are printed
-                steps = [_progress(source, displays, bars), sizes.append if exports else None]
+                if not source.live and not windowed:
+                    player.on_frame.extend(_progress(source, bars))
                 if emitter is not None:
-                    steps.append(lambda view: emitter.emit(view.index, session.targets))
-                player.on_frame = lambda view: [step(view) for step in steps if step]
+                    player.on_frame.append(lambda view: emitter.emit(view.index, session.targets))
                 player.run()
         except KeyboardInterrupt:
             _say("stopped")
@@ -178,10 +183,10 @@ def run_live(options: LiveOptions) -> int:
             files = recording.save() if isinstance(recording, Recording) else []
             if files:
                 _say(f"results: {files[-1].parent} ({len(files)} files)")
-            if recording is not None and sizes.size is not None:
+            if recording is not None and player.summary.frames:
                 rows = [TrackRow(*row[:4]) for row in recording.all()]
                 for kind, path in exports:
-                    text = WRITERS[kind](rows, sizes.size)
+                    text = WRITERS[kind](rows, player.summary.size)
                     try:
                         with atomic_open(path) as stream:
                             stream.write(text)
@@ -209,8 +214,8 @@ def _displays(
     if options.visdom_start or (reason and not given and options.use_visdom):
         debug = max(debug, 1)  # without it there would be no panel, and no way to draw a box
     if options.visdom_start and options.use_visdom:
-        server = stack.enter_context(LocalServer(options.visdom_port))
-        _say(f"Visdom: {server.url}")
+        stack.enter_context(LocalServer(options.visdom_port))
+        _say(f"Visdom: http://{ADDRESS}:{options.visdom_port}")
     connected = False
     if debug > 0 and options.use_visdom:
         info = {
@@ -224,21 +229,16 @@ def _displays(
     if reason is None:
         return found
     if not connected and not given:
+        picture = Path(f"{source.name}_first_frame.png")
+        write_png(picture, pixel_grid(next(iter(source)).image))
         raise ParameterError(
             f"no window here: {reason}. Give the box with --box x y w h (read it from "
-            f"{_first_frame(source)}), draw it in Visdom (--visdom-start), or use the web page: "
+            f"{picture}), draw it in Visdom (--visdom-start), or use the web page: "
             "ettrack serve"
         )
     way = f"Visdom at {options.visdom_server}:{options.visdom_port}" if connected else "output"
     _say(f"no window here ({reason}); using {way}")
     return found
-
-
-def _first_frame(source: CaptureSource | ImageSource) -> Path:
-    """The first frame as a PNG with a grid of pixels, in this folder."""
-    path = Path(f"{source.name}_first_frame.png")
-    write_png(path, pixel_grid(next(iter(source)).image))
-    return path
 
 
 def _starts(options: LiveOptions) -> dict[int, list[TrackRow]]:
@@ -257,14 +257,6 @@ def _starts(options: LiveOptions) -> dict[int, list[TrackRow]]:
     return found
 
 
-def _check_output(options: LiveOptions) -> None:
-    if options.output and Path(options.output).resolve() == Path(options.source).resolve():
-        raise ParameterError(
-            f"--output {options.output!r} is the video that is read, which would be lost; "
-            "give another name"
-        )
-
-
 def _output(
     options: LiveOptions, source: CaptureSource | ImageSource, displays: Sequence[Display]
 ) -> str | None:
@@ -280,23 +272,8 @@ def _recording(
     if not options.save_results:
         # What going back in a file shows; a camera would only fill the memory.
         return Rows() if options.export or (displays and not source.live) else None
-    if options.results:
-        root = Path(options.results)
-    else:
-        from ..settings import env_settings
-
-        root = Path(env_settings().results_path)
+    root = Path(options.results or env_settings().results_path)
     return Recording(root / options.spec.tracker / options.spec.parameter, source.name)
-
-
-class _Last:
-    """Width and height of the frames."""
-
-    size: tuple[int, int] | None = None
-
-    def append(self, view: View) -> None:
-        """Look at one."""
-        self.size = view.image.shape[1], view.image.shape[0]
 
 
 def _export(text: str) -> tuple[str, Path]:
@@ -306,23 +283,22 @@ def _export(text: str) -> tuple[str, Path]:
     return kind, Path(name)
 
 
-def _has_window(displays: Sequence[Display]) -> bool:
-    return any(isinstance(display, Window) for display in displays)
+def _written(view: View, overlay: bool) -> NDArray[np.uint8]:
+    if overlay:
+        return view.picture
+    return annotate(view.image, view.marks, low_score=view.low_score)
 
 
 def _progress(
-    source: CaptureSource | ImageSource, displays: Sequence[Display], stack: ExitStack
-) -> Any:
-    """Progress bar with the time left for files; nothing where a window shows the video.
-
-    Under pythonw there is no stderr to show it on.
-    """
-    if source.live or _has_window(displays) or sys.stderr is None:
-        return None
+    source: CaptureSource | ImageSource, stack: ExitStack
+) -> list[Callable[[View], object]]:
+    """A bar with the time left, where it can be shown: under pythonw there is no stderr."""
+    if sys.stderr is None:
+        return []
     try:
         from tqdm import tqdm
     except ImportError:  # an installation for robots, see docs/small-computers.md
-        return None
+        return []
 
     bar = stack.enter_context(tqdm(total=source.length, unit="frame", file=sys.stderr))
 
@@ -332,7 +308,7 @@ def _progress(
             bar.set_postfix_str(f"score {scores}", refresh=False)
         bar.update()
 
-    return advance
+    return [advance]
 
 
 def _report(summary: Summary, source: CaptureSource | ImageSource, seconds: float) -> None:

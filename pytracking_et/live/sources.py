@@ -92,7 +92,11 @@ class CaptureSource:
         if not live and int(self.capture.get(cv2.CAP_PROP_FOURCC)) == ANSI_TEXT:
             self.capture.release()
             raise SourceError(f"{_describe(spec)} is a text file, not a video")
-        self._check_size()
+        try:
+            check_pixels(*self.size, _describe(spec))
+        except ImageError as error:
+            self.capture.release()
+            raise SourceError(str(error)) from error
         self.fps = frame_rate(self.capture.get(cv2.CAP_PROP_FPS))
         count = 0 if live else int(self.capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.length = shown_frames(spec, count, self.fps) if count > 0 else None
@@ -118,13 +122,6 @@ class CaptureSource:
         passed = bool(self.capture.grab())
         self.position += passed
         return passed
-
-    def _check_size(self) -> None:
-        try:
-            check_pixels(*self.size, _describe(self.spec))
-        except ImageError as error:
-            self.capture.release()
-            raise SourceError(str(error)) from error
 
     def __enter__(self) -> CaptureSource:
         return self
@@ -360,12 +357,9 @@ def _describe(spec: str | int) -> str:
     if isinstance(spec, int):
         return f"camera {spec}"
     if "://" in spec:
-        return f"stream {_without_password(spec)!r}"
+        shown = re.sub(r"(://[^:/@]+):[^@/]+@", r"\1:***@", spec)  # without a password
+        return f"stream {shown!r}"
     return f"{'camera' if Path(spec).is_char_device() else 'video'} {spec!r}"
-
-
-def _without_password(url: str) -> str:
-    return re.sub(r"(://[^:/@]+):[^@/]+@", r"\1:***@", url)
 
 
 def _cannot_open(spec: str | int) -> str:

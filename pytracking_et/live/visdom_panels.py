@@ -85,15 +85,13 @@ class Visdom:
         if not self.enabled:
             return
         with self._changed:
-            known = title in self._active
-            self._active.setdefault(title, debug_level <= self.debug)
             if title not in self._panels:
                 self._panels[title] = Panel(title, mode)
+                self._active[title] = debug_level <= self.debug
+                self._pending[BLOCK_LIST] = None
             self._panels[title].set(data)
             if self._active[title]:
                 self._pending.setdefault(title)
-            if not known:
-                self._pending[BLOCK_LIST] = None
             self._changed.notify_all()
 
     def connected(self, timeout: float = 5.0) -> bool:
@@ -146,39 +144,34 @@ class Visdom:
         self._thread.start()
 
     def _run(self) -> None:
-        next_try = 0.0
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._pending or self._closing, RETRY_SECONDS)
-                if self._closing and (self._client is None or not self._pending):
-                    return
             if self._client is None:
-                if time.monotonic() < next_try:
-                    with self._changed:
-                        self._changed.wait_for(lambda: self._closing, 0.2)
-                    continue
                 self._connect()
-                next_try = time.monotonic() + RETRY_SECONDS
             elif self._pending:
                 self._send_next()
-            else:
-                next_try = self._look(next_try)
+            elif self._sent:
+                self._look()
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._closing or (self._client and self._pending), RETRY_SECONDS
+                )
+                if self._closing and (self._client is None or not self._pending):
+                    return
 
-    def _look(self, next_try: float) -> float:
+    def _shown(self) -> list[str]:
+        return [*(title for title, on in self._active.items() if on), BLOCK_LIST]
+
+    def _look(self) -> None:
         """Notice, while nothing is to be sent, that the server is gone or was started anew."""
         with self._changed:
-            titles = [*(title for title, on in self._active.items() if on), BLOCK_LIST]
-        if not self._sent:
-            return next_try
+            titles = self._shown()
         # None where it does not answer. One panel alone the user may have closed.
         found = [self._client.win_exists(title) for title in titles]
         if None in found:
             self._lost("has stopped answering")
         elif True not in found:
             self._client.use_socket = False
-            self._client = None
-            return 0.0
-        return next_try
+            self._connect()
 
     def _connect(self) -> None:
         there = is_ours(self.port) if self.started else answers(self.server, self.port)
@@ -191,8 +184,7 @@ class Visdom:
             self._client = client
             # A server that was restarted has none of the panels.
             self._sent = set()
-            titles = [*(title for title, on in self._active.items() if on), BLOCK_LIST]
-            self._pending = dict.fromkeys(titles if self._active else [])
+            self._pending = dict.fromkeys(self._shown() if self._active else [])
             self._changed.notify_all()
         client.register_event_handler(self._on_block_list, BLOCK_LIST)
         if "handler" in self.ui_info:

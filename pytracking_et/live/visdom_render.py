@@ -158,6 +158,11 @@ def _bbreg(client: Any, panel: Panel, data: Any) -> None:
 
 def _heatmap(client: Any, panel: Panel, data: Any) -> None:
     values = np.squeeze(as_array(data)).astype(np.float32)
+    if panel.mode == "featmap" and values.ndim == 3:
+        values = values.mean(axis=0)
+    # Four dimensions: for every place the cost of all displacements; shown is the best one.
+    if panel.mode.startswith("cost_volume") and values.ndim == 4:
+        values = values.max(axis=(0, 1) if panel.mode == "cost_volume_flip" else (2, 3))
     if values.ndim != 2:
         raise ParameterError(f"panel {panel.title!r}: heatmap needs HxW, not {values.shape}")
     if client.has_plotly:
@@ -171,19 +176,6 @@ def _heatmap(client: Any, panel: Panel, data: Any) -> None:
     client.image(
         heatmap(values, size).transpose(2, 0, 1), win=panel.title, opts={"title": panel.title}
     )
-
-
-def _featmap(client: Any, panel: Panel, data: Any) -> None:
-    values = np.squeeze(as_array(data)).astype(np.float32)
-    _heatmap(client, panel, values.mean(axis=0) if values.ndim == 3 else values)
-
-
-def _cost_volume(client: Any, panel: Panel, data: Any) -> None:
-    values = np.squeeze(as_array(data)).astype(np.float32)
-    # Four dimensions: for every place the cost of all displacements; shown is the best one.
-    if values.ndim == 4:
-        values = values.max(axis=(0, 1) if panel.mode == "cost_volume_flip" else (2, 3))
-    _heatmap(client, panel, values)
 
 
 def _info_dict(client: Any, panel: Panel, data: Any) -> None:
@@ -209,13 +201,13 @@ def _lineplot(client: Any, panel: Panel, data: list[tuple[float, float]]) -> Non
 MODES: dict[str, Callable[[Any, Panel, Any], None]] = {
     "image": _image,
     "heatmap": _heatmap,
-    "cost_volume": _cost_volume,
-    "cost_volume_flip": _cost_volume,
-    "cost_volume_ui": _cost_volume,
+    "cost_volume": _heatmap,
+    "cost_volume_flip": _heatmap,
+    "cost_volume_ui": _heatmap,
     "info_dict": _info_dict,
     "text": _text,
     "lineplot": _lineplot,
     "Tracking": _tracking,
     "bbreg": _bbreg,
-    "featmap": _featmap,
+    "featmap": _heatmap,
 }

@@ -28,7 +28,6 @@ import time
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from .. import process
@@ -75,7 +74,7 @@ def answers(server: str, port: int, timeout: float = 1.0) -> bool:
     try:
         with urlopen(request, timeout=timeout) as response:
             return isinstance(json.loads(response.read()), list)
-    except (URLError, OSError, ValueError, RecursionError, HTTPException):
+    except (OSError, ValueError, RecursionError, HTTPException):
         return False
 
 
@@ -84,7 +83,7 @@ def key_file(port: int) -> Path:
     return cache_folder() / "visdom" / f"{port}.key"
 
 
-def is_ours(port: int, timeout: float = 1.0) -> bool:
+def is_ours(port: int) -> bool:
     """Whether the server on this machine's `port` was started by this user's `ettrack`.
 
     Another user of the machine may listen there and collect the pictures. The key itself is never
@@ -95,7 +94,7 @@ def is_ours(port: int, timeout: float = 1.0) -> bool:
     except OSError:
         return False
     nonce = secrets.token_hex(16)
-    connection = HTTPConnection(ADDRESS, port, timeout=timeout)
+    connection = HTTPConnection(ADDRESS, port, timeout=1.0)
     try:
         connection.request("GET", f"{PROOF}?nonce={nonce}")
         # Longer than any proof: what a stranger sends is not read to its end.
@@ -127,15 +126,6 @@ def address(server: str) -> str:
     return (server if "://" in server else f"http://{server}").rstrip("/")
 
 
-def require_visdom() -> None:
-    """Raise DependencyError, saying how to install it, where visdom is missing."""
-    if importlib.util.find_spec("visdom") is None:
-        raise DependencyError(
-            f"Visdom is not installed: {pip_line('visdom')} (where its build fails "
-            "for pkg_resources, set PIP_CONSTRAINT to a file that says setuptools<81)"
-        )
-
-
 class LocalServer:
     """Start a Visdom server on this machine and stop it at the end of the block.
 
@@ -152,7 +142,11 @@ class LocalServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> LocalServer:
-        require_visdom()
+        if importlib.util.find_spec("visdom") is None:
+            raise DependencyError(
+                f"Visdom is not installed: {pip_line('visdom')} (where its build fails "
+                "for pkg_resources, set PIP_CONSTRAINT to a file that says setuptools<81)"
+            )
         if is_ours(self.port):
             return self
         if answers(ADDRESS, self.port):
@@ -188,11 +182,6 @@ class LocalServer:
                 self._process.kill()
                 self._process.wait()
 
-    @property
-    def url(self) -> str:
-        """Where the page is."""
-        return f"http://{ADDRESS}:{self.port}"
-
 
 def serve(port: int, until_eof: bool = False) -> None:
     """Run a server until it is ended (blocks), or until standard input is closed."""
@@ -205,16 +194,16 @@ def serve(port: int, until_eof: bool = False) -> None:
 
     static = Path(get_visdom_path("static"))
 
-    class Refused(tornado.web.RequestHandler):
-        """The answer to other pages: why, and nothing else."""
+    class Text(tornado.web.RequestHandler):
+        """A text of ours: why a request is refused, or in place of a file that is not there."""
 
-        def initialize(self, reason: str) -> None:  # noqa: D102
-            self.reason = reason
+        def initialize(self, text: str, kind: str, status: int = 200) -> None:  # noqa: D102
+            self.set_status(status)
+            self.set_header("Content-Type", f"text/{kind}; charset=utf-8")
+            self.text = text
 
         def prepare(self) -> None:  # noqa: D102
-            self.set_status(403)
-            self.set_header("Content-Type", "text/plain; charset=utf-8")
-            self.finish(self.reason)
+            self.finish(self.text)
 
     class Headers(tornado.web.OutputTransform):
         """Adds the security headers to every answer."""
@@ -231,17 +220,15 @@ def serve(port: int, until_eof: bool = False) -> None:
         def find_handler(self, request: Any, **keywords: Any) -> Any:  # noqa: D102
             reason = refusal(request.headers.get("Host", ""), request.headers.get("Origin"))
             if reason is not None:
-                return self.get_handler_delegate(request, Refused, {"reason": reason})
+                answer = {"text": reason, "kind": "plain", "status": 403}
+                return self.get_handler_delegate(request, Text, answer)
             return super().find_handler(request, **keywords)
 
     class Proof(tornado.web.RequestHandler):
         """Shows that this server holds the key."""
 
-        def initialize(self, key: list[bytes]) -> None:  # noqa: D102
-            self.key = key
-
         def get(self) -> None:  # noqa: D102
-            self.finish(_proof(self.key[0], port, self.get_argument("nonce")))
+            self.finish(_proof(key, port, self.get_argument("nonce")))
 
     class Static(tornado.web.StaticFileHandler):
         """The page asks for "static/../user/style.css", which tornado 6.6 answers with 403."""
@@ -252,27 +239,16 @@ def serve(port: int, until_eof: bool = False) -> None:
                 return f"/{path[3:]}"
             return f"{settings['static_url_prefix']}{path}"
 
-    class StandIn(tornado.web.RequestHandler):
-        """A text of ours in place of a file that is not there."""
-
-        def initialize(self, text: str, kind: str) -> None:  # noqa: D102
-            self.text, self.kind = text, kind
-
-        def get(self) -> None:  # noqa: D102
-            self.set_header("Content-Type", self.kind)
-            self.finish(self.text)
-
     tornado_settings["static_handler_class"] = Static
-    key: list[bytes] = []
     handlers: list[Any] = [
-        (PROOF, Proof, {"key": key}),
-        ("/user/style.css", StandIn, {"text": USER_STYLE, "kind": "text/css"}),
+        (PROOF, Proof),
+        ("/user/style.css", Text, {"text": USER_STYLE, "kind": "css"}),
     ]
     for name, file in {**dict.fromkeys(EMPTY), **STAND_INS}.items():
         if not (static / name).is_file():
             text = (HERE / file).read_text("utf-8") if file else ""
-            kind = "text/css" if name.endswith(".css") else "text/javascript"
-            handlers.append((f"/static/{name}", StandIn, {"text": text, "kind": kind}))
+            kind = "css" if name.endswith(".css") else "javascript"
+            handlers.append((f"/static/{name}", Text, {"text": text, "kind": kind}))
     with scratch_folder("visdom") as folder:
         # In a folder of its own: panels of a past run must not come back, nor mix with the user's.
         app = Guarded(port=port, base_url="", env_path=f"{folder}{os.sep}")
@@ -280,7 +256,7 @@ def serve(port: int, until_eof: bool = False) -> None:
         app.transforms.append(Headers)
         app.listen(port, address=ADDRESS, max_buffer_size=1 << 28)
         # Only now: a server that finds the port taken must not replace the other's key.
-        key.append(_leave_key(port))
+        key = _leave_key(port)
         loop = tornado.ioloop.IOLoop.current()
         if until_eof:
             threading.Thread(target=_stop_at_eof, args=(loop,), daemon=True).start()

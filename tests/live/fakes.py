@@ -56,10 +56,16 @@ def picture(index=0, size=(96, 128), tint=RED, background=(90, 90, 90)):
 
 def write_video(path: Path, frames=12, size=(96, 128), fps=25.0, tint=RED) -> Path:
     """A real video file of `picture`s, written with OpenCV directly."""
-    code = cv2.VideoWriter.fourcc(*("MJPG" if path.suffix == ".avi" else "mp4v"))
-    writer = cv2.VideoWriter(str(path), code, fps, (size[1], size[0]))
-    for index in range(frames):
-        writer.write(cv2.cvtColor(picture(index, size, tint), cv2.COLOR_RGB2BGR))
+    images = [picture(index, size, tint) for index in range(frames)]
+    return write_frames(path, images, "MJPG" if path.suffix == ".avi" else "mp4v", fps)
+
+
+def write_frames(path: Path, images, code, fps=25.0) -> Path:
+    height, width = images[0].shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), fps, (width, height))
+    assert writer.isOpened()
+    for image in images:
+        writer.write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     writer.release()
     return path
 

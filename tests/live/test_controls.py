@@ -3,7 +3,7 @@ import time
 
 import numpy as np
 
-from pytracking_et.live.controls import Controls, Rate
+from pytracking_et.live.controls import Controls, Edit, Rate
 
 
 def test_pause_and_step():
@@ -14,24 +14,24 @@ def test_pause_and_step():
     controls.step()
     controls.step()
     assert [controls.may_advance() for _ in range(3)] == [True, True, False]
-    controls.toggle_pause()
+    controls.pause(False)
     assert not controls.paused and controls.may_advance()
 
 
 def test_drawing_holds_the_picture_even_against_steps():
     controls = Controls(paused=True)
-    controls.freeze(True)
+    controls.draw(True)
     controls.step()
     assert not controls.may_advance()
-    controls.freeze(False)
+    controls.draw(False)
     assert controls.may_advance()
 
 
 def test_requests_are_taken_once():
     controls = Controls()
-    controls.add_box(np.array([1.0, 2, 3, 4]), target=2)
-    controls.release()
-    controls.undo()
+    controls.ask(Edit("box", np.array([1.0, 2, 3, 4]), target=2))
+    controls.ask(Edit("release"))
+    controls.ask(Edit("undo"))
     first, *others = controls.take_edits()
     assert (first.kind, first.target, first.frame) == ("box", 2, None)
     assert [edit.kind for edit in others] == ["release", "undo"]
@@ -59,7 +59,7 @@ def test_steps_back_and_seeking_name_a_frame():
 
 def test_wait_does_not_sleep_over_a_request_of_before():
     controls = Controls()
-    controls.undo()
+    controls.ask(Edit("undo"))
     controls.wait(600.0)
     started = time.monotonic()
     controls.wait(0.05)

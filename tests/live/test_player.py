@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pytracking_et.errors import BoxError, ImageError, SourceError
-from pytracking_et.live.controls import Controls
+from pytracking_et.live.controls import Controls, Edit
 from pytracking_et.live.player import Player
 from pytracking_et.live.reader import Reader
 from pytracking_et.live.recording import Recording, Rows
@@ -15,7 +15,7 @@ from pytracking_et.live.session import Session
 from pytracking_et.live.sources import Frame, open_source
 from pytracking_et.videos import VideoWriter
 
-from .fakes import ColourTracker, ListSource, picture
+from .fakes import ColourTracker, ListSource, eventually, picture
 
 BOX = (10.0, 30.0, 20.0, 16.0)
 
@@ -43,27 +43,23 @@ class Script:
             time.sleep(min(seconds, 0.001))
 
 
-def play(source, acts=None, notices=None, **options):
+def play(source, acts=None, notices=None, tracker=ColourTracker, face=Script, **options):
     controls = Controls()
-    script = Script(controls, acts)
-    with Reader(source) as reader:
-        player = Player(
-            reader,
-            Session(ColourTracker()),
-            controls,
-            [script],
-            notify=(notices if notices is not None else []).append,
-            **options,
-        )
+    script = face(controls, acts)
+    notify = [].append if notices is None else notices.append
+    with Reader(source, back=4) as reader:
+        player = Player(reader, Session(tracker()), controls, [script], notify=notify, **options)
         player.run()
     return player, script
 
 
+def moving(frames):
+    return ListSource([picture(i) for i in range(frames)])
+
+
 def test_a_box_given_before_is_tracked_through_every_frame(tmp_path):
     recording = Recording(tmp_path, "clip")
-    player, script = play(
-        ListSource([picture(i) for i in range(12)]), boxes=[np.array(BOX)], recording=recording
-    )
+    player, script = play(moving(12), boxes=[np.array(BOX)], recording=recording)
     assert player.summary.frames == 12 and player.summary.tracked == 11 and player.summary.ended
     assert [view.index for view in script.views] == list(range(12))
     for view in script.views:
@@ -74,8 +70,8 @@ def test_a_box_given_before_is_tracked_through_every_frame(tmp_path):
 
 
 def test_a_box_drawn_later_starts_on_the_frame_that_is_shown():
-    acts = {4: lambda controls: controls.add_box(np.array([18.0, 30, 20, 16]))}
-    player, script = play(ListSource([picture(i) for i in range(8)]), acts)
+    acts = {4: lambda controls: controls.ask(Edit("box", np.array([18.0, 30, 20, 16])))}
+    player, script = play(moving(8), acts)
     assert [len(view.marks) for view in script.views if view.index < 4] == [0] * 4
     last = script.views[-1]
     np.testing.assert_allclose(last.marks[0].box, [24, 30, 20, 16])
@@ -84,17 +80,17 @@ def test_a_box_drawn_later_starts_on_the_frame_that_is_shown():
 
 def test_reset_then_a_new_target():
     def swap(controls):
-        controls.release()
-        controls.add_box(np.array([16.0, 30, 20, 16]))
+        controls.ask(Edit("release"))
+        controls.ask(Edit("box", np.array([16.0, 30, 20, 16])))
 
-    _, script = play(ListSource([picture(i) for i in range(6)]), {3: swap}, boxes=[np.array(BOX)])
+    _, script = play(moving(6), {3: swap}, boxes=[np.array(BOX)])
     assert [mark.id for mark in script.views[-1].marks] == [2]
 
 
 def test_a_bad_box_is_a_notice_and_the_video_goes_on():
     notices = []
-    acts = {1: lambda controls: controls.add_box(np.array([900.0, 0, 5, 5]))}
-    player, _ = play(ListSource([picture(i) for i in range(4)]), acts, notices)
+    acts = {1: lambda controls: controls.ask(Edit("box", np.array([900.0, 0, 5, 5])))}
+    player, _ = play(moving(4), acts, notices)
     assert player.summary.frames == 4
     assert "outside the image" in notices[0]
 
@@ -116,24 +112,19 @@ def test_pause_shows_a_hint_and_stepping_moves_one_frame():
         seen.append(True)
         controls.quit()
 
-    player, script = play(
-        ListSource([picture(i) for i in range(20)]),
-        {2: step_twice, 4: note_and_quit},
-        boxes=[np.array(BOX)],
-    )
+    acts = {2: step_twice, 4: note_and_quit}
+    player, _ = play(moving(20), acts, boxes=[np.array(BOX)])
     assert seen and player.summary.frames == 5 and not player.summary.ended
 
 
 def test_a_paused_file_shows_its_first_frame_and_waits():
     controls = Controls(paused=True)
-    with Reader(ListSource([picture(i) for i in range(5)])) as reader:
+    with Reader(moving(5)) as reader:
         script = Script(controls)
         player = Player(reader, Session(ColourTracker()), controls, [script])
         thread = threading.Thread(target=player.run)
         thread.start()
-        deadline = time.monotonic() + 30
-        while script.polls < 20 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        eventually(lambda: script.polls >= 20)
         assert [view.index for view in script.views] == [0]
         controls.quit()
         thread.join(30)
@@ -144,7 +135,8 @@ def test_frames_of_another_size_are_tracked(tmp_path):
     sizes = [(96, 128), (96, 128), (120, 200), (60, 80), (96, 128)]
     images = [picture(i, size) for i, size in enumerate(sizes)]
     with VideoWriter(tmp_path / "out.mp4") as writer:
-        player, script = play(ListSource(images), boxes=[np.array(BOX)], writer=writer)
+        steps = [lambda view: writer.write(view.picture)]
+        player, script = play(ListSource(images), boxes=[np.array(BOX)], on_frame=steps)
     assert [view.image.shape[:2] for view in script.views] == sizes
     assert len(list(open_source(tmp_path / "out.mp4"))) == 5
 
@@ -160,28 +152,22 @@ def test_an_image_the_tracker_refuses_is_skipped_with_a_notice():
     images[2] = images[2].copy()
     images[2][0, 0] = 7
     notices = []
-    with Reader(ListSource(images)) as reader:
-        player = Player(
-            reader,
-            Session(Picky()),
-            Controls(),
-            boxes=[np.array(BOX)],
-            notify=notices.append,
-        )
-        summary = player.run()
-    assert summary.frames == 5
+    player, _ = play(ListSource(images), {}, notices, Picky, boxes=[np.array(BOX)])
+    assert player.summary.frames == 5
     assert notices == ["frame 2 skipped: image is odd"]
 
 
 def test_a_camera_that_is_pulled_out_leaves_what_was_recorded(tmp_path):
     recording = Recording(tmp_path, "webcam")
-    images = [picture(i) for i in range(6)]
-    source = ListSource(images, fail=SourceError("camera 0 stopped delivering frames"))
+    source = ListSource(
+        [picture(i) for i in range(6)], fail=SourceError("camera 0 stopped delivering frames")
+    )
     with (
         pytest.raises(SourceError, match="camera 0"),
         VideoWriter(tmp_path / "out.mp4") as writer,
     ):
-        play(source, boxes=[np.array(BOX)], recording=recording, writer=writer)
+        steps = [lambda view: writer.write(view.picture)]
+        play(source, boxes=[np.array(BOX)], recording=recording, on_frame=steps)
     assert len(recording) == 6
     assert len(list(open_source(tmp_path / "out.mp4"))) == 6
 
@@ -194,9 +180,7 @@ def test_pace_asks_the_display_to_wait():
             waits.append(seconds)
             super().poll(0)
 
-    controls = Controls()
-    with Reader(ListSource([picture(i) for i in range(4)])) as reader:
-        Player(reader, Session(ColourTracker()), controls, [Waiting(controls)], pace=0.5).run()
+    play(moving(4), face=Waiting, pace=0.5)
     assert max(waits) > 1.0  # 2 s a frame, less what the frame took
 
 
@@ -218,9 +202,7 @@ def test_old_objects_are_left_out_of_collections_only_while_it_plays():
             alive.append(weakref.ref(cycle))
 
     before = gc.get_freeze_count()
-    controls = Controls()
-    with Reader(ListSource([picture(i) for i in range(5)])) as reader:
-        Player(reader, Session(ColourTracker()), controls, [Watcher(controls)]).run()
+    play(moving(5), face=Watcher)
     assert min(frozen) > before
     # Python 3.12 starts with some hundred frozen, which the end sets free as well.
     assert gc.get_freeze_count() <= before
@@ -230,20 +212,9 @@ def test_old_objects_are_left_out_of_collections_only_while_it_plays():
 
 def review(acts, frames=20, rows=None):
     """A file that the user goes over, as on the page: ends when the script says so."""
-    rows, controls, notices = Rows() if rows is None else rows, Controls(), []
-    script = Script(controls, acts)
-    with Reader(SeekableList([picture(i) for i in range(frames)]), back=4) as reader:
-        player = Player(
-            reader,
-            Session(ColourTracker()),
-            controls,
-            [script],
-            recording=rows,
-            boxes=[np.array(BOX)],
-            review=True,
-            notify=notices.append,
-        )
-        player.run()
+    rows, notices = Rows() if rows is None else rows, []
+    source = SeekableList([picture(i) for i in range(frames)])
+    player, script = play(source, acts, notices, recording=rows, boxes=[np.array(BOX)], review=True)
     assert notices == []
     return rows, script, player
 
@@ -302,18 +273,18 @@ def test_a_correction_replaces_up_to_the_next_drawn_box_and_undo_brings_all_back
 
     def correct(controls):
         kept["before"] = rows.copy()
-        controls.add_box(other, target=1, frame=5, play=True)
+        controls.ask(Edit("box", other, target=1, frame=5, play=True))
 
     def after(controls):
         kept["after"] = rows.copy()
-        controls.undo()
+        controls.ask(Edit("undo"))
 
     def finish(controls):
         kept["undone"] = rows.copy()
         controls.quit()
 
     acts = Steps(
-        (8, lambda c: c.add_box(np.array([26.0, 30, 20, 16]), 1, 8)),
+        (8, lambda c: c.ask(Edit("box", np.array([26.0, 30, 20, 16]), 1, 8))),
         (19, lambda c: c.seek(5)),
         (5, correct),
         (19, after),
@@ -328,8 +299,8 @@ def test_a_correction_replaces_up_to_the_next_drawn_box_and_undo_brings_all_back
 
 def test_a_second_target_leaves_the_first_alone_and_can_be_removed():
     acts = Steps(
-        (6, lambda c: c.add_box(np.array([22.0, 30, 20, 16]), play=True)),
-        (12, lambda c: c.remove(1)),
+        (6, lambda c: c.ask(Edit("box", np.array([22.0, 30, 20, 16]), play=True))),
+        (12, lambda c: c.ask(Edit("remove", target=1))),
         (19, lambda c: c.quit()),
     )
     rows, _, _ = review(acts)

@@ -10,7 +10,7 @@ from pytracking_et.live.controls import Pace
 from pytracking_et.live.reader import FILE_QUEUE, Reader
 from pytracking_et.live.sources import open_source
 
-from .fakes import ListSource, picture, write_video
+from .fakes import ListSource, eventually, picture, write_video
 
 
 def test_a_file_loses_no_frame_however_slow_the_reader():
@@ -43,11 +43,8 @@ def test_read_ahead_is_bounded():
 def test_live_the_newest_frame_wins():
     source = ListSource([picture(i) for i in range(20)], live=True, hang=True)
     with Reader(source) as reader:
-        deadline = time.monotonic() + 30
-        while reader.dropped < 19 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        frame = reader.read()
-        assert frame.index == 19
+        eventually(lambda: reader.dropped == 19)
+        assert reader.read().index == 19
         assert reader.dropped == 19
 
 

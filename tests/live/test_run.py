@@ -31,6 +31,15 @@ def quick(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture
+def clip(tmp_path):
+    return str(write_video(tmp_path / "street.mp4"))
+
+
+def video(clip, *words, box=BOX):
+    return main(["video", str(clip), "--box", *box, *words])
+
+
 def test_video_with_box_output_and_results(tmp_path, capsys):
     clip = write_video(tmp_path / "street.mp4", frames=10)
     command = ["video", "et_tracker", "et_tracker", str(clip), "--box", *BOX]
@@ -47,17 +56,15 @@ def test_video_with_box_output_and_results(tmp_path, capsys):
     assert "10 frames" in printed and "results:" in printed
 
 
-def test_several_boxes(tmp_path):
-    clip = write_video(tmp_path / "street.mp4")
-    command = ["video", str(clip), "--box", *BOX, "--box", "12", "30", "18", "16"]
-    assert main([*command, "--save_results", "--results", "res"]) == 0
+def test_several_boxes(clip, tmp_path):
+    more = ["--box", "12", "30", "18", "16", "--save_results", "--results", "res"]
+    assert video(clip, *more) == 0
     names = {path.name for path in (tmp_path / "res/et_tracker/et_tracker").glob("*_?.txt")}
     assert names == {"video_street_1.txt", "video_street_2.txt"}
 
 
-def test_without_window_and_box_the_first_frame_is_there_to_read_a_box_from(tmp_path, capsys):
-    clip = write_video(tmp_path / "street.mp4")
-    assert main(["video", str(clip), "--use_visdom", "false"]) == 2
+def test_without_window_and_box_the_first_frame_is_there_to_read_a_box_from(clip, capsys):
+    assert main(["video", clip, "--use_visdom", "false"]) == 2
     assert "read it from street_first_frame.png" in capsys.readouterr().err
     picture = cv2.imread("street_first_frame.png")
     first = next(iter(open_source(clip))).image[:, :, ::-1]
@@ -76,10 +83,9 @@ CVAT = (
 @pytest.mark.parametrize(
     ("text", "first"), [(MOT, {4: 0, 9: 2}), (CVAT, {1: 2})], ids=["MOT", "CVAT"]
 )
-def test_targets_begin_where_the_file_of_starts_says(text, first, tmp_path, capsys):
-    clip = write_video(tmp_path / "street.mp4")
+def test_targets_begin_where_the_file_of_starts_says(clip, text, first, tmp_path, capsys):
     (tmp_path / "starts").write_text(text)
-    assert main(["video", str(clip), "--starts", "starts", "--export", "mot=out.txt"]) == 0
+    assert main(["video", clip, "--starts", "starts", "--export", "mot=out.txt"]) == 0
     found = {}
     for line in (tmp_path / "out.txt").read_text().splitlines():
         frame, target = line.split(",")[:2]
@@ -98,23 +104,20 @@ def test_targets_begin_where_the_file_of_starts_says(text, first, tmp_path, caps
         (MOT, ["--box", *BOX], "give one of them"),
     ],
 )
-def test_starts_that_cannot_be_used(text, more, message, tmp_path, capsys):
-    clip = write_video(tmp_path / "street.mp4")
+def test_starts_that_cannot_be_used(clip, text, more, message, tmp_path, capsys):
     if text is not None:
         (tmp_path / "starts").write_text(text)
-    assert main(["video", str(clip), "--starts", "starts", *more]) == 2
+    assert main(["video", clip, "--starts", "starts", *more]) == 2
     assert message in capsys.readouterr().err
 
 
-def test_without_a_trace_asked_for_a_video_is_written(tmp_path):
-    clip = write_video(tmp_path / "street.mp4")
-    assert main(["video", str(clip), "--box", *BOX]) == 0
+def test_without_a_trace_asked_for_a_video_is_written(clip, tmp_path):
+    assert video(clip) == 0
     assert len(list(open_source(tmp_path / "street_tracked.mp4"))) == 12
 
 
-def test_webcam_takes_any_source(tmp_path):
-    clip = write_video(tmp_path / "street.mp4")
-    command = ["webcam", "--source", str(clip), "--box", *BOX, "--use_visdom", "false"]
+def test_webcam_takes_any_source(clip, tmp_path):
+    command = ["webcam", "--source", clip, "--box", *BOX, "--use_visdom", "false"]
     assert main([*command, "--debug", "2", "--output", "o.avi"]) == 0
     assert len(list(open_source(tmp_path / "o.avi"))) == 12
 
@@ -130,9 +133,8 @@ def test_webcam_takes_any_source(tmp_path):
         (["video", "CLIP", "--box", *BOX, "--output", "street.mp4"], "would be lost"),
     ],
 )
-def test_mistakes_end_with_2_and_leave_nothing(tmp_path, capsys, command, message):
-    clip = write_video(tmp_path / "street.mp4")
-    assert main([str(clip) if word == "CLIP" else word for word in command]) == 2
+def test_mistakes_end_with_2_and_leave_nothing(clip, tmp_path, capsys, command, message):
+    assert main([clip if word == "CLIP" else word for word in command]) == 2
     assert message in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["street.mp4"]
 
@@ -140,7 +142,7 @@ def test_mistakes_end_with_2_and_leave_nothing(tmp_path, capsys, command, messag
 def test_a_cut_off_video_is_noticed(tmp_path, capsys):
     clip = write_video(tmp_path / "street.avi", frames=40)
     clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
-    assert main(["video", str(clip), "--box", *BOX]) == 0
+    assert video(clip) == 0
     read = len(list(open_source(tmp_path / "street_tracked.mp4")))
     printed = capsys.readouterr().err
     assert f"{read} frames" in printed
@@ -150,7 +152,7 @@ def test_a_cut_off_video_is_noticed(tmp_path, capsys):
 
 def test_an_intact_video_with_an_edit_list_is_not_called_cut(capsys):
     clip = Path(__file__).parent / "edit_list_trimmed.mp4"
-    assert main(["video", str(clip), "--box", "120.5", "56.5", "37", "52.5"]) == 0
+    assert video(clip, box=["120.5", "56.5", "37", "52.5"]) == 0
     assert "cut off" not in capsys.readouterr().err
 
 
@@ -228,32 +230,30 @@ def test_other_trackers_choose_for_themselves(given):
 
 def test_a_text_file_is_no_video(tmp_path, capsys):
     (tmp_path / "notes.txt").write_text("buy bread, call back\n" * 50)
-    assert main(["video", "notes.txt", "--box", *BOX]) == 2
+    assert video("notes.txt") == 2
     assert "video 'notes.txt' is a text file, not a video" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("overlay", [False, True])
 def test_fps_is_written_into_the_output_only_if_asked(tmp_path, overlay):
     clip = write_video(tmp_path / "street.avi", frames=4)
-    command = ["video", str(clip), "--box", *BOX, "--output", "o.avi", "--overlay", str(overlay)]
-    assert main(command) == 0
+    assert video(clip, "--output", "o.avi", "--overlay", str(overlay)) == 0
     corner = list(open_source(tmp_path / "o.avi"))[-1].image[5:11, 8:50]
     assert (corner.min() < 60) == overlay  # the dark plate under the letters
 
 
 def test_the_bar_is_gone_before_the_last_lines(tmp_path, capsys):
     clip = write_video(tmp_path / "street.avi", frames=1)
-    assert main(["video", str(clip), "--box", *BOX, "--output", "o.avi"]) == 0
+    assert video(clip, "--output", "o.avi") == 0
     last = capsys.readouterr().err.splitlines()[-2]
     assert last.startswith("1 frame in ")
 
 
 def test_export_in_formats_of_others(tmp_path, capsys):
     clip = write_video(tmp_path / "street.avi", frames=4)
-    command = ["video", str(clip), "--box", *BOX, "--export", "mot=a.txt", "--export", "cvat=b.xml"]
-    assert main(command) == 0
+    assert video(clip, "--export", "mot=a.txt", "--export", "cvat=b.xml") == 0
     lines = (tmp_path / "a.txt").read_text().splitlines()
     assert len(lines) == 4 and lines[0].startswith("1,1,11.000,31.000,20.000,16.000,")
     assert (tmp_path / "b.xml").read_text().count("<box ") == 5
-    assert main(["video", str(clip), "--box", *BOX, "--export", "vgg=a.txt"]) == 2
+    assert video(clip, "--export", "vgg=a.txt") == 2
     assert "--export 'vgg=a.txt'" in capsys.readouterr().err

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from pytracking_et import frames
-from pytracking_et.errors import ImageError, SourceError
-from pytracking_et.frames import read_image
+from pytracking_et.errors import SourceError
 from pytracking_et.live.sources import breaks_off, open_source, shown_frames
 
 from .fakes import BLUE, GREEN, RED, picture, write_video
@@ -160,28 +159,6 @@ def test_no_valid_mp4_shows_all_it_holds(tmp_path, keep):
 )
 def test_what_breaks_off(read, announced, expected):
     assert breaks_off(read, announced) is expected
-
-
-@pytest.mark.parametrize(
-    ("array", "expected"),
-    [
-        (np.full((4, 5), 77, np.uint8), 77),
-        (np.full((4, 5, 4), 77, np.uint8), 77),
-        (np.full((4, 5), 77 * 257, np.uint16), 77),
-    ],
-)
-def test_read_image_brings_all_kinds_to_rgb(tmp_path, array, expected):
-    path = tmp_path / "grün.png"
-    path.write_bytes(cv2.imencode(".png", array)[1].tobytes())
-    image = read_image(path)
-    assert image.shape == (4, 5, 3) and image.dtype == np.uint8
-    assert abs(int(image[0, 0, 0]) - expected) <= 1
-
-
-@pytest.mark.parametrize("content", [b"", b"no image"])
-def test_read_image_refuses(tmp_path, content):
-    with pytest.raises(ImageError, match=r"x\.png"):
-        read_image(_file(tmp_path / "x.png", content))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="device files are of Unix")

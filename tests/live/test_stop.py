@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ from pytracking_et.live.sources import open_source
 from pytracking_et.live.visdom_server import answers
 from pytracking_et.tracker.plugins import VARIABLE
 
-from .fakes import write_video
+from .fakes import free_port, write_video
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX systems")
@@ -66,9 +65,7 @@ def test_what_was_tracked_is_kept(tmp_path, name):
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL"])
 def test_no_visdom_server_is_left_behind(tmp_path, monkeypatch, name):
     pytest.importorskip("visdom")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     # A proxy that is not there must not stand in the way either.
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     run = start(tmp_path, "--output", str(tmp_path / "out.avi"), "--visdom-start",

@@ -7,14 +7,13 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pytracking_et.live.visdom_panels import Visdom
-from pytracking_et.live.visdom_server import answers
+from pytracking_et.live.visdom_server import LocalServer
 
 from .fakes import eventually, free_port
 
@@ -32,8 +31,10 @@ def run(tmp_path):
     """A run of 800 frames that starts its own Visdom server; yields (process, address)."""
     pytest.importorskip("visdom")
     port = free_port()
+    options = {"frames": 800, "size": (240, 960), "boxes": [[10, 30, 20, 16]], "window": False}
+    options |= {"debug": 2, "visdom_port": port, "visdom_start": True}
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.live.visdom_app", str(tmp_path), str(port), "start", "800"],
+        [sys.executable, "-m", "tests.live.app", str(tmp_path), "0.05", json.dumps(options)],
         cwd=ROOT,
         stderr=(tmp_path / "log").open("wb"),
     )
@@ -145,19 +146,6 @@ def test_panels_change_and_steer_the_run(run, page, tmp_path):
     np.testing.assert_allclose(second[2:6], [400, 120, 80, 80], atol=6)
 
 
-@contextmanager
-def own_server(port):
-    """A Visdom server of ours, to be killed."""
-    command = [sys.executable, "-m", "pytracking_et.live.visdom_server", "--port", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-    try:
-        wait_until(lambda: answers("127.0.0.1", port), "server")
-        yield process
-    finally:
-        process.kill()
-        process.wait(20)
-
-
 def panel_there(port, title):
     data = json.dumps({"win": title, "eid": "main"}).encode()
     request = urllib.request.Request(f"http://127.0.0.1:{port}/win_exists", data=data)
@@ -168,21 +156,17 @@ def panel_there(port, title):
 def test_a_server_killed_while_paused_is_noticed_and_filled_when_it_is_back():
     pytest.importorskip("visdom")
     port, notices = free_port(), []
-    with ExitStack() as stack:
-        with own_server(port) as first:
-            visdom = Visdom(1, None, {"port": port}, notices.append)
-            stack.enter_context(visdom)
-            picture = np.full((60, 80, 3), 90, np.uint8)
-            visdom.register((picture,), "Tracking", 1, "Tracking")
-            visdom.register({"State": "paused"}, "info_dict", 1, "Status")
-            for title in ("Tracking", "Status", "block_list"):
-                wait_until(lambda title=title: panel_there(port, title), title)
-            first.kill()
-            # Paused: from now on nothing is registered.
-            wait_until(lambda: notices, "a notice")
-            assert "has stopped answering" in notices[0]
-        with own_server(port):
-            for title in ("Tracking", "Status", "block_list"):
-                wait_until(lambda title=title: panel_there(port, title), f"{title} again")
-            assert "answers at" in notices[-1] and len(notices) == 2
-            visdom.close()
+    titles = ("Tracking", "Status", "block_list")
+    with LocalServer(port) as first:
+        visdom = Visdom(1, None, {"port": port, "started": True}, notices.append)
+        picture = np.full((60, 80, 3), 90, np.uint8)
+        visdom.register((picture,), "Tracking", 1, "Tracking")
+        visdom.register({"State": "paused"}, "info_dict", 1, "Status")
+        wait_until(lambda: all(panel_there(port, title) for title in titles), "panels")
+        first._process.kill()
+        # Paused: from now on nothing is registered.
+        wait_until(lambda: notices, "a notice")
+        assert "has stopped answering" in notices[0]
+    with LocalServer(port), visdom:
+        wait_until(lambda: all(panel_there(port, title) for title in titles), "panels again")
+        assert "answers at" in notices[-1] and len(notices) == 2

@@ -1,18 +1,15 @@
-import json
 import os
 import re
 import shutil
 import subprocess
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from urllib.request import Request, urlopen
 
 import pytest
 
 from pytracking_et import errors
 from pytracking_et.errors import DependencyError, PytrackingETError
 from pytracking_et.live import visdom_server as module
-from pytracking_et.live.visdom_panels import Visdom
 from pytracking_et.live.visdom_server import (
     ADDRESS,
     HERE,
@@ -23,7 +20,7 @@ from pytracking_et.live.visdom_server import (
     key_file,
 )
 
-from .fakes import eventually, free_port, serving
+from .fakes import free_port, serving
 
 
 @pytest.fixture(autouse=True)
@@ -195,31 +192,3 @@ def test_shelves(index, expected):
     """
     done = subprocess.run([NODE, "-e", program], capture_output=True, text=True, check=True)
     assert re.sub(r"\s", "", done.stdout) == expected
-
-
-def environment(port):
-    """Titles of the panels that a server holds."""
-    request = Request(f"http://127.0.0.1:{port}/win_data", data=b'{"eid": "main", "win": null}')
-    with urlopen(request, timeout=10) as response:
-        found = json.loads(response.read())
-    found = json.loads(found) if isinstance(found, str) else found
-    return {window["title"] for window in found.values()}
-
-
-@pytest.mark.slow
-def test_a_real_server_that_dies_and_comes_back():
-    pytest.importorskip("visdom")
-    port = free_port()
-    notices = []
-    with LocalServer(port) as server:
-        visdom = Visdom(2, None, {"port": port, "started": True}, notices.append)
-        visdom.register({"FPS": 1}, "info_dict", 1, "Status")
-        assert visdom.connected(60)
-        eventually(lambda: "Status" in environment(port))
-        server._process.kill()
-        server._process.wait()
-        eventually(lambda: visdom.register({"FPS": 2}, "info_dict", 1, "Status") or notices)
-    assert "goes on" in notices[0]
-    with LocalServer(port), visdom:
-        eventually(lambda: {"Status", "Block List"} <= environment(port))
-    assert len(notices) == 2

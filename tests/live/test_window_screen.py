@@ -1,6 +1,7 @@
 """The OpenCV window on a virtual screen, driven by a real mouse and keyboard (xdotool)."""
 
 import ctypes
+import json
 import os
 import re
 import shutil
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 
 from pytracking_et.live.displays import why_no_window
+
+from .fakes import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow
@@ -49,21 +52,19 @@ def xdotool(*words):
     return done.stdout.strip()
 
 
-def window_of(process, seconds=60):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+def window_of(process):
+    def found():
         assert process.poll() is None, process.communicate()[0]
-        found = xdotool("search", "--onlyvisible", "--name", "E.T.Track").split()
-        if found:
-            return found[-1]
-        time.sleep(0.2)
-    raise AssertionError("the window did not open")
+        return xdotool("search", "--onlyvisible", "--name", "E.T.Track").split()
+
+    return eventually(found, what="window")[-1]
 
 
 @pytest.fixture
 def app(screen, tmp_path):
+    options = {"frames": 60, "size": (240, 320), "output": str(tmp_path / "o.avi")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.live.window_app", str(tmp_path)],
+        [sys.executable, "-m", "tests.live.app", str(tmp_path), "0", json.dumps(options)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import quote
 
@@ -48,9 +49,7 @@ class Server:
         parent: Path | None,
         low_score: float,
     ) -> None:
-        self.tracker = tracker
-        self.low_score = low_score
-        self.limits = limits
+        self.tracker, self.low_score, self.limits = tracker, low_score, limits
         self.store = Visits(limits, parent)
         self.demo_clip = DemoClip(self.store.folder)
         self.channel = Channel(self.store, make_tracker, limits, low_score)
@@ -156,8 +155,7 @@ class Server:
     async def json(self, request: Request) -> Response:
         """Download the boxes as JSON."""
         session = self._session(request)
-        source = session.clip.as_json()
-        text = to_json(session.lines(), source, self.tracker, self.low_score)
+        text = to_json(session.lines(), asdict(session.clip), self.tracker, self.low_score)
         return _download(text, "application/json", session, "boxes.json")
 
     async def tracks(self, request: Request) -> Response:

@@ -27,14 +27,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ...errors import PytrackingETError
-from ..controls import Controls
-from ..draw import LOW_SCORE
+from ..controls import Controls, Edit
 from ..player import Player
 from ..reader import BACK, Reader
 from ..session import Session, SingleTracker
 from ..sources import Source
 from .page import BoxValues, BrowserCamera, CameraFrame, Command, Outbox, Page
-from .uploads import ClipInfo, Limits, open_video
+from .uploads import Limits
 from .visits import Visit, Visits
 
 COMMANDS = frozenset(
@@ -153,24 +152,21 @@ class Worker(threading.Thread):
         make_tracker: TrackerFactory,
         outbox: Outbox,
         limits: Limits,
-        low_score: float = LOW_SCORE,
+        low_score: float,
     ) -> None:
         super().__init__(name=f"{visit.mode}-{visit.id[:6]}", daemon=True)
         self.visit, self.outbox, self.limits, self.low_score = visit, outbox, limits, low_score
         self._make_tracker = make_tracker
         self.controls = Controls(paused=visit.mode == "video")
-        self.camera = (
-            BrowserCamera(limits, self._refused, self._turned) if visit.mode == "camera" else None
-        )
+        camera = BrowserCamera(visit, self.controls, outbox, limits)
+        self.camera = camera if visit.mode == "camera" else None
 
     def submit(self, command: Command) -> None:
         """Pass a command of the page on; from any thread."""
         controls, name = self.controls, command.name
+        target = self._known(command.target)
         if name == "target":
-            assert command.box is not None
-            controls.add_box(
-                np.array(command.box), self._known(command.target), command.frame, True
-            )
+            controls.ask(Edit("box", np.array(command.box), target, command.frame, play=True))
         elif name in ("play", "pause"):
             controls.pause(name == "pause")
         elif name in ("step", "back"):
@@ -178,14 +174,13 @@ class Worker(threading.Thread):
         elif name == "seek":
             controls.seek(command.frame)
         elif name == "release":
-            controls.release(self._known(command.target))
-        elif name == "remove":
-            if (target := self._known(command.target)) is not None:
-                controls.remove(target)
+            controls.ask(Edit("release", target=target))
+        elif name == "remove" and target is not None:
+            controls.ask(Edit("remove", target=target))
         elif name == "undo":
-            controls.undo()
+            controls.ask(Edit("undo"))
         elif name == "redetect":
-            controls.redetect(command.on)
+            controls.ask(Edit("redetect", play=command.on))
         elif name == "view":
             self.visit.area = command.box
             controls.wake()
@@ -194,7 +189,8 @@ class Worker(threading.Thread):
         """Hand in a camera frame; from any thread."""
         assert self.camera is not None
         if frame.box is not None:
-            self.controls.add_box(np.array(frame.box), self._known(frame.target), frame.number)
+            target = self._known(frame.target)
+            self.controls.ask(Edit("box", np.array(frame.box), target, frame.number))
         self.camera.offer(frame)
 
     def stop(self) -> None:
@@ -218,7 +214,7 @@ class Worker(threading.Thread):
     def _play(self) -> None:
         session = Session(self._make_tracker(), self.low_score, self.visit.redetect)
         session.last_id = self.visit.rows.last_id
-        source: Source = self.camera or open_video(self._path, self.visit.clip.name)
+        source: Source = self.camera or self.visit.video()
         page = Page(self.visit, session, self.controls, self.outbox, self.limits, self.camera)
         with Reader(source, back=BACK, patience=None) as reader:
             Player(
@@ -232,26 +228,9 @@ class Worker(threading.Thread):
                 notify=lambda text: self.outbox.post({"type": "error", "message": text}),
             ).run()
 
-    @property
-    def _path(self) -> Any:
-        assert self.visit.path is not None
-        return self.visit.path
-
     def _known(self, target: int | None) -> int | None:
         """A target's number where there is such a target."""
         return target if target is not None and 0 < target <= self.visit.rows.last_id else None
-
-    def _refused(self, number: int, reason: str) -> None:
-        self.outbox.post({"type": "error", "frame": number, "message": reason})
-
-    def _turned(self, width: int, height: int) -> None:
-        """A phone that is turned changes the frame's size; boxes of before then mean nothing."""
-        before = self.visit.clip
-        self.visit.clip = ClipInfo(before.name, width, height, before.fps, None)
-        if before.width:
-            self.controls.release()
-            text = f"The camera's picture changed to {width}x{height}; draw the box again."
-            self.outbox.post({"type": "lost", "message": text})
 
 
 class Channel:
@@ -260,10 +239,8 @@ class Channel:
     def __init__(
         self, store: Visits, make_tracker: TrackerFactory, limits: Limits, low_score: float
     ) -> None:
-        self._store = store
-        self._make_tracker = make_tracker
-        self._limits = limits
-        self._low_score = low_score
+        self._store, self._limits = store, limits
+        self._make_tracker, self._low_score = make_tracker, low_score
         self._workers: dict[str, Worker] = {}
 
     async def endpoint(self, socket: WebSocket) -> None:
@@ -334,34 +311,22 @@ class Channel:
                     await socket.send_text(message)
 
     async def _receive(self, socket: WebSocket, worker: Worker) -> None:
-        while True:
-            message = await socket.receive()
-            if message["type"] == "websocket.disconnect":
-                return
-            self._deliver(message.get("text"), message.get("bytes"), worker)
+        while (message := await socket.receive())["type"] != "websocket.disconnect":
+            data = message.get("bytes") or b""
+            if message.get("text") is not None:
+                worker.submit(parse_command(message["text"]))
+            elif worker.camera is None:
+                raise ProtocolError("binary messages are for camera sessions")
+            elif len(data) > self._limits.frame_bytes:
+                most = self._limits.frame_bytes
+                raise ProtocolError(f"a frame of {len(data)} bytes; at most {most}")
+            else:
+                worker.offer(parse_frame(data))
 
-    def _deliver(self, text: str | None, data: bytes | None, worker: Worker) -> None:
-        if text is not None:
-            worker.submit(parse_command(text))
-        elif worker.camera is not None:
-            if data is None or len(data) > self._limits.frame_bytes:
-                size = 0 if data is None else len(data)
-                raise ProtocolError(f"a frame of {size} bytes; at most {self._limits.frame_bytes}")
-            worker.offer(parse_frame(data))
-        else:
-            raise ProtocolError("binary messages are for camera sessions")
-
-    def stop(self, session: Visit) -> None:
-        """End the session's thread, and with it its WebSocket. Blocks until it has let go."""
-        worker = self._workers.get(session.id)
-        if worker is not None:
-            worker.stop()
-            if worker.is_alive():
-                worker.join()
-
-    def stop_all(self) -> None:
-        """End all threads. Blocks."""
-        for worker in list(self._workers.values()):
-            worker.stop()
-            if worker.is_alive():
-                worker.join()
+    def stop(self, session: Visit | None = None) -> None:
+        """End a session's thread (default: all), and with it its WebSocket; waits for that."""
+        for identity, worker in list(self._workers.items()):
+            if session is None or session.id == identity:
+                worker.stop()
+                if worker.is_alive():
+                    worker.join()

@@ -8,15 +8,15 @@ import logging
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ...errors import ImageError, SourceError
 from ...frames import DEFAULT_FPS
-from ..controls import Controls, View
+from ..controls import Controls, Edit, View
 from ..session import Session
 from ..sources import Frame, breaks_off
 from .uploads import Image, Limits, decode_jpeg, encode_preview
@@ -134,27 +134,16 @@ class Outbox:
 
 
 class BrowserCamera:
-    """A live source of the frames that the page sends; a frame with a drawn box is never dropped.
-
-    Args:
-        refused: called with number and reason for each frame that does not decode.
-        turned: called with width and height where they change.
-    """
+    """A live source: the frames that the page sends; one with a drawn box is never dropped."""
 
     name, live, fps = "camera", True, DEFAULT_FPS
     length: int | None = None
 
-    def __init__(
-        self,
-        limits: Limits,
-        refused: Callable[[int, str], None],
-        turned: Callable[[int, int], None],
-    ) -> None:
-        self._limits, self._refused, self._turned = limits, refused, turned
+    def __init__(self, visit: Visit, controls: Controls, outbox: Outbox, limits: Limits) -> None:
+        self._visit, self._controls, self._outbox, self._limits = visit, controls, outbox, limits
         self._condition = threading.Condition()
         self._next: CameraFrame | None = None
         self._closed = False
-        self._size: tuple[int, int] | None = None
         self._taken: dict[int, CameraFrame] = {}
 
     def __enter__(self) -> BrowserCamera:
@@ -168,12 +157,9 @@ class BrowserCamera:
             try:
                 image = decode_jpeg(frame.jpeg, self._limits)
             except (ImageError, SourceError) as error:
-                self._refused(frame.number, str(error))
+                self._outbox.post({"type": "error", "frame": frame.number, "message": str(error)})
                 continue
-            size = (image.shape[1], image.shape[0])
-            if size != self._size:
-                self._turned(*size)
-                self._size = size
+            self._fit(image.shape[1], image.shape[0])
             with self._condition:
                 self._taken[frame.number] = frame
             yield Frame(frame.number, image, time.monotonic(), keep=frame.box is not None)
@@ -197,6 +183,15 @@ class BrowserCamera:
             frame = self._taken.pop(number, None)
             self._taken = {k: each for k, each in self._taken.items() if k > number}
             return frame
+
+    def _fit(self, width: int, height: int) -> None:
+        """A phone that is turned changes the frame's size; boxes of before then mean nothing."""
+        before = self._visit.clip
+        self._visit.clip = replace(before, width=width, height=height)
+        if before.width and before != self._visit.clip:
+            self._controls.ask(Edit("release"))
+            text = f"The camera's picture changed to {width}x{height}; draw the box again."
+            self._outbox.post({"type": "lost", "message": text})
 
     def _take(self) -> CameraFrame | None:
         with self._condition:
@@ -248,10 +243,9 @@ class Page:
         if ended and breaks_off(view.index + 1, self.visit.clip.frames):
             text = f"The video breaks off after frame {view.index + 1} of {self.visit.clip.frames};"
             self.outbox.post({"type": "notice", "message": f"{text} results so far are kept."})
-        still = self.controls.paused
-        self._send_state(view, still)
+        self._send_state(view)
         if self.camera is None and (
-            still
+            view.paused
             or self.outbox.wants_preview
             and time.monotonic() - self._previewed >= PREVIEW_SECONDS
         ):
@@ -277,18 +271,18 @@ class Page:
         elif self.camera is not None and not answered:
             self.outbox.post({"type": "skipped", "frame": view.index})
 
-    def _send_state(self, view: View, still: bool) -> None:
+    def _send_state(self, view: View) -> None:
         active = [target.id for target in self.session.targets if target.at >= view.index]
         state = {
             "type": "state",
-            "playing": not still,
+            "playing": not view.paused,
             "tracking": bool(active),
             "active": active,
             "ended": view.ended,
             "redetect": self.session.redetect,
         }
         self.visit.redetect = self.session.redetect
-        if still or state != self._state:
+        if view.paused or state != self._state:
             self.outbox.post({**state, "frame": view.index})
             self._state = state
 

@@ -11,7 +11,6 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -99,11 +98,7 @@ SWEEP_SECONDS = 5.0
 
 
 def _refused(request: Request, error: Exception) -> Response:
-    if isinstance(error, FullError):
-        status = 503
-    else:
-        status = getattr(error, "status", 415)
-    return JSONResponse({"error": str(error)}, status_code=status)
+    return JSONResponse({"error": str(error)}, status_code=getattr(error, "status", 415))
 
 
 def _http_error(request: Request, error: Exception) -> Response:
@@ -159,7 +154,7 @@ def create_app(
             sweeper.cancel()
             with suppress(asyncio.CancelledError):
                 await sweeper
-            await run_in_threadpool(server.channel.stop_all)
+            await run_in_threadpool(server.channel.stop)
             await run_in_threadpool(server.store.shut_down)
 
     session = "/api/sessions/{session}"
@@ -182,21 +177,17 @@ def create_app(
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[Middleware(Guard, token=token)],
-        exception_handlers=_handlers(),
+        exception_handlers={
+            FullError: _refused,
+            SourceError: _refused,
+            OSError: _not_stored,
+            ClientDisconnect: _gone,
+            HTTPException: _http_error,
+        },
         lifespan=lifespan,
     )
     app.state.server = server
     return app
-
-
-def _handlers() -> dict[Any, Any]:
-    return {
-        FullError: _refused,
-        SourceError: _refused,
-        OSError: _not_stored,
-        ClientDisconnect: _gone,
-        HTTPException: _http_error,
-    }
 
 
 ADDRESS = "127.0.0.1"
@@ -267,7 +258,6 @@ def serve(
     announce: Callable[[str], None] = print,
     low_score: float = LOW_SCORE,
     host: str = ADDRESS,
-    token: str | None = None,
 ) -> None:
     """Serve until Ctrl-C; temporary files are removed on the way out.
 
@@ -280,14 +270,12 @@ def serve(
         low_score: see `create_app`.
         host: address to listen on. Other machines reach one that is not of the loopback, and must
             show a token, which is in the address that is announced.
-        token: the token; a new random one where it is needed and not given.
 
     Raises:
         ParameterError: the port or host cannot be used.
     """
     limits = limits or Limits()
-    if token is None and not guard.is_loopback(host):
-        token = secrets.token_urlsafe(16)
+    token = None if guard.is_loopback(host) else secrets.token_urlsafe(16)
     listener = bind(port, host)
     # The application (and its temporary folder) only after the port is ours.
     app = create_app(make_tracker, tracker, limits, low_score=low_score, token=token)

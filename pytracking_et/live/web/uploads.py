@@ -12,9 +12,9 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import anyio
 import cv2
@@ -93,10 +93,6 @@ class ClipInfo:
     height: int
     fps: float
     frames: int | None
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values for the page and for the JSON download."""
-        return asdict(self)
 
 
 def looks_like_video(head: bytes) -> bool:
@@ -268,22 +264,19 @@ async def receive(request: Request, path: Path, limits: Limits) -> None:
         ClientDisconnect: the client went away (starlette); the caller removes what came.
     """
     limit = limits.upload_bytes
-    check_announced_size(request, limit)
-    size, head, checked = 0, b"", False
+    size, head = 0, b""
     with path.open("xb") as stream:
         async for chunk in _chunks(request, limits):
             size += len(chunk)
             if size > limit:
                 check_bytes(size, limit)
-            if not checked:
+            if len(head) < HEAD_BYTES:
                 head += chunk
                 if len(head) >= HEAD_BYTES:
                     check_head(head)
-                    checked = True
             await run_in_threadpool(stream.write, chunk)
     check_bytes(size, limit)
-    if not checked:
-        check_head(head)
+    check_head(head)
 
 
 async def discard_rest(request: Request, limits: Limits) -> None:
@@ -318,11 +311,10 @@ class DemoClip:
         """(file, box x, y, w, h of the target in its first frame)."""
         with self._lock:
             if not self._box:
+                frames = render(DEMO_FRAMES)
+                first = next(frames)
                 with VideoWriter(self._path, FPS) as writer:
-                    frames = render(DEMO_FRAMES)
-                    first = next(frames)
-                    writer.write(first.image)
-                    for frame in frames:
+                    for frame in chain([first], frames):
                         writer.write(frame.image)
-                self._box = tuple(float(value) for value in first.box)
+                self._box = tuple(first.box.tolist())
             return self._path, self._box

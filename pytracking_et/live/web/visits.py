@@ -13,24 +13,26 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 
 from ...errors import PytrackingETError
+from ...files import remove_old
 from ...frames import DEFAULT_FPS
 from ...version import __version__
 from ...videos import open_writer
 from ..draw import annotate
 from ..recording import Row, Rows
+from ..sources import CaptureSource
 from .uploads import ClipInfo, Image, Limits, decode_jpeg, open_video
 
 logger = logging.getLogger(__name__)
 
 CSV_HEADER = ("frame", "time", "x", "y", "w", "h", "score", "id", "lost")
-BOX_CONVENTION = "x, y, w, h in pixels, 0-based, x y is the top-left corner"
 # frame, time, x, y, w, h, score, id, lost: what the page and the downloads get of a row
 Line = tuple[int, float, float, float, float, float, float | None, int, int]
 
@@ -56,38 +58,29 @@ def to_csv(lines: Sequence[Line]) -> str:
 
 def to_json(lines: Sequence[Line], source: dict[str, Any], tracker: str, low_score: float) -> str:
     """Boxes with what is needed to read them later: source, tracker, convention, threshold."""
+    names = ("frame", "time", "box", "score", "target", "lost")
     boxes = [
-        {
-            "frame": frame,
-            "time": time,
-            "box": box,
-            "score": score,
-            "target": target,
-            "lost": bool(lost),
-        }
+        dict(zip(names, (frame, time, box, score, target, bool(lost)), strict=True))
         for frame, time, *box, score, target, lost in lines
     ]
-    return json.dumps(
-        {
-            "format": "pytracking-et boxes 1",
-            "version": __version__,
-            "tracker": tracker,
-            "source": source,
-            "convention": BOX_CONVENTION,
-            "low_score": low_score,
-            "boxes": boxes,
-        },
-        indent=1,
-    )
+    values = {
+        "format": "pytracking-et boxes 1",
+        "version": __version__,
+        "tracker": tracker,
+        "source": source,
+        "convention": "x, y, w, h in pixels, 0-based, x y is the top-left corner",
+        "low_score": low_score,
+        "boxes": boxes,
+    }
+    return json.dumps(values, indent=1)
 
 
 class Entry(NamedTuple):
-    """Where one JPEG lies in the file, and which frame it is."""
+    """One JPEG of the file: which frame it is, its time and its size in bytes."""
 
-    offset: int
-    length: int
     frame: int
     seconds: float
+    length: int
 
 
 class CameraFrames:
@@ -100,7 +93,6 @@ class CameraFrames:
     def __init__(self, path: Path, limit: int) -> None:
         self.path = path
         self.limit = limit
-        self._stream: IO[bytes] | None = None
         self._entries: list[Entry] = []
         self._size = 0
         self._full = False
@@ -114,10 +106,9 @@ class CameraFrames:
             if self._size + len(jpeg) > self.limit:
                 self._full = True
                 return False
-            if self._stream is None:
-                self._stream = self.path.open("wb", buffering=0)
-            self._stream.write(jpeg)
-            self._entries.append(Entry(self._size, len(jpeg), frame, seconds))
+            with self.path.open("ab") as stream:
+                stream.write(jpeg)
+            self._entries.append(Entry(frame, seconds, len(jpeg)))
             self._size += len(jpeg)
             return True
 
@@ -142,16 +133,12 @@ class CameraFrames:
             return
         with self.path.open("rb") as stream:
             for entry in entries:
-                stream.seek(entry.offset)
                 yield entry.frame, stream.read(entry.length)
 
     def close(self) -> None:
-        """Close the file; Windows cannot remove it before."""
+        """Keep no more: the file is about to be removed."""
         with self._lock:
             self._full = True
-            if self._stream is not None:
-                self._stream.close()
-                self._stream = None
 
 
 FOLDER_PREFIX = "ettrack-web-"
@@ -161,6 +148,8 @@ STALE_SECONDS = 3600.0
 
 class FullError(PytrackingETError):
     """As many sessions are open as the server allows."""
+
+    status = 503
 
 
 class _Cancelled(Exception):
@@ -177,9 +166,7 @@ class Rendering(threading.Thread):
 
     def __init__(self, session: Visit, limits: Limits, low_score: float) -> None:
         super().__init__(name=f"render-{session.id[:6]}", daemon=True)
-        self._session = session
-        self._limits = limits
-        self._low_score = low_score
+        self._session, self._limits, self._low_score = session, limits, low_score
         self.version = session.rows.version
         self._rows: dict[int, list[Row]] = {}
         for row in session.rows.all():
@@ -210,8 +197,7 @@ class Rendering(threading.Thread):
 
     def _write(self) -> Path:
         clip = self._session.clip
-        writer = open_writer(self._session.folder, self._session.fps)
-        with writer:
+        with open_writer(self._session.folder, self._session.fps) as writer:
             for frame, image in self._frames():
                 if self._session.closed.is_set():
                     raise _Cancelled
@@ -232,9 +218,8 @@ class Rendering(threading.Thread):
                 if frame <= last:
                     yield frame, decode_jpeg(jpeg, self._limits)
             return
-        assert self._session.path is not None
         self._total = last + 1
-        with open_video(self._session.path, self._session.clip.name) as source:
+        with self._session.video() as source:
             # zip asks the range first, so that nothing is decoded after the last row.
             for index, frame_read in zip(range(last + 1), source):  # noqa: B905  shorter ends
                 yield index, frame_read.image
@@ -269,6 +254,11 @@ class Visit:
         """Frames a second: the file's, or the mean of the camera."""
         return self.camera.fps if self.camera is not None else self.clip.fps
 
+    def video(self) -> CaptureSource:
+        """The uploaded video, to be read from its start."""
+        assert self.path is not None
+        return open_video(self.path, self.clip.name)
+
     def line(self, row: Row) -> Line:
         """A row as the page and the downloads get it."""
         at = row.frame / self.clip.fps if self.camera is None else self.times.get(row.frame, 0.0)
@@ -283,7 +273,7 @@ class Visit:
         return {
             "id": self.id,
             "mode": self.mode,
-            "clip": self.clip.as_json(),
+            "clip": asdict(self.clip),
             "rows": self.lines(),
             "suggestion": self.suggestion,
             "connected": self.connected,
@@ -297,7 +287,7 @@ class Visits:
     def __init__(self, limits: Limits, parent: Path | None = None) -> None:
         self.limits = limits
         base = Path(tempfile.gettempdir()) if parent is None else parent
-        remove_stale(base)
+        remove_old(base, f"{FOLDER_PREFIX}*", STALE_SECONDS)
         self.folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=base))
         self._sessions: dict[str, Visit] = {}
         self._lock = threading.Lock()
@@ -373,14 +363,3 @@ class Visits:
 
     def __len__(self) -> int:
         return len(self._sessions)
-
-
-def remove_stale(parent: Path) -> None:
-    """Remove folders of servers that were killed before they could do it themselves."""
-    for folder in parent.glob(f"{FOLDER_PREFIX}*"):
-        try:
-            if time.time() - folder.stat().st_mtime > STALE_SECONDS:
-                shutil.rmtree(folder)
-        except OSError as error:
-            # Another user's, or removed by another server at the same moment.
-            logger.debug("left %s alone: %s", folder, error)

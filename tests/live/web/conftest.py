@@ -27,13 +27,11 @@ def folder(tmp_path):
 
 @pytest.fixture
 def open_client(folder):
-    """Function that starts a server with given limits and tracker."""
+    """Function that starts a server with given limits, tracker and options of `create_app`."""
 
-    def start(limits=fakes.SMALL, make_tracker=fakes.MatchTracker) -> TestClient:
-        app = create_app(make_tracker, "fake", limits, folder)
-        client = TestClient(app, base_url=ADDRESS)
-        clients.enter_context(client)
-        return client
+    def start(limits=fakes.SMALL, make_tracker=fakes.MatchTracker, **options) -> TestClient:
+        app = create_app(make_tracker, "fake", limits, folder, **options)
+        return clients.enter_context(TestClient(app, base_url=ADDRESS))
 
     with ExitStack() as clients:
         yield start

@@ -10,6 +10,8 @@ import numpy as np
 
 from pytracking_et.live.web.uploads import Limits
 
+from ..fakes import write_frames
+
 WIDTH, HEIGHT = 160, 120
 SIDE = 24
 
@@ -63,12 +65,7 @@ def frame(index: int, hidden: bool = False, size=(WIDTH, HEIGHT)) -> np.ndarray:
 
 def write_clip(path: Path, frames: int = 20, hidden=(), code: str = "mp4v") -> Path:
     """A video file of `frame`s; the target is absent in the frames `hidden`."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), 25, (WIDTH, HEIGHT))
-    assert writer.isOpened()
-    for index in range(frames):
-        writer.write(frame(index, index in hidden)[..., ::-1])
-    writer.release()
-    return path
+    return write_frames(path, [frame(index, index in hidden) for index in range(frames)], code)
 
 
 def jpeg(image: np.ndarray) -> bytes:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from pytracking_et.boxes import iou
+from pytracking_et.live.sources import open_source
 
 from . import fakes
 from .processes import browser, browser_program, fake_server
@@ -28,14 +29,33 @@ SELECT_TRACK = "#track:not([disabled])"
 
 
 @pytest.fixture
-def server(folder):
-    with fake_server(folder, 0.01) as process:
+def server(folder, request):
+    """Takes 0.01 s for a frame, or as much as its parameter says."""
+    with fake_server(folder, getattr(request, "param", 0.01)) as process:
         yield process
+
+
+slow_server = pytest.mark.parametrize("server", [SLOW], indirect=True)
+
+
+@pytest.fixture
+def page(tmp_path):
+    """A page of a fresh browser, whose console must be clean at the end."""
+    with browser(tmp_path) as found:
+        yield found
+        assert found.problems == []
 
 
 @pytest.fixture
 def long_clip(tmp_path):
     return fakes.write_clip(tmp_path / "Ausflug & more.mp4", 40, hidden=range(25, 32))
+
+
+@pytest.fixture
+def opened(page, server, long_clip):
+    """The page with the clip in it."""
+    open_clip(page, server, long_clip)
+    return page
 
 
 def open_page(page, server):
@@ -80,17 +100,21 @@ def draw(page, box):
     page.wait_for_selector(SELECT_TRACK)
 
 
-def download(page, selector, folder):
+def download(page, selector="#csv"):
+    """The file, under the name that was proposed."""
     with page.expect_download() as info:
         page.click(selector)
-    path = folder / info.value.suggested_filename
-    info.value.save_as(path)
-    return path
+    path = info.value.path()
+    return path.rename(path.with_name(info.value.suggested_filename))
 
 
-def read_csv(path) -> dict[int, dict[str, str]]:
-    with path.open(newline="") as stream:
-        return {int(row["frame"]): row for row in csv.DictReader(stream)}
+def read_csv(page, selector="#csv") -> dict[int, dict[int, dict[str, str]]]:
+    """Rows of the download, by target and frame."""
+    found: dict[int, dict[int, dict[str, str]]] = {}
+    with download(page, selector).open(newline="") as stream:
+        for row in csv.DictReader(stream):
+            found.setdefault(int(row["id"]), {})[int(row["frame"])] = row
+    return found
 
 
 def box_of(row) -> list[float]:
@@ -107,21 +131,18 @@ def fits(page) -> bool:
     return page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_upload_draw_track_download(server, long_clip, tmp_path):
-    with browser(tmp_path) as page:
-        open_clip(page, server, long_clip)
-        track_to_end(page, fakes.true_box(0))
-        assert page.inner_text("#rows") == "40 frames tracked."
-        rows = read_csv(download(page, "#csv", tmp_path))
-        values = json.loads(download(page, "#json", tmp_path).read_text())
-        video = download(page, "#video", tmp_path)
-        with page.expect_download() as tracks:
-            page.select_option("#tracks", "mot.txt")
-        mot = tracks.value.path().read_text().splitlines()
-        page.click("#close")
-        page.wait_for_selector("#start:not([hidden])")
-        assert server.files() == []
-        assert page.problems == []
+def test_upload_draw_track_download(page, opened, server, long_clip):
+    track_to_end(page, fakes.true_box(0))
+    assert page.inner_text("#rows") == "40 frames tracked."
+    rows = read_csv(page)[1]
+    values = json.loads(download(page, "#json").read_text())
+    video = download(page, "#video")
+    with page.expect_download() as tracks:
+        page.select_option("#tracks", "mot.txt")
+    mot = tracks.value.path().read_text().splitlines()
+    page.click("#close")
+    page.wait_for_selector("#start:not([hidden])")
+    assert server.files() == []
     assert sorted(rows) == list(range(40))
     assert [int(line.split(",")[0]) for line in mot] == list(range(1, 41))
     seen = [k for k in rows if not 25 <= k < 32]
@@ -130,82 +151,75 @@ def test_upload_draw_track_download(server, long_clip, tmp_path):
     assert [entry["frame"] for entry in values["boxes"]] == list(range(40))
     assert values["source"]["name"] == long_clip.name
     assert video.stem == "Ausflug & more-tracked"
-    capture = cv2.VideoCapture(str(video))
-    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 40
-    capture.release()
+    assert open_source(video).length == 40
 
 
-def test_hidden_target_turns_grey(server, long_clip, tmp_path):
-    with browser(tmp_path) as page:
-        open_clip(page, server, long_clip)
-        track_to_end(page, fakes.true_box(0))
-        page.fill("#seek", "28")
-        wait_hint(page, "may be hidden")
-        assert float(page.inner_text("#score")) < 0.55
-        assert "low" in page.get_attribute("#score", "class")
-        page.fill("#seek", "10")
-        wait_hint(page, "Draw a box to track again")
-        assert float(page.inner_text("#score")) > 0.8
+def test_hidden_target_turns_grey(page, opened):
+    track_to_end(page, fakes.true_box(0))
+    page.fill("#seek", "28")
+    wait_hint(page, "may be hidden")
+    assert float(page.inner_text("#score")) < 0.55
+    assert "low" in page.get_attribute("#score", "class")
+    page.fill("#seek", "10")
+    wait_hint(page, "Draw a box to track again")
+    assert float(page.inner_text("#score")) > 0.8
 
 
-def test_pause_and_correct_with_the_mouse(folder, long_clip, tmp_path):
-    with fake_server(folder, SLOW) as server, browser(tmp_path) as page:
-        open_clip(page, server, long_clip)
-        draw(page, [100, 60, 24, 24])  # background
-        page.click("#track")
-        wait_rows(page, 4)
-        page.click("#play")
-        wait_hint(page, "Paused")
-        page.fill("#seek", "4")
-        page.locator("#position", has_text="5 / 40").wait_for()
-        draw(page, fakes.true_box(4))
-        page.click("#track")
-        wait_hint(page, "End of the video")
-        rows = read_csv(download(page, "#csv", tmp_path))
-        assert page.problems == []
+@slow_server
+def test_pause_and_correct_with_the_mouse(page, opened):
+    draw(page, [100, 60, 24, 24])  # background
+    page.click("#track")
+    wait_rows(page, 4)
+    page.click("#play")
+    wait_hint(page, "Paused")
+    page.fill("#seek", "4")
+    page.locator("#position", has_text="5 / 40").wait_for()
+    draw(page, fakes.true_box(4))
+    page.click("#track")
+    wait_hint(page, "End of the video")
+    rows = read_csv(page)[1]
     assert sorted(rows) == list(range(40))
     assert iou(box_of(rows[3]), fakes.true_box(3)) < 0.2
     assert iou(box_of(rows[20]), fakes.true_box(20)) > 0.7
 
 
-def test_keyboard_alone(folder, long_clip, tmp_path):
-    with fake_server(folder, SLOW) as server, browser(tmp_path) as page:
-        open_page(page, server)
-        reached = []
-        for _ in range(5):
-            page.keyboard.press("Tab")
-            reached.append(page.evaluate("document.activeElement.id"))
-        assert reached[-4:] == ["theme", "choose", "camera", "demo"]
-        page.set_input_files("#file", str(long_clip))
-        page.wait_for_selector("#stage[data-shown=yes]")
-        assert page.evaluate("document.activeElement.id") == "stage"
-        page.keyboard.press("ArrowRight")  # places a box of a quarter in the middle
-        page.wait_for_selector(SELECT_TRACK)
-        page.keyboard.press("Escape")
-        page.wait_for_selector("#track[disabled]")
-        page.keyboard.press("ArrowRight")
-        box = [60, 45, 40, 30]
-        for key, goal in (("ArrowLeft", 10), ("ArrowUp", 20)):
-            axis = 0 if key == "ArrowLeft" else 1
-            while box[axis] > goal:  # 2 pixels a press
-                page.keyboard.press(key)
-                box[axis] -= 2
-        for key, axis in (("Shift+ArrowLeft", 2), ("Shift+ArrowUp", 3)):
-            while box[axis] > 24:
-                page.keyboard.press(key)
-                box[axis] -= 2
-        page.keyboard.press("Enter")
-        wait_rows(page, 1)
-        page.keyboard.press("Space")
-        wait_hint(page, "Paused")
-        at = int(page.inner_text("#position").split("/")[0])
-        page.keyboard.press(".")
-        page.locator("#position", has_text=f"{at + 1} / 40").wait_for()
-        page.keyboard.press("Space")
-        wait_hint(page, "End of the video")
-        rows = read_csv(download(page, "#csv", tmp_path))
-        assert box_of(rows[0]) == pytest.approx([10, 19, 24, 24])
-        assert page.problems == []
+@slow_server
+def test_keyboard_alone(page, server, long_clip):
+    open_page(page, server)
+    reached = []
+    for _ in range(5):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.id"))
+    assert reached[-4:] == ["theme", "choose", "camera", "demo"]
+    page.set_input_files("#file", str(long_clip))
+    page.wait_for_selector("#stage[data-shown=yes]")
+    assert page.evaluate("document.activeElement.id") == "stage"
+    page.keyboard.press("ArrowRight")  # places a box of a quarter in the middle
+    page.wait_for_selector(SELECT_TRACK)
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#track[disabled]")
+    page.keyboard.press("ArrowRight")
+    box = [60, 45, 40, 30]
+    for key, goal in (("ArrowLeft", 10), ("ArrowUp", 20)):
+        axis = 0 if key == "ArrowLeft" else 1
+        while box[axis] > goal:  # 2 pixels a press
+            page.keyboard.press(key)
+            box[axis] -= 2
+    for key, axis in (("Shift+ArrowLeft", 2), ("Shift+ArrowUp", 3)):
+        while box[axis] > 24:
+            page.keyboard.press(key)
+            box[axis] -= 2
+    page.keyboard.press("Enter")
+    wait_rows(page, 1)
+    page.keyboard.press("Space")
+    wait_hint(page, "Paused")
+    at = int(page.inner_text("#position").split("/")[0])
+    page.keyboard.press(".")
+    page.locator("#position", has_text=f"{at + 1} / 40").wait_for()
+    page.keyboard.press("Space")
+    wait_hint(page, "End of the video")
+    rows = read_csv(page)[1]
+    assert box_of(rows[0]) == pytest.approx([10, 19, 24, 24])
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -228,37 +242,34 @@ def test_phone_with_a_finger(server, long_clip, tmp_path, scheme):
         page.wait_for_timeout(500)  # else Chromium takes it for a double tap
         page.tap("#track")
         wait_hint(page, "End of the video")
-        rows = read_csv(download(page, "#csv", tmp_path))
+        rows = read_csv(page)[1]
         assert iou(box_of(rows[0]), fakes.true_box(0)) > 0.8
         assert iou(box_of(rows[20]), fakes.true_box(20)) > 0.7
         assert fits(page)
         assert page.problems == []
 
 
-def test_reload_brings_the_session_back(server, long_clip, tmp_path):
-    with browser(tmp_path) as page:
-        open_clip(page, server, long_clip)
-        track_to_end(page, fakes.true_box(0))
-        page.reload()
-        page.locator("#rows", has_text="40 frames tracked.").wait_for()
-        page.fill("#seek", "10")
-        page.locator("#position", has_text="11 / 40").wait_for()
-        assert page.problems == []
+def test_reload_brings_the_session_back(page, opened):
+    track_to_end(page, fakes.true_box(0))
+    page.reload()
+    page.locator("#rows", has_text="40 frames tracked.").wait_for()
+    page.fill("#seek", "10")
+    page.locator("#position", has_text="11 / 40").wait_for()
 
 
-def test_wrong_file_is_refused_with_words(server, tmp_path):
+def test_wrong_file_is_refused_with_words(page, server, tmp_path):
     text = tmp_path / "notes.mp4"
     text.write_text("not a video " * 100)
     large = tmp_path / "large.mp4"
     large.write_bytes(bytes(6 << 20))
-    with browser(tmp_path) as page:
-        open_page(page, server)
-        page.set_input_files("#file", str(text))
-        page.locator("#notices", has_text="not a video").wait_for()
-        page.set_input_files("#file", str(large))
-        page.locator("#notices", has_text="up to 5 MB").wait_for()
-        assert page.is_visible("#choose")
+    open_page(page, server)
+    page.set_input_files("#file", str(text))
+    page.locator("#notices", has_text="not a video").wait_for()
+    page.set_input_files("#file", str(large))
+    page.locator("#notices", has_text="up to 5 MB").wait_for()
+    assert page.is_visible("#choose")
     assert server.files() == []
+    page.problems.clear()  # of the refused upload
 
 
 def test_server_that_dies_leaves_the_boxes_in_the_page(folder, long_clip, tmp_path):
@@ -269,21 +280,13 @@ def test_server_that_dies_leaves_the_boxes_in_the_page(folder, long_clip, tmp_pa
         wait_rows(page, 5)
         server.stop(signal.SIGKILL)
         page.locator("#gone", has_text="does not answer").wait_for()
-        rows = read_csv(download(page, "#csv", tmp_path))
+        rows = read_csv(page)[1]
         page.locator("#notices", has_text="The server is gone").wait_for()
     assert len(rows) > 5
     assert iou(box_of(rows[5]), fakes.true_box(5)) > 0.7
 
 
 # ------------------------------------------------------- several targets, undo, zoom
-def rows_by_target(path) -> dict[int, dict[int, dict[str, str]]]:
-    found: dict[int, dict[int, dict[str, str]]] = {}
-    with path.open(newline="") as stream:
-        for row in csv.DictReader(stream):
-            found.setdefault(int(row["id"]), {})[int(row["frame"])] = row
-    return found
-
-
 def go_to(page, frame):
     page.fill("#seek", str(frame))
     page.locator("#position", has_text=f"{frame + 1} / 40").wait_for()
@@ -292,54 +295,46 @@ def go_to(page, frame):
 CORNER = [120, 80, 20, 20]  # background that stands still
 
 
-def test_two_targets_one_corrected_one_removed_and_undone(server, long_clip, tmp_path):
-    with browser(tmp_path) as page:
-        open_clip(page, server, long_clip)
-        track_to_end(page, fakes.true_box(0))
-        go_to(page, 5)
-        track_to_end(page, CORNER, "#add")
-        chips = page.locator("#targets [data-target]")
-        assert chips.count() == 2
-        both = rows_by_target(download(page, "#csv", tmp_path))
-        assert sorted(both) == [1, 2]
-        assert sorted(both[1]) == list(range(40)) and sorted(both[2]) == list(range(5, 40))
+def test_two_targets_one_corrected_one_removed_and_undone(page, opened):
+    track_to_end(page, fakes.true_box(0))
+    go_to(page, 5)
+    track_to_end(page, CORNER, "#add")
+    chips = page.locator("#targets [data-target]")
+    assert chips.count() == 2
+    both = read_csv(page)
+    assert sorted(both) == [1, 2]
+    assert sorted(both[1]) == list(range(40)) and sorted(both[2]) == list(range(5, 40))
 
-        # A correction of 2 leaves 1 alone, and is undone.
-        go_to(page, 10)
-        page.click('#targets [data-target="2"]')
-        track_to_end(page, [100, 10, 30, 20])
-        changed = rows_by_target(download(page, "#csv", tmp_path))
-        assert changed[1] == both[1]
-        assert box_of(changed[2][10]) == pytest.approx([100, 10, 30, 20], abs=1)
-        assert {k: changed[2][k] for k in range(5, 10)} == {k: both[2][k] for k in range(5, 10)}
-        page.keyboard.press("Control+z")
-        page.locator("#position", has_text="11 / 40").wait_for()
-        assert rows_by_target(download(page, "#csv", tmp_path)) == both
+    # A correction of 2 leaves 1 alone, and is undone.
+    go_to(page, 10)
+    page.click('#targets [data-target="2"]')
+    track_to_end(page, [100, 10, 30, 20])
+    changed = read_csv(page)
+    assert changed[1] == both[1]
+    assert box_of(changed[2][10]) == pytest.approx([100, 10, 30, 20], abs=1)
+    assert {k: changed[2][k] for k in range(5, 10)} == {k: both[2][k] for k in range(5, 10)}
+    page.keyboard.press("Control+z")
+    page.locator("#position", has_text="11 / 40").wait_for()
+    assert read_csv(page) == both
 
-        page.click("[aria-label='Remove target 1 and its boxes']")
-        page.locator("#targets [data-target='1']").wait_for(state="detached")
-        assert rows_by_target(download(page, "#csv", tmp_path)) == {2: both[2]}
-        page.click("#undo")
-        page.locator("#targets [data-target='1']").wait_for()
-        assert rows_by_target(download(page, "#csv", tmp_path)) == both
-        video = download(page, "#video", tmp_path)
-        assert page.problems == []
-    capture = cv2.VideoCapture(str(video))
-    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 40
-    capture.release()
+    page.click("[aria-label='Remove target 1 and its boxes']")
+    page.locator("#targets [data-target='1']").wait_for(state="detached")
+    assert read_csv(page) == {2: both[2]}
+    page.click("#undo")
+    page.locator("#targets [data-target='1']").wait_for()
+    assert read_csv(page) == both
+    video = download(page, "#video")
+    assert open_source(video).length == 40
 
 
-def test_a_correction_ends_where_the_user_drew_later(server, long_clip, tmp_path):
-    with browser(tmp_path) as page:
-        open_clip(page, server, long_clip)
-        track_to_end(page, CORNER)
-        go_to(page, 20)
-        track_to_end(page, fakes.true_box(20))
-        before = rows_by_target(download(page, "#csv", tmp_path))[1]
-        go_to(page, 10)
-        track_to_end(page, fakes.true_box(10))
-        after = rows_by_target(download(page, "#csv", tmp_path))[1]
-        assert page.problems == []
+def test_a_correction_ends_where_the_user_drew_later(page, opened):
+    track_to_end(page, CORNER)
+    go_to(page, 20)
+    track_to_end(page, fakes.true_box(20))
+    before = read_csv(page)[1]
+    go_to(page, 10)
+    track_to_end(page, fakes.true_box(10))
+    after = read_csv(page)[1]
     assert {k: after[k] for k in range(20, 40)} == {k: before[k] for k in range(20, 40)}
     overlap = iou(
         [box_of(after[k]) for k in range(10, 20)], [fakes.true_box(k) for k in range(10, 20)]
@@ -347,48 +342,42 @@ def test_a_correction_ends_where_the_user_drew_later(server, long_clip, tmp_path
     assert overlap.mean() > 0.75
 
 
-def test_previous_frame_by_button_and_key(server, long_clip, tmp_path):
-    with browser(tmp_path) as page:
-        open_clip(page, server, long_clip)
-        track_to_end(page, fakes.true_box(0))
-        page.click("#back")
-        page.locator("#position", has_text="39 / 40").wait_for()
-        assert page.evaluate("document.activeElement.id") == "back"
-        page.keyboard.press(",")
-        page.locator("#position", has_text="38 / 40").wait_for()
-        page.keyboard.press(".")
-        page.locator("#position", has_text="39 / 40").wait_for()
-        page.locator("#rows", has_text="40 frames tracked.").wait_for()
-        assert page.problems == []
+def test_previous_frame_by_button_and_key(page, opened):
+    track_to_end(page, fakes.true_box(0))
+    page.click("#back")
+    page.locator("#position", has_text="39 / 40").wait_for()
+    assert page.evaluate("document.activeElement.id") == "back"
+    page.keyboard.press(",")
+    page.locator("#position", has_text="38 / 40").wait_for()
+    page.keyboard.press(".")
+    page.locator("#position", has_text="39 / 40").wait_for()
+    page.locator("#rows", has_text="40 frames tracked.").wait_for()
 
 
-def test_zoom_shows_more_and_boxes_stay_in_pixels_of_the_frame(server, long_clip, tmp_path):
-    with browser(tmp_path) as page:
-        open_clip(page, server, long_clip)
-        x, y, w, h = on_screen(page, fakes.true_box(0))
-        middle = (x + w / 2, y + h / 2)
-        plain = picture(page)
-        page.mouse.move(*middle)
-        page.mouse.wheel(0, -250)
-        page.locator("#zoom-fit").wait_for()
-        zoom = float(page.get_attribute("#stage", "data-zoom"))
-        assert zoom > 1.5
-        page.wait_for_timeout(1000)
-        assert np.abs(picture(page).astype(int) - plain).mean() > 5
-        # What was under the mouse stays there: the target's middle.
-        w, h = w * zoom, h * zoom
-        x, y = middle[0] - w / 2, middle[1] - h / 2
-        page.mouse.move(x, y)
-        page.mouse.down()
-        page.mouse.move(x + w / 2, y + h / 2)
-        page.mouse.move(x + w, y + h)
-        page.mouse.up()
-        page.click("#track")
-        wait_hint(page, "End of the video")
-        page.click("#zoom-fit")
-        assert not page.is_visible("#zoom-fit")
-        rows = read_csv(download(page, "#csv", tmp_path))
-        assert page.problems == []
+def test_zoom_shows_more_and_boxes_stay_in_pixels_of_the_frame(page, opened):
+    x, y, w, h = on_screen(page, fakes.true_box(0))
+    middle = (x + w / 2, y + h / 2)
+    plain = picture(page)
+    page.mouse.move(*middle)
+    page.mouse.wheel(0, -250)
+    page.locator("#zoom-fit").wait_for()
+    zoom = float(page.get_attribute("#stage", "data-zoom"))
+    assert zoom > 1.5
+    page.wait_for_timeout(1000)
+    assert np.abs(picture(page).astype(int) - plain).mean() > 5
+    # What was under the mouse stays there: the target's middle.
+    w, h = w * zoom, h * zoom
+    x, y = middle[0] - w / 2, middle[1] - h / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + w / 2, y + h / 2)
+    page.mouse.move(x + w, y + h)
+    page.mouse.up()
+    page.click("#track")
+    wait_hint(page, "End of the video")
+    page.click("#zoom-fit")
+    assert not page.is_visible("#zoom-fit")
+    rows = read_csv(page)[1]
     assert box_of(rows[0]) == pytest.approx(fakes.true_box(0), abs=0.6)
 
 
@@ -411,42 +400,35 @@ def test_the_stage_fills_the_window(server, long_clip, tmp_path):
         assert "Downloads" in page.locator("h2:visible").all_inner_texts()
 
 
-def test_boxes_are_not_lost_on_a_new_source(server, long_clip, tmp_path):
-    with browser(tmp_path) as page:
-        open_clip(page, server, long_clip)
-        track_to_end(page, fakes.true_box(0))
-        page.click("#close")
-        page.locator("#leave-text", has_text="40 frames").wait_for()
-        page.click("#leave button[value=cancel]")
-        assert page.inner_text("#rows") == "40 frames tracked."
-        page.click("#close")
-        rows = read_csv(download(page, "#leave button[value=save]", tmp_path))
-        page.wait_for_selector("#start:not([hidden])")
-        assert len(rows) == 40 and server.files() == []
-        assert page.problems == []
+def test_boxes_are_not_lost_on_a_new_source(page, opened, server):
+    track_to_end(page, fakes.true_box(0))
+    page.click("#close")
+    page.locator("#leave-text", has_text="40 frames").wait_for()
+    page.click("#leave button[value=cancel]")
+    assert page.inner_text("#rows") == "40 frames tracked."
+    page.click("#close")
+    rows = read_csv(page, "#leave button[value=save]")[1]
+    page.wait_for_selector("#start:not([hidden])")
+    assert len(rows) == 40 and server.files() == []
 
 
-def test_the_keyboard_stays_where_it_was(folder, long_clip, tmp_path):
-    with fake_server(folder, SLOW) as server, browser(tmp_path) as page:
-        open_clip(page, server, long_clip)
-        draw(page, fakes.true_box(0))
-        page.focus("#track")
-        page.keyboard.press("Enter")
-        wait_rows(page, 1)
-        assert page.evaluate("document.activeElement.id") == "drop-target"
-        page.keyboard.press("Enter")
-        wait_hint(page, "Playing without a target")
-        assert page.evaluate("document.activeElement.id") in ("track", "stage")
-        assert page.problems == []
+@slow_server
+def test_the_keyboard_stays_where_it_was(page, opened):
+    draw(page, fakes.true_box(0))
+    page.focus("#track")
+    page.keyboard.press("Enter")
+    wait_rows(page, 1)
+    assert page.evaluate("document.activeElement.id") == "drop-target"
+    page.keyboard.press("Enter")
+    wait_hint(page, "Playing without a target")
+    assert page.evaluate("document.activeElement.id") in ("track", "stage")
 
 
-def test_redetection_that_a_tracker_lacks_is_told(server, long_clip, tmp_path):
-    with browser(tmp_path) as page:
-        open_clip(page, server, long_clip)
-        page.click("#redetect")
-        page.locator("#notices", has_text="needs a tracker with an attribute redetect").wait_for()
-        page.wait_for_timeout(500)
-        assert not page.is_checked("#redetect")
+def test_redetection_that_a_tracker_lacks_is_told(page, opened):
+    page.click("#redetect")
+    page.locator("#notices", has_text="needs a tracker with an attribute redetect").wait_for()
+    page.wait_for_timeout(500)
+    assert not page.is_checked("#redetect")
 
 
 def test_other_machines_need_the_token_of_the_link(folder, long_clip, tmp_path):
@@ -499,7 +481,7 @@ def find_target(image) -> tuple[list[float], float]:
 
 def picture(page) -> np.ndarray:
     data = page.locator("#stage").screenshot()
-    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
 
 
 def test_camera_is_tracked_with_matching_frames(server, camera_clip, tmp_path):
@@ -524,29 +506,24 @@ def test_camera_is_tracked_with_matching_frames(server, camera_clip, tmp_path):
         page.keyboard.press("Space")
         wait_hint(page, "Paused")
         page.wait_for_timeout(1000)  # frames on their way are still tracked
-        values = json.loads(download(page, "#json", tmp_path).read_text())
-        video = download(page, "#video", tmp_path)
+        values = json.loads(download(page, "#json").read_text())
+        video = open_source(download(page, "#video"))
+        truth = [find_target(read.image)[0] for read in video]
         page.click("#close")
         page.wait_for_selector("#start:not([hidden])")
         assert server.files() == []
         assert page.problems == []
     assert values["source"]["width"] == 640
     boxes = [np.divide(entry["box"], CAMERA_SCALE) for entry in values["boxes"]]
-    truth = []
-    capture = cv2.VideoCapture(str(video))
-    while (item := capture.read())[0]:
-        truth.append(find_target(item[1])[0])
-    capture.release()
     assert len(truth) == len(boxes) > 40
     travelled = np.ptp([entry[0] for entry in truth])
     assert travelled > 20  # the film moved, so that a wrong pairing would show
     assert iou(boxes, truth).mean() > 0.8
 
 
-def test_no_camera_is_told(server, tmp_path):
-    with browser(tmp_path) as page:
-        open_page(page, server)
-        page.click("#camera")
-        page.locator("#notices", has_text="camera").wait_for()
-        page.wait_for_selector("#start:not([hidden])")
-        assert server.files() == []
+def test_no_camera_is_told(page, server):
+    open_page(page, server)
+    page.click("#camera")
+    page.locator("#notices", has_text="camera").wait_for()
+    page.wait_for_selector("#start:not([hidden])")
+    assert server.files() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
@@ -53,8 +54,24 @@ class Talk:
         self.socket.send_text(json.dumps({"type": kind, **values}))
 
 
+@contextmanager
 def connect(client, identity):
-    return client.websocket_connect(f"ws://127.0.0.1:8000/api/sessions/{identity}/socket")
+    address = f"ws://127.0.0.1:8000/api/sessions/{identity}/socket"
+    with client.websocket_connect(address) as socket:
+        yield Talk(socket)
+
+
+def upload(client, clip):
+    """Description of a session with the clip."""
+    return client.post("/api/videos?name=a.mp4", content=clip.read_bytes()).json()
+
+
+def track(client, session, box=None):
+    """The talk about one target, up to the end of the video."""
+    with connect(client, session["id"]) as talk:
+        talk.send("target", frame=0, box=box or fakes.true_box(0))
+        talk.until("state", ended=True)
+    return talk
 
 
 def mean_iou(rows) -> float:
@@ -63,8 +80,7 @@ def mean_iou(rows) -> float:
 
 
 def test_video_is_tracked_to_its_end(client, session):
-    with connect(client, session["id"]) as socket:
-        talk = Talk(socket)
+    with connect(client, session["id"]) as talk:
         assert talk.until("hello")["session"]["id"] == session["id"]
         talk.until("state", frame=0, playing=False)
         talk.send("target", frame=0, box=fakes.true_box(0))
@@ -76,8 +92,7 @@ def test_video_is_tracked_to_its_end(client, session):
 
 
 def test_previews_show_the_frame_they_name(client, session):
-    with connect(client, session["id"]) as socket:
-        talk = Talk(socket)
+    with connect(client, session["id"]) as talk:
         talk.until("preview")
         for frame in (7, 3, 3, 19):
             talk.send("seek", frame=frame)
@@ -87,8 +102,7 @@ def test_previews_show_the_frame_they_name(client, session):
 
 
 def test_correction_in_the_middle_replaces_only_what_follows(client, session):
-    with connect(client, session["id"]) as socket:
-        talk = Talk(socket)
+    with connect(client, session["id"]) as talk:
         talk.send("target", frame=0, box=[100, 60, 20, 20])  # background
         talk.until("state", ended=True)
         wrong = dict(talk.rows)
@@ -103,9 +117,8 @@ def test_correction_in_the_middle_replaces_only_what_follows(client, session):
 
 def test_pause_step_and_replay(open_client, clip):
     client = open_client(make_tracker=lambda: fakes.MatchTracker(0.02))
-    session = client.post("/api/videos?name=a.mp4", content=clip.read_bytes()).json()
-    with connect(client, session["id"]) as socket:
-        talk = Talk(socket)
+    session = upload(client, clip)
+    with connect(client, session["id"]) as talk:
         talk.send("target", frame=0, box=fakes.true_box(0))
         talk.until("rows")
         talk.send("pause")
@@ -119,15 +132,13 @@ def test_pause_step_and_replay(open_client, clip):
 
 
 def test_seek_beyond_the_end_shows_the_last_frame(client, session):
-    with connect(client, session["id"]) as socket:
-        talk = Talk(socket)
+    with connect(client, session["id"]) as talk:
         talk.send("seek", frame=500)
         assert talk.until("preview", frame=19)["rows"] == []
 
 
 def test_box_outside_the_picture_is_told_and_work_goes_on(client, session):
-    with connect(client, session["id"]) as socket:
-        talk = Talk(socket)
+    with connect(client, session["id"]) as talk:
         talk.send("target", frame=0, box=[500, 20, 30, 30])
         assert "outside" in talk.until("error")["message"]
         talk.send("target", frame=0, box=[5, 20, 0, 30])
@@ -141,10 +152,7 @@ def test_video_that_breaks_off_keeps_what_came_before(client, tmp_path):
     whole = fakes.write_clip(tmp_path / "whole.avi", 60, code="MJPG").read_bytes()
     cut = whole[: len(whole) // 2]
     session = client.post("/api/videos?name=cut.avi", content=cut).json()
-    with connect(client, session["id"]) as socket:
-        talk = Talk(socket)
-        talk.send("target", frame=0, box=fakes.true_box(0))
-        talk.until("state", ended=True)
+    talk = track(client, session)
     assert 5 < len(talk.rows) < 60
     address = f"/api/sessions/{session['id']}"
     lines = client.get(f"{address}/boxes.csv").text.splitlines()
@@ -159,9 +167,8 @@ def test_video_that_breaks_off_keeps_what_came_before(client, tmp_path):
 
 def test_defect_of_a_tracker_is_told_and_rows_stay(open_client, clip):
     client = open_client(make_tracker=fakes.BrokenTracker)
-    session = client.post("/api/videos?name=a.mp4", content=clip.read_bytes()).json()
-    with connect(client, session["id"]) as socket:
-        talk = Talk(socket)
+    session = upload(client, clip)
+    with connect(client, session["id"]) as talk:
         talk.send("target", frame=0, box=fakes.true_box(0))
         assert "fell over" in talk.until("error", fatal=True)["message"]
         with pytest.raises(WebSocketDisconnect) as info:
@@ -171,13 +178,9 @@ def test_defect_of_a_tracker_is_told_and_rows_stay(open_client, clip):
 
 
 def test_rows_survive_a_lost_connection(client, session):
-    with connect(client, session["id"]) as socket:
-        talk = Talk(socket)
-        talk.send("target", frame=0, box=fakes.true_box(0))
-        talk.until("state", ended=True)
-    with connect(client, session["id"]) as socket:
-        again = Talk(socket).until("hello")["session"]["rows"]
-    assert len(again) == 20
+    track(client, session)
+    with connect(client, session["id"]) as talk:
+        assert len(talk.until("hello")["session"]["rows"]) == 20
 
 
 @pytest.mark.parametrize(
@@ -189,26 +192,26 @@ def test_rows_survive_a_lost_connection(client, session):
     ],
 )
 def test_protocol_errors_close_the_connection(client, session, send):
-    with connect(client, session["id"]) as socket:
-        send(socket)
+    with connect(client, session["id"]) as talk:
+        send(talk.socket)
         with pytest.raises(WebSocketDisconnect) as info:
-            Talk(socket).until("never")
+            talk.until("never")
     assert info.value.code == 4400
     assert info.value.reason
     assert client.get(f"/api/sessions/{session['id']}").status_code == 200
 
 
 def test_unknown_session(client):
-    with connect(client, "nothing-here") as socket, pytest.raises(WebSocketDisconnect) as info:
-        Talk(socket).next()
+    with connect(client, "nothing-here") as talk, pytest.raises(WebSocketDisconnect) as info:
+        talk.next()
     assert info.value.code == 4404
 
 
 def test_second_tab_is_refused(client, session):
     with connect(client, session["id"]) as first:
-        Talk(first).until("hello")
+        first.until("hello")
         with connect(client, session["id"]) as second, pytest.raises(WebSocketDisconnect) as info:
-            Talk(second).next()
+            second.next()
         assert info.value.code == 4409
 
 
@@ -224,8 +227,7 @@ def offer(talk, number, image=None, **header):
 
 
 def test_camera_frames_come_back_with_their_numbers(client, camera):
-    with connect(client, camera) as socket:
-        talk = Talk(socket)
+    with connect(client, camera) as talk:
         offer(talk, 0, box=fakes.true_box(0))
         talk.until("rows")
         for number in range(1, 15):
@@ -240,8 +242,7 @@ def test_camera_frames_come_back_with_their_numbers(client, camera):
 def test_newest_frame_wins(open_client):
     client = open_client(make_tracker=lambda: fakes.MatchTracker(0.15))
     camera = client.post("/api/cameras").json()["id"]
-    with connect(client, camera) as socket:
-        talk = Talk(socket)
+    with connect(client, camera) as talk:
         offer(talk, 0, box=fakes.true_box(0))
         talk.until("rows")
         for number in range(1, 21):
@@ -252,8 +253,7 @@ def test_newest_frame_wins(open_client):
 
 
 def test_frames_without_target_are_answered_but_not_kept(client, camera):
-    with connect(client, camera) as socket:
-        talk = Talk(socket)
+    with connect(client, camera) as talk:
         offer(talk, 0)
         talk.until("skipped", frame=0)
         offer(talk, 1, box=fakes.true_box(1))
@@ -265,8 +265,7 @@ def test_frames_without_target_are_answered_but_not_kept(client, camera):
 
 
 def test_camera_that_is_turned_gives_the_target_up(client, camera):
-    with connect(client, camera) as socket:
-        talk = Talk(socket)
+    with connect(client, camera) as talk:
         offer(talk, 0, box=fakes.true_box(0))
         talk.until("rows")
         offer(talk, 1, fakes.frame(1, size=(120, 160)))
@@ -274,19 +273,29 @@ def test_camera_that_is_turned_gives_the_target_up(client, camera):
         talk.until("skipped", frame=1)
 
 
+def test_a_camera_page_that_reloads_tracks_on(client, camera):
+    for number in (0, 1):
+        with connect(client, camera) as talk:
+            offer(talk, number, box=fakes.true_box(number))
+            talk.until("rows")
+            offer(talk, number + 1)
+            while (event := talk.next())["type"] not in ("rows", "skipped"):
+                assert event["type"] == "state"
+            assert event["type"] == "rows"
+
+
 @pytest.mark.parametrize("data", [b"", b"GIF89a", b"\xff\xd8\xff"])
 def test_frame_that_is_no_jpeg_is_told_and_work_goes_on(client, camera, data):
-    with connect(client, camera) as socket:
-        talk = Talk(socket)
-        socket.send_bytes(pack({"frame": 0, "time": 0}, data))
+    with connect(client, camera) as talk:
+        talk.socket.send_bytes(pack({"frame": 0, "time": 0}, data))
         assert "JPEG" in talk.until("error", frame=0)["message"]
         offer(talk, 1, box=fakes.true_box(1))
         talk.until("rows")
 
 
 def test_frame_beyond_the_limit_closes_the_connection(client, camera):
-    with connect(client, camera) as socket:
-        socket.send_bytes(pack({"frame": 0, "time": 0}, bytes(5 << 20)))
+    with connect(client, camera) as talk:
+        talk.socket.send_bytes(pack({"frame": 0, "time": 0}, bytes(5 << 20)))
         with pytest.raises(WebSocketDisconnect) as info:
-            Talk(socket).until("never")
+            talk.until("never")
     assert info.value.code == 4400

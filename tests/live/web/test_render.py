@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 
 import cv2
 import numpy as np
@@ -11,38 +10,27 @@ import pytest
 
 from pytracking_et import videos
 from pytracking_et.live.draw import LOW_SCORE, Mark
+from pytracking_et.live.sources import open_source
 
+from ..fakes import eventually
 from . import fakes
-from .test_channel import Talk, connect, offer
-
-
-def track(client, session):
-    with connect(client, session["id"]) as socket:
-        talk = Talk(socket)
-        talk.send("target", frame=0, box=fakes.true_box(0))
-        talk.until("state", ended=True)
+from .test_channel import connect, offer, track
 
 
 def finish(client, identity) -> dict:
     path = f"/api/sessions/{identity}"
     assert client.post(f"{path}/render").status_code == 202
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+
+    def finished():
         state = client.get(path).json()["rendering"]
-        if state["state"] != "running":
-            return state
-        time.sleep(0.05)
-    raise AssertionError("the video was not finished")
+        return state if state["state"] != "running" else None
+
+    return eventually(finished)
 
 
 def frames(data: bytes, path) -> list[np.ndarray]:
     path.write_bytes(data)
-    capture = cv2.VideoCapture(str(path))
-    found = []
-    while (item := capture.read())[0]:
-        found.append(item[1][..., ::-1])
-    capture.release()
-    return found
+    return [frame.image for frame in open_source(path)]
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "webm"])
@@ -86,8 +74,7 @@ def test_nothing_tracked_means_no_video(client, session):
 
 def test_camera_recording_becomes_a_video(client, tmp_path):
     identity = client.post("/api/cameras").json()["id"]
-    with connect(client, identity) as socket:
-        talk = Talk(socket)
+    with connect(client, identity) as talk:
         offer(talk, 0, box=fakes.true_box(0))
         talk.until("rows")
         for number in range(1, 12):
@@ -102,8 +89,7 @@ def test_camera_recording_becomes_a_video(client, tmp_path):
 def test_recording_is_bounded_and_says_so(client):
     identity = client.post("/api/cameras").json()["id"]
     recording = client.app.state.server.store.get(identity).camera
-    with connect(client, identity) as socket:
-        talk = Talk(socket)
+    with connect(client, identity) as talk:
         offer(talk, 0, box=fakes.true_box(0))
         talk.until("rows")
         number = 0

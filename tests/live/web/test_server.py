@@ -7,7 +7,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 import urllib.request
 
 import pytest
@@ -22,6 +21,7 @@ from pytracking_et.live.web import create_app
 from pytracking_et.live.web.server import bind, qr_code
 from pytracking_et.network import weights
 
+from ..fakes import eventually
 from . import fakes
 from .processes import ServerProcess, fake_server
 
@@ -55,11 +55,19 @@ def raw(server, text: bytes) -> bytes:
         return connection.recv(65536)
 
 
-def wait_for(check, seconds=20.0):
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+def track(server, session, frame, box) -> dict[int, list]:
+    """Rows of a target from `frame` to the end of the video."""
+    rows = {}
+    address = f"ws{server.address[4:]}/api/sessions/{session}/socket"
+    with connect(address, max_size=None) as client:
+        client.send(json.dumps({"type": "target", "frame": frame, "box": box}))
+        for message in client:
+            event = {"type": "preview"} if isinstance(message, bytes) else json.loads(message)
+            if event["type"] == "rows":
+                rows |= {row[0]: row for row in event["rows"]}
+            if event["type"] == "state" and event["ended"]:
+                return rows
+    raise AssertionError("the connection ended before the video")
 
 
 @pytest.mark.slow
@@ -84,9 +92,9 @@ def test_client_that_closes_in_the_middle_of_an_upload(folder, clip):
         head = f"POST /api/videos?name=a.mp4 HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
         connection.sendall(head.encode() + b"Content-Length: 1000000\r\n\r\n")
         connection.sendall(clip.read_bytes()[:3000])
-        wait_for(lambda: server.files() == ["upload.bin"])
+        eventually(lambda: server.files() == ["upload.bin"])
         connection.close()
-        wait_for(lambda: server.files() == [])
+        eventually(lambda: server.files() == [])
         assert post(server, "/api/videos?name=a.mp4", clip.read_bytes())["id"]
 
 
@@ -105,20 +113,7 @@ def test_ten_clients_at_once_do_not_mix(folder, tmp_path):
     found: dict[int, dict[int, list]] = {}
 
     def run(server, session, start):
-        rows = {}
-        address = f"ws{server.address[4:]}/api/sessions/{session}/socket"
-        with connect(address, max_size=None) as client:
-            target = {"type": "target", "frame": start, "box": fakes.true_box(start)}
-            client.send(json.dumps(target))
-            for message in client:
-                if isinstance(message, bytes):
-                    continue
-                event = json.loads(message)
-                if event["type"] == "rows":
-                    rows |= {row[0]: row for row in event["rows"]}
-                if event["type"] == "state" and event["ended"]:
-                    break
-        found[start] = rows
+        found[start] = track(server, session, start, fakes.true_box(start))
 
     with fake_server(folder, 0.002) as server:
         sessions = [post(server, "/api/videos?name=a.mp4", clip)["id"] for _ in range(10)]
@@ -169,17 +164,7 @@ def test_serve_command_tracks_for_real(folder, request, kind):
     server = ServerProcess(["-c", code], folder)
     try:
         session = post(server, "/api/demo")
-        rows = {}
-        address = f"ws{server.address[4:]}/api/sessions/{session['id']}/socket"
-        with connect(address, max_size=None) as client:
-            target = {"type": "target", "frame": 0, "box": session["suggestion"]}
-            client.send(json.dumps(target))
-            for message in client:
-                event = {"type": "preview"} if isinstance(message, bytes) else json.loads(message)
-                if event["type"] == "rows":
-                    rows |= {row[0]: row for row in event["rows"]}
-                if event["type"] == "state" and event["ended"]:
-                    break
+        rows = track(server, session["id"], 0, session["suggestion"])
         assert server.stop() == 0
     finally:
         server.process.kill()

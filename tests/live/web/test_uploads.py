@@ -11,8 +11,9 @@ from pytracking_et.live.web import uploads
 from pytracking_et.live.web.server import create_app
 from pytracking_et.live.web.uploads import RefusedError, checked_name
 
+from ..fakes import write_frames
 from . import fakes
-from .test_channel import Talk, connect
+from .test_channel import track
 
 
 @pytest.mark.parametrize(
@@ -92,12 +93,8 @@ def test_false_content_length_is_refused(client, left, announced):
 
 
 def test_frames_below_the_limit_are_refused(client, tmp_path, left):
-    import cv2
-
-    path = tmp_path / "tiny.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (16, 16))
-    writer.write(fakes.frame(0, hidden=True, size=(16, 16)))
-    writer.release()
+    tiny = fakes.frame(0, hidden=True, size=(16, 16))
+    path = write_frames(tmp_path / "tiny.avi", [tiny], "MJPG")
     answer = client.post("/api/videos?name=tiny.avi", content=path.read_bytes())
     assert answer.status_code == 415
     assert "16x16" in answer.json()["error"]
@@ -167,29 +164,6 @@ def test_an_upload_that_is_held_open_ends(folder, left, seconds, head):
     app.state.server.store.shut_down()
 
 
-def test_client_that_closes_in_the_middle_leaves_nothing(folder, left, clip):
-    """The ASGI messages of a browser that goes away during an upload."""
-    messages = [
-        {"type": "http.request", "body": clip.read_bytes()[:3000], "more_body": True},
-        {"type": "http.disconnect"},
-    ]
-    seen: list[list[str]] = []
-
-    async def receive():
-        seen.append(left())
-        return messages.pop(0)
-
-    async def send(message):
-        pass
-
-    app = create_app(fakes.MatchTracker, "fake", fakes.SMALL, folder)
-    asyncio.run(app(SCOPE, receive, send))
-    assert seen[-1] == ["upload.bin"]  # it was there before the client left
-    assert left() == []
-    assert len(app.state.server.store) == 0
-    app.state.server.store.shut_down()
-
-
 @pytest.fixture
 def short_demo(monkeypatch):
     monkeypatch.setattr(uploads, "DEMO_FRAMES", 10)
@@ -200,11 +174,7 @@ def test_demo_clip_suggests_its_target(client, left, short_demo):
     assert left() == ["demo.mp4"]  # rendered once, for all
     assert first["id"] != second["id"]
     assert first["clip"]["frames"] == 10
-    with connect(client, first["id"]) as socket:
-        talk = Talk(socket)
-        talk.send("target", frame=0, box=first["suggestion"])
-        talk.until("state", ended=True)
-    assert len(talk.rows) == 10
+    assert len(track(client, first, box=first["suggestion"]).rows) == 10
     client.delete(f"/api/sessions/{first['id']}")
     assert left() == ["demo.mp4"]
     assert client.get(f"/api/sessions/{second['id']}").status_code == 200

@@ -111,7 +111,6 @@ export class CameraDriver {
       if (message.frame >= this.started) this.state.tracking = false;
     } else if (message.type === "state") {
       this.state.active = message.active;
-      this.work.setRedetect(message.redetect);
     } else if (message.type === "lost") {
       this.state.tracking = false;
       this.work.notice(message.message, true);
@@ -127,21 +126,11 @@ export class CameraDriver {
     for (const key of this.pending.keys()) if (key <= number) this.pending.delete(key);
   }
 
-  picture() {}
-
   toggle() {
     if (this.frozen) this.work.stage.setDraft(null);
     this.frozen = null;
     this.state.playing = !this.state.playing;
   }
-
-  step() {}
-
-  back() {}
-
-  look() {}
-
-  seek() {}
 
   /** The user starts to draw: hold the picture on the screen still. */
   begin() {

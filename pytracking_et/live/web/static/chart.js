@@ -74,7 +74,7 @@ export class Chart {
     }
     this.paintCurve(this.rows, this.target);
     this.paintDrawn();
-    if (this.cursor !== null) this.vertical(this.cursor, this.colour("accent"));
+    this.paintCursor();
     this.paintHover();
   }
 
@@ -126,18 +126,19 @@ export class Chart {
   }
 
   horizontal(score) {
-    this.context.beginPath();
-    this.context.moveTo(LEFT, this.y(score));
-    this.context.lineTo(this.wide - 4, this.y(score));
-    this.context.stroke();
+    this.stroke([[LEFT, this.y(score)], [this.wide - 4, this.y(score)]]);
   }
 
-  vertical(frame, colour) {
-    this.context.strokeStyle = colour;
+  paintCursor() {
+    if (this.cursor === null) return;
+    this.context.strokeStyle = this.colour("accent");
     this.context.lineWidth = 1.5;
+    this.stroke([[this.x(this.cursor), TOP], [this.x(this.cursor), this.high - BOTTOM]]);
+  }
+
+  stroke(points) {
     this.context.beginPath();
-    this.context.moveTo(this.x(frame), TOP);
-    this.context.lineTo(this.x(frame), this.high - BOTTOM);
+    for (const point of points) this.context.lineTo(...point);
     this.context.stroke();
   }
 
@@ -176,11 +177,8 @@ export class Chart {
 
   paintRun(run) {
     if (!run.length) return;
-    const { context } = this;
-    context.strokeStyle = this.isLow(run[0]) ? this.colour("low") : this.tint;
-    context.beginPath();
-    for (const [x, score] of run) context.lineTo(x, this.y(score));
-    context.stroke();
+    this.context.strokeStyle = this.isLow(run[0]) ? this.colour("low") : this.tint;
+    this.stroke(run.map(([x, score]) => [x, this.y(score)]));
   }
 
   paintHover() {

@@ -28,9 +28,8 @@ function notice(text, bad = false) {
 }
 
 function showStart() {
-  $("work").hidden = true;
-  $("start").hidden = $("close").hidden = false;
-  $("close").hidden = true;
+  $("work").hidden = $("close").hidden = true;
+  $("start").hidden = false;
   history.replaceState(null, "", location.pathname);
 }
 

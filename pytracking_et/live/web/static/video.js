@@ -26,7 +26,6 @@ export class VideoDriver {
   message(message) {
     if (message.type !== "state") return;
     this.state = message;
-    this.work.setRedetect(message.redetect);
     if (message.ended) this.total = message.frame + 1; // headers may promise more
     this.seeking = false;
     if (this.wanted !== null) this.seek(this.wanted);
@@ -55,14 +54,6 @@ export class VideoDriver {
     }
   }
 
-  step() {
-    this.channel.send({ type: "step" });
-  }
-
-  back() {
-    this.channel.send({ type: "back" });
-  }
-
   seek(frame) {
     if (this.seeking) {
       this.wanted = frame;
@@ -86,10 +77,6 @@ export class VideoDriver {
 
   release(id) {
     this.channel.send({ type: "release", id });
-  }
-
-  look(box) {
-    this.channel?.send({ type: "view", box });
   }
 
   hint() {

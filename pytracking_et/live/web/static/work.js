@@ -45,7 +45,7 @@ export class Work {
 
   wire() {
     for (const id of ["step", "back", "undo"]) $(id).innerHTML = ICONS[id];
-    $("back").onclick = () => this.back();
+    for (const id of ["step", "back"]) $(id).onclick = () => this.move(id);
     $("undo").onclick = () => this.undo();
     $("add").onclick = () => this.track(true);
     $("redetect").onchange = () => this.channel.send({ type: "redetect", on: $("redetect").checked });
@@ -54,7 +54,6 @@ export class Work {
     $("zoom-fit").onclick = () => this.stage.zoomFit();
     $("full").onclick = () => this.fill();
     $("play").onclick = () => this.toggle();
-    $("step").onclick = () => this.step();
     $("track").onclick = (event) => { this.track(); this.handOver(event, "drop-target"); };
     $("drop-target").onclick = (event) => { this.release(); this.handOver(event, "track"); };
     $("seek").oninput = () => this.seek(Number($("seek").value));
@@ -139,6 +138,7 @@ export class Work {
       this.setRows(message.rows);
       this.changes += 1;
     }
+    if (message.type === "state") $("redetect").checked = message.redetect;
     if (message.type === "notice") this.notice(message.message);
     if (message.type === "error") this.notice(message.message, true);
     this.driver.message(message);
@@ -171,10 +171,6 @@ export class Work {
     this.update();
   }
 
-  setRedetect(on) {
-    $("redetect").checked = on;
-  }
-
   // ---------------------------------------------------------------- from the user
   begin() {
     this.driver.begin();
@@ -186,14 +182,10 @@ export class Work {
     this.update();
   }
 
-  step() {
+  /** "step" or "back": a frame on or back. */
+  move(type) {
     this.stage.setDraft(null);
-    this.driver.step();
-  }
-
-  back() {
-    this.stage.setDraft(null);
-    this.driver.back();
+    this.channel.send({ type });
   }
 
   undo() {
@@ -205,7 +197,9 @@ export class Work {
   look(area) {
     $("zoom-fit").hidden = area === null;
     clearTimeout(this.looking);
-    this.looking = setTimeout(() => this.driver?.look(area), 60);
+    this.looking = setTimeout(() => {
+      if (this.driver && !this.driver.live) this.channel.send({ type: "view", box: area });
+    }, 60);
   }
 
   fill() {
@@ -269,8 +263,8 @@ export class Work {
     }
     const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     if (event.key === "Escape") this.escape();
-    else if (event.key === "." && !this.driver.live) this.step();
-    else if (event.key === "," && !this.driver.live) this.back();
+    else if (event.key === "." && !this.driver.live) this.move("step");
+    else if (event.key === "," && !this.driver.live) this.move("back");
     else if (event.key === "f") this.fill();
     else if (event.key === "+" || event.key === "=") this.stage.zoomBy(1.5);
     else if (event.key === "-") this.stage.zoomBy(1 / 1.5);
@@ -364,8 +358,7 @@ export class Work {
 
   updateDownloads() {
     const none = this.rows.size === 0;
-    $("csv").disabled = $("json").disabled = $("tracks").disabled = none;
-    $("video").disabled = none;
+    for (const id of ["csv", "json", "tracks", "video"]) $(id).disabled = none;
     $("video").setAttribute("aria-disabled", String(Boolean(this.rendering)));
     $("rows").textContent = none ? "Nothing tracked yet." : `${this.rows.size} frames tracked.`;
   }

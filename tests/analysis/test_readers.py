@@ -39,7 +39,7 @@ def test_kinds(folder):
     assert opened.sequences() == ["Jogging-1", "bike1"]
     assert opened.times(["Jogging_1", "bike1"])["Jogging_1"].tolist() == [0.1, 0.02]
     assert opened.presence(["Jogging.1"])["Jogging.1"].tolist() == [1.0, 0.5]
-    assert opened.manifest() == {"wall_time": 1.5}
+    assert opened.content == {"wall_time": 1.5}
 
 
 def test_spelling_of_the_data_set_is_kept(folder):

@@ -10,6 +10,7 @@ Imported on first use, so that reading boxes does not load matplotlib.
 from __future__ import annotations
 
 import importlib
+import types
 from typing import Any
 
 _HOME = {
@@ -50,9 +51,16 @@ _HOME = {
     "report": ("write_report",),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
-# Modules that can be called: pytracking has modules of these names with a function of the same.
+# pytracking has modules of these names with a function of the same.
 _CALLABLE = ("plot_results", "playback_results")
 __all__ = sorted([*_MODULE, *_CALLABLE])
+
+
+class CallableModule(types.ModuleType):
+    """A module that can be called as well as looked into: it stands for its namesake in it."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self, self.__name__.rpartition(".")[2])(*args, **kwargs)
 
 
 def __getattr__(name: str) -> Any:

@@ -35,7 +35,9 @@ from .trackers import (
     unique_labels,
 )
 
-_ARRAYS = ("success", "precision", "norm_precision", "average_overlap", "thresholds")
+# By sequence and tracker; all that is kept as arrays.
+_RATES = ("success", "precision", "norm_precision", "average_overlap")
+_ARRAYS = (*_RATES, "thresholds", "frames")
 
 
 @dataclass(frozen=True)
@@ -101,9 +103,7 @@ class Comparison:
         """The same trackers on some of the sequences (an attribute, a filter)."""
         wanted = set(names)
         keep = [i for i, name in enumerate(self.sequences) if name in wanted]
-        arrays: dict[str, Any] = {
-            name: getattr(self, name)[keep] for name in (*_ARRAYS, "frames") if name != "thresholds"
-        }
+        arrays: dict[str, Any] = {name: getattr(self, name)[keep] for name in (*_RATES, "frames")}
         return replace(self, sequences=tuple(self.sequences[i] for i in keep), **arrays)
 
     def merged(self) -> Comparison:
@@ -120,9 +120,7 @@ class Comparison:
         def average(values: Array) -> Array:
             return np.stack([values[:, rows].mean(axis=1) for rows in groups.values()], axis=1)
 
-        arrays: dict[str, Any] = {
-            name: average(getattr(self, name)) for name in _ARRAYS if name != "thresholds"
-        }
+        arrays: dict[str, Any] = {name: average(getattr(self, name)) for name in _RATES}
         return replace(self, trackers=tuple(trackers), **arrays)
 
     def eval_data(self) -> dict[str, Any]:
@@ -160,7 +158,6 @@ class Comparison:
             np.savez_compressed(
                 stream,
                 head=np.frombuffer(json.dumps(head).encode(), np.uint8),
-                frames=self.frames,
                 **{name: getattr(self, name) for name in _ARRAYS},
             )
 
@@ -176,7 +173,7 @@ class Comparison:
             head = json.loads(stored["head"].tobytes())
             if head.pop("key") != key:
                 return None
-            arrays = {name: stored[name] for name in (*_ARRAYS, "frames")}
+            arrays = {name: stored[name] for name in _ARRAYS}
             for name in ("trackers", "sequences", "skipped"):
                 head[name] = tuple(head[name])
             return cls(**head, **arrays)
@@ -245,8 +242,7 @@ def compare(
         )
         for folder in folders
     ]
-    result = _stack(described, scores, annotation, skipped)
-    result = replace(result, note=f"{result.note}{boxes_note(subpixel)}{engines}")
+    result = _stack(described, scores, skipped, boxes_note(subpixel) + engines)
     if merge_results:
         result = result.merged()
     if cache is not None:
@@ -260,24 +256,17 @@ def annotate(dataset: Iterable[Any], rule: str = "pytracking") -> Annotation:
     return Annotation.build(truth, name, rule, visible)
 
 
-def from_scores(scores: Mapping[str, Score]) -> Comparison:
-    """Compare scores that are there already (label -> Score of the same sequences)."""
-    first = next(iter(scores.values()))
-    described = tuple(describe(label) for label in scores)
-    return _stack(described, list(scores.values()), first)
-
-
 def _stack(
     trackers: tuple[dict[str, Any], ...],
     scores: Sequence[Score],
-    source: Annotation | Score,
-    skipped: Sequence[str] = (),
+    skipped: Sequence[str],
+    files: str,
 ) -> Comparison:
+    """`files`: what the note says of the files that were read."""
     first = scores[0]
-
-    def stacked(name: str) -> Array:
-        return np.stack([getattr(one.curves, name) for one in scores], axis=1)
-
+    rates: dict[str, Array] = {
+        name: np.stack([getattr(one.curves, name) for one in scores], axis=1) for name in _RATES
+    }
     note = first.note
     for tracker, one in zip(trackers, scores, strict=True):
         if one.rows_note:
@@ -287,15 +276,12 @@ def _stack(
     return Comparison(
         trackers=trackers,
         sequences=tuple(map(str, first.per_sequence.index)),
-        success=stacked("success"),
-        precision=stacked("precision"),
-        norm_precision=stacked("norm_precision"),
-        average_overlap=stacked("average_overlap"),
+        **rates,
         thresholds=first.curves.thresholds,
         frames=first.per_sequence["frames"].to_numpy(np.int64),
-        dataset=source.dataset,
+        dataset=first.dataset,
         rule=first.rule,
-        note=note,
+        note=note + files,
         skipped=tuple(skipped),
     )
 

@@ -18,18 +18,10 @@ from ..errors import ParameterError
 # Okabe & Ito's palette (jfly.uni-koeln.de/color, 2008), its yellow darkened for thin lines: told
 # apart by readers with any color vision. Then four of Tol's (personal.sron.nl/~pault, 2021).
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8a000", "#56b4e9", "#e69f00", "#000000")
-
-
 _MORE_COLORS = ("#882255", "#332288", "#117733", "#aa4499")
-
-
 _LINES = ("-", "--", "-.", ":")
-
-
 # The first three colors, the easiest to tell apart, are kept for what nearly every plot here has.
 _OWN = {"et_tracker_et_tracker": 0, "et_tracker_lt_mobile": 1, "et_tracker_et_tracker_published": 2}
-
-
 # TrueType in PDF, since publishers refuse Type 3 fonts; a salt makes SVG files reproducible.
 STYLE: Any = {"pdf.fonttype": 42, "svg.hashsalt": "pytracking-et"}
 
@@ -83,8 +75,6 @@ LOOKS = {
     "paper": Look((3.4, 2.6), 7.5, 1.2, title=False, note=False),
     "slide": Look((10.0, 5.6), 16.0, 2.8),
 }
-
-
 SCREEN = LOOKS["screen"]
 
 
@@ -103,19 +93,16 @@ def tracker_styles(names: Sequence[str]) -> list[dict[str, Any]]:
         names: NAME_PARAMETER; runs of a tracker share it.
     """
     others = (*_COLORS[len(_OWN) :], *_MORE_COLORS)
+    # 44 is the first number that gives eight trackers often compared eight colors.
+    numbers = [zlib.crc32(f"44{name}".encode()) for name in names]
     chosen = [
-        _COLORS[_OWN[name]] if name in _OWN else others[_number_of(name) % len(others)]
-        for name in names
+        _COLORS[_OWN[name]] if name in _OWN else others[number % len(others)]
+        for name, number in zip(names, numbers, strict=True)
     ]
     return [
         {"color": color, "line_style": _LINES[chosen[:i].count(color) % len(_LINES)]}
         for i, color in enumerate(chosen)
     ]
-
-
-def _number_of(name: str) -> int:
-    # 44 is the first number that gives eight trackers often compared eight colors.
-    return zlib.crc32(f"44{name}".encode())
 
 
 def box_colors(names: Sequence[str]) -> list[str]:

@@ -86,7 +86,7 @@ class Annotation:
         if chosen.name != "pytracking" or kind != "got10k":
             valid &= seen
         invalid = np.flatnonzero(~valid)
-        hit = kind == "uav" or chosen.invalid_center_hits
+        hit = kind == "uav" or chosen.drops_absent
         center = np.full(len(invalid), -1.0 if hit else np.inf)
         norm = np.full(len(invalid), -1.0)
         if kind == "lasot" or chosen.drops_absent:

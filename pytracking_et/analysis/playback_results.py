@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import types
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 from ..boxtables import PathArgument
 from ..settings import env_settings
 from ..videos import VideoWriter
+from . import CallableModule
 from .looks import box_colors
 from .strips import bgr, draw_boxes, put_text, read_frame
 from .tables import written
@@ -65,11 +65,4 @@ def playback_results(
     return target
 
 
-class _CallableModule(types.ModuleType):
-    """Lets `analysis.playback_results` be called as well as looked into."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return playback_results(*args, **kwargs)
-
-
-sys.modules[__name__].__class__ = _CallableModule
+sys.modules[__name__].__class__ = CallableModule

@@ -16,7 +16,6 @@ lists of sequences with name, ground_truth_rect, target_visible, dataset. Beyond
 from __future__ import annotations
 
 import sys
-import types
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from ..boxtables import PathArgument
 from ..errors import ParameterError, ResultsError
 from ..files import read_json, reading
 from ..settings import env_settings
+from . import CallableModule
 from .comparison import Comparison, annotate, compare
 from .eval_data import (
     by_attribute,
@@ -273,14 +273,7 @@ def _draw_longterm(
     return draw_curves(rows, shown, note, names=list(names.values()), look=look)
 
 
-class _CallableModule(types.ModuleType):
-    """Lets `analysis.plot_results` be called as well as looked into."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return plot_results(*args, **kwargs)
-
-
-sys.modules[__name__].__class__ = _CallableModule
+sys.modules[__name__].__class__ = CallableModule
 
 
 def _attribute_table(

@@ -28,15 +28,14 @@ class Rule:
     Attributes:
         name: as given to `score`.
         needs_position: x and y must be positive too, not only w and h.
-        drops_absent: frames marked not visible can be no hit of any kind, on every data set.
-        invalid_center_hits: an invalid but visible frame counts as a precision hit everywhere.
+        drops_absent: on every data set, frames marked not visible can be no hit of any kind, and
+            one that is invalid but visible counts as a precision hit.
         text: one sentence for tables and plots.
     """
 
     name: str
     needs_position: bool
     drops_absent: bool
-    invalid_center_hits: bool
     text: str
 
 
@@ -47,21 +46,18 @@ RULES: dict[str, Rule] = {
             "pytracking",
             needs_position=True,
             drops_absent=False,
-            invalid_center_hits=False,
             text="rule pytracking: a frame is valid where x, y, w and h of the annotation are > 0",
         ),
         Rule(
             "ettrack",
             needs_position=False,
             drops_absent=False,
-            invalid_center_hits=False,
             text="rule ettrack: a frame is valid where w and h of the annotation are > 0",
         ),
         Rule(
             "lasot-toolkit",
             needs_position=True,
             drops_absent=True,
-            invalid_center_hits=True,
             text="rule lasot-toolkit: frames marked absent are never a hit; "
             "a frame is valid where x, y, w and h of the annotation are > 0",
         ),

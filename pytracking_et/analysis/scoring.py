@@ -19,17 +19,14 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import ResultsError
 from ..results.names import Matcher
 from . import metrics
-from .metrics import Aligned, Annotation, Array, Curves, FrameErrors
+from .metrics import Annotation, Array, Curves
 from .readers import BoxSet
 from .rules import family, refuse_hidden
 
 # Index of the threshold each figure is read at: 20 px, 0.2, IoU 0.5 and 0.75.
 _CENTER_AT, _NORM_AT = 20, 20
-
-
 FIGURES = ("auc", "op50", "op75", "precision", "norm_precision")
-
-
+# Of GOT-10k's success curve.
 THRESHOLDS: Array = np.arange(101) / 100
 
 
@@ -117,22 +114,9 @@ def score_annotated(
     warn_visibility(annotation)
     aligned = metrics.align(predictions, annotation)
     errors = metrics.frame_errors(aligned.boxes, annotation)
-    return summarise(aligned, errors, annotation, gap, exclude_invalid_frames)
-
-
-def summarise(
-    aligned: Aligned,
-    errors: FrameErrors,
-    annotation: Annotation,
-    gap: float = 0.05,
-    exclude_invalid_frames: bool = False,
-) -> Score:
-    """Gather curves and figures from frame errors."""
     curves = metrics.curves(errors, annotation, gap, exclude_invalid_frames)
-    table = pd.DataFrame(
-        figures_of(curves),
-        index=pd.Index(annotation.truth.names, name="sequence"),
-    )
+    index = pd.Index(annotation.truth.names, name="sequence")
+    table = pd.DataFrame(figures_of(curves), index=index)
     table["frames"] = annotation.lengths
     table["valid"] = annotation.valid_counts()
     table["predicted"] = aligned.given

@@ -137,10 +137,11 @@ def fps_statistics(times: Mapping[str, ArrayLike]) -> dict[str, float]:
 
 def speed_table(times: Mapping[str, Mapping[str, ArrayLike]]) -> pd.DataFrame:
     """`fps_statistics` of several trackers: one row each."""
-    rows = {label: fps_statistics(one) for label, one in times.items()}
-    frame = pd.DataFrame.from_dict(rows, orient="index")
-    frame.index.name = "tracker"
-    return frame
+    return _by_tracker({label: fps_statistics(one) for label, one in times.items()})
+
+
+def _by_tracker(rows: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("tracker")
 
 
 def speeds(
@@ -174,11 +175,8 @@ def got10k_table(trackers: Sequence[Any], annotation: Annotation, subpixel: bool
 
     Which frames count is GOT-10k's own rule, not that of `annotation`.
     """
-    offsets = annotation.truth.offsets
-    visible = {
-        name: annotation.seen[offsets[i] : offsets[i + 1]]
-        for i, name in enumerate(annotation.truth.names)
-    }
+    seen = np.split(annotation.seen, annotation.truth.offsets[1:-1])
+    visible = dict(zip(annotation.truth.names, seen, strict=True))
     runs: dict[str, list[BoxSet]] = {}
     for one in trackers:
         about = describe(one)
@@ -190,8 +188,7 @@ def got10k_table(trackers: Sequence[Any], annotation: Annotation, subpixel: bool
     for label, several in runs.items():
         got = score_got10k(several, annotation.truth, visible, dataset=annotation.dataset)
         rows[label] = {"ao": got.ao, "sr50": got.sr50, "sr75": got.sr75}
-    frame = pd.DataFrame.from_dict(rows, orient="index").sort_values("ao", ascending=False)
-    frame.index.name = "tracker"
+    frame = _by_tracker(rows).sort_values("ao", ascending=False)
     absent = "first and absent frames" if annotation.visibility else "first frames"
     note = (
         f"{annotation.dataset}, {len(annotation.truth)} sequences; GOT-10k's figures: {absent} "
@@ -211,10 +208,8 @@ def vot_table(trackers: Sequence[Any], annotation: Annotation, subpixel: bool = 
         )
         for label, one in zip(labels_of(trackers), trackers, strict=True)
     }
-    frame = pd.DataFrame.from_dict(
-        {label: one.as_dict() for label, one in scores.items()}, orient="index"
-    ).sort_values("eao", ascending=False)
-    frame.index.name = "tracker"
+    frame = _by_tracker({label: one.as_dict() for label, one in scores.items()})
+    frame = frame.sort_values("eao", ascending=False)
     # Fewest failures are best, which a mark on the highest figure would get wrong.
     note = next(iter(scores.values())).note + boxes_note(subpixel)
     note += engines_note(trackers, annotation.truth, annotation.dataset)
@@ -232,8 +227,7 @@ def published_table(data: Comparison, speed: pd.DataFrame | None = None) -> Tabl
     if speed is not None and not speed.empty:
         ours["fps"] = speed["fps"].reindex(ours.index)
     ours.index = [f"{name} (this run)" for name in ours.index]
-    both = pd.concat([frame, ours]).sort_values("auc", ascending=False)
-    both.index.name = "tracker"
+    both = pd.concat([frame, ours]).sort_values("auc", ascending=False).rename_axis("tracker")
     note = f"{caveat(column, len(data.sequences))}published: {source()}; this run: {data.note}"
     return Table(both, f"{column}: published trackers and this run", note, digits=1, best=False)
 

@@ -83,13 +83,13 @@ class Table:
         """Heading of each column."""
         return [COLUMNS.get(str(name), (str(name), ""))[0] for name in self.frame.columns]
 
+    def _meaning(self, name: Any) -> str:
+        return self.meanings.get(str(name)) or COLUMNS.get(str(name), ("", ""))[1]
+
     def described(self) -> dict[str, str]:
         """Heading -> meaning, of the columns that have one."""
-        pairs = {
-            heading: self.meanings.get(str(name)) or COLUMNS.get(str(name), ("", ""))[1]
-            for name, heading in zip(self.frame.columns, self.headings(), strict=True)
-        }
-        return {heading: meaning for heading, meaning in pairs.items() if meaning}
+        pairs = zip(self.headings(), map(self._meaning, self.frame.columns), strict=True)
+        return {heading: meaning for heading, meaning in pairs if meaning}
 
     def cells(self) -> list[list[str]]:
         """Shown text of each row, without the row's name; a dash where there is no figure."""
@@ -97,17 +97,12 @@ class Table:
 
     def leaders(self) -> list[list[bool]]:
         """Which cells are the best of their column, as shown (so ties share it)."""
-        marks = [[False] * self.frame.shape[1] for _ in range(len(self.frame))]
-        if not self.best or len(self.frame) < 2:
-            return marks
-        for j, name in enumerate(self.frame.columns):
-            column = self.frame[name]
-            if not pd.api.types.is_float_dtype(column) or column.isna().all():
-                continue
-            rounded = column.round(self.digits)
-            for i, value in enumerate(rounded):
-                marks[i][j] = bool(value == rounded.max())
-        return marks
+        marks = pd.DataFrame(False, self.frame.index, self.frame.columns)
+        if self.best and len(self.frame) > 1:
+            # No figure at all (NaN) is equal to none.
+            rounded = self.frame.select_dtypes("floating").round(self.digits)
+            marks[rounded.columns] = rounded == rounded.max()
+        return marks.to_numpy(dtype=bool).tolist()
 
     def _cell(self, value: Any) -> str:
         if isinstance(value, float):
@@ -185,10 +180,7 @@ class Table:
             {corner: str(name), **{str(k): _plain(v) for k, v in zip(self.frame, row, strict=True)}}
             for name, row in zip(self.frame.index, self.frame.itertuples(index=False), strict=True)
         ]
-        columns = {
-            str(name): self.meanings.get(str(name)) or COLUMNS.get(str(name), ("", str(name)))[1]
-            for name in self.frame.columns
-        }
+        columns = {str(name): self._meaning(name) or str(name) for name in self.frame.columns}
         content = {"title": self.title, "note": self.note, "columns": columns, "rows": rows}
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,8 +30,6 @@ from .metrics import Array
 from .readers import BoxSet, read_boxes, read_numbers
 
 Missing = Literal["error", "skip"]
-
-
 # `_time` and the others, as parts of a stem.
 _SUFFIXES = tuple(Path(suffix).stem for suffix in (SCORE_SUFFIX, TIME_SUFFIX, FLOAT_SUFFIX))
 
@@ -186,12 +184,7 @@ def _resolve(root: Path, spec: str) -> list[ResultTracker]:
     for folder in (Path(place), root / place):
         if folder.is_dir() and next(folder.glob("*.txt"), None) is not None:
             one = _from_folder(root, folder)
-            return [
-                ResultTracker(
-                    one.name, one.parameter_name, one.run_id, shown or one.display_name,
-                    one.results_dir,
-                )
-            ]  # fmt: skip
+            return [replace(one, display_name=shown or one.display_name)]
     parts = place.split(":")
     if len(parts) not in (2, 3) or not all(parts):
         raise ParameterError(
@@ -280,7 +273,7 @@ class ResultFolder:
 
     def find(self, names: Iterable[str], kind: str = "") -> dict[str, Path | None]:
         """Map each of `names` to its file of one kind, whatever the spelling, or to None."""
-        matcher, files = Matcher(self.files[kind]), self.files[kind]
+        files, matcher = self.files[kind], Matcher(self.files[kind])
         found = {name: matcher.find(name) for name in names}
         return {name: files[match] if match else None for name, match in found.items()}
 
@@ -365,10 +358,6 @@ class ResultFolder:
     def _numbers(self, names: Iterable[str], kind: str) -> dict[str, Array]:
         found = self.find(names, kind)
         return read_numbers({name: path for name, path in found.items() if path is not None})
-
-    def manifest(self) -> dict[str, Any] | None:
-        """manifest.json of the run, or None where there is none."""
-        return self.content
 
 
 def _read_manifest(folder: Path) -> dict[str, Any] | None:

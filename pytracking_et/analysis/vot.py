@@ -35,8 +35,7 @@ from .metrics import Annotation, Array, align, frame_errors
 
 # What a line with one number says in a VOT result file.
 SKIPPED, STARTED, FAILED = 0.0, 1.0, 2.0
-
-
+# Thresholds of the presence score at which precision and recall are taken.
 STEPS = 100
 
 
@@ -238,11 +237,9 @@ def score_from_start(
     quality = metrics.frame_errors(boxes, annotation).overlap
     quality[~annotation.valid] = np.nan
     table, fragments, pooled = [], [], []
-    for name, begin, end in zip(
-        annotation.truth.names, annotation.truth.offsets[:-1], annotation.truth.offsets[1:],
-        strict=True,
-    ):  # fmt: skip
-        one = quality[begin + 1 : end]
+    parts = np.split(quality, annotation.truth.offsets[1:-1])
+    for name, part in zip(annotation.truth.names, parts, strict=True):
+        one = part[1:]
         failure = _first_failure(one, threshold, grace)
         stop = len(one) if failure is None else failure
         fragments.append((one[:stop], failure is not None))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..analysis.rules import RULES
 from ..errors import ParameterError
 from .arguments import add_dataset_root_argument, add_results_argument
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from ..analysis.tables import Table
     from ..analysis.trackers import ResultTracker
 
-RULES = ("pytracking", "ettrack", "lasot-toolkit")
 _PLOTS = {"success": "success", "prec": "precision", "norm_prec": "norm_precision"}
 
 

@@ -51,7 +51,8 @@ def run_on_cluster(
                 if problem is None:
                     yield index, future.result()
                 elif isinstance(problem, KilledWorker):
-                    yield index, _died(units[index], problem)
+                    line = f"workers died on {units[index]}: out of memory?"
+                    yield index, Outcome(None, 0.0, "died", line, str(problem))
                 else:
                     raise problem
         finally:
@@ -116,7 +117,3 @@ def _require_our_version(versions: Mapping[str, str]) -> None:
             f"{len(others)} workers have another version of pytracking-et (here {__version__}, "
             f"{worker} has {version}); install the same on all"
         )
-
-
-def _died(unit: Unit, error: Exception) -> Outcome:
-    return Outcome(None, 0.0, "died", f"workers died on {unit}: out of memory?", str(error))

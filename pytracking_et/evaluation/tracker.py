@@ -28,8 +28,6 @@ Output = dict[str, list[Any]]
 # Opens what shows a run: pytracking's Visdom, as ours in `live.visdom_panels`, called with the
 # level, {"handler", "win_id"} for keys, and `visdom_info`.
 Display = Callable[[int, Mapping[str, Any], Mapping[str, Any]], Any]
-
-
 PAUSE_HELP = "In the panel Tracking: space pauses and goes on, the right arrow steps one frame."
 
 

@@ -29,8 +29,6 @@ from ..files import sha256
 
 # Of these the name says all that can be said; what they refer to is the whole program.
 _BY_NAME = (type, types.FunctionType, types.BuiltinFunctionType)
-
-
 _OPAQUE = (types.ModuleType, logging.Logger)
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+")
 

@@ -107,8 +107,6 @@ WRITERS: dict[str, Callable[[Iterable[TrackRow], tuple[int, int]], str]] = {
     "yolo": yolo_text,
     "cvat": cvat_text,
 }
-
-
 SUFFIXES = {"mot": ".txt", "coco": ".json", "yolo": ".txt", "cvat": ".xml"}
 
 

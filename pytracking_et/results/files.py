@@ -35,20 +35,10 @@ from ..files import atomic_open
 from ..names import check_name
 
 FLOAT_SUFFIX = "_float.txt"
-
-
 TIME_SUFFIX = "_time.txt"
-
-
 SCORE_SUFFIX = "_object_presence_scores.txt"
-
-
 SUFFIXES = (".txt", FLOAT_SUFFIX, TIME_SUFFIX, SCORE_SUFFIX)
-
-
 LOCK_FILE = ".lock"
-
-
 OWNER_FILE = ".lock-owner.json"
 
 

@@ -12,23 +12,18 @@ from collections.abc import Iterable
 _PREFIXES = ("uav10fps_", "uav_", "nfs_", "tpl_")
 # The built-in data sets; other names of theirs, and subsets of one, have the same sequences.
 _DATASETS = {
-    **{
-        name: name
-        for name in (
-            "got10k_test",
-            "got10k_val",
-            "lasot",
-            "lasot_extension_subset",
-            "lasot_train",
-            "nfs",
-            "otb",
-            "tpl",
-            "trackingnet",
-            "uav",
-            "uav123_10fps",
-            "vot",
-        )
-    },
+    "got10k_test": "got10k_test",
+    "got10k_val": "got10k_val",
+    "lasot": "lasot",
+    "lasot_extension_subset": "lasot_extension_subset",
+    "lasot_train": "lasot_train",
+    "nfs": "nfs",
+    "otb": "otb",
+    "tpl": "tpl",
+    "trackingnet": "trackingnet",
+    "uav": "uav",
+    "uav123_10fps": "uav123_10fps",
+    "vot": "vot",
     "otb100": "otb",
     "tpl_nootb": "tpl",
     "uav10fps": "uav123_10fps",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pytracking_et.analysis import comparison, score
-from pytracking_et.analysis.comparison import Comparison, compare, from_scores
+from pytracking_et.analysis.comparison import compare
 from pytracking_et.analysis.summary import summary_table
 from pytracking_et.analysis.trackers import labels_of
 from pytracking_et.errors import ResultsError
@@ -169,12 +169,6 @@ def test_same_labels_are_told_apart(world):
     for one in world.trackers:
         one.display_name = "mine"
     assert labels_of(world.trackers) == ["mine", "mine 000", "mine 001"]
-
-
-def test_from_scores(world):
-    data = from_scores({"a": score(world.truth, world.truth), "b": score(world.truth, world.truth)})
-    assert isinstance(data, Comparison)
-    assert data.figures()["auc"].to_list() == pytest.approx([95.238, 95.238], abs=1e-3)
 
 
 def test_unknown_figure(world):

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from pytracking_et.analysis.figures import draw_radar, draw_speed, plot_options, save_figure
+from pytracking_et.analysis.figures import draw_radar, draw_speed, save_figure
 from pytracking_et.analysis.looks import LOOKS, box_colors, tracker_styles
 from pytracking_et.analysis.summary import published_figures
 from pytracking_et.errors import ParameterError
@@ -76,8 +76,3 @@ def test_names_on_the_radar_are_inside_and_clear_of_the_circle(look, attributes)
         assert np.hypot(*(near - middle)) > circle.width / 2
         for other in figure.texts + figure.legends:
             assert not box.overlaps(other.get_window_extent(renderer))
-
-
-def test_options():
-    assert plot_options("success", {"title": "x"})["title"] == "x"
-    assert plot_options("success")["title"] == "Success plot"

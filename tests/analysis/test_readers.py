@@ -12,9 +12,7 @@ import pytest
 from pytracking_et.analysis.readers import (
     BoxSet,
     gather,
-    read_boxes,
     read_ground_truth,
-    read_numbers,
     read_visibility,
 )
 from pytracking_et.analysis.trackers import ResultFolder, read_results
@@ -39,7 +37,7 @@ def test_kinds(folder):
     assert opened.sequences() == ["Jogging-1", "bike1"]
     assert opened.times(["Jogging_1", "bike1"])["Jogging_1"].tolist() == [0.1, 0.02]
     assert opened.presence(["Jogging.1"])["Jogging.1"].tolist() == [1.0, 0.5]
-    assert opened.manifest() == {"wall_time": 1.5}
+    assert opened.content == {"wall_time": 1.5}
 
 
 def test_spelling_of_the_data_set_is_kept(folder):
@@ -160,21 +158,6 @@ def test_the_manifest_tells_spellings_apart(folder):
     (folder / "manifest.json").write_text(json.dumps({"sequences": entries}))
     for dataset, first in (("uav", 1), ("uav123_10fps", 5)):
         assert ResultFolder.open(folder, dataset).boxes(["bike1"])["bike1"][0, 0] == first
-
-
-def test_files_become_one_set(tmp_path):
-    (tmp_path / "a.txt").write_text("1,2,3,4\n5,6,7,8\n")
-    (tmp_path / "b.txt").write_text("9\t9\t9\t9\n")
-    got = read_boxes({"a": tmp_path / "a.txt", "b": tmp_path / "b.txt"})
-    assert {name: rows.tolist() for name, rows in got.items()} == {
-        "a": [[1, 2, 3, 4], [5, 6, 7, 8]],
-        "b": [[9, 9, 9, 9]],
-    }
-
-
-def test_numbers(tmp_path):
-    (tmp_path / "t.txt").write_text("0.5\n0.25\n")
-    assert read_numbers({"a": tmp_path / "t.txt"})["a"].tolist() == [0.5, 0.25]
 
 
 @pytest.mark.parametrize("rows", [[[1, 2, 3]], "x", [[[1, 2, 3, 4]]]])

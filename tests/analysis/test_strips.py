@@ -15,12 +15,10 @@ from pytracking_et.analysis.strips import (
     draw_boxes,
     film_strip,
     pick,
-    read_frame,
     spans,
     timeline,
     view,
 )
-from pytracking_et.errors import ImageError
 
 
 @pytest.mark.parametrize(
@@ -163,19 +161,3 @@ def test_boxes_that_cannot_be_seen(box):
 
 def test_bgr():
     assert bgr("#ff8001") == (1, 128, 255)
-
-
-@pytest.mark.parametrize("content", [None, b"", b"text"])
-def test_unreadable_frames_are_named(tmp_path, content):
-    path = tmp_path / "0001.jpg"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(ImageError, match="0001.jpg"):
-        read_frame(path)
-
-
-def test_names_that_are_not_ascii(tmp_path):
-    done, data = cv2.imencode(".png", np.zeros((4, 5, 3), np.uint8))
-    assert done
-    (tmp_path / "каdр 1.png").write_bytes(data.tobytes())
-    assert read_frame(tmp_path / "каdр 1.png").shape == (4, 5, 3)

@@ -18,7 +18,6 @@ from pytracking_et.analysis.summary import (
     published_figures,
     result_tables,
     source,
-    speed_table,
 )
 from pytracking_et.analysis.trackers import read_results
 from pytracking_et.errors import DatasetError, ParameterError, ResultsError
@@ -180,12 +179,6 @@ def test_no_tracked_frames(times):
 def test_times_that_are_none(bad):
     with pytest.raises(ResultsError, match="'a', row 2"):
         fps_statistics({"a": [0.1, bad]})
-
-
-def test_table():
-    frame = speed_table({"x": {"a": [1, 0.5]}, "y": {}})
-    assert frame.loc["x", "fps"] == 2
-    assert frame.index.name == "tracker"
 
 
 TRUTH = np.array([[10.0, 10, 20, 20]] * 5)

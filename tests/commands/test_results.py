@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,7 +14,8 @@ from pytracking_et.commands import main
 BOX = [10.0, 20.0, 30.0, 40.0]
 
 
-def make_place(tmp_path):
+@pytest.fixture
+def place(tmp_path):
     """Two sequences and two runs of one tracker, the second with errors."""
     rng = np.random.default_rng(0)
     truth = {name: np.tile(BOX, (20, 1)) + rng.integers(0, 9, (20, 1)) for name in ("Deer", "Man")}
@@ -32,16 +32,9 @@ def make_place(tmp_path):
     return tmp_path
 
 
-@pytest.fixture
-def place(tmp_path):
-    return make_place(tmp_path)
-
-
-def results(place, *arguments):
-    return main(
-        ["results", "otb", "--ground-truth", str(place / "gt"), "--results", str(place / "res"),
-         *arguments]
-    )  # fmt: skip
+def results(place, *arguments, dataset="otb", command="results"):
+    where = ["--ground-truth", str(place / "gt"), "--results", str(place / "res")]
+    return main([command, dataset, *where, *arguments])
 
 
 def test_json_figures(place, capsys):
@@ -187,10 +180,7 @@ def test_data_sets_with_figures_of_their_own(tmp_path, capsys, dataset, expected
     for folder in ("gt", "res/et/default"):
         (tmp_path / folder).mkdir(parents=True)
         np.savetxt(tmp_path / folder / "bag.txt", np.tile(BOX, (130, 1)), fmt="%d", delimiter=",")
-    assert main(
-        ["results", dataset, "--ground-truth", str(tmp_path / "gt"), "--results",
-         str(tmp_path / "res")]
-    ) == 0  # fmt: skip
+    assert results(tmp_path, dataset=dataset) == 0
     printed = capsys.readouterr().out
     assert all(heading in printed.splitlines()[1] for heading in expected)
     assert "100.00" in printed or "1.000" in printed
@@ -202,10 +192,7 @@ def test_figures_of_their_own_are_of_subpixel_boxes_too(tmp_path, capsys, datase
         path = tmp_path / f"{name}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savetxt(path, np.tile(BOX, (130, 1)) + [shift, 0, 0, 0], fmt="%d", delimiter=",")
-    assert main(
-        ["results", dataset, "--ground-truth", str(tmp_path / "gt"), "--results",
-         str(tmp_path / "res"), "--subpixel", "--format", "json"]
-    ) == 0  # fmt: skip
+    assert results(tmp_path, "--subpixel", "--format", "json", dataset=dataset) == 0
     row = json.loads(capsys.readouterr().out)[0]["rows"][0]
     assert row.get("ao", 100 * row.get("accuracy", 1)) == pytest.approx(100)
 
@@ -214,10 +201,7 @@ def test_the_other_frame_rate_does_not_answer(tmp_path, capsys):
     for path in ("gt/uav_bike1.txt", "res/et/default/uav10fps_bike1.txt"):
         (tmp_path / path).parent.mkdir(parents=True)
         np.savetxt(tmp_path / path, np.tile(BOX, (9, 1)), fmt="%d", delimiter=",")
-    assert main(
-        ["results", "uav", "--ground-truth", str(tmp_path / "gt"), "--results",
-         str(tmp_path / "res")]
-    ) == 2  # fmt: skip
+    assert results(tmp_path, dataset="uav") == 2
     assert "lacks 1 of 1 sequences: uav_bike1" in capsys.readouterr().err
 
 
@@ -229,10 +213,8 @@ def test_hidden_data_set(place, capsys):
 def test_lasot_with_visibility(place, capsys):
     flags = {name: {"frames": 20, "absent": [[5, 9]]} for name in ("Deer", "Man")}
     (place / "v.json").write_text(json.dumps(flags))
-    assert main(
-        ["results", "lasot", "--ground-truth", str(place / "gt"), "--results", str(place / "res"),
-         "--visibility", str(place / "v.json"), "--trackers", "et:default:0", "--format", "json"]
-    ) == 0  # fmt: skip
+    words = ("--visibility", str(place / "v.json"), "--trackers", "et:default:0")
+    assert results(place, *words, "--format", "json", dataset="lasot") == 0
     row = json.loads(capsys.readouterr().out)[0]["rows"][0]
     assert row["auc"] == pytest.approx(100 * 20 / 21 * 15 / 20)
     assert row["norm_precision"] == pytest.approx(75)
@@ -242,19 +224,14 @@ def test_a_data_set_on_disk(shared, tmp_path, capsys):
     """The data set's own loader and published boxes of the same sequences."""
     raw = shared / "results" / "raw" / "OTB100"
     root = shared / "sequences" / "OTB100"
-    assert main(
-        ["results", "otb", "--dataset-root", str(root), "--results", str(raw), "--trackers",
-         "ATOM", "--format", "json", "--output", str(tmp_path / "t.json")]
-    ) == 0  # fmt: skip
-    (row,) = json.loads(Path(tmp_path / "t.json").read_text())[0]["rows"]
+    where = ["--dataset-root", str(root), "--results", str(raw)]
+    assert main(["results", "otb", *where, "--trackers", "ATOM", "--format", "json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)[0]["rows"]
     assert row["auc"] == pytest.approx(70.79, abs=0.01)
 
 
 def report(place, *arguments):
-    return main(
-        ["report", "otb", "--ground-truth", str(place / "gt"), "--results", str(place / "res"),
-         "--output", str(place / "r.html"), *arguments]
-    )  # fmt: skip
+    return results(place, "--output", str(place / "r.html"), *arguments, command="report")
 
 
 def test_report_page(place, capsys):

@@ -7,16 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from pytracking_et.errors import ParameterError, ResultsError
-from pytracking_et.evaluation import Tracker, runner
+from pytracking_et.errors import ResultsError
+from pytracking_et.evaluation import Tracker, pool, runner, trackerlist, units
 from pytracking_et.evaluation.runner import run_dataset
 from pytracking_et.results import files as results
 
 from .fakes import SPECS, files_of, make_list, make_sequence, run
 
 
-def iter_nothing():
-    yield from ()
+@pytest.fixture
+def given_to_the_pool(monkeypatch):
+    """Units that the run would have started processes for."""
+    given = []
+
+    def take(work, *_):
+        given.extend(work)
+        yield from ()
+
+    monkeypatch.setattr(pool, "run_in_processes", take)
+    return given
 
 
 def test_files_and_manifest(fakelab, tmp_path):
@@ -145,15 +154,9 @@ def test_debug_without_a_display_says_so(fakelab, tmp_path):
     run(make_list(tmp_path, *SPECS[:1]), debug=1, resume=False, visdom_info={"use_visdom": False})
 
 
-def test_longest_first(fakelab, tmp_path, monkeypatch):
-    from pytracking_et.evaluation import pool
-
-    given = []
-    monkeypatch.setattr(
-        pool, "run_in_processes", lambda units, *rest: given.extend(units) or iter_nothing()
-    )
+def test_longest_first(fakelab, tmp_path, given_to_the_pool):
     run(make_list(tmp_path, *SPECS), threads=2)
-    assert [len(unit.frames) for unit in given] == [6, 4, 3]
+    assert [len(unit.frames) for unit in given_to_the_pool] == [6, 4, 3]
 
 
 def test_the_same_tracker_twice_is_refused(fakelab, tmp_path):
@@ -195,19 +198,10 @@ def test_manifest_names_no_path_of_this_machine(fakelab, tmp_path):
 
 
 def test_three_runs(fakelab, tmp_path):
-    from pytracking_et.evaluation import trackerlist
-
     report = run_dataset(make_list(tmp_path, *SPECS), trackerlist("fake", "plain", range(3)))
     assert len(report.done) == 9
     folders = [fakelab / "fake" / f"plain_00{run_id}" for run_id in range(3)]
     assert files_of(folders[0]) == files_of(folders[1]) == files_of(folders[2])
-
-
-@pytest.mark.parametrize(("name", "parameter"), [("nobody", "x"), ("fake", "nothing")])
-def test_unknown_tracker_leaves_no_folder(fakelab, tmp_path, name, parameter):
-    with pytest.raises(ParameterError, match="there are"):
-        run(make_list(tmp_path, *SPECS), Tracker(name, parameter))
-    assert not fakelab.exists()
 
 
 def test_log_lines_where_there_is_no_terminal(fakelab, tmp_path, capsys):
@@ -231,8 +225,6 @@ def test_bar_shows_fps_and_time_left(fakelab, tmp_path, capsys):
     + [(0, "tcp://x", "", 8), (4, "tcp://x", "2", 2)],
 )
 def test_processor_threads(monkeypatch, processes, cluster, variable, expected):
-    from pytracking_et.evaluation import units
-
     monkeypatch.setattr(units, "cores", lambda: 8)
     monkeypatch.setenv("OMP_NUM_THREADS", variable)
     assert runner._processor_threads(processes, cluster) == expected
@@ -257,17 +249,12 @@ class TestEngineChosenOnce:
         text = (Path(tracker.results_dir) / "manifest.json").read_text(encoding="utf-8")
         return [(e["engine"], e["precision"]) for e in json.loads(text)["settings"].values()]
 
-    def test_units_carry_the_choice(self, tmp_path, monkeypatch):
-        from pytracking_et.evaluation import pool
-
-        given = []
-        monkeypatch.setattr(
-            pool, "run_in_processes", lambda units, *rest: given.extend(units) or iter_nothing()
-        )
+    def test_units_carry_the_choice(self, tmp_path, monkeypatch, given_to_the_pool):
         monkeypatch.setattr(runner, "threads_per_worker", lambda workers: 7)
         tracker = Tracker("fake", "plain")
         run(make_list(tmp_path, *SPECS), tracker, threads=2)
-        assert {(unit.spec.engine, unit.spec.precision) for unit in given} == {("engine1", "f32")}
+        (spec,) = {unit.spec for unit in given_to_the_pool}
+        assert (spec.engine, spec.precision) == ("engine1", "f32")
         assert self.asked == [("auto", 7)]
         assert self.settings(tracker) == [("engine1", "f32")]
         assert tracker.spec.engine is None  # the caller's object is left alone

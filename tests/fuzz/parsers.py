@@ -135,7 +135,6 @@ def read_manifest(path: Path) -> None:
 def read_run(path: Path) -> None:
     folder = trackers.ResultFolder.open(path.parent, "otb")
     folder.boxes(["Deer", "David"], missing="skip")
-    folder.manifest()
 
 
 def run_with_boxes(folder: Path) -> Path:

@@ -48,18 +48,10 @@ def test_install_and_undo_leave_the_tree_as_it_was(checkout):
     assert tree(checkout) == before
 
 
-def test_repository_or_package_folder(checkout):
-    assert find_package(checkout) == find_package(checkout / "pytracking")
-
-
-def test_the_folder_one_stands_in(checkout, monkeypatch):
+def test_repository_package_or_the_folder_one_stands_in(checkout, monkeypatch):
     monkeypatch.chdir(checkout / "pytracking")
-    assert find_package(".") == checkout / "pytracking"
-
-
-def test_installing_again_updates(checkout):
-    install(checkout)
-    assert install(checkout).files
+    for given in (checkout, checkout / "pytracking", "."):
+        assert find_package(given) == checkout / "pytracking"
 
 
 def test_of_the_tracker_only_what_is_read_is_copied(checkout):

@@ -112,45 +112,11 @@ def test_bad_results_are_refused(tmp_path, result, message):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "10\t20\t30\t40\n66\t0\t30\t0\n",
-        "10,20,30,40\n66,0,30,0\n",
-        "10 20 30 40\r\n66 0 30 0\r\n",
-        "10.0, 20.0, 30.0, 40.0\n66, 0, 30, 0\n\n",
-    ],
-)
-def test_load_reads_any_separator(tmp_path, text):
-    (tmp_path / "seq.txt").write_text(text, encoding="utf-8")
-    expected = [[10, 20, 30, 40], [66, 0, 30, 0]]
-    np.testing.assert_array_equal(results.load_boxes(tmp_path, "seq"), expected)
-
-
 def test_load_prefers_subpixel_boxes(tmp_path):
     results.save(tmp_path, "seq", RESULT)
     assert results.load_boxes(tmp_path, "seq")[1, 0] == 66.7
     assert results.load_boxes(tmp_path, "seq", subpixel=False)[1, 0] == 66
     np.testing.assert_allclose(results.load_values(tmp_path, "seq", "time")[1], 1.0)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, "cannot read"),
-        (b"", "is empty"),
-        (b"1\t2\t3\n", "line 1: 3 number"),
-        (b"1\t2\t3\t4\n1\t2\n", "line 2: 2 number"),
-        (b"a\tb\tc\td\n", "line 1"),
-        (b"\xff\xfe\x00", "zero bytes"),
-    ],
-)
-def test_bad_files_are_named(tmp_path, content, message):
-    if content is not None:
-        (tmp_path / "seq.txt").write_bytes(content)
-    with pytest.raises(ResultsError, match=message) as caught:
-        results.load_boxes(tmp_path, "seq")
-    assert "seq.txt" in str(caught.value)
 
 
 def test_leftovers_of_a_killed_run_are_removed(tmp_path):

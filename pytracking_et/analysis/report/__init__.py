@@ -261,7 +261,7 @@ def build(
         "comparison": data,
         "tables": tables,
         "manifests": {
-            label: folder_of(one).manifest() for label, one in zip(labels, trackers, strict=True)
+            label: folder_of(one).content for label, one in zip(labels, trackers, strict=True)
         },
         "values": {
             "styles": series_styles(data.labels, data.names),

@@ -21,6 +21,7 @@ from pathlib import Path
 from ...boxtables import read_flags
 from ...errors import DatasetError
 from ...files import reading
+from ...results.names import Matcher
 from ...settings import dataset_root
 from ..sequence import SequenceList
 from .layouts import Spec, from_path, package_json, registry, sequences
@@ -135,21 +136,16 @@ def read_attributes(
         order, table = _from_json(folder / ATTRIBUTES)
     else:
         order, table = _as_published(folder, found)
-    complete = {item.name: table.get(item.name, table.get(_plain(item.name))) for item in found}
-    unknown = [key for key, codes in complete.items() if codes is None]
+    matcher = Matcher(table)
+    matches = {item.name: matcher.find(item.name) for item in found}
+    unknown = [name for name, match in matches.items() if match is None]
     if unknown:
         raise DatasetError(
             f"{name}: no attributes for {len(unknown)} of {len(found)} sequences, e.g. "
             f"{', '.join(unknown[:5])}; looked for {folder / ATTRIBUTES}, anno/*/att/NAME.txt and "
             "NAME/attrs.txt below it"
         )
-    return order, {key: codes for key, codes in complete.items() if codes is not None}
-
-
-def _plain(name: str) -> str:
-    """Name without the prefix that pytracking adds (uav_, nfs_, tpl_)."""
-    prefix, _, rest = name.partition("_")
-    return rest if prefix in ("uav", "uav10fps", "nfs", "tpl") else name
+    return order, {name: table[match] for name, match in matches.items() if match is not None}
 
 
 def _from_json(path: Path) -> tuple[list[str], dict[str, list[str]]]:

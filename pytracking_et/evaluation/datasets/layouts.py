@@ -30,24 +30,12 @@ from .ondisk import (
 )
 
 TABLE_FILE = "sequences.json"
-
-
 # Longest number in the name of a frame; what fills a name would fill the memory too.
 MOST_DIGITS = 20
-
-
 REQUIRED = ("name", "path", "anno_path", "startFrame", "endFrame", "nz", "ext")
-
-
 IMAGE_FOLDERS = ("", "img", "imgs", "images", "frames", "color")
-
-
 BOX_FILES = ("groundtruth_rect.txt", "groundtruth.txt", "gt.txt", "boxes.txt", "init.txt")
-
-
 BOX_EXTENSIONS = (".txt", ".csv", ".tsv")
-
-
 # Files that lie beside the boxes in known data sets and hold none.
 NO_BOXES = ("full_occlusion.txt", "out_of_view.txt", "list.txt", "attrs.txt", "readme.txt")
 
@@ -82,23 +70,6 @@ class Spec:
         """Rows (mappings, or names only) of the built-in table."""
         return package_json(self.table)
 
-    def excluded(self) -> frozenset[str]:
-        """Names that are left out."""
-        return frozenset(package_json(self.exclude)) if self.exclude else frozenset()
-
-    @staticmethod
-    def read_rows(path: Path) -> list[dict[str, Any]]:
-        """Rows of a user's sequences.json.
-
-        Raises:
-            DatasetError: it is not a JSON list of objects.
-        """
-        with reading(path, DatasetError, "correct it, or remove it to take the folder as it is"):
-            rows = json.loads(path.read_text(encoding="utf-8-sig"))
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise DatasetError(f"{path} must hold a list of objects, one for each sequence")
-        return rows
-
 
 @cache
 def package_json(name: str) -> Any:
@@ -118,11 +89,26 @@ def registry() -> dict[str, Spec]:
 
 def sequences(root: Path, spec: Spec) -> SequenceList:
     """All sequences of a data set; a `sequences.json` in its root replaces the built-in table."""
-    if (root / TABLE_FILE).is_file():
-        found = from_rows(root, spec.name, spec.read_rows(root / TABLE_FILE), root / TABLE_FILE)
-    else:
-        found = LAYOUTS[spec.layout](root, spec)
-    return SequenceList(sequence for sequence in found if sequence.name not in spec.excluded())
+    own = own_table(root, spec.name)
+    found = LAYOUTS[spec.layout](root, spec) if own is None else own
+    excluded = frozenset(package_json(spec.exclude) if spec.exclude else ())
+    return SequenceList(sequence for sequence in found if sequence.name not in excluded)
+
+
+def own_table(root: Path, dataset: str) -> SequenceList | None:
+    """Sequences of the user's `sequences.json` in a folder, None where there is none.
+
+    Raises:
+        DatasetError: it is not a JSON list of objects with the fields of `from_rows`.
+    """
+    path = root / TABLE_FILE
+    if not path.is_file():
+        return None
+    with reading(path, DatasetError, "correct it, or remove it to take the folder as it is"):
+        rows = json.loads(path.read_text(encoding="utf-8-sig"))
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise DatasetError(f"{path} must hold a list of objects, one for each sequence")
+    return from_rows(root, dataset, rows, path)
 
 
 def table(root: Path, spec: Spec) -> SequenceList:
@@ -170,10 +156,25 @@ def _from_row(root: Path, dataset: str, row: Mapping[str, Any], source: object) 
 
 def nfs_either(root: Path, spec: Spec) -> SequenceList:
     """Need for Speed: the repack (sequences/, anno/) or the official folders (SEQ/30/SEQ)."""
-    folders = official_folders(root)
+    names = sorted(item.name for item in root.iterdir() if (item / "30").is_dir())
+    folders = {_comparable(name): name for name in names}
     if not folders or (root / "sequences").is_dir():
         return table(root, spec)
-    return official(folders, root, spec)
+    found = []
+    for row in spec.rows():
+        plain = row["name"].removeprefix("nfs_")
+        name = folders.get(_comparable(plain), plain)
+        images = str(root / name / "30" / name)
+        boxes = OfficialBoxes(str(root / name / "30" / f"{name}.txt"), images)
+        frames = OfficialFrames(boxes)
+        kind = row.get("object_class")
+        found.append(Sequence(row["name"], frames, spec.name, boxes, object_class=kind))
+    return SequenceList(found)
+
+
+def _comparable(name: str) -> str:
+    # The repack writes "-" and blanks of the official names as "_".
+    return name.lower().replace("-", "_").replace(" ", "_")
 
 
 def lasot(root: Path, spec: Spec) -> SequenceList:
@@ -248,14 +249,6 @@ def vot(root: Path, spec: Spec) -> SequenceList:
     )
 
 
-def from_path(root: Path) -> SequenceList:
-    """Sequences of any folder: its sequences.json, or frames and one box file (or one deeper)."""
-    if (root / TABLE_FILE).is_file():
-        rows = Spec.read_rows(root / TABLE_FILE)
-        return from_rows(root, root.resolve().name, rows, root / TABLE_FILE)
-    return folder_sequences(root)
-
-
 LAYOUTS: dict[str, Callable[[Path, Spec], SequenceList]] = {
     "table": table,
     "nfs": nfs_either,
@@ -266,18 +259,21 @@ LAYOUTS: dict[str, Callable[[Path, Spec], SequenceList]] = {
 }
 
 
-def folder_sequences(root: Path) -> SequenceList:
-    """Any folder of frames with one box file, or of such folders, as a data set.
+def from_path(root: Path) -> SequenceList:
+    """Sequences of any folder: its sequences.json, or frames and one box file (or one deeper).
 
     Raises:
         DatasetError: no frames with a box file at either level, or several box files.
     """
     name = root.resolve().name
+    own = own_table(root, name)
+    if own is not None:
+        return own
     images = _image_folder(root)
     if images is not None and (images == root or _box_files(root)):
         return SequenceList([_one(root, images, name)])
     inside = (item for item in root.iterdir() if item.is_dir() and item.name[0] != ".")
-    folders = sorted(inside, key=_order)
+    folders = sorted(inside, key=lambda item: natural_key(item.name))
     found = [(folder, _image_folder(folder)) for folder in folders]
     sequences = [
         _one(folder, images, name)
@@ -291,10 +287,6 @@ def folder_sequences(root: Path) -> SequenceList:
             f"{BOX_FILES[0]}, or sub-folders that hold them"
         )
     return SequenceList(sequences)
-
-
-def _order(path: Path) -> list[object]:
-    return natural_key(path.name)
 
 
 def _one(folder: Path, images: Path, dataset: str) -> Sequence:
@@ -327,28 +319,3 @@ def _box_files(folder: Path) -> list[Path]:
             return [folder / name]
     files = sorted(item for item in folder.iterdir() if item.suffix.lower() in BOX_EXTENSIONS)
     return [file for file in files if file.name.lower() not in NO_BOXES]
-
-
-def official_folders(root: Path) -> dict[str, str]:
-    """Names of the folders that have the official form SEQ/30, by their comparable name."""
-    names = sorted(item.name for item in root.iterdir() if (item / "30").is_dir())
-    return {_comparable(name): name for name in names}
-
-
-def _comparable(name: str) -> str:
-    # The repack writes "-" and blanks of the official names as "_".
-    return name.lower().replace("-", "_").replace(" ", "_")
-
-
-def official(folders: dict[str, str], root: Path, spec: Spec) -> SequenceList:
-    """The 100 sequences of the table out of the official folders."""
-    found = []
-    for row in spec.rows():
-        plain = row["name"].removeprefix("nfs_")
-        name = folders.get(_comparable(plain), plain)
-        images = str(root / name / "30" / name)
-        boxes = OfficialBoxes(str(root / name / "30" / f"{name}.txt"), images)
-        frames = OfficialFrames(boxes)
-        kind = row.get("object_class")
-        found.append(Sequence(row["name"], frames, spec.name, boxes, object_class=kind))
-    return SequenceList(found)

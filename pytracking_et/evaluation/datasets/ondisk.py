@@ -28,8 +28,6 @@ from ...files import IMAGE_SUFFIXES, is_image
 from ..sequence import Listing, absent, cached_listing
 
 Boxes = NDArray[np.float64]
-
-
 # 240 Hz annotation over 30 fps frames.
 EVERY = 8
 
@@ -43,11 +41,8 @@ def read_boxes(path: str | Path) -> Boxes:
         DatasetError: file missing, empty, or a row that is neither 4 nor 8 numbers.
     """
     rows = read_table(path, (4, 8), DatasetError)
-    return rows if rows.shape[1] == 4 else polygon_boxes(rows)
-
-
-def polygon_boxes(rows: Boxes) -> Boxes:
-    """Bounding boxes N x 4 (x, y, w, h) of polygons N x 8 (x1, y1, .., x4, y4)."""
+    if rows.shape[1] == 4:
+        return rows
     corners = rows.reshape(len(rows), 4, 2)
     low = corners.min(axis=1)
     return np.hstack([low, corners.max(axis=1) - low])
@@ -163,9 +158,14 @@ class ListedFrames(_Frames):
 
     def _find(self) -> list[str]:
         for folder in self.folders:
-            paths = list_images(folder)
-            if paths:
-                return paths
+            if not os.path.isdir(folder):
+                continue
+            try:
+                names = [name for name in os.listdir(folder) if is_image(name)]
+            except OSError as error:
+                raise DatasetError(f"folder '{folder}' cannot be read: {error}") from error
+            if names:
+                return [os.path.join(folder, name) for name in sorted(names, key=natural_key)]
         raise DatasetError(f"no images in {' or '.join(self.folders)}")
 
     def missing(self, listing: Listing) -> list[str]:
@@ -173,17 +173,6 @@ class ListedFrames(_Frames):
         if any(is_image(name) for folder in self.folders for name in listing(folder)):
             return []
         return [f"{' or '.join(self.folders)} (no images)"]
-
-
-def list_images(folder: str) -> list[str]:
-    """Paths of the images in a folder in the order of their numbers; empty where it is absent."""
-    if not os.path.isdir(folder):
-        return []
-    try:
-        names = sorted((name for name in os.listdir(folder) if is_image(name)), key=natural_key)
-    except OSError as error:
-        raise DatasetError(f"folder '{folder}' cannot be read: {error}") from error
-    return [os.path.join(folder, name) for name in names]
 
 
 def natural_key(name: str) -> list[Any]:

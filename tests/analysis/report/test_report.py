@@ -49,6 +49,16 @@ def embedded(text):
 
 
 @pytest.fixture
+def written(world, tmp_path):
+    """Text of a report of the world, or of what is given."""
+
+    def write(trackers=world.trackers, dataset=world.sequences, **options):
+        return write_report(trackers, dataset, tmp_path / "r.html", **options).read_text("utf-8")
+
+    return write
+
+
+@pytest.fixture
 def page(world, tmp_path):
     manifest = {"format": 1, "cpu": "Test CPU <b>", "settings": {"f": {"threads": 2}}}
     Path(world.trackers[0].results_dir, "manifest.json").write_text(json.dumps(manifest))
@@ -74,22 +84,19 @@ def test_figures_on_the_page_are_those_of_the_comparison(page, world):
     assert 'id="published"' not in text and embedded(text)["speed"] is None
 
 
-def test_published_trackers_beside_a_part_of_a_set_are_asked_for(world, tmp_path):
-    path = write_report(
-        world.trackers, world.sequences, tmp_path / "r.html", count=1, published=True
-    )
-    text = path.read_text(encoding="utf-8")
+def test_published_trackers_beside_a_part_of_a_set_are_asked_for(written):
+    text = written(count=1, published=True)
     assert "NOT COMPARABLE: this run is on 4 sequences" in text
     assert len(embedded(text)["speed"]["published"]) == 12
 
 
-def test_rows_that_differ_stand_on_the_page(world, tmp_path):
+def test_rows_that_differ_stand_on_the_page(world, written):
     result = Path(world.trackers[0].results_dir) / "Alpha.txt"
     lines = result.read_text().splitlines(keepends=True)
     result.write_text("".join(lines[:-2]))
     with pytest.warns(UserWarning, match=f"'Alpha' has {len(lines) - 2} boxes for {len(lines)}"):
-        path = write_report(world.trackers, world.sequences, tmp_path / "r.html", count=1)
-    assert f"has {len(lines) - 2} boxes for {len(lines)} annotated" in path.read_text("utf-8")
+        text = written(count=1)
+    assert f"has {len(lines) - 2} boxes for {len(lines)} annotated" in text
 
 
 def test_failures_and_strips(page):
@@ -100,24 +107,19 @@ def test_failures_and_strips(page):
     assert all(picture["uri"].startswith("data:image/jpeg") for picture in pictures)
 
 
-def test_the_first_tracker_is_what_strips_are_about(world, tmp_path):
-    order = [world.trackers[1], world.trackers[0]]
-    path = write_report(order, world.sequences, tmp_path / "r.html", count=1)
-    values = embedded(path.read_text(encoding="utf-8"))
+def test_the_first_tracker_is_what_strips_are_about(world, written):
+    values = embedded(written([world.trackers[1], world.trackers[0]], count=1))
     worst = next(one for one in values["sequences"] if one["kind"] == "worst")
     assert worst["name"] == "Gamma"
     assert worst["timeline"]["lost"] == [[10, 39]]
     assert worst["lost"] == 75.0
 
 
-def test_the_tracker_in_focus(world, tmp_path):
-    path = write_report(
-        world.trackers, world.sequences, tmp_path / "r.html", count=1, focus="poor_default_000"
-    )
-    values = embedded(path.read_text(encoding="utf-8"))
+def test_the_tracker_in_focus(written):
+    values = embedded(written(count=1, focus="poor_default_000"))
     assert values["first"] == values["drawn"][0]["label"] == "poor_default_000"
     with pytest.raises(ParameterError, match="no tracker 'nobody' in the report; one of: good"):
-        write_report(world.trackers, world.sequences, path, focus="nobody")
+        written(focus="nobody")
 
 
 def test_in_words():
@@ -152,31 +154,35 @@ def test_manifest_is_shown_and_escaped(page):
     assert "no manifest.json" in text  # of the other two
 
 
-def test_odd_names_cannot_break_the_page(world, tmp_path):
+def test_odd_names_cannot_break_the_page(world, written):
     world.trackers[0].display_name = "</script><b>{{data}}"
-    path = write_report(
-        world.trackers, world.sequences, tmp_path / "r.html", title="{{script}} <i>"
-    )
-    text = path.read_text(encoding="utf-8")
+    text = written(title="{{script}} <i>")
     assert embedded(text)["first"] == "</script><b>{{data}}"
     assert text.count("</script>") == 2
     assert "<i>" not in text
     assert Outline(text).open == []
 
 
-def test_without_frames_there_are_timelines_only(world, tmp_path):
-    path = write_report(world.trackers, annotate(world.sequences), tmp_path / "r.html")
-    values = embedded(path.read_text(encoding="utf-8"))
+def test_without_frames_there_are_timelines_only(world, written):
+    values = embedded(written(dataset=annotate(world.sequences)))
     assert all(one["strip"] == [] and one["timeline"]["x"] for one in values["sequences"])
 
 
-def test_merged_runs(world, tmp_path):
-    path = write_report(world.trackers, world.sequences, tmp_path / "r.html", merge_results=True)
-    values = embedded(path.read_text(encoding="utf-8"))
+def test_merged_runs(written):
+    values = embedded(written(merge_results=True))
     assert [style["label"] for style in values["styles"]] == ["good_default", "poor_default"]
 
 
 PROBE = Path(__file__).with_name("probe.js")
+
+
+def probed(page, script, *arguments, profile):
+    """What the script wrote into the page's <pre id="probe">."""
+    copy = page.with_name("probed.html")
+    text = page.read_text(encoding="utf-8").replace("</body>", f"<script>{script}</script></body>")
+    copy.write_text(text, encoding="utf-8")
+    dom = chromium(*arguments, "--dump-dom", copy.as_uri(), profile=profile)
+    return json.loads(re.search(r'<pre id="probe">(.*?)</pre>', dom, re.S)[1])
 
 
 def chromium(*arguments, profile):
@@ -201,7 +207,8 @@ def chromium(*arguments, profile):
 @pytest.mark.slow
 def test_printed(page, tmp_path):
     # As on paper: nothing is wider than it, nothing closed, no line of the legend gone.
-    paper = page.read_text(encoding="utf-8").replace("@media print", "@media all")
+    paper = page.with_name("paper.html")
+    paper.write_text(page.read_text("utf-8").replace("@media print", "@media all"), "utf-8")
     probe = """
       dispatchEvent(new Event("beforeprint"));
       const all = (selector) => [...document.querySelectorAll(selector)];
@@ -218,14 +225,7 @@ def test_printed(page, tmp_path):
       });
       document.body.append(pre);
     """
-    probed = page.with_name("paper.html")
-    probed.write_text(
-        paper.replace("</body>", f"<script>{probe}</script></body>"), encoding="utf-8"
-    )
-    dom = chromium(
-        "--window-size=703,1000", "--dump-dom", probed.as_uri(), profile=tmp_path / "profile"
-    )
-    found = json.loads(re.search(r'<pre id="probe">(.*?)</pre>', dom, re.S)[1])
+    found = probed(paper, probe, "--window-size=703,1000", profile=tmp_path / "profile")
     assert found == {"cut": [], "closed": 0, "legend": 3, "nav": False, "page": 703}
     pdf = tmp_path / "r.pdf"
     chromium(f"--print-to-pdf={pdf}", page.as_uri(), profile=tmp_path / "profile")
@@ -243,15 +243,8 @@ def test_in_a_browser(page, world, tmp_path, width):
     image = cv2.imread(str(shot))
     assert image.shape[1] == width
     assert len(np.unique(image.reshape(-1, 3), axis=0)) > 100
-    probed = page.with_name("probe.html")
-    text = page.read_text(encoding="utf-8")
-    probed.write_text(
-        text.replace("</body>", f"<script>{PROBE.read_text()}</script></body>"), encoding="utf-8"
-    )
-    dom = chromium(
-        f"--window-size={width},3000", "--dump-dom", probed.as_uri(), profile=tmp_path / "profile"
-    )
-    found = json.loads(re.search(r'<pre id="probe">(.*?)</pre>', dom, re.S)[1])
+    window, profile = f"--window-size={width},3000", tmp_path / "profile"
+    found = probed(page, PROBE.read_text(), window, profile=profile)
     assert found["ready"] == "yes"
     assert found["before"] == list(compare(world.trackers, world.sequences).sequences)
     assert sorted(found["down"]) == sorted(found["before"])

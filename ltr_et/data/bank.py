@@ -25,8 +25,8 @@ from torch import Tensor
 from pytracking_et.errors import DatasetError, ImageError
 
 from ..dataset.base import BaseDataset, Image
-from ..dataset.pack import source_table
-from .build_crops import HELD_OUT, held_out_clips
+from ..dataset.pack import is_pseudo
+from .build_crops import held_out_clips
 
 # Instances of a frame that its highest byte can name.
 _MOST_INSTANCES = 127
@@ -210,21 +210,16 @@ class _Frame:
         """Instance map of the frame (H, W), or None where no object has a mask."""
         result = None
         for place, row in enumerate(self.rows[:_MOST_INSTANCES], 1):
-            path = self.dataset.mask_path(*row.pop("at"))
-            if path is None:
-                continue
-            mask = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE)
-            if mask is None:
-                raise ImageError(f"mask {path} cannot be decoded; is it truncated?")
-            result = np.zeros(mask.shape, np.uint8) if result is None else result
-            result[mask > 0] = place
-            row["masked"] = True
+            mask = self.dataset.mask(*row.pop("at"))
+            if mask is not None:
+                result = np.zeros(mask.shape, np.uint8) if result is None else result
+                result[mask] = place
+                row["masked"] = True
         return result
 
 
 def _frames(dataset: BaseDataset, held_out: bool) -> list[_Frame]:
-    pseudo = bool(source_table().get(dataset.name, {}).get("pseudo", False))
-    kept = held_out_clips(dataset, HELD_OUT)
+    kept = held_out_clips(dataset)
     frames: dict[Any, _Frame] = {}
     for sequence in range(len(dataset)):
         clip = dataset.clip_name(sequence)
@@ -236,8 +231,8 @@ def _frames(dataset: BaseDataset, held_out: bool) -> list[_Frame]:
             frame = frames.setdefault(path, _Frame(dataset, sequence, number, []))
             frame.rows.append({
                 "source": dataset.name, "track": dataset.track_name(sequence), "clip": clip,
-                "category": dataset.category(sequence), "pseudo": pseudo, "masked": False,
-                "number": dataset.frame_number(sequence, number),
+                "category": dataset.category(sequence), "pseudo": is_pseudo(dataset.name),
+                "masked": False, "number": dataset.frame_number(sequence, number),
                 "box": info["bbox"][number], "at": (sequence, number),
             })  # fmt: skip
     return list(frames.values())

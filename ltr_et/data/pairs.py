@@ -191,10 +191,6 @@ class _Tracks:
         groups.pop("", None)
         self._class = {name: np.array(members) for name, members in groups.items()}
 
-    def draw(self, rng: np.random.Generator) -> int:
-        """A track."""
-        return self.table.draw(rng)
-
     def stranger(self, rng: np.random.Generator, track: int) -> int | None:
         """A track of another clip (its target cannot be in the view), often of the same class."""
         members = self._class.get(str(self.category[track]))
@@ -203,7 +199,7 @@ class _Tracks:
                 if self.clip[other] != self.clip[track]:
                     return int(other)
         for _ in range(8):
-            other = self.draw(rng)
+            other = self.table.draw(rng)
             if self.clip[other] != self.clip[track]:
                 return other
         return None
@@ -257,7 +253,7 @@ class CropPairs(PairSource):
 
     def _draw(self, rng: np.random.Generator) -> Sample | None:
         frames = self.store.field["frame"]
-        track = self.tracks.draw(rng)
+        track = self.tracks.table.draw(rng)
         rows = self.tracks.table.rows[track]
         row = int(rng.choice(rows))
         positive = bool(rng.random() >= self.settings.negative)
@@ -341,7 +337,7 @@ class FeaturePairs(PairSource):
 
     def _draw(self, rng: np.random.Generator) -> Sample | None:
         fields = self.cache.field
-        track = self.tracks.draw(rng)
+        track = self.tracks.table.draw(rng)
         row = int(rng.choice(self.tracks.table.rows[track]))
         flavour = int(fields["x_flavour"][row])
         positive = bool(rng.random() >= self.settings.negative)

@@ -102,16 +102,14 @@ class TrackingSampler(PairSource):
                 return None
             second = int(rng.choice(near))
         flavour = draw_flavour(rng, self.flip, self.grey)
-        clip = f"{dataset.name}/{dataset.clip_name(seq_id)}"
         views = []
         frame = dataset.read_frame(seq_id, first)
         for frame_id, settings in ((first, self.template), (second, self.search)):
             if frame_id != first:
                 frame = dataset.read_frame(seq_id, frame_id)
-            others = dataset.others(seq_id, frame_id)
-            picture = frame_picture(frame, boxes[frame_id], others, clip)
+            picture = frame_picture(frame, boxes[frame_id], dataset.others(seq_id, frame_id))
             views.append(make_view(rng, picture, settings, flavour))
-        return image_sample(views[0], views[1], positive=True, pseudo=False)
+        return image_sample(*views, positive=True, pseudo=False)
 
     def _frames(self, number: int, seq_id: int) -> tuple[NDArray, NDArray]:
         """Usable frames of a sequence and all its boxes."""

@@ -489,7 +489,7 @@ PARSERS = [
     Parser("overlaps of the search", as_json(
         "o.json", {"supernet": "s", "values": {"a": 0.5}}
     ), lambda path: Overlaps(path, "s")),
-    Parser("crop store", crop_store, lambda path: CropStore(path.parent, held_out=None).record(0)),
+    Parser("crop store", crop_store, lambda path: CropStore(path.parent, held_out=None).others(0)),
     Parser("feature index", features, lambda path: len(FeatureCache(path.parents[1]))),
     Parser("feature settings", as_json(
         "meta.json", {"part": "train"}

@@ -217,19 +217,12 @@ def check_meta(output: Path, meta: dict[str, Any]) -> None:
     if not path.exists():
         write_json(path, meta, indent=2)
         return
-    there = read_json(
-        path,
-        DatasetError,
-        "delete that folder, or choose another --output (in training: --features)",
-    )
-    changed = [name for name in meta if there.get(name) != meta[name]]
-    if changed:
-        was = {name: there.get(name) for name in changed}
-        now = {name: meta[name] for name in changed}
-        raise DatasetError(
-            f"{output} was begun with {was}, not {now}; delete that folder, or choose another "
-            "--output (in training: --features)"
-        )
+    advice = "delete that folder, or choose another --output (in training: --features)"
+    there = read_json(path, DatasetError, advice)
+    was = {name: there.get(name) for name, value in meta.items() if there.get(name) != value}
+    if was:
+        now = {name: meta[name] for name in was}
+        raise DatasetError(f"{output} was begun with {was}, not {now}; {advice}")
 
 
 def chunks_of(views: int, chunk: int = CHUNK) -> int:
@@ -237,8 +230,48 @@ def chunks_of(views: int, chunk: int = CHUNK) -> int:
     return -(-views // chunk)
 
 
-def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Command line."""
+def build(
+    crops: Path, output: Path, views: int, weights: Path | None = None, *,
+    network: str = "lt_mobile", threads: int = 1, engine: str = "auto", part: str = "train",
+    seed: int = 0, chunk: int = CHUNK,
+) -> None:  # fmt: skip
+    """Make the chunks that a cache lacks; see `main` for the arguments.
+
+    Raises:
+        DatasetError: the cache was begun with other settings or another backbone.
+    """
+    import cv2
+
+    from pytracking_et.network.weights import find, fingerprint
+
+    cv2.setNumThreads(threads)
+    weights = find(network, weights)
+    held_out = part == "held_out"
+    store = CropStore(crops, held_out=held_out)
+    meta = {"network": network, "weights": fingerprint(weights), "part": part}
+    meta |= {"seed": seed, "chunk": chunk, "sources": store.sources}
+    output.mkdir(parents=True, exist_ok=True)
+    check_meta(output, meta)
+    paths = [output / f"chunk-{number:05d}" for number in range(chunks_of(views, chunk))]
+    if all(path.exists() for path in paths):
+        log.info("%s: all %d chunks are there", output, len(paths))
+        return
+    extract = make_extractor(engine, network, weights, threads)
+    # Validation views are plain: pasted objects would come from the clips under test.
+    maker = ChunkMaker(store, extract, paste=not held_out)
+    began, made = time.perf_counter(), 0
+    for number, path in enumerate(paths):
+        if path.exists():
+            continue
+        made += maker.make(path, (seed, number), chunk)
+        rate = made / (time.perf_counter() - began)
+        left = (len(paths) - number - 1) * chunk / rate
+        log.info("%d of %d chunks, %.1f views/s, %.0f s left", number + 1, len(paths), rate, left)
+    log.info("%d crops could not be read", len(maker.broken))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--crops", type=Path, required=True, help="crop store")
     parser.add_argument("--output", type=Path, required=True, help="folder of the cache")
@@ -250,50 +283,14 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--part", choices=("train", "held_out"), default="train")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--chunk", type=int, default=CHUNK, help="search views of a chunk")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
 
-
-def main(arguments: list[str] | None = None) -> int:
-    """Make the missing chunks; returns the exit code."""
-    options = parse(arguments)
-    return process.run(
-        "ltr_et.data.build_features", lambda: run(options), lambda: "the same command goes on"
-    )
-
-
-def run(options: argparse.Namespace) -> int:
-    """Make the missing chunks; returns the exit code."""
-    import cv2
-
-    from pytracking_et.network.weights import find, fingerprint
-
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    cv2.setNumThreads(options.threads)
-    weights = find(options.network, options.weights)
-    held_out = options.part == "held_out"
-    store = CropStore(options.crops, held_out=held_out)
-    meta = {"network": options.network, "weights": fingerprint(weights), "part": options.part}
-    meta |= {"seed": options.seed, "chunk": options.chunk, "sources": store.sources}
-    options.output.mkdir(parents=True, exist_ok=True)
-    check_meta(options.output, meta)
-    count = chunks_of(options.views, options.chunk)
-    paths = [options.output / f"chunk-{number:05d}" for number in range(count)]
-    if all(path.exists() for path in paths):
-        log.info("%s: all %d chunks are there", options.output, count)
+    def work() -> int:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+        build(**vars(options))
         return 0
-    extract = make_extractor(options.engine, options.network, weights, options.threads)
-    # Validation views are plain: pasted objects would come from the clips under test.
-    maker = ChunkMaker(store, extract, paste=not held_out)
-    began, made = time.perf_counter(), 0
-    for number, path in enumerate(paths):
-        if path.exists():
-            continue
-        made += maker.make(path, (options.seed, number), options.chunk)
-        rate = made / (time.perf_counter() - began)
-        left = (count - number - 1) * options.chunk / rate
-        log.info("%d of %d chunks, %.1f views/s, %.0f s left", number + 1, count, rate, left)
-    log.info("%d crops could not be read", len(maker.broken))
-    return 0
+
+    return process.run("ltr_et.data.build_features", work, lambda: "the same command goes on")
 
 
 if __name__ == "__main__":

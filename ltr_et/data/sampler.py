@@ -109,7 +109,7 @@ class TrackingSampler(PairSource):
                 frame = dataset.read_frame(seq_id, frame_id)
             picture = frame_picture(frame, boxes[frame_id], dataset.others(seq_id, frame_id))
             views.append(make_view(rng, picture, settings, flavour))
-        return image_sample(*views, positive=True, pseudo=False)
+        return image_sample(views[0], views[1], positive=True, pseudo=False)
 
     def _frames(self, number: int, seq_id: int) -> tuple[NDArray, NDArray]:
         """Usable frames of a sequence and all its boxes."""

@@ -248,7 +248,7 @@ def build(
     weights = find(network, weights)
     held_out = part == "held_out"
     store = CropStore(crops, held_out=held_out)
-    meta = {"network": network, "weights": fingerprint(weights), "part": part}
+    meta: dict[str, Any] = {"network": network, "weights": fingerprint(weights), "part": part}
     meta |= {"seed": seed, "chunk": chunk, "sources": store.sources}
     output.mkdir(parents=True, exist_ok=True)
     check_meta(output, meta)

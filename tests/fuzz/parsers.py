@@ -26,12 +26,12 @@ from ltr_et.data.crops import CropStore, CropWriter
 from ltr_et.data.features import FeatureCache
 from ltr_et.dataset.official import Coco, Got10k
 from ltr_et.dataset.pack import FolderDataset, open_pack
+from ltr_et.jsonl import read as read_log
 from ltr_et.research.search.__main__ import Overlaps
 from ltr_et.settings import Settings, override
 from ltr_et.tracking_validation.__main__ import parse_grid
 from ltr_et.tracking_validation.measure import Memory
 from ltr_et.training import checkpoint
-from ltr_et.training.log import read_log
 from pytracking_et.analysis import eval_data, plot_results, readers, trackers, vot
 from pytracking_et.analysis.comparison import Comparison
 from pytracking_et.engines import cache, package, select

@@ -77,20 +77,18 @@ class FrameBank:
     """
 
     def __init__(
-        self, datasets: Sequence[BaseDataset], device: torch.device | str = "cpu",
-        held_out: bool = False, workers: int = 8,
-    ) -> None:  # fmt: skip
-        """Decode and place everything.
+        self, datasets: Sequence[BaseDataset], device: torch.device | str = "cpu", workers: int = 8
+    ) -> None:
+        """Decode and place everything but the clips kept for validation.
 
         Args:
-            held_out: take the clips kept for validation, not those for training.
             workers: threads that decode.
 
         Raises:
             DatasetError: no readable object in the data sets.
         """
         self.unreadable: list[str] = []
-        found = [frame for dataset in datasets for frame in _frames(dataset, held_out)]
+        found = [frame for dataset in datasets for frame in _frames(dataset)]
         with ThreadPoolExecutor(workers) as pool:
             decoded = [one for one in pool.map(self._decoded, found) if one is not None]
         if not decoded:
@@ -218,12 +216,12 @@ class _Frame:
         return result
 
 
-def _frames(dataset: BaseDataset, held_out: bool) -> list[_Frame]:
+def _frames(dataset: BaseDataset) -> list[_Frame]:
     kept = held_out_clips(dataset)
     frames: dict[Any, _Frame] = {}
     for sequence in range(len(dataset)):
         clip = dataset.clip_name(sequence)
-        if (clip in kept) != held_out:
+        if clip in kept:
             continue
         info = dataset.get_sequence_info(sequence)
         for number in np.flatnonzero(info["valid"] & info["visible"]).tolist():

@@ -153,23 +153,15 @@ class CropStore:
 
     Args:
         folder: written by `python -m ltr_et.data.build_crops`.
-        sources: names to open; None opens all.
         held_out: True for validation crops only, False for training crops only, None for both.
 
     Raises:
-        DatasetError: no finished source in the folder, or a named one is missing.
+        DatasetError: no finished source in the folder.
     """
 
-    def __init__(
-        self, folder: str | Path, sources: list[str] | None = None, held_out: bool | None = False
-    ) -> None:
+    def __init__(self, folder: str | Path, held_out: bool | None = False) -> None:
         self.folder = Path(folder)
         paths = sorted(self.folder.glob("*.npz"))
-        if sources is not None:
-            missing = sorted(set(sources) - {path.stem for path in paths})
-            if missing:
-                raise DatasetError(f"crop store {self.folder} has no source {', '.join(missing)}")
-            paths = [path for path in paths if path.stem in sources]
         if not paths:
             raise DatasetError(
                 f"no crop store at {self.folder}; build one with "

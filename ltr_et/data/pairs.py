@@ -31,7 +31,6 @@ from .views import (
     SEARCH_VIEW,
     TEMPLATE_VIEW,
     View,
-    ViewSettings,
     crop_picture,
     draw_flavour,
     make_view,
@@ -223,23 +222,15 @@ class CropPairs(PairSource):
     Args:
         store: its training part, or its held-out part with `paste` off.
         settings: how pairs are drawn.
-        template: how template views are made.
-        search: how search views are made.
         paste: whether masked objects of the store are pasted into search views.
     """
 
     def __init__(
-        self,
-        store: CropStore,
-        settings: PairSettings | None = None,
-        template: ViewSettings = TEMPLATE_VIEW,
-        search: ViewSettings = SEARCH_VIEW,
-        paste: bool = True,
+        self, store: CropStore, settings: PairSettings | None = None, paste: bool = True
     ) -> None:
         self.settings = settings or PairSettings()
         self.seed = self.settings.seed
         self.store = store
-        self.template, self.search = template, search
         self.donors = Donors(store) if paste else None
         names = store.field
         self.tracks = _Tracks(
@@ -267,9 +258,8 @@ class CropPairs(PairSource):
                 return None
             partner = int(rows[place])
         flavour = draw_flavour(rng)
-        z = make_view(rng, crop_picture(self.store, partner), self.template, flavour)
-        picture = crop_picture(self.store, row)
-        x = make_view(rng, picture, self.search, flavour, self.donors)
+        z = make_view(rng, crop_picture(self.store, partner), TEMPLATE_VIEW, flavour)
+        x = make_view(rng, crop_picture(self.store, row), SEARCH_VIEW, flavour, self.donors)
         pseudo = bool(self.store.field["pseudo"][row])
         return image_sample(z, x, positive, pseudo)
 

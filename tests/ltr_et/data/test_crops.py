@@ -90,9 +90,3 @@ def test_an_unfinished_source_is_not_there(tmp_path):
         CropStore(tmp_path)
     assert writer.finish() == 1
     assert len(CropStore(tmp_path)) == 1
-
-
-def test_a_missing_source_is_named(store_folder):
-    assert CropStore(store_folder, ["mot_dense"]).sources == ["mot_dense"]
-    with pytest.raises(DatasetError, match="no source lasot"):
-        CropStore(store_folder, ["mot_dense", "lasot"])

@@ -37,35 +37,42 @@ def with_state(loop: Loop, leader: Loop) -> Loop:
     return twin
 
 
-def compare(sequence, loops: dict[str, Loop], every: int) -> dict[str, dict[str, np.ndarray]]:
-    """Differences (N - 1,) in pixels of each engine, free and fed; the first loop leads."""
+# Differences of the frames in pixels, by engine and kind.
+Differences = dict[tuple[str, str], list[float]]
+
+
+def compare(sequence, loops: dict[str, Loop], every: int) -> Differences:
+    """Of each engine, free and fed; the first loop leads."""
     paths = sequence.frames[::every]
     first = np.asarray(sequence.init_bbox(), float).reshape(-1)
     image = cv2.imread(str(paths[0]))
     for loop in loops.values():
         loop.start(image, first, "bgr")
     lead, *names = loops
-    found: dict[str, dict[str, list[float]]] = {n: {"free": [], "fed": []} for n in names}
+    found: Differences = {(name, kind): [] for name in names for kind in ("free", "fed")}
     for path in paths[1:]:
         image, before = cv2.imread(str(path)), copy.copy(loops[lead])
         box = loops[lead].step(image, "bgr").box
         for name in names:
-            loop = loops[name]
-            fed = with_state(loop, before).step(image, "bgr").box
-            free = loop.step(image, "bgr").box
-            found[name]["free"].append(float(np.abs(free - box).max()))
-            found[name]["fed"].append(float(np.abs(fed - box).max()))
-    return {n: {kind: np.array(v) for kind, v in both.items()} for n, both in found.items()}
+            boxes = {"fed": with_state(loops[name], before).step(image, "bgr").box}
+            boxes["free"] = loops[name].step(image, "bgr").box
+            for kind, own in boxes.items():
+                found[name, kind].append(float(np.abs(own - box).max()))
+    return found
 
 
-def summary(values: np.ndarray) -> dict[str, float]:
-    return {
-        "frames": len(values),
-        "beyond_half_a_pixel": int((values > LIMIT).sum()),
-        "median_px": float(np.median(values)),
-        "p99_px": float(np.percentile(values, 99)),
-        "largest_px": float(values.max()),
-    }
+def summaries(found: Differences) -> dict[str, dict[str, dict[str, float]]]:
+    """By engine and kind."""
+    report: dict[str, dict[str, dict[str, float]]] = {}
+    for (name, kind), values in found.items():
+        report.setdefault(name, {})[kind] = {
+            "frames": len(values),
+            "beyond_half_a_pixel": int((np.array(values) > LIMIT).sum()),
+            "median_px": float(np.median(values)),
+            "p99_px": float(np.percentile(values, 99)),
+            "largest_px": max(values),
+        }
+    return report
 
 
 def main() -> None:
@@ -77,27 +84,18 @@ def main() -> None:
     names = ["torch", *(n for n in ENGINES if n != "torch" and installed(n))]
     engines = {n: create(n, args.network, path, args.threads, "f32") for n in names}
     loops = {n: Loop(engine, parameters) for n, engine in engines.items()}
-    all_found: dict[str, dict[str, list]] = {n: {"free": [], "fed": []} for n in names[1:]}
+    total: Differences = {}
     sequences = {}
     for sequence in chosen(args):
         began, found = time.time(), compare(sequence, loops, args.every)
-        sequences[sequence.name] = {
-            n: {kind: summary(v) for kind, v in both.items()} for n, both in found.items()
-        }
-        for n, both in found.items():
-            for kind, values in both.items():
-                all_found[n][kind].append(values)
-        told = ", ".join(
-            f"{n} {kind} {values.max():.4f}"
-            for n, both in found.items()
-            for kind, values in both.items()
-        )
+        sequences[sequence.name] = summaries(found)
+        for key, values in found.items():
+            total.setdefault(key, []).extend(values)
+        told = ", ".join(f"{' '.join(key)} {max(values):.4f}" for key, values in found.items())
         print(f"{sequence.name}: largest px: {told} ({time.time() - began:.0f} s)", flush=True)
-        total = {
-            n: {kind: summary(np.concatenate(v)) for kind, v in both.items()}
-            for n, both in all_found.items()
-        }
-        report = {"weights_sha256": weights.fingerprint(path), "all": total, "each": sequences}
+        report = {
+            "weights_sha256": weights.fingerprint(path), "all": summaries(total), "each": sequences,
+        }  # fmt: skip
         if args.json:
             write_json(args.json, report, indent=2)
     print(json.dumps(report["all"], indent=2))

@@ -29,7 +29,9 @@ from ltr_et.data.views import (
     draw_flavour,
     make_view,
 )
-from ltr_et.training.data import PairLoader
+from ltr_et.settings import Settings, Stage
+from ltr_et.training.data import PairData
+from ltr_et.training.distributed import Group
 
 
 def core_ms(work: Callable[[], Any], repeats: int) -> float:
@@ -55,8 +57,8 @@ def views(store: CropStore, repeats: int) -> None:
 
 def batches(name: str, pairs: Any, repeats: int) -> None:
     """Batches of 32 without workers."""
-    loader = iter(PairLoader(pairs, 32 * (repeats + 1), 32).epoch(0))
-    cost = core_ms(lambda: next(loader), repeats)
+    source = PairData(pairs, Stage("benchmark", 4096, batch=32), Settings(), Group()).batches(0)
+    cost = core_ms(lambda: next(source), repeats)
     print(f"{name}: {cost / 32:.2f} ms a pair, {32000 / cost:.0f} pairs a core second")
 
 

@@ -1,10 +1,11 @@
-"""Actors: what is computed on a batch and which loss it gives (the contract of pytracking's ltr).
+"""The actor: what is computed on a batch and which loss it gives (contract of pytracking's ltr).
 
-E.T.Track's learns from ground truth, and from what LT-Mobile (the teacher) makes of the same pair.
+E.T.Track learns from ground truth, and from what LT-Mobile (the teacher) makes of the same pair.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,30 +18,6 @@ from . import fast_heads, losses
 from .losses import Labels, make_labels
 
 Batch = dict[str, Any]
-
-
-class BaseActor(nn.Module):
-    """Computes the loss of a batch.
-
-    A module, so that DistributedDataParallel can wrap it: its parameters are the network's.
-
-    Args:
-        net: network under training, at `self.net`.
-    """
-
-    net: nn.Module
-
-    def __init__(self, net: nn.Module) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, data: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss to minimise (a scalar) and named values to log, 'Loss/total' first.
-
-        Args:
-            data: one batch; the trainer adds 'progress', the share of the stage that is done.
-        """
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -101,8 +78,10 @@ class Outputs(NamedTuple):
     layers: list[Tensor]
 
 
-class ETActor(BaseActor):
+class ETActor(nn.Module):
     """Loss of E.T.Track on pairs given as images or as cached backbone features.
+
+    A module, so that DistributedDataParallel can wrap it: its parameters are the network's.
 
     A batch holds `z`, `x` (raw backbone features, B x 96 x 8 x 8 and B x 96 x S x S) or
     `template`, `search` (B x 3 x H x W uint8, RGB); `box` B x 4 (x, y, w, h in search pixels);
@@ -129,7 +108,8 @@ class ETActor(BaseActor):
         keep: float = 1.0,
         dropout: float = 0.0,
     ) -> None:
-        super().__init__(net)
+        super().__init__()
+        self.net = net
         self.weights = weights or LossWeights()
         self.fast, self.keep, self.dropout = fast, keep, dropout
         if teacher is not None:
@@ -144,7 +124,12 @@ class ETActor(BaseActor):
         return self._teacher[0]
 
     def forward(self, data: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean loss of the batch and its parts; see `BaseActor`."""
+        """Return the loss to minimise (a scalar) and named values to log, 'Loss/total' first.
+
+        Args:
+            data: one batch; the trainer adds 'progress', the share of the stage that is done, and
+                'backbone_frozen'.
+        """
         weights = self.weights.at(float(data.get("progress", 0.0)))
         with torch.set_grad_enabled(torch.is_grad_enabled() and not data.get("backbone_frozen")):
             zf, xf = self.features(self.net, data)
@@ -169,34 +154,23 @@ class ETActor(BaseActor):
         """Raw backbone features (z, x) of a batch, from its cache or through the backbone."""
         if "z" in data:
             return data["z"].float(), data["x"].float()
-        return net.backbone_net(normalise(data["template"])), net.backbone_net(
-            normalise(data["search"])
-        )
+        z, x = (net.backbone_net(normalise(data[name])) for name in ("template", "search"))
+        return z, x
 
     def heads(self, zf: Tensor, xf: Tensor) -> Outputs:
         """Student's maps from raw backbone features."""
         net: Any = self.net
         zf = net.neck.template(zf)
         fused = net.feature_fusor(zf, net.neck.search(xf))
-        if not self.fast:
-            return _plain_heads(net, fused, zf)
-        tokens = fast_heads.to_tokens(fused)
-        cls, cls_layers = self._tower(net.cls_tower, tokens)
-        reg, reg_layers = self._tower(net.reg_tower, tokens)
-        logits = net.cls_pred_head(fast_heads.to_map(cls))[:, 0]
-        distances = net.reg_pred_head(fast_heads.to_map(reg))
-        return Outputs(logits, distances, cls_layers + reg_layers)
+        if self.fast:
+            return _outputs(net, fast_heads.to_tokens(fused), self._fast_layer)
+        return _outputs(net, fused, lambda layer, x: layer(x, zf))
 
-    def _tower(self, layers: list[nn.Module], x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        outputs = []
-        for layer in layers:
-            if hasattr(layer, "V_dw"):
-                dropout = self.dropout if self.training else 0.0
-                x = fast_heads.exemplar_layer(layer, x, keep=self.keep, dropout=dropout)
-            else:
-                x = fast_heads.separable(layer, x)
-            outputs.append(x)
-        return x, outputs
+    def _fast_layer(self, layer: nn.Module, x: Tensor) -> Tensor:
+        if hasattr(layer, "V_dw"):
+            dropout = self.dropout if self.training else 0.0
+            return fast_heads.exemplar_layer(layer, x, keep=self.keep, dropout=dropout)
+        return fast_heads.separable(layer, x)
 
     def _ground_truth(self, student: Outputs, labels: Labels, data: Batch) -> dict[str, Tensor]:
         emphasis = 1 + (self.weights.distractor - 1) * labels.on_distractor
@@ -230,16 +204,13 @@ class ETActor(BaseActor):
         if data.get("positive") is not None:
             present = data["positive"].float()
         kept = torch.ones_like(present) if self.weights.distill_negatives else present
+        boxes = losses.distill_boxes(
+            student.distances, teacher.distances, scores, labels.distances,
+            believed=~data["labelled"] if "labelled" in data else None,
+        )  # fmt: skip
         terms = {
             "distill_cls": losses.distill_scores(student.logits, scores) * kept,
-            "distill_box": losses.distill_boxes(
-                student.distances,
-                teacher.distances,
-                scores,
-                labels.distances,
-                believed=None if "labelled" not in data else ~data["labelled"],
-            )
-            * present,
+            "distill_box": boxes * present,
         }
         if weights["hint"] > 0:
             pairs = zip(student.layers, teacher.layers, strict=True)
@@ -260,29 +231,18 @@ def _same_frozen_backbone(net: Any, teacher: Any) -> bool:
 def teacher_outputs(teacher: Any, zf: Tensor, xf: Tensor) -> Outputs:
     """LT-Mobile's maps from raw backbone features; layer outputs as tokens."""
     fused = teacher.feature_fusor(teacher.neck.template(zf), teacher.neck.search(xf))
-    tokens = fast_heads.to_tokens(fused)
-    outputs: list[list[Tensor]] = []
-    for tower in (teacher.head.cls_tower, teacher.head.reg_tower):
-        layers = []
-        x = tokens
-        for layer in tower:
-            x = fast_heads.separable(layer, x)
-            layers.append(x)
-        outputs.append(layers)
-    cls, reg = outputs
-    logits = teacher.head.cls_pred_head(fast_heads.to_map(cls[-1]))[:, 0]
-    distances = teacher.head.reg_pred_head(fast_heads.to_map(reg[-1]))
-    return Outputs(logits, distances, cls + reg)
+    return _outputs(teacher.head, fast_heads.to_tokens(fused), fast_heads.separable)
 
 
-def _plain_heads(net: Any, fused: Tensor, zf: Tensor) -> Outputs:
-    towers: list[list[Tensor]] = []
-    for tower in (net.cls_tower, net.reg_tower):
-        x, layers = fused, []
+def _outputs(heads: Any, x: Tensor, run: Callable[[nn.Module, Tensor], Tensor]) -> Outputs:
+    """Both towers on tokens or a map `x`, layer by layer; layer outputs as tokens."""
+    is_map = x.ndim == 4
+    layers: list[list[Tensor]] = []
+    for tower in (heads.cls_tower, heads.reg_tower):
+        outputs = [x]
         for layer in tower:
-            x = layer(x, zf)
-            layers.append(x)
-        towers.append(layers)
-    cls, reg = towers
-    layers = [fast_heads.to_tokens(maps) for maps in cls + reg]
-    return Outputs(net.cls_pred_head(cls[-1])[:, 0], net.reg_pred_head(reg[-1]), layers)
+            outputs.append(run(layer, outputs[-1]))
+        layers.append(outputs[1:])
+    cls, reg = (outputs[-1] if is_map else fast_heads.to_map(outputs[-1]) for outputs in layers)
+    tokens = [fast_heads.to_tokens(y) if is_map else y for outputs in layers for y in outputs]
+    return Outputs(heads.cls_pred_head(cls)[:, 0], heads.reg_pred_head(reg), tokens)

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -96,8 +97,9 @@ def warm_start(
     """
     generator = torch.Generator().manual_seed(seed)
     copy_shared(student, teacher)
-    student.eval(), teacher.eval()
-    fused = torch.cat([_fuse(teacher, a, b) for a, b in zip(*_split(z, x), strict=True)])
+    student.eval()
+    teacher.eval()
+    fused = _map(partial(_fuse, teacher), z.float(), x.float())
     errors: dict[str, float] = {}
     towers = (
         ("cls_branch", student.cls_tower, teacher.head.cls_tower),
@@ -114,12 +116,10 @@ def warm_start(
     return errors
 
 
-def _split(*tensors: Tensor) -> list[tuple[Tensor, ...]]:
-    return [tensor.float().split(_CHUNK) for tensor in tensors]
-
-
-def _map(function: Any, x: Tensor) -> Tensor:
-    return torch.cat([function(part) for part in x.split(_CHUNK)])
+def _map(function: Any, *tensors: Tensor, chunk: int = _CHUNK) -> Tensor:
+    """What `function` makes of the tensors, a chunk of the pairs at a time."""
+    chunks = zip(*(tensor.split(chunk) for tensor in tensors), strict=True)
+    return torch.cat([function(*parts) for parts in chunks])
 
 
 def _fuse(network: Any, z: Tensor, x: Tensor) -> Tensor:
@@ -156,11 +156,11 @@ def _fit_layer(
     target = F.relu_(target)
 
     mixes = _map(layer.attention, ours)
-    y = torch.cat([layer.depthwise(a, m) for a, m in zip(*_split(ours, mixes), strict=True)])
+    y = _map(layer.depthwise, ours, mixes)
     mean, var = _moments(y)
     _set_norm(layer.dw_bn, mean, var, var.sqrt(), LIFT * var.sqrt())
     y = _map(lambda part: layer.se(F.relu(layer.dw_bn(part))), y)
-    y = torch.cat([layer.pointwise(a, m) for a, m in zip(*_split(y, mixes), strict=True)])
+    y = _map(layer.pointwise, y, mixes)
     mean, var = _moments(y)
     _set_norm(layer.pw_bn, mean, var, OUTWEIGH * wanted_var.sqrt(), OUTWEIGH * wanted_mean)
     y = _map(lambda part: F.relu(layer.pw_bn(part)), y) + ours
@@ -206,22 +206,21 @@ def narrow(network: Any, z: Tensor, x: Tensor, units: int) -> Mapping[str, float
         ParameterError: `units` is not between 1 and the hidden units there are.
     """
     network.eval()
-    zf = torch.cat([network.neck.template(part) for part in z.float().split(_PART)])
-    parts = zip(zf.split(_PART), x.float().split(_PART), strict=True)
-    fused = torch.cat([network.feature_fusor(a, network.neck.search(b)) for a, b in parts])
+    zf = _map(network.neck.template, z.float(), chunk=_PART)
+    fused = _map(partial(_fuse, network), z.float(), x.float(), chunk=_PART)
     names = {module: name for name, module in network.named_modules()}
     errors: dict[str, float] = {}
     for tower in (network.cls_tower, network.reg_tower):
         full = narrowed = fused
         for layer in tower:
-            wanted = _through(layer, full, zf)
+            wanted = _map(layer, full, zf, chunk=_PART)
             if getattr(layer, "feed_forward", False):
                 if not 1 <= units <= layer.linear1.out_features:
                     raise ParameterError(
                         f"units={units}: between 1 and {layer.linear1.out_features} can be kept"
                     )
                 _fit(layer, _tokens(layer, full, zf), _tokens(layer, narrowed, zf), units)
-            narrowed = _through(layer, narrowed, zf)
+            narrowed = _map(layer, narrowed, zf, chunk=_PART)
             full = wanted
             errors[names[layer]] = float((narrowed - full).norm() / full.norm())
     return errors
@@ -233,15 +232,9 @@ def active_units(layer: Any) -> int:
     return int(used[-1]) + 1 if len(used) else 1
 
 
-def _through(layer: nn.Module, x: Tensor, zf: Tensor) -> Tensor:
-    parts = zip(x.split(_PART), zf.split(_PART), strict=True)
-    return torch.cat([layer(a, b) for a, b in parts])
-
-
 def _tokens(layer: Any, x: Tensor, zf: Tensor) -> Tensor:
     """Input of the feed-forward, (B * S * S, C)."""
-    parts = zip(x.split(_PART), zf.split(_PART), strict=True)
-    maps = torch.cat([layer.convolve(a, b) for a, b in parts])
+    maps = _map(layer.convolve, x, zf, chunk=_PART)
     return layer.norm1(maps.flatten(2).transpose(1, 2)).flatten(0, 1)
 
 

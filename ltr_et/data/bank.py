@@ -25,8 +25,8 @@ from torch import Tensor
 from pytracking_et.errors import DatasetError, ImageError
 
 from ..dataset.base import BaseDataset, Image
-from ..dataset.pack import source_table
-from .build_crops import HELD_OUT, held_out_clips
+from ..dataset.pack import is_pseudo
+from .build_crops import held_out_clips
 
 # Instances of a frame that its highest byte can name.
 _MOST_INSTANCES = 127
@@ -77,20 +77,18 @@ class FrameBank:
     """
 
     def __init__(
-        self, datasets: Sequence[BaseDataset], device: torch.device | str = "cpu",
-        held_out: bool = False, workers: int = 8,
-    ) -> None:  # fmt: skip
-        """Decode and place everything.
+        self, datasets: Sequence[BaseDataset], device: torch.device | str = "cpu", workers: int = 8
+    ) -> None:
+        """Decode and place everything but the clips kept for validation.
 
         Args:
-            held_out: take the clips kept for validation, not those for training.
             workers: threads that decode.
 
         Raises:
             DatasetError: no readable object in the data sets.
         """
         self.unreadable: list[str] = []
-        found = [frame for dataset in datasets for frame in _frames(dataset, held_out)]
+        found = [frame for dataset in datasets for frame in _frames(dataset)]
         with ThreadPoolExecutor(workers) as pool:
             decoded = [one for one in pool.map(self._decoded, found) if one is not None]
         if not decoded:
@@ -210,25 +208,20 @@ class _Frame:
         """Instance map of the frame (H, W), or None where no object has a mask."""
         result = None
         for place, row in enumerate(self.rows[:_MOST_INSTANCES], 1):
-            path = self.dataset.mask_path(*row.pop("at"))
-            if path is None:
-                continue
-            mask = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE)
-            if mask is None:
-                raise ImageError(f"mask {path} cannot be decoded; is it truncated?")
-            result = np.zeros(mask.shape, np.uint8) if result is None else result
-            result[mask > 0] = place
-            row["masked"] = True
+            mask = self.dataset.mask(*row.pop("at"))
+            if mask is not None:
+                result = np.zeros(mask.shape, np.uint8) if result is None else result
+                result[mask] = place
+                row["masked"] = True
         return result
 
 
-def _frames(dataset: BaseDataset, held_out: bool) -> list[_Frame]:
-    pseudo = bool(source_table().get(dataset.name, {}).get("pseudo", False))
-    kept = held_out_clips(dataset, HELD_OUT)
+def _frames(dataset: BaseDataset) -> list[_Frame]:
+    kept = held_out_clips(dataset)
     frames: dict[Any, _Frame] = {}
     for sequence in range(len(dataset)):
         clip = dataset.clip_name(sequence)
-        if (clip in kept) != held_out:
+        if clip in kept:
             continue
         info = dataset.get_sequence_info(sequence)
         for number in np.flatnonzero(info["valid"] & info["visible"]).tolist():
@@ -236,8 +229,8 @@ def _frames(dataset: BaseDataset, held_out: bool) -> list[_Frame]:
             frame = frames.setdefault(path, _Frame(dataset, sequence, number, []))
             frame.rows.append({
                 "source": dataset.name, "track": dataset.track_name(sequence), "clip": clip,
-                "category": dataset.category(sequence), "pseudo": pseudo, "masked": False,
-                "number": dataset.frame_number(sequence, number),
+                "category": dataset.category(sequence), "pseudo": is_pseudo(dataset.name),
+                "masked": False, "number": dataset.frame_number(sequence, number),
                 "box": info["bbox"][number], "at": (sequence, number),
             })  # fmt: skip
     return list(frames.values())

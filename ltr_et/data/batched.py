@@ -128,7 +128,7 @@ class DevicePairs:
         search = scaled(self.settings.search, size)
         matrix = matrices(draw, search, x_box, flip)
         own = torch.where(unlabelled, torch.zeros_like(x_row), self.bank.instance[x_row])
-        scene = self._scene(draw, rng, rows, x_frame, matrix, size, x_box, own, unlabelled)
+        scene = self._scene(draw, rows, x_frame, matrix, size, x_box, own, unlabelled)
         view = change(draw, scene.image, scene.box, search.appearance)
         pseudo = self._tensor(self.bank.rows.pseudo[rows] | free)
         here = positive[:, None]
@@ -155,8 +155,8 @@ class DevicePairs:
         return torch.cat([corner, extent], 1), frames
 
     def _scene(
-        self, draw: Draws, rng: np.random.Generator, rows: NDArray, frame: Tensor, matrix: Tensor,
-        size: int, box: Tensor, own: Tensor, unlabelled: Tensor,
+        self, draw: Draws, rows: NDArray, frame: Tensor, matrix: Tensor, size: int, box: Tensor,
+        own: Tensor, unlabelled: Tensor,
     ) -> Scene:  # fmt: skip
         bank, settings = self.bank, self.settings
         image, cover = bank.views(frame, matrix, size, own)
@@ -167,26 +167,26 @@ class DevicePairs:
         scene = Scene(image, moved, others)
         masked = self._tensor(bank.rows.masked[rows]) & ~unlabelled
         replaced = draw.chance(settings.background) & masked
-        scene = self._behind(draw, rng, scene, frame, matrix, replaced, cover, size)
-        donors = self.index.donors(rng, rows, settings.own)
+        scene = self._behind(draw, scene, frame, matrix, replaced, cover)
+        donors = self.index.donors(draw.rng, rows, settings.own)
         beside = draw.chance(settings.distractor) & ~unlabelled
-        scene = self._paste(draw, rng, scene, donors, size, beside, covering=False)
-        donors = self.index.donors(rng, rows, 0.0)
+        scene = self._paste(draw, scene, donors, beside, covering=False)
+        donors = self.index.donors(draw.rng, rows, 0.0)
         over = draw.chance(settings.occluder) & ~beside
-        return self._paste(draw, rng, scene, donors, size, over, covering=True)
+        return self._paste(draw, scene, donors, over, covering=True)
 
     def _behind(
-        self, draw: Draws, rng: np.random.Generator, scene: Scene, frame: Tensor, matrix: Tensor,
-        replaced: Tensor, cover: Tensor, size: int,
+        self, draw: Draws, scene: Scene, frame: Tensor, matrix: Tensor, replaced: Tensor,
+        cover: Tensor,
     ) -> Scene:  # fmt: skip
         """Foreign scenery behind the target (`replaced`), or where the frame does not reach."""
-        bank = self.bank
+        bank, size = self.bank, scene.image.shape[-1]
         _, reach = bank.views(frame, matrix, size)
         bare = (reach.mean((1, 2)) < 0.75) & draw.chance(self.settings.border) & ~replaced
         chosen = (bare | replaced).nonzero()[:, 0]
         if not len(chosen):
             return scene
-        other = self._tensor(rng.integers(0, len(bank.offset), self.batch))[chosen]
+        other = self._tensor(draw.rng.integers(0, len(bank.offset), self.batch))[chosen]
         whole = bank.size[other].double()
         zoom = size / whole.amin(1) * (1 + 0.5 * draw.uniform(0, 1)[chosen])
         corner = draw.pair(0, 1)[chosen] * (whole * zoom[:, None] - size).clamp_min(0)
@@ -199,11 +199,10 @@ class DevicePairs:
         return Scene(image, scene.box, scene.others * ~gone)
 
     def _paste(
-        self, draw: Draws, rng: np.random.Generator, scene: Scene, donors: NDArray, size: int,
-        wanted: Tensor, covering: bool,
-    ) -> Scene:  # fmt: skip
+        self, draw: Draws, scene: Scene, donors: NDArray, wanted: Tensor, covering: bool
+    ) -> Scene:
         """Another object beside the target, or over a part of it."""
-        bank = self.bank
+        bank, size = self.bank, scene.image.shape[-1]
         donor = self._tensor(donors)
         source = bank.box[donor].double()
         area = (scene.box[:, 2:].prod(1) / source[:, 2:].prod(1)).clamp_min(1e-9).sqrt()
@@ -278,21 +277,20 @@ class _Index:
         # Another frame where there is one; one more try is enough for all but the shortest tracks.
         partners = np.where(partners == rows, again, partners)
         for at, row in enumerate(rows.tolist()):
-            limit = self.settings.max_gap.get(
-                self.table.sources[self.table.track_source[tracks[at]]]
-            )
+            source = self.table.sources[self.table.track_source[tracks[at]]]
+            limit = self.settings.max_gap.get(source)
             if limit is not None and abs(self.number[partners[at]] - self.number[row]) > limit:
                 partners[at] = row
         positive = rng.random(count) >= self.settings.negative
         for at in np.flatnonzero(~positive).tolist():
-            other = self._stranger(rng, int(rows[at]), self.settings.same_class)
+            other = self._stranger(rng, int(rows[at]))
             partners[at], positive[at] = (other, False) if other >= 0 else (rows[at], True)
         return rows, partners, positive
 
-    def _stranger(self, rng: np.random.Generator, row: int, same_class: float) -> int:
+    def _stranger(self, rng: np.random.Generator, row: int) -> int:
         """A row of another clip, often of the same class; -1: none found."""
         kind = int(self.category[row])
-        if kind != self.nameless and rng.random() < same_class:
+        if kind != self.nameless and rng.random() < self.settings.same_class:
             for other in rng.choice(self.members[kind], 4).tolist():
                 if self.clip[other] != self.clip[row]:
                     return int(other)

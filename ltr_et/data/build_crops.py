@@ -8,10 +8,8 @@ from __future__ import annotations
 import argparse
 import logging
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -19,8 +17,8 @@ from tqdm import tqdm
 from pytracking_et import process
 from pytracking_et.errors import ImageError
 
-from ..dataset.base import BaseDataset, Image
-from ..dataset.pack import open_pack, source_table
+from ..dataset.base import BaseDataset
+from ..dataset.pack import is_pseudo, open_pack
 from .crops import WIDTH, CropWriter
 
 log = logging.getLogger(__name__)
@@ -37,9 +35,9 @@ def is_held_out(source: str, clip: str, share: float = HELD_OUT) -> bool:
     return zlib.crc32(f"{SALT}/{source}/{clip}".encode()) / 2**32 < share
 
 
-def held_out_clips(dataset: BaseDataset, share: float) -> set[str]:
+def held_out_clips(dataset: BaseDataset, share: float = HELD_OUT) -> set[str]:
     """Clips (videos, or still images) of a set that are kept for validation."""
-    if source_table().get(dataset.name, {}).get("pseudo", False):
+    if is_pseudo(dataset.name):
         return set()
     clips = {dataset.clip_name(seq_id) for seq_id in range(len(dataset))}
     if len(clips) < FEWEST_CLIPS:
@@ -52,14 +50,10 @@ def build_source(
 ) -> tuple[int, int]:
     """Write the crops of one data set; returns (crops, images that could not be read)."""
     writer = CropWriter(output, dataset.name, width)
-    pseudo = bool(source_table().get(dataset.name, {}).get("pseudo", False))
     held_out = held_out_clips(dataset, share)
-    rows = list(_rows_by_image(dataset))
     broken: set[str] = set()
     name = ""
-    image: Image | None = None
-    mean: tuple[int, ...] = ()
-    for path, seq_id, frame_id, box in tqdm(rows, desc=dataset.name, mininterval=2):
+    for path, seq_id, frame_id, box in tqdm(_usable_boxes(dataset), dataset.name, mininterval=2):
         if path in broken:
             continue
         if path != name:
@@ -69,43 +63,29 @@ def build_source(
                 broken.add(path)
                 log.warning("skipped: %s", error)
                 continue
-            name, mean = path, _mean(image)
-        assert image is not None
+            name, mean = path, tuple(int(value) for value in image.mean((0, 1)))
+        mask = dataset.mask(seq_id, frame_id)
         clip = dataset.clip_name(seq_id)
         writer.add(
-            image, mean, box, dataset.others(seq_id, frame_id), _mask(dataset, seq_id, frame_id),
+            image, mean, box, dataset.others(seq_id, frame_id),
+            None if mask is None else np.uint8(255) * mask,
             track=dataset.track_name(seq_id), clip=clip, category=dataset.category(seq_id),
             frame=dataset.frame_number(seq_id, frame_id), video=dataset.is_video_sequence(),
-            pseudo=pseudo, held_out=clip in held_out,
+            pseudo=is_pseudo(dataset.name), held_out=clip in held_out,
         )  # fmt: skip
     count = writer.finish(unreadable_images=len(broken), held_out_clips=sorted(held_out))
     return count, len(broken)
 
 
-def _rows_by_image(dataset: BaseDataset) -> Iterator[tuple[str, int, int, NDArray]]:
-    """(image, sequence, frame, box) of every usable box, boxes of one image in a row."""
+def _usable_boxes(dataset: BaseDataset) -> list[tuple[str, int, int, NDArray]]:
+    """(image, sequence, frame, box) of every usable box, sorted by image."""
     rows = []
     for seq_id in range(len(dataset)):
         info = dataset.get_sequence_info(seq_id)
         for frame_id in np.flatnonzero(info["valid"] & info["visible"]).tolist():
             path = str(dataset.frame_path(seq_id, frame_id))
             rows.append((path, seq_id, frame_id, info["bbox"][frame_id]))
-    rows.sort(key=lambda row: row[:3])
-    yield from rows
-
-
-def _mean(image: Image) -> tuple[int, ...]:
-    return tuple(int(value) for value in image.mean((0, 1)))
-
-
-def _mask(dataset: BaseDataset, seq_id: int, frame_id: int) -> NDArray[np.uint8] | None:
-    path = dataset.mask_path(seq_id, frame_id)
-    if path is None:
-        return None
-    mask = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE)
-    if mask is None:
-        raise ImageError(f"mask {path} cannot be decoded; is it truncated?")
-    return np.where(mask > 0, 255, 0).astype(np.uint8)
+    return sorted(rows, key=lambda row: row[:3])
 
 
 def build(

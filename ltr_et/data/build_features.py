@@ -11,7 +11,6 @@ import logging
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,6 @@ from .views import (
     TEMPLATE_VIEW,
     Flavour,
     View,
-    ViewSettings,
     crop_picture,
     draw_flavour,
     make_view,
@@ -47,27 +45,64 @@ BATCH = 4
 VIDEO_VIEWS, STILL_VIEWS = (4, 2), (2, 1)
 
 Extractor = Callable[[NDArray[np.uint8]], NDArray[np.float16]]
+# Crop, flavour, view.
+Made = tuple[int, Flavour, View]
 
 
-@dataclass(frozen=True)
-class PlannedView:
-    """One view to make: crop, flavour, and whether it is a template."""
+class ChunkMaker:
+    """Makes chunks from a crop store; unreadable crops are reported once and counted.
 
-    crop: int
-    flavour: Flavour
-    template: bool
+    Args:
+        paste: whether masked objects of the store are pasted into search views.
 
+    Attributes:
+        broken: crops that could not be read.
+    """
 
-class ViewPlanner:
-    """Draws what a chunk holds: tracks by weight, then frames of the track, all in one flavour."""
+    def __init__(self, store: CropStore, extract: Extractor, paste: bool = True) -> None:
+        self.store, self.extract = store, extract
+        self.table = TrackTable(store.source, store.field["track"], store.sources)
+        self.donors = Donors(store) if paste else None
+        self.broken: set[int] = set()
 
-    def __init__(self, store: CropStore, weights: dict[str, float] | None = None) -> None:
-        self.store = store
-        self.table = TrackTable(store.source, store.field["track"], store.sources, weights)
+    def make(self, path: Path, key: tuple[int, int], searches: int = CHUNK) -> int:
+        """Make one chunk folder, which depends on `key` alone; returns its number of search views.
 
-    def plan(self, rng: np.random.Generator, searches: int) -> list[PlannedView]:
-        """At least one template and exactly `searches` search views."""
-        views: list[PlannedView] = []
+        It holds fewer than `searches` where crops could not be read.
+        """
+        rng = generator(*key)
+        made: dict[bool, list[Made]] = {False: [], True: []}
+        for crop, flavour, template in self._plan(rng, searches):
+            try:
+                picture = crop_picture(self.store, crop)
+            except ImageError as error:
+                if crop not in self.broken:
+                    log.warning("skipped: %s", error)
+                self.broken.add(crop)
+                continue
+            settings = TEMPLATE_VIEW if template else SEARCH_VIEW
+            view = make_view(rng, picture, settings, flavour, self.donors)
+            made[template].append((crop, flavour, view))
+        partial = path.with_name(f".{path.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        fields: dict[str, NDArray] = {}
+        for kind, views in (("x", made[False]), ("z", made[True])):
+            images = [view.image for _, _, view in views]
+            batches = [images[first : first + BATCH] for first in range(0, len(images), BATCH)]
+            features = [self.extract(np.stack(batch)) for batch in batches]
+            np.save(partial / f"{kind}.npy", np.concatenate(features))
+            fields |= _index(kind, self.store, views)
+        np.savez_compressed(partial / "index.npz", **fields)  # type: ignore[arg-type]
+        partial.replace(path)
+        return len(made[False])
+
+    def _plan(self, rng: np.random.Generator, searches: int) -> list[tuple[int, Flavour, bool]]:
+        """(crop, flavour, whether it is a template) of exactly `searches` search views and theirs.
+
+        Tracks by weight, then frames of the track, all in one flavour.
+        """
+        planned: list[tuple[int, Flavour, bool]] = []
         missing = searches
         while missing > 0:
             rows = self.table.rows[self.table.draw(rng)]
@@ -76,84 +111,50 @@ class ViewPlanner:
             count = min(count, missing)
             for template, number in ((False, count), (True, templates)):
                 picked = rng.choice(rows, number, replace=number > len(rows))
-                views += [PlannedView(int(crop), flavour, template) for crop in picked]
+                planned += [(crop, flavour, template) for crop in picked.tolist()]
             missing -= count
-        return views
+        return planned
 
 
-class ViewMaker:
-    """Makes planned views; unreadable crops are reported once and counted."""
-
-    def __init__(self, store: CropStore, donors: Donors | None) -> None:
-        self.store = store
-        self.donors = donors
-        self.broken: set[int] = set()
-
-    def make(self, rng: np.random.Generator, planned: PlannedView) -> View | None:
-        """The view, or None where its crop cannot be read."""
-        settings: ViewSettings = TEMPLATE_VIEW if planned.template else SEARCH_VIEW
-        try:
-            picture = crop_picture(self.store, planned.crop)
-        except ImageError as error:
-            if planned.crop not in self.broken:
-                log.warning("skipped: %s", error)
-            self.broken.add(planned.crop)
-            return None
-        return make_view(rng, picture, settings, planned.flavour, self.donors)
-
-
-def build_chunk(
-    path: Path, planner: ViewPlanner, maker: ViewMaker, extract: Extractor, key: tuple[int, int],
-    searches: int = CHUNK,
-) -> int:  # fmt: skip
-    """Make one chunk folder; returns its number of search views."""
-    rng = generator(*key)
-    made: dict[bool, list[tuple[PlannedView, View]]] = {False: [], True: []}
-    for planned in planner.plan(rng, searches):
-        view = maker.make(rng, planned)
-        if view is not None:
-            made[planned.template].append((planned, view))
-    partial = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    fields: dict[str, NDArray] = {}
-    for kind, template in (("x", False), ("z", True)):
-        views = [view for _, view in made[template]]
-        features = [
-            extract(np.stack([view.image for view in views[first : first + BATCH]]))
-            for first in range(0, len(views), BATCH)
-        ]
-        np.save(partial / f"{kind}.npy", np.concatenate(features))
-        fields |= _index(kind, planner.store, made[template])
-    np.savez_compressed(partial / "index.npz", **fields)  # type: ignore[arg-type]
-    partial.replace(path)
-    return len(made[False])
-
-
-def _index(kind: str, store: CropStore, made: list[tuple[PlannedView, View]]) -> dict[str, NDArray]:
-    crops = np.array([planned.crop for planned, _ in made], np.int64)
+def _index(kind: str, store: CropStore, made: list[Made]) -> dict[str, NDArray]:
+    crops = np.array([crop for crop, _, _ in made], np.int64)
     fields: dict[str, NDArray] = {
         "crop": crops,
         "source": np.array(store.sources)[store.source[crops]],
-        "flavour": np.array([planned.flavour.code for planned, _ in made], np.uint8),
+        "flavour": np.array([flavour.code for _, flavour, _ in made], np.uint8),
     }
     for name in ("track", "clip", "category", "frame"):
         fields[name] = store.field[name][crops]
     if kind == "x":
-        fields["box"] = np.stack([view.box for _, view in made])
-        fields["distractors"] = np.stack(
-            [pad_boxes(view.distractors, view.box) for _, view in made]
-        )
+        views = [view for _, _, view in made]
+        fields["box"] = np.stack([view.box for view in views])
+        fields["distractors"] = np.stack([pad_boxes(view.distractors, view.box) for view in views])
         fields["pseudo"] = store.field["pseudo"][crops]
         fields["video"] = store.field["video"][crops]
     return {f"{kind}_{name}": values for name, values in fields.items()}
 
 
-def torch_extractor(network: str, weights: Path, threads: int) -> Extractor:
-    """Backbone in PyTorch: uint8 (B, H, H, 3) RGB -> float16 (B, 96, H/16, H/16)."""
+def make_extractor(engine: str, network: str, weights: Path, threads: int) -> Extractor:
+    """A backbone: uint8 (B, H, H, 3) RGB -> float16 (B, 96, H/16, H/16), computed in float32.
+
+    Args:
+        engine: "openvino", "torch", or "auto" (OpenVINO where installed).
+
+    Raises:
+        ImportError: OpenVINO was asked for and is not installed.
+    """
     import torch
 
     backbone = _backbone(network, weights)
+    if engine != "torch":
+        try:
+            return _openvino_extractor(backbone, threads)
+        except ImportError:
+            if engine == "openvino":
+                raise
+            log.info(
+                "OpenVINO is not installed; PyTorch extracts the features, several times slower"
+            )
     torch.set_num_threads(threads)
 
     def extract(images: NDArray[np.uint8]) -> NDArray[np.float16]:
@@ -163,12 +164,10 @@ def torch_extractor(network: str, weights: Path, threads: int) -> Extractor:
     return extract
 
 
-def openvino_extractor(network: str, weights: Path, threads: int) -> Extractor:
-    """Backbone in OpenVINO, float32; raises ImportError where it is not installed."""
+def _openvino_extractor(backbone: Any, threads: int) -> Extractor:
     import openvino
     import torch
 
-    backbone = _backbone(network, weights)
     core = openvino.Core()
     options = {
         "INFERENCE_NUM_THREADS": threads,
@@ -208,19 +207,6 @@ def _backbone(network: str, weights: Path) -> Any:
     return Normalised().eval()
 
 
-def make_extractor(engine: str, network: str, weights: Path, threads: int) -> Extractor:
-    """`engine` is "openvino", "torch", or "auto" (OpenVINO where installed)."""
-    if engine == "torch":
-        return torch_extractor(network, weights, threads)
-    try:
-        return openvino_extractor(network, weights, threads)
-    except ImportError:
-        if engine == "openvino":
-            raise
-        log.info("OpenVINO is not installed; PyTorch extracts the features, several times slower")
-        return torch_extractor(network, weights, threads)
-
-
 def check_meta(output: Path, meta: dict[str, Any]) -> None:
     """Write meta.json, or compare with the one there.
 
@@ -231,19 +217,12 @@ def check_meta(output: Path, meta: dict[str, Any]) -> None:
     if not path.exists():
         write_json(path, meta, indent=2)
         return
-    there = read_json(
-        path,
-        DatasetError,
-        "delete that folder, or choose another --output (in training: --features)",
-    )
-    changed = [name for name in meta if there.get(name) != meta[name]]
-    if changed:
-        was = {name: there.get(name) for name in changed}
-        now = {name: meta[name] for name in changed}
-        raise DatasetError(
-            f"{output} was begun with {was}, not {now}; delete that folder, or choose another "
-            "--output (in training: --features)"
-        )
+    advice = "delete that folder, or choose another --output (in training: --features)"
+    there = read_json(path, DatasetError, advice)
+    was = {name: there.get(name) for name, value in meta.items() if there.get(name) != value}
+    if was:
+        now = {name: meta[name] for name in was}
+        raise DatasetError(f"{output} was begun with {was}, not {now}; {advice}")
 
 
 def chunks_of(views: int, chunk: int = CHUNK) -> int:
@@ -251,8 +230,48 @@ def chunks_of(views: int, chunk: int = CHUNK) -> int:
     return -(-views // chunk)
 
 
-def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Command line."""
+def build(
+    crops: Path, output: Path, views: int, weights: Path | None = None, *,
+    network: str = "lt_mobile", threads: int = 1, engine: str = "auto", part: str = "train",
+    seed: int = 0, chunk: int = CHUNK,
+) -> None:  # fmt: skip
+    """Make the chunks that a cache lacks; see `main` for the arguments.
+
+    Raises:
+        DatasetError: the cache was begun with other settings or another backbone.
+    """
+    import cv2
+
+    from pytracking_et.network.weights import find, fingerprint
+
+    cv2.setNumThreads(threads)
+    weights = find(network, weights)
+    held_out = part == "held_out"
+    store = CropStore(crops, held_out=held_out)
+    meta: dict[str, Any] = {"network": network, "weights": fingerprint(weights), "part": part}
+    meta |= {"seed": seed, "chunk": chunk, "sources": store.sources}
+    output.mkdir(parents=True, exist_ok=True)
+    check_meta(output, meta)
+    paths = [output / f"chunk-{number:05d}" for number in range(chunks_of(views, chunk))]
+    if all(path.exists() for path in paths):
+        log.info("%s: all %d chunks are there", output, len(paths))
+        return
+    extract = make_extractor(engine, network, weights, threads)
+    # Validation views are plain: pasted objects would come from the clips under test.
+    maker = ChunkMaker(store, extract, paste=not held_out)
+    began, made = time.perf_counter(), 0
+    for number, path in enumerate(paths):
+        if path.exists():
+            continue
+        made += maker.make(path, (seed, number), chunk)
+        rate = made / (time.perf_counter() - began)
+        left = (len(paths) - number - 1) * chunk / rate
+        log.info("%d of %d chunks, %.1f views/s, %.0f s left", number + 1, len(paths), rate, left)
+    log.info("%d crops could not be read", len(maker.broken))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--crops", type=Path, required=True, help="crop store")
     parser.add_argument("--output", type=Path, required=True, help="folder of the cache")
@@ -264,51 +283,14 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--part", choices=("train", "held_out"), default="train")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--chunk", type=int, default=CHUNK, help="search views of a chunk")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
 
-
-def main(arguments: list[str] | None = None) -> int:
-    """Make the missing chunks; returns the exit code."""
-    options = parse(arguments)
-    return process.run(
-        "ltr_et.data.build_features", lambda: run(options), lambda: "the same command goes on"
-    )
-
-
-def run(options: argparse.Namespace) -> int:
-    """Make the missing chunks; returns the exit code."""
-    import cv2
-
-    from pytracking_et.network.weights import find, fingerprint
-
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    cv2.setNumThreads(options.threads)
-    weights = find(options.network, options.weights)
-    held_out = options.part == "held_out"
-    store = CropStore(options.crops, held_out=held_out)
-    meta = {"network": options.network, "weights": fingerprint(weights), "part": options.part}
-    meta |= {"seed": options.seed, "chunk": options.chunk, "sources": store.sources}
-    options.output.mkdir(parents=True, exist_ok=True)
-    check_meta(options.output, meta)
-    count = chunks_of(options.views, options.chunk)
-    paths = [options.output / f"chunk-{number:05d}" for number in range(count)]
-    if all(path.exists() for path in paths):
-        log.info("%s: all %d chunks are there", options.output, count)
+    def work() -> int:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+        build(**vars(options))
         return 0
-    planner = ViewPlanner(store)
-    # Validation views are plain: pasted objects would come from the clips under test.
-    maker = ViewMaker(store, None if held_out else Donors(store))
-    extract = make_extractor(options.engine, options.network, weights, options.threads)
-    began, made = time.perf_counter(), 0
-    for number, path in enumerate(paths):
-        if path.exists():
-            continue
-        made += build_chunk(path, planner, maker, extract, (options.seed, number), options.chunk)
-        rate = made / (time.perf_counter() - began)
-        left = (count - number - 1) * options.chunk / rate
-        log.info("%d of %d chunks, %.1f views/s, %.0f s left", number + 1, count, rate, left)
-    log.info("%d crops could not be read", len(maker.broken))
-    return 0
+
+    return process.run("ltr_et.data.build_features", work, lambda: "the same command goes on")
 
 
 if __name__ == "__main__":

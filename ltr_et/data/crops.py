@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,7 +31,9 @@ WIDTH = 480
 CONTEXT = 0.5
 JPEG_QUALITY = 90
 
-# Fields of the index, one value per crop.
+# Fields of the index, one value per crop. Tracks of one clip share frames; `pseudo`: box made by
+# another tracker; `scale`: crop pixels per image pixel; `box`, `extent` (of the image inside the
+# crop) and `others` (labelled objects that show, K of them) are x, y, w, h in crop pixels.
 FIELDS = [
     "track", "clip", "category", "frame", "video", "pseudo", "held_out", "offset", "size",
     "mask_offset", "mask_size", "box", "scale", "origin", "extent", "others",
@@ -44,39 +45,6 @@ def context_size(box: NDArray) -> float:
     w, h = float(box[2]), float(box[3])
     margin = CONTEXT * (w + h)
     return float(np.sqrt((w + margin) * (h + margin)))
-
-
-@dataclass(frozen=True)
-class CropRecord:
-    """One stored crop.
-
-    Attributes:
-        source: name.
-        track: name; tracks of one clip share frames.
-        clip: name.
-        category: name.
-        frame: number of the frame in the source video.
-        video: from a video (else a still image).
-        pseudo: box made by another tracker.
-        held_out: kept for validation, never trained on.
-        box: (4,) x, y, w, h of the object in crop pixels.
-        scale: crop pixels per image pixel.
-        extent: (4,) x, y, w, h of the image inside the crop (the rest is mean colour).
-        others: (K, 4) boxes of the other labelled objects that show in the crop.
-    """
-
-    source: str
-    track: str
-    clip: str
-    category: str
-    frame: int
-    video: bool
-    pseudo: bool
-    held_out: bool
-    box: NDArray[np.float32]
-    scale: float
-    extent: NDArray[np.float32]
-    others: Boxes
 
 
 def crop_geometry(box: NDArray, width: int = WIDTH) -> tuple[float, NDArray[np.float64]]:
@@ -179,25 +147,21 @@ class CropStore:
 
     Safe to pickle to a spawned worker: files are opened where they are first read.
 
+    Attributes:
+        source: (N,) place in `sources` of each crop's source.
+        field: (N, ...) values of each of FIELDS but `others`.
+
     Args:
         folder: written by `python -m ltr_et.data.build_crops`.
-        sources: names to open; None opens all.
         held_out: True for validation crops only, False for training crops only, None for both.
 
     Raises:
-        DatasetError: no finished source in the folder, or a named one is missing.
+        DatasetError: no finished source in the folder.
     """
 
-    def __init__(
-        self, folder: str | Path, sources: list[str] | None = None, held_out: bool | None = False
-    ) -> None:
+    def __init__(self, folder: str | Path, held_out: bool | None = False) -> None:
         self.folder = Path(folder)
         paths = sorted(self.folder.glob("*.npz"))
-        if sources is not None:
-            missing = sorted(set(sources) - {path.stem for path in paths})
-            if missing:
-                raise DatasetError(f"crop store {self.folder} has no source {', '.join(missing)}")
-            paths = [path for path in paths if path.stem in sources]
         if not paths:
             raise DatasetError(
                 f"no crop store at {self.folder}; build one with "
@@ -238,19 +202,10 @@ class CropStore:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_files": {}}
 
-    def record(self, index: int) -> CropRecord:
-        """Everything known of crop `index` but its pixels."""
-        field = self.field
+    def others(self, index: int) -> Boxes:
+        """Boxes (K, 4) of the other labelled objects that show in crop `index`."""
         first, last = self._others_start[index]
-        return CropRecord(
-            source=self.sources[self.source[index]],
-            track=str(field["track"][index]), clip=str(field["clip"][index]),
-            category=str(field["category"][index]), frame=int(field["frame"][index]),
-            video=bool(field["video"][index]), pseudo=bool(field["pseudo"][index]),
-            held_out=bool(field["held_out"][index]), box=field["box"][index],
-            scale=float(field["scale"][index]), extent=field["extent"][index],
-            others=self._others[first:last],
-        )  # fmt: skip
+        return self._others[first:last]
 
     def clip_key(self, index: int) -> str:
         """ "source/clip": what shares frames with crop `index`."""

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytracking_et.errors import DatasetError
-from pytracking_et.files import read_json, reading
+from pytracking_et.files import reading
 
 # Boxes beyond these are dropped: the loss only needs the nearest look-alikes.
 DISTRACTORS = 8
@@ -94,11 +94,6 @@ class FeatureCache:
     def chunks(self) -> int:
         """Number of chunks in use."""
         return len(self._paths)
-
-    @property
-    def meta(self) -> dict[str, Any]:
-        """Settings of the build and fingerprint of the backbone."""
-        return read_json(self.folder / "meta.json", DatasetError, "build the features again")
 
     def __len__(self) -> int:
         return len(self._place["x"])

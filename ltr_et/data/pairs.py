@@ -31,7 +31,6 @@ from .views import (
     SEARCH_VIEW,
     TEMPLATE_VIEW,
     View,
-    ViewSettings,
     crop_picture,
     draw_flavour,
     make_view,
@@ -191,10 +190,6 @@ class _Tracks:
         groups.pop("", None)
         self._class = {name: np.array(members) for name, members in groups.items()}
 
-    def draw(self, rng: np.random.Generator) -> int:
-        """A track."""
-        return self.table.draw(rng)
-
     def stranger(self, rng: np.random.Generator, track: int) -> int | None:
         """A track of another clip (its target cannot be in the view), often of the same class."""
         members = self._class.get(str(self.category[track]))
@@ -203,7 +198,7 @@ class _Tracks:
                 if self.clip[other] != self.clip[track]:
                     return int(other)
         for _ in range(8):
-            other = self.draw(rng)
+            other = self.table.draw(rng)
             if self.clip[other] != self.clip[track]:
                 return other
         return None
@@ -227,23 +222,15 @@ class CropPairs(PairSource):
     Args:
         store: its training part, or its held-out part with `paste` off.
         settings: how pairs are drawn.
-        template: how template views are made.
-        search: how search views are made.
         paste: whether masked objects of the store are pasted into search views.
     """
 
     def __init__(
-        self,
-        store: CropStore,
-        settings: PairSettings | None = None,
-        template: ViewSettings = TEMPLATE_VIEW,
-        search: ViewSettings = SEARCH_VIEW,
-        paste: bool = True,
+        self, store: CropStore, settings: PairSettings | None = None, paste: bool = True
     ) -> None:
         self.settings = settings or PairSettings()
         self.seed = self.settings.seed
         self.store = store
-        self.template, self.search = template, search
         self.donors = Donors(store) if paste else None
         names = store.field
         self.tracks = _Tracks(
@@ -257,7 +244,7 @@ class CropPairs(PairSource):
 
     def _draw(self, rng: np.random.Generator) -> Sample | None:
         frames = self.store.field["frame"]
-        track = self.tracks.draw(rng)
+        track = self.tracks.table.draw(rng)
         rows = self.tracks.table.rows[track]
         row = int(rng.choice(rows))
         positive = bool(rng.random() >= self.settings.negative)
@@ -271,9 +258,8 @@ class CropPairs(PairSource):
                 return None
             partner = int(rows[place])
         flavour = draw_flavour(rng)
-        z = make_view(rng, crop_picture(self.store, partner), self.template, flavour)
-        picture = crop_picture(self.store, row)
-        x = make_view(rng, picture, self.search, flavour, self.donors)
+        z = make_view(rng, crop_picture(self.store, partner), TEMPLATE_VIEW, flavour)
+        x = make_view(rng, crop_picture(self.store, row), SEARCH_VIEW, flavour, self.donors)
         pseudo = bool(self.store.field["pseudo"][row])
         return image_sample(z, x, positive, pseudo)
 
@@ -341,7 +327,7 @@ class FeaturePairs(PairSource):
 
     def _draw(self, rng: np.random.Generator) -> Sample | None:
         fields = self.cache.field
-        track = self.tracks.draw(rng)
+        track = self.tracks.table.draw(rng)
         row = int(rng.choice(self.tracks.table.rows[track]))
         flavour = int(fields["x_flavour"][row])
         positive = bool(rng.random() >= self.settings.negative)

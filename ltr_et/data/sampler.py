@@ -1,5 +1,6 @@
 """Pairs straight from whole frames, for the official data sets (no crop store needed).
 
+Views are the paper's, neither mirrored nor grey.
 Same arguments as pytracking's `TrackingSampler`, except that the order depends on the seed alone
 and that `max_gap` may differ per data set (paper: LaSOT and TrackingNet 100, GOT-10k 30; the
 authors' code reads 100 for all).
@@ -20,7 +21,6 @@ from .pairs import ATTEMPTS, PairSource, Sample, image_sample
 from .views import (
     PAPER_SEARCH_VIEW,
     PAPER_TEMPLATE_VIEW,
-    ViewSettings,
     draw_flavour,
     frame_picture,
     make_view,
@@ -40,10 +40,6 @@ class TrackingSampler(PairSource):
         max_gap: largest distance of the two frames, for all or one per data set; None takes
             MAX_GAP's value by the data set's name, and 100 for others.
         seed: of every draw.
-        template: how template views are made (default: the paper's).
-        search: how search views are made (default: the paper's).
-        flip: probability, shared by the pair (the paper has none).
-        grey: likewise.
 
     Raises:
         ParameterError: lists of different lengths, or weights that are no weights.
@@ -55,10 +51,6 @@ class TrackingSampler(PairSource):
         p_datasets: Sequence[float] | None = None,
         max_gap: int | Sequence[int] | None = None,
         seed: int = 0,
-        template: ViewSettings = PAPER_TEMPLATE_VIEW,
-        search: ViewSettings = PAPER_SEARCH_VIEW,
-        flip: float = 0.0,
-        grey: float = 0.0,
     ) -> None:
         self.datasets = list(datasets)
         weights = np.ones(len(self.datasets)) if p_datasets is None else np.array(p_datasets)
@@ -77,8 +69,6 @@ class TrackingSampler(PairSource):
         if len(self.max_gap) != len(self.datasets):
             raise ParameterError(f"max_gap {self.max_gap} for {len(self.datasets)} data sets")
         self.seed = seed
-        self.template, self.search = template, search
-        self.flip, self.grey = flip, grey
         self._usable: OrderedDict[tuple[int, int], tuple[NDArray, NDArray]] = OrderedDict()
 
     def _failure(self, broken: list[str]) -> str:
@@ -101,15 +91,13 @@ class TrackingSampler(PairSource):
             if not len(near):
                 return None
             second = int(rng.choice(near))
-        flavour = draw_flavour(rng, self.flip, self.grey)
-        clip = f"{dataset.name}/{dataset.clip_name(seq_id)}"
+        flavour = draw_flavour(rng, 0, 0)
         views = []
         frame = dataset.read_frame(seq_id, first)
-        for frame_id, settings in ((first, self.template), (second, self.search)):
+        for frame_id, settings in ((first, PAPER_TEMPLATE_VIEW), (second, PAPER_SEARCH_VIEW)):
             if frame_id != first:
                 frame = dataset.read_frame(seq_id, frame_id)
-            others = dataset.others(seq_id, frame_id)
-            picture = frame_picture(frame, boxes[frame_id], others, clip)
+            picture = frame_picture(frame, boxes[frame_id], dataset.others(seq_id, frame_id))
             views.append(make_view(rng, picture, settings, flavour))
         return image_sample(views[0], views[1], positive=True, pseudo=False)
 

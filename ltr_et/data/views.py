@@ -242,7 +242,7 @@ class Picture(NamedTuple):
     extent: NDArray[np.float32]
     mask: NDArray[np.uint8] | None
     fill: tuple[int, ...]
-    clip: str
+    clip: str = ""
 
 
 def crop_picture(store: CropStore, index: int) -> Picture:
@@ -251,29 +251,26 @@ def crop_picture(store: CropStore, index: int) -> Picture:
     Raises:
         ImageError: the stored bytes do not decode.
     """
-    record = store.record(index)
+    extent = store.field["extent"][index]
     image = store.image(index)
     # Where the crop holds a border its colour is the image's mean; else the crop's own mean.
-    if record.extent[:2].max() > 1:
+    if extent[:2].max() > 1:
         fill = image[0, 0]
-    elif (record.extent[:2] + record.extent[2:]).min() < store.width - 1:
+    elif (extent[:2] + extent[2:]).min() < store.width - 1:
         fill = image[-1, -1]
     else:
         fill = image[::16, ::16].mean((0, 1))
-    colour = tuple(int(value) for value in fill)
-    mask = store.mask(index)
-    clip = store.clip_key(index)
-    return Picture(image, record.box, record.others, record.extent, mask, colour, clip)
+    return Picture(
+        image, store.field["box"][index], store.others(index), extent, store.mask(index),
+        tuple(int(value) for value in fill), store.clip_key(index),
+    )  # fmt: skip
 
 
-def frame_picture(
-    image: Image, box: NDArray, others: Boxes | None = None, clip: str = ""
-) -> Picture:
+def frame_picture(image: Image, box: NDArray, others: Boxes) -> Picture:
     """A whole frame."""
     extent = np.array([0, 0, image.shape[1], image.shape[0]], np.float32)
     fill = tuple(int(value) for value in image.mean((0, 1)))
-    boxes = np.zeros((0, 4), np.float32) if others is None else others
-    return Picture(image, np.asarray(box, np.float32), boxes, extent, None, fill, clip)
+    return Picture(image, np.asarray(box, np.float32), others, extent, None, fill)
 
 
 def draw_matrix(

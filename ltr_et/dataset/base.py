@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
 from pytracking_et.boxtables import read_table
-from pytracking_et.errors import DatasetError
+from pytracking_et.errors import DatasetError, ImageError
 from pytracking_et.frames import Image, read_image
 
 Boxes = NDArray[np.float32]
@@ -95,6 +96,20 @@ class BaseDataset(ABC):
     def mask_path(self, seq_id: int, frame_id: int) -> Path | None:
         """File of the target's mask (non-zero inside, size of the frame), if there is one."""
         return None
+
+    def mask(self, seq_id: int, frame_id: int) -> NDArray[np.bool_] | None:
+        """Where the target is in that frame (H, W), if its mask is known.
+
+        Raises:
+            ImageError: the file does not decode.
+        """
+        path = self.mask_path(seq_id, frame_id)
+        if path is None:
+            return None
+        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE)
+        if image is None:
+            raise ImageError(f"mask {path} cannot be decoded; is it truncated?")
+        return np.asarray(image > 0)
 
     def read_frame(self, seq_id: int, frame_id: int) -> Image:
         """Frame as HxWx3 uint8 RGB."""

@@ -55,6 +55,11 @@ def source_table() -> dict[str, dict[str, Any]]:
     return table
 
 
+def is_pseudo(source: str) -> bool:
+    """Whether a source's boxes were made by another tracker."""
+    return bool(source_table().get(source, {}).get("pseudo", False))
+
+
 def _class_of(source: str, name: str, otherwise: str) -> str:
     """Class by the source's table (regular expression -> class)."""
     for pattern, label in source_table().get(source, {}).get("category", {}).items():

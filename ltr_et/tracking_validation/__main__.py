@@ -17,6 +17,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from pytracking_et.files import cache_folder
 from pytracking_et.network import weights
 from pytracking_et.tracking.parameters import Parameters
 
+from .. import jsonl
 from ..train_settings.sources import shared_folder
 from . import table
 from .clips import SETS, TRACKS, Clip, sequences, tracks
@@ -167,11 +169,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _main(options: argparse.Namespace) -> int:
     clips, subjects = chosen_clips(options), chosen_subjects(options)
-    memory = Memory(options.cache)
+    starts, memory = partial(Clip.starts, quick=options.quick), Memory(options.cache)
     rows: dict[str, list[Run]] = {}
     for subject in subjects:
         began = time.perf_counter()
-        runs = measure(subject, clips, options.quick, memory, options.processes, _tell)
+        runs = measure(subject, clips, starts, memory, options.processes, _tell)
         label = subject.label if subject.label not in rows else f"{subject.label} {len(rows)}"
         rows[label] = runs
         seconds = time.perf_counter() - began
@@ -179,22 +181,14 @@ def _main(options: argparse.Namespace) -> int:
         mean = table.summary(runs)[table.MEAN].mean
         print(f"{mean:5.2f}  {label}  {listing}  ({seconds:.0f} s)", flush=True)
         if options.log is not None:
-            _append(options.log, subject, options, table.record(runs))
+            record = {"kind": "tracking", **subject.record(), "part": options.part}
+            jsonl.append(options.log, record | table.record(runs))
     print("\n" + table.markdown(rows))
     return 0
 
 
 def _tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-
-
-def _append(
-    log: Path, subject: Subject, options: argparse.Namespace, found: dict[str, Any]
-) -> None:
-    record = {"kind": "tracking", **subject.record(), "part": options.part, **found}
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a", encoding="utf-8", newline="\n") as stream:
-        stream.write(json.dumps(record, default=str) + "\n")
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from pytracking_et.errors import DatasetError
 from pytracking_et.evaluation import get_dataset
 
-from ..data.build_crops import HELD_OUT, held_out_clips
+from ..data.build_crops import held_out_clips
 from ..dataset.base import BaseDataset
-from ..dataset.pack import open_pack, source_table
+from ..dataset.pack import is_pseudo, open_pack
 
 # Tracks shorter than this tell chance from skill badly.
 LEAST_FRAMES = 8
@@ -135,9 +135,8 @@ def tracks(root: Path, part: str = "held_out", sources: Sequence[str] | None = N
     """
     found: list[Clip] = []
     for dataset in open_pack(root):
-        pseudo = source_table().get(dataset.name, {}).get("pseudo", False)
         wanted = not sources or dataset.name in sources
-        if wanted and not pseudo and dataset.is_video_sequence():
+        if wanted and not is_pseudo(dataset.name) and dataset.is_video_sequence():
             found.extend(_tracks(dataset, part))
     if not found:
         raise DatasetError(f"no {part} video track of at least {LEAST_FRAMES} frames in the data")
@@ -145,7 +144,7 @@ def tracks(root: Path, part: str = "held_out", sources: Sequence[str] | None = N
 
 
 def _tracks(dataset: BaseDataset, part: str) -> Iterator[Clip]:
-    kept = held_out_clips(dataset, HELD_OUT)
+    kept = held_out_clips(dataset)
     for number in range(len(dataset)):
         held_out = dataset.clip_name(number) in kept
         if part != "all" and held_out != (part == "held_out"):

@@ -19,6 +19,7 @@ from pytracking_et.boxes import iou
 from pytracking_et.errors import ResultsError
 from pytracking_et.files import reading
 
+from .. import jsonl
 from ..dataset.base import read_image
 from .clips import Clip, Start
 from .subjects import Running, Subject
@@ -114,9 +115,7 @@ class Memory:
         record = {"subject": subject.key, "label": subject.label, "clip": clip.name, "runs": runs}
         self._take(record)
         if self.path is not None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8", newline="\n") as stream:
-                stream.write(json.dumps(record) + "\n")
+            jsonl.append(self.path, record)
 
     def _take(self, record: Mapping) -> None:
         for key, (auc, lost) in record["runs"].items():
@@ -133,7 +132,7 @@ def _run_key(clip: Clip, start: Start) -> str:
 def measure(
     subject: Subject,
     clips: Sequence[Clip],
-    quick: bool,
+    starts: Callable[[Clip], list[Start]],
     memory: Memory,
     processes: int = 1,
     tell: Callable[[str], None] = lambda text: None,
@@ -141,12 +140,13 @@ def measure(
     """All runs of a subject over the clips; what `memory` knows is not tracked again.
 
     Args:
+        starts: the runs over a clip.
         processes: worker processes; 1 tracks in this one.
         tell: called with a line for each clip that was tracked.
     """
     jobs = []
     for clip in clips:
-        wanted = [one for one in clip.starts(quick) if memory.get(subject, clip, one) is None]
+        wanted = [one for one in starts(clip) if memory.get(subject, clip, one) is None]
         if wanted:
             jobs.append((subject, clip, wanted))
     # The longest first, so that no worker is left alone with it at the end.
@@ -157,7 +157,7 @@ def measure(
         tell(f"{subject.label}: {number} of {len(jobs)}, {clip.name} {mean:.1f}")
     runs = []
     for clip in clips:
-        for start in clip.starts(quick):
+        for start in starts(clip):
             known = memory.get(subject, clip, start)
             assert known is not None
             runs.append(Run(clip, start, *known))

@@ -30,6 +30,7 @@ Box = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
 ROOT = Path(__file__).resolve().parents[2]
+LOOP = Path(pytracking_et.tracking.__file__).parent
 # Plug-in package of the peers' loops, in a checkout, and the variable that names their weights.
 PEERS_PACKAGE, PEERS_VARIABLE = "benchmarks.peers", "PYTRACKING_ET_PEERS"
 # LightTrack-Mobile's constants that fit it best, over the published ones.
@@ -91,7 +92,7 @@ class Weights(Subject):
     def key(self) -> str:
         constants = dataclasses.asdict(self.constants())
         digest = network.weights.fingerprint(self.path)
-        parts = [digest, self._network(), constants, self.engine, _sources(_loop_folder())]
+        parts = [digest, self._network(), constants, self.engine, _sources(LOOP)]
         return _digest(json.dumps(parts, sort_keys=True, default=str))
 
     def constants(self) -> Any:
@@ -207,10 +208,6 @@ class _Plugged:
 def _recognised(path: str) -> str:
     named = network.weights.metadata(path).get("network")
     return named or network.weights.recognised(network.weights.read(path)[0]) or "et_tracker"
-
-
-def _loop_folder() -> Path:
-    return Path(pytracking_et.tracking.__file__).parent
 
 
 @lru_cache(maxsize=8)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from pytracking_et import network
@@ -17,6 +18,7 @@ from pytracking_et.errors import CheckpointError, DatasetError
 from ..actors import LossWeights
 from ..data.sampler import TrackingSampler
 from ..dataset.base import BaseDataset
+from ..dataset.official import Coco, Got10k, Lasot, TrackingNet
 from ..settings import PARTS, Settings, Stage
 from ..training.launch import launched, train
 from .sources import find_teacher, prepare, shared_folder, write_clips
@@ -41,31 +43,10 @@ NARROW_UNITS = 48
 LICENSE = "Trained on data some of which forbids commercial use; see docs/model-card.md"
 
 
-def heads(samples: int) -> Stage:
-    """Stage 1 of `distill`."""
-    return Stage(
-        "heads", samples, rates=dict(HEADS), units=UNITS, final=0.25,
-        losses=LossWeights(
-            distill_cls=(1.0, 0.5), distill_box=(0.5, 0.25), hint=1.0, hint_until=0.6,
-            distractor=2.0,
-        ),
-    )  # fmt: skip
-
-
-def everything(samples: int) -> Stage:
-    """Stage 2 of `distill`."""
-    return Stage(
-        "all", samples, source="crops", rates=dict(MOST), lr=3e-4, warmup=200, ema=0.999,
-        final=0.02, losses=LossWeights(
-            distill_cls=(0.5, 0.1), distill_box=(0.25, 0.0), distill_until=0.5, distractor=3.0
-        ),
-    )  # fmt: skip
-
-
-def statistics(samples: int) -> Stage:
+def statistics() -> Stage:
     """Stage 3 of `distill`, the only one of `refine`."""
     return Stage(
-        "statistics", samples, source="crops", rates=dict(ALL), lr=1e-4, warmup=50, ema=0.999,
+        "statistics", 16_000, source="crops", rates=dict(ALL), lr=1e-4, warmup=50, ema=0.999,
         reestimate=512,
         losses=LossWeights(distill_cls=(0.5, 0.5), distill_box=(0.25, 0.25), distractor=3.0),
     )  # fmt: skip
@@ -83,7 +64,20 @@ def distill(settings: Settings) -> bool:
        too, at a low rate. The teacher stays: without it this much data pulls a trained network off
        what it knows of the world (evaluation_results/training).
     """
-    return _run(settings, [heads(24_000), everything(100_000), statistics(16_000)])
+    heads = Stage(
+        "heads", 24_000, rates=dict(HEADS), units=UNITS, final=0.25,
+        losses=LossWeights(
+            distill_cls=(1.0, 0.5), distill_box=(0.5, 0.25), hint=1.0, hint_until=0.6,
+            distractor=2.0,
+        ),
+    )  # fmt: skip
+    everything = Stage(
+        "all", 100_000, source="crops", rates=dict(MOST), lr=3e-4, warmup=200, ema=0.999,
+        final=0.02, losses=LossWeights(
+            distill_cls=(0.5, 0.1), distill_box=(0.25, 0.0), distill_until=0.5, distractor=3.0
+        ),
+    )  # fmt: skip
+    return _run(settings, [heads, everything, statistics()])
 
 
 def refine(settings: Settings) -> bool:
@@ -94,7 +88,7 @@ def refine(settings: Settings) -> bool:
     the result and its start (`ltr_et.average`).
     """
     _initial(settings, "refine")
-    return _run(settings, [statistics(16_000)])
+    return _run(settings, [statistics()])
 
 
 def narrow(settings: Settings) -> bool:
@@ -140,24 +134,6 @@ LARGE_LOSSES = LossWeights(
 )  # fmt: skip
 
 
-def large_towers(samples: int) -> Stage:
-    """Stage 1 of `large`."""
-    rates = {**HEADS, "fusor": 0.1, "neck": 0.1}
-    return Stage(
-        "towers", samples, source="frames", rates=rates, lr=1e-3, units=LARGE_UNITS, warmup=100,
-        batch=LARGE_BATCH, micro_batch=0, ema=0.998, final=0.1, losses=LARGE_LOSSES,
-    )  # fmt: skip
-
-
-def large_everything(samples: int) -> Stage:
-    """Stage 2 of `large`."""
-    losses = LossWeights(distill_cls=(0.5, 0.5), distill_box=(0.25, 0.25), rank=0.5, distractor=3.0)
-    return Stage(
-        "everything", samples, source="frames", rates=dict(ALL), lr=4e-4, warmup=100,
-        batch=LARGE_BATCH, micro_batch=0, ema=0.998, final=0.02, losses=losses,
-    )  # fmt: skip
-
-
 def large(settings: Settings) -> bool:
     """For a machine with a large GPU: hundreds of thousands of pairs in minutes.
 
@@ -172,8 +148,17 @@ def large(settings: Settings) -> bool:
     on the device for the training pack. `--set stages.0.samples=N` and `--set precision=bfloat16`
     are what one would change.
     """
-    last = [large_everything(200_000)]
-    return _run(settings, last if settings.initial else [large_towers(400_000), *last])
+    towers = Stage(
+        "towers", 400_000, source="frames", rates={**HEADS, "fusor": 0.1, "neck": 0.1}, lr=1e-3,
+        units=LARGE_UNITS, warmup=100, batch=LARGE_BATCH, micro_batch=0, ema=0.998, final=0.1,
+        losses=LARGE_LOSSES,
+    )  # fmt: skip
+    everything = Stage(
+        "everything", 200_000, source="frames", rates=dict(ALL), lr=4e-4, warmup=100,
+        batch=LARGE_BATCH, micro_batch=0, ema=0.998, final=0.02,
+        losses=replace(LARGE_LOSSES, distill_cls=(0.5, 0.5), distill_box=(0.25, 0.25)),
+    )  # fmt: skip
+    return _run(settings, [everything] if settings.initial else [towers, everything])
 
 
 # A few varied sources; the whole pack would take most of the ten minutes to cut.
@@ -250,6 +235,14 @@ def paper(settings: Settings) -> bool:
     return train(settings, open_datasets)
 
 
+OPENERS: dict[str, Callable[[Path], BaseDataset]] = {
+    "lasot": Lasot,
+    "trackingnet": TrackingNet,
+    "got10k": lambda root: Got10k(root, split="vottrain"),
+    "coco": Coco,
+}
+
+
 def open_datasets(settings: Settings, stage: Stage) -> TrackingSampler:
     """Sampler over the sets of `paper` that are there.
 
@@ -258,7 +251,7 @@ def open_datasets(settings: Settings, stage: Stage) -> TrackingSampler:
     """
     root = Path(settings.data or ".")
     found: list[BaseDataset] = []
-    for name, opener in _openers().items():
+    for name, opener in OPENERS.items():
         if (root / name).is_dir():
             found.append(opener(root / name))
         else:
@@ -268,17 +261,6 @@ def open_datasets(settings: Settings, stage: Stage) -> TrackingSampler:
             f"none of lasot, trackingnet, got10k, coco is in {root}; give their folder with --data"
         )
     return TrackingSampler(found, seed=settings.seed)
-
-
-def _openers() -> dict[str, Callable[[Path], BaseDataset]]:
-    from ..dataset import Coco, Got10k, Lasot, TrackingNet
-
-    return {
-        "lasot": Lasot,
-        "trackingnet": TrackingNet,
-        "got10k": lambda root: Got10k(root, split="vottrain"),
-        "coco": Coco,
-    }
 
 
 RECIPES: dict[str, Callable[[Settings], bool]] = {

@@ -9,7 +9,6 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import pandas as pd
@@ -19,10 +18,9 @@ from pytracking_et.errors import CheckpointError, DatasetError, ResultsError
 from pytracking_et.files import atomic_open, read_json
 from pytracking_et.live.clip import render
 
+from ..data import build_crops, build_features
+from ..dataset.pack import open_pack
 from ..settings import Settings, apply_overrides
-
-if TYPE_CHECKING:
-    from ..dataset.base import BaseDataset
 
 log = logging.getLogger(__name__)
 
@@ -82,10 +80,12 @@ def prepare(
     shared = shared_folder()
     if settings.data is None and shared is not None and (shared / "train").is_dir():
         settings.data = shared / "train"
-    if any(stage.source in ("crops", "features") for stage in settings.stages):
-        _prepare_crops(settings, sources, folder or settings.workspace)
-    if any(stage.source == "features" for stage in settings.stages):
-        _prepare_features(settings, views, folder or settings.workspace)
+    read = {stage.source for stage in settings.stages}
+    folder = folder or settings.workspace
+    if read & {"crops", "features"}:
+        _prepare_crops(settings, sources, folder)
+    if "features" in read:
+        _prepare_features(settings, views, folder)
 
 
 def _alone(what: str) -> None:
@@ -113,9 +113,8 @@ def _prepare_crops(settings: Settings, sources: Sequence[str] | None, folder: Pa
             f"no crop store at {settings.crops} and no data at {settings.data}; give the folder "
             "that holds video/ and still/ with --data"
         )
-    from ..data.build_crops import build
-
-    wanted = _wanted(settings.data, sources)
+    pack = open_pack(settings.data)
+    wanted = [dataset for dataset in pack if not sources or dataset.name in sources] or pack
     names = [dataset.name for dataset in wanted]
     strange = [name for name in there if name not in names]
     if strange:
@@ -128,20 +127,10 @@ def _prepare_crops(settings: Settings, sources: Sequence[str] | None, folder: Pa
     if len(there) < len(names):
         _alone(f"the crop store {settings.crops}")
         log.info("building the crop store %s from %s", settings.crops, settings.data)
-        build(wanted, settings.crops)
-
-
-def _wanted(data: Path, sources: Sequence[str] | None) -> list[BaseDataset]:
-    """The pack's sources of these names; all where it has none of them."""
-    from ..dataset.pack import open_pack
-
-    pack = open_pack(data)
-    return [dataset for dataset in pack if not sources or dataset.name in sources] or pack
+        build_crops.build(wanted, settings.crops)
 
 
 def _prepare_features(settings: Settings, views: int, folder: Path) -> None:
-    from ..data import build_features
-
     named = settings.features is not None
     settings.features = settings.features or folder / "features"
     there = sum(1 for _ in settings.features.glob("chunk-*"))
@@ -149,13 +138,15 @@ def _prepare_features(settings: Settings, views: int, folder: Path) -> None:
         _check_backbone(settings, settings.features)
         log.info("feature cache %s as it is: %d chunks", settings.features, there)
         return
-    arguments = ["--crops", settings.crops, "--output", settings.features, "--views", views]
-    arguments += ["--weights", settings.teacher, "--threads", max(1, settings.threads)]
     if there < build_features.chunks_of(views):
         _alone(f"the feature cache {settings.features}")
         log.info("building the feature cache %s (%d search views)", settings.features, views)
+    assert settings.crops is not None
     # Of a complete cache this compares the settings and no more.
-    build_features.run(build_features.parse([str(argument) for argument in arguments]))
+    build_features.build(
+        settings.crops, settings.features, views, settings.teacher,
+        threads=max(1, settings.threads),
+    )  # fmt: skip
 
 
 def _check_backbone(settings: Settings, features: Path) -> None:
@@ -163,21 +154,16 @@ def _check_backbone(settings: Settings, features: Path) -> None:
     path = features / "meta.json"
     if not path.is_file() or settings.teacher is None:
         return
-    there = read_json(
-        path, DatasetError, "give another --features folder (one that is missing is built)"
-    )
-    wanted = {
-        "network": "lt_mobile",
-        "weights": network.weights.fingerprint(settings.teacher),
-        "part": "train",
-    }
-    changed = [name for name in wanted if there.get(name, wanted[name]) != wanted[name]]
-    if changed:
-        was = {name: there[name] for name in changed}
-        now = {name: wanted[name] for name in changed}
+    other = "another --features folder (one that is missing is built)"
+    there = read_json(path, DatasetError, f"give {other}")
+    digest = network.weights.fingerprint(settings.teacher)
+    wanted = {"network": "lt_mobile", "weights": digest, "part": "train"}
+    was = {name: there[name] for name in wanted if there.get(name, wanted[name]) != wanted[name]}
+    if was:
+        now = {name: wanted[name] for name in was}
         raise DatasetError(
             f"the feature cache {features} was made with {was}, not {now}; give the --teacher it "
-            "was made with, or another --features folder (one that is missing is built)"
+            f"was made with, or {other}"
         )
 
 

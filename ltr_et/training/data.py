@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from pytracking_et.errors import DatasetError, ParameterError
+from pytracking_et.errors import DatasetError
 
 from ..actors import Batch, ETActor
 from ..data.crops import CropStore
@@ -35,14 +35,9 @@ log = logging.getLogger(__name__)
 class EpochBatches:
     """Keys (epoch, item) of one process's batches; set `epoch` and `start` before iterating."""
 
-    def __init__(self, samples: int, batch: int, rank: int = 0, world: int = 1) -> None:
-        if not (samples >= batch * world and batch > 0 and 0 <= rank < world):
-            raise ParameterError(
-                f"{samples} samples an epoch, batch {batch}, process {rank} of {world}: "
-                "an epoch must hold at least one batch of every process"
-            )
-        self.batch, self.rank, self.world = batch, rank, world
-        self.steps = samples // (batch * world)
+    def __init__(self, samples: int, batch: int, group: Group) -> None:
+        self.batch, self.group = batch, group
+        self.steps = samples // (batch * group.world)
         self.epoch = 0
         self.start = 0
 
@@ -51,7 +46,7 @@ class EpochBatches:
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         for step in range(self.start, self.steps):
-            first = (step * self.world + self.rank) * self.batch
+            first = (step * self.group.world + self.group.rank) * self.batch
             yield [(self.epoch, item) for item in range(first, first + self.batch)]
 
 
@@ -82,39 +77,44 @@ def _start_worker(_: int) -> None:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
-class PairLoader:
-    """Endless supply of batches, epoch by epoch.
+# Pairs of an epoch; only the bounds at which new feature chunks are taken in.
+EPOCH = 4096
+
+
+class PairData:
+    """Endless batches of a stage for one process.
+
+    Images are made in `num_workers` spawned processes, 0 makes them in this one; cached features
+    are always read here, faster than they can be sent between processes.
 
     Args:
-        pairs: `CropPairs`, `FeaturePairs` or `TrackingSampler`.
-        samples: pairs of an epoch over all processes.
-        batch: pairs of a batch of this process.
-        workers: processes that make samples (spawned); 0 makes them in this one. Cached features
-            are read faster than they can be sent between processes: use 0 there.
-        rank: number of this process.
-        world: number of all processes.
+        pairs: `CropPairs`, `TrackingSampler`, or `FeaturePairs`, which is refreshed between epochs.
 
     Attributes:
-        waited: seconds spent waiting for batches since the loader was made.
+        waited: seconds spent waiting for batches so far.
         broken: messages of the images that could not be read, each logged once.
         skipped: draws that met a broken image.
 
     Raises:
-        ParameterError: an epoch shorter than one batch of every process.
+        DatasetError: a batch that cannot be shared by the processes.
     """
 
-    def __init__(
-        self, pairs: PairSource, samples: int, batch: int, workers: int = 0, rank: int = 0,
-        world: int = 1,
-    ) -> None:  # fmt: skip
+    def __init__(self, pairs: PairSource, stage: Stage, settings: Settings, group: Group) -> None:
+        if stage.batch % group.world:
+            raise DatasetError(
+                f"batch {stage.batch} cannot be shared by {group.world} processes; "
+                "set stages.N.batch to a multiple"
+            )
         self.pairs = pairs
-        self.batches = EpochBatches(samples, batch, rank, world)
+        samples = max(stage.batch, min(EPOCH, stage.samples))
+        self.epochs = EpochBatches(samples, stage.batch // group.world, group)
         self.waited = 0.0
         self.skipped = 0
         self.broken: set[str] = set()
+        workers = 0 if stage.source == "features" else settings.num_workers
         self._loader: DataLoader[Any] = DataLoader(
             pairs,  # type: ignore[arg-type]
-            batch_sampler=self.batches,
+            batch_sampler=self.epochs,
             num_workers=workers,
             collate_fn=collate,
             worker_init_fn=_start_worker,
@@ -123,13 +123,18 @@ class PairLoader:
             prefetch_factor=4 if workers else None,
         )
 
-    def __len__(self) -> int:
-        """Batches of a whole epoch."""
-        return self.batches.steps
+    def batches(self, step: int) -> Iterator[Batch]:
+        """Batches from the stage's step on."""
+        epoch, start = divmod(step, self.epochs.steps)
+        while True:
+            if start == 0 and isinstance(self.pairs, FeaturePairs):
+                self.pairs.cache.limit = None
+                self.pairs.refresh()
+            yield from self._epoch(epoch, start)
+            epoch, start = epoch + 1, 0
 
-    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
-        """Batches `start`, `start` + 1, ... of epoch `number`."""
-        self.batches.epoch, self.batches.start = number, start
+    def _epoch(self, number: int, start: int) -> Iterator[Batch]:
+        self.epochs.epoch, self.epochs.start = number, start
         source = iter(self._loader)
         while True:
             began = time.perf_counter()
@@ -137,73 +142,20 @@ class PairLoader:
             self.waited += time.perf_counter() - began
             if batch is None:
                 return
-            self._report(batch.pop("broken"))
+            for message in batch.pop("broken"):
+                self.skipped += 1
+                if message not in self.broken:
+                    self.broken.add(message)
+                    log.warning("skipped: %s", message)
             yield batch
-
-    def _report(self, messages: list[str]) -> None:
-        self.skipped += len(messages)
-        for message in messages:
-            if message not in self.broken:
-                self.broken.add(message)
-                log.warning("skipped: %s", message)
-
-
-# Pairs of an epoch; only the bounds at which new feature chunks are taken in.
-EPOCH = 4096
-
-
-class PairData:
-    """Endless batches of a stage from a `PairLoader`.
-
-    Args:
-        pairs: pair source; a `FeaturePairs` is refreshed between epochs.
-    """
-
-    def __init__(self, pairs: Any, stage: Stage, settings: Settings, group: Group) -> None:
-        if stage.batch % group.world:
-            raise DatasetError(
-                f"batch {stage.batch} cannot be shared by {group.world} processes; "
-                "set stages.N.batch to a multiple"
-            )
-        self.pairs = pairs
-        batch = stage.batch // group.world
-        workers = 0 if stage.source == "features" else settings.num_workers
-        self.loader = PairLoader(
-            pairs,
-            max(stage.batch, min(EPOCH, stage.samples)),
-            batch,
-            workers,
-            group.rank,
-            group.world,
-        )
-
-    @property
-    def waited(self) -> float:
-        """Seconds spent waiting for batches so far."""
-        return self.loader.waited
-
-    def batches(self, step: int) -> Iterator[Batch]:
-        """Batches from the stage's step on."""
-        epoch, start = divmod(step, len(self.loader))
-        if start == 0:
-            self._refresh()
-        while True:
-            yield from self.loader.epoch(epoch, start)
-            epoch, start = epoch + 1, 0
-            self._refresh()
-
-    def _refresh(self) -> None:
-        if isinstance(self.pairs, FeaturePairs):
-            self.pairs.cache.limit = None
-            self.pairs.refresh()
 
     def state(self) -> dict[str, Any]:
         """Number of feature chunks in use, and images that could not be read."""
         chunks = self.pairs.cache.chunks if isinstance(self.pairs, FeaturePairs) else 0
-        return {"chunks": chunks, "skipped": self.loader.skipped}
+        return {"chunks": chunks, "skipped": self.skipped}
 
 
-def open_pairs(settings: Settings, stage: Stage, state: dict[str, Any]) -> Any:
+def open_pairs(settings: Settings, stage: Stage, state: dict[str, Any]) -> PairSource:
     """Pair source of a stage.
 
     Args:

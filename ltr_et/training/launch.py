@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,10 @@ class Launch:
         self, settings: Settings, processes: Group, datasets: OpenDatasets | None = None
     ) -> None:
         self.settings, self.group, self.datasets = settings, processes, datasets
-        self.teacher = self._load_teacher()
+        self.teacher: Any | None = None
+        if settings.teacher is not None:
+            self.teacher = network.build("lt_mobile").to(processes.device)
+            network.weights.load(self.teacher, settings.teacher)
         self._bank: FrameBank | None = None
 
     def trainer(self) -> Trainer:
@@ -82,30 +86,19 @@ class Launch:
             settings,
             self.group,
             net,
-            actor=self.actor_of(net),
+            actor=partial(self.actor, net),
             data=self._open,
             validate=self._validation(),
             export=self.export,
             before_stage=self.before_stage,
         )
 
-    def actor_of(self, net: nn.Module) -> Callable[[Stage], ETActor]:
-        """Factory of a stage's actor."""
-
-        def make(stage: Stage) -> ETActor:
-            return ETActor(
-                net, self.teacher, stage.losses, fast=stage.fast, keep=stage.keep,
-                dropout=stage.dropout,
-            )  # fmt: skip
-
-        return make
-
-    def _load_teacher(self) -> Any | None:
-        if self.settings.teacher is None:
-            return None
-        teacher = network.build("lt_mobile")
-        network.weights.load(teacher, self.settings.teacher)
-        return teacher.to(self.group.device).eval().requires_grad_(False)
+    def actor(self, net: nn.Module, stage: Stage) -> ETActor:
+        """The actor of a stage."""
+        return ETActor(
+            net, self.teacher, stage.losses, fast=stage.fast, keep=stage.keep,
+            dropout=stage.dropout,
+        )  # fmt: skip
 
     def _start(self, net: Any) -> None:
         settings = self.settings
@@ -145,7 +138,7 @@ class Launch:
             return
         source = open_pairs(self.settings, stage, {})
         for first in range(0, count, 16):
-            yield collate([source[_UNUSED_EPOCH, first + i] for i in range(16)])
+            yield collate([source[_UNUSED_EPOCH, item] for item in range(first, first + 16)])
 
     def _device_pairs(
         self, stage: Stage, batch: int, sizes: tuple[int, ...] | None = None
@@ -194,14 +187,13 @@ class Launch:
             self._reestimate(net, stage)
 
     def _reestimate(self, net: nn.Module, stage: Stage) -> None:
-        batches = list(self._unused(stage, stage.reestimate))
         actor = ETActor(net, fast=False)
         device = next(net.parameters()).device
 
         def run(batch: Batch) -> None:
             actor.heads(*actor.features(net, to_device(batch, device)))
 
-        count = reestimate(net, run, batches)
+        count = reestimate(net, run, self._unused(stage, stage.reestimate))
         log.info("statistics of %d BatchNorm layers set from %d pairs", count, stage.reestimate)
 
     def export(self, state: dict[str, Tensor], samples: int, path: Path) -> None:

@@ -14,22 +14,8 @@ from tqdm import tqdm
 
 from pytracking_et.files import atomic_open, atomic_path
 
-Record = dict[str, Any]
-
-
-def read_log(path: Path) -> list[Record]:
-    """All records of a log; a line cut short by a killed run is left out."""
-    records = []
-    if path.is_file():
-        # A cut may go through a letter; that line is no JSON either.
-        for line in path.read_text("utf-8", errors="replace").splitlines():
-            try:
-                record = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(record, dict):
-                records.append(record)
-    return records
+from .. import jsonl
+from ..jsonl import Record
 
 
 class TrainingLog:
@@ -44,7 +30,7 @@ class TrainingLog:
 
     def __init__(self, folder: Path, samples: int = 0, tensorboard: bool = True) -> None:
         self.path = Path(folder) / "log.jsonl"
-        kept = [r for r in read_log(self.path) if r.get("samples", 0) <= samples]
+        kept = [r for r in jsonl.read(self.path) if r.get("samples", 0) <= samples]
         if kept or self.path.exists():
             with atomic_open(self.path) as stream:
                 stream.writelines(json.dumps(record) + "\n" for record in kept)
@@ -54,8 +40,7 @@ class TrainingLog:
         """Append a record of `kind` ("train", "validation", "event") at `samples` pairs."""
         record = {"kind": kind, "samples": samples, "time": round(time.time(), 1)}
         record |= {name: _short(value) for name, value in values.items()}
-        with self.path.open("a", encoding="utf-8", newline="\n") as stream:
-            stream.write(json.dumps(record) + "\n")
+        jsonl.append(self.path, record)
         if self._writer is not None:
             for name, value in record.items():
                 if isinstance(value, float) and name != "time":
@@ -148,7 +133,7 @@ def plot(log: Path, output: Path) -> Path:
     """
     from matplotlib.figure import Figure
 
-    records = read_log(log) + read_log(log.with_name("tracking.jsonl"))
+    records = jsonl.read(log) + jsonl.read(log.with_name("tracking.jsonl"))
     panels = []
     for title, kind, wanted in _PANELS:
         names = sorted({n for r in records if r["kind"] == kind for n in r if wanted(n)})

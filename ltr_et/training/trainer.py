@@ -19,7 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from pytracking_et.process import Stop, deferred_stop
 
-from ..actors import BaseActor, Batch
+from ..actors import Batch
 from ..average import EMA
 from ..settings import Settings, Stage
 from . import checkpoint
@@ -49,7 +49,7 @@ class Data(Protocol):
 
 
 OpenData = Callable[[Stage, dict[str, Any]], Data]
-MakeActor = Callable[[Stage], BaseActor]
+MakeActor = Callable[[Stage], nn.Module]
 Validate = Callable[[nn.Module], dict[str, float]]
 Export = Callable[[dict[str, Tensor], int, Path], None]
 BeforeStage = Callable[[nn.Module, Stage], None]
@@ -147,8 +147,11 @@ class Trainer:
             self.ema.load_state_dict(self._resumed["ema"])
             checkpoint.set_random_state(self._resumed["random"])
             data_state, self._resumed = self._resumed["data"], {}
-        net = self._synchronised(stage)
-        set_modes(net, stage, self.step)
+        # On the CPU there is none: each process takes its own share's statistics (see Group.wrap).
+        on_gpu = self.group.device.type == "cuda"
+        if stage.batch_norm == "train" and self.group.world > 1 and on_gpu:
+            self.net = nn.SyncBatchNorm.convert_sync_batchnorm(self.net)
+        set_modes(self.net, stage, self.step)
         actor = self.group.wrap(self._make_actor(stage), partly=stage.freeze_backbone > 0)
         data = self._open_data(stage, data_state)
         finished = self._steps(stage, actor, optimizer, data)
@@ -163,13 +166,6 @@ class Trainer:
                 return True
             self._save(optimizer, data)
         return finished
-
-    def _synchronised(self, stage: Stage) -> nn.Module:
-        # On the CPU there is none: each process takes its own share's statistics (see Group.wrap).
-        on_gpu = self.group.device.type == "cuda"
-        if stage.batch_norm == "train" and self.group.world > 1 and on_gpu:
-            self.net = nn.SyncBatchNorm.convert_sync_batchnorm(self.net)
-        return self.net
 
     def _steps(
         self, stage: Stage, actor: nn.Module, optimizer: torch.optim.Optimizer, data: Data

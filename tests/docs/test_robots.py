@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import runpy
 import sys
-from dataclasses import dataclass, field
+from dataclasses import field, make_dataclass
 from types import ModuleType, SimpleNamespace
 
 import cv2
@@ -23,50 +23,22 @@ BOX = (10.0, 20.0, 30.0, 40.0)
 STEP = (1, 1, 0, 0)
 
 
-@dataclass(slots=True)
-class Position:
-    x: float = 0.0
-    y: float = 0.0
+def message(name, **defaults):
+    """A type of ROS messages with these fields; a default that is a type is made anew."""
+    fields = [
+        (name, object, field(default_factory=value) if isinstance(value, type) else value)
+        for name, value in defaults.items()
+    ]
+    return make_dataclass(name, fields, slots=True)
 
 
-@dataclass(slots=True)
-class Center:
-    position: Position = field(default_factory=Position)
-    theta: float = 0.0
-
-
-@dataclass(slots=True)
-class BoundingBox2D:
-    center: Center = field(default_factory=Center)
-    size_x: float = 0.0
-    size_y: float = 0.0
-
-
-@dataclass(slots=True)
-class ObjectHypothesis:
-    class_id: str = ""
-    score: float = 0.0
-
-
-@dataclass(slots=True)
-class ObjectHypothesisWithPose:
-    hypothesis: ObjectHypothesis = field(default_factory=ObjectHypothesis)
-
-
-@dataclass(slots=True)
-class Detection2D:
-    header: object = None
-    results: list = field(default_factory=list)
-    bbox: BoundingBox2D = field(default_factory=BoundingBox2D)
-    id: str = ""
-
-
-@dataclass(slots=True)
-class Detection2DArray:
-    header: object = None
-    detections: list = field(default_factory=list)
-
-
+Position = message("Position", x=0.0, y=0.0)
+Center = message("Center", position=Position, theta=0.0)
+BoundingBox2D = message("BoundingBox2D", center=Center, size_x=0.0, size_y=0.0)
+ObjectHypothesis = message("ObjectHypothesis", class_id="", score=0.0)
+ObjectHypothesisWithPose = message("ObjectHypothesisWithPose", hypothesis=ObjectHypothesis)
+Detection2D = message("Detection2D", header=None, results=list, bbox=BoundingBox2D, id="")
+Detection2DArray = message("Detection2DArray", header=None, detections=list)
 VISION = ModuleType("vision_msgs.msg")
 for kind in (Detection2D, Detection2DArray, ObjectHypothesisWithPose):
     setattr(VISION, kind.__name__, kind)

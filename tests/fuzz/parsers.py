@@ -26,12 +26,12 @@ from ltr_et.data.crops import CropStore, CropWriter
 from ltr_et.data.features import FeatureCache
 from ltr_et.dataset.official import Coco, Got10k
 from ltr_et.dataset.pack import FolderDataset, open_pack
+from ltr_et.jsonl import read as read_log
 from ltr_et.research.search.__main__ import Overlaps
 from ltr_et.settings import Settings, override
 from ltr_et.tracking_validation.__main__ import parse_grid
 from ltr_et.tracking_validation.measure import Memory
 from ltr_et.training import checkpoint
-from ltr_et.training.log import read_log
 from pytracking_et.analysis import eval_data, plot_results, readers, trackers, vot
 from pytracking_et.analysis.comparison import Comparison
 from pytracking_et.engines import cache, package, select
@@ -488,7 +488,7 @@ PARSERS = [
     Parser("overlaps of the search", as_json(
         "o.json", {"supernet": "s", "values": {"a": 0.5}}
     ), lambda path: Overlaps(path, "s")),
-    Parser("crop store", crop_store, lambda path: CropStore(path.parent, held_out=None).record(0)),
+    Parser("crop store", crop_store, lambda path: CropStore(path.parent, held_out=None).others(0)),
     Parser("feature index", features, lambda path: len(FeatureCache(path.parents[1]))),
     Parser("feature settings", as_json(
         "meta.json", {"part": "train"}

@@ -11,11 +11,11 @@ import torch
 
 from ltr_et import run_training, train_settings
 from ltr_et.data.build_crops import HELD_OUT, is_held_out
+from ltr_et.jsonl import read as read_log
 from ltr_et.settings import Settings
 from ltr_et.train_settings import et_tracker
 from ltr_et.train_settings.sources import CLIPS, SOURCE, prepare, write_clips
 from ltr_et.training import launch
-from ltr_et.training.log import read_log
 from ltr_et.training.optimizer import rate_at
 from ltr_et.warm_start import active_units
 from pytracking_et import network

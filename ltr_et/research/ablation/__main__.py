@@ -110,7 +110,7 @@ def run(args: argparse.Namespace, words: Sequence[str]) -> int:
             raise ParameterError(f"--{option} {getattr(args, option)}: give 1 or more")
     if args.groups and (args.sequences is None or not args.sequences.is_dir()):
         raise DatasetError(f"no folder {args.sequences or '../shared/sequences'}; give --sequences")
-    backbones = {name: _existing(path) for name, path in _pairs(args.backbone).items()}
+    backbones = _named_files(args.backbone)
     crops, teacher = _inputs(args)
     recipe = Recipe(
         args.pairs, args.output, crops, teacher, args.features, backbones, args.threads, args.batch
@@ -122,20 +122,19 @@ def run(args: argparse.Namespace, words: Sequence[str]) -> int:
     return measure(plan) if args.measure else run_tables(plan)
 
 
-def _pairs(assignments: list[str]) -> dict[str, str]:
+def _named_files(assignments: list[str]) -> dict[str, Path]:
     found = {}
     for assignment in assignments:
         name, equals, path = assignment.partition("=")
         if not equals or not name or not path:
             raise ParameterError(f"{assignment!r} is not of the form NAME=PATH")
-        found[name] = path
+        found[name] = _existing(Path(path).expanduser())
     return found
 
 
-def _existing(text: str) -> Path:
-    path = Path(text).expanduser()
+def _existing(path: Path) -> Path:
     if not path.exists():
-        raise DatasetError(f"{text!r} does not exist")
+        raise DatasetError(f"'{path}' does not exist")
     return path
 
 
@@ -155,7 +154,7 @@ def _inputs(args: argparse.Namespace) -> tuple[Path, Path]:
             "start from them)"
         )
     if args.features is not None:
-        _existing(str(args.features))
+        _existing(args.features)
     prepare(settings, teacher=False)
     assert settings.crops is not None
     return settings.crops, teacher

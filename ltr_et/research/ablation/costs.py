@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,18 @@ from pytracking_et.errors import EngineError
 WARM_UP, RUNS = 5, 30
 
 
-def macs(configuration: str, search: int = 256) -> int:
-    """Multiply-adds of one search crop (E.T.Track at 256 px: 1,656 M), counted by PyTorch."""
+@cache
+def size(configuration: str) -> dict[str, int]:
+    """`macs` (multiply-adds) of one search crop of 256 px, counted by PyTorch; `parameters`."""
     import torch
 
     from pytracking_et import network
 
     net = network.build(configuration).eval()
-    image = torch.zeros(1, 3, search, search)
     with torch.no_grad():
-        zf = net.template(torch.zeros(1, 3, 128, 128))
-        return count(net, lambda: net.track(zf, image))
+        zf, image = net.template(torch.zeros(1, 3, 128, 128)), torch.zeros(1, 3, 256, 256)
+        macs = count(net, lambda: net.track(zf, image))
+    return {"macs": macs, "parameters": sum(value.numel() for value in net.parameters())}
 
 
 def count(module: Any, call: Any) -> int:
@@ -49,13 +51,6 @@ def count(module: Any, call: Any) -> int:
         call()
     # The counter reports two operations per multiply-add.
     return counter.get_total_flops() // 2
-
-
-def parameters(configuration: str) -> int:
-    """Number of learned values."""
-    from pytracking_et import network
-
-    return sum(parameter.numel() for parameter in network.build(configuration).parameters())
 
 
 def measured(

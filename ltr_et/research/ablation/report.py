@@ -138,28 +138,23 @@ def frame(results: Sequence[Result], context: Context) -> pd.DataFrame:
     """One row a configuration; NaN where nothing was measured or published."""
     records = []
     for result in results:
-        record: dict[str, float] = {}
+        record: dict[str, float | None] = {}
         for name in (*context.starts, MEAN):
             values = result.auc.get(name, [])
             record[f"AUC {name}"] = _mean(values)
-            spread = statistics.stdev(values) if len(values) > 1 else math.nan
-            record[f"± {name}"] = spread
+            record[f"± {name}"] = statistics.stdev(values) if len(values) > 1 else None
         record |= {f"paper {name}": value for name, value in result.row.published.items()}
         cost = result.cost
         record["Params [M]"] = cost.get("parameters", math.nan) / 1e6
         record["MACs [M]"] = cost.get("macs", math.nan) / 1e6
-        record["Latency [ms]"] = _number(cost.get("latency_ms"))
-        record["Memory [MB]"] = _number(cost.get("memory_mb"))
+        record["Latency [ms]"] = cost.get("latency_ms")
+        record["Memory [MB]"] = cost.get("memory_mb")
         record["Minutes"] = _mean(result.minutes)
         records.append(record)
     index = pd.Index([result.label for result in results], name="")
     made = pd.DataFrame(records, index=index, dtype=float).dropna(axis="columns", how="all")
     made["Seeds"] = pd.Series([len(result.seeds) for result in results], index, dtype=object)
     return made
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)
 
 
 def order(results: Sequence[Result]) -> list[str]:

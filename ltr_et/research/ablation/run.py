@@ -7,9 +7,8 @@ on from it without the weights.
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,11 @@ from filelock import FileLock, Timeout
 from pytracking_et.errors import ParameterError, PytrackingETError
 from pytracking_et.machine import cpu_name, git_revision, versions
 
+from ... import jsonl
 from ...data.crops import CropStore
-from ...tracking_validation.clips import RESTARTED, Clip, sequences
-from ...tracking_validation.measure import Memory, figures, follow
+from ...tracking_validation.clips import RESTARTED, Clip, Start, sequences
+from ...tracking_validation.measure import Memory
+from ...tracking_validation.measure import measure as track
 from ...tracking_validation.subjects import Weights
 from . import costs, report
 from .report import MEAN, Context, Result, Row, rows
@@ -102,7 +103,8 @@ def measure(plan: Plan) -> int:
             incomplete = True
             continue
         found = costs.measured(configuration, weights, plan.engine, plan.threads)
-        _append(plan, {"kind": "cost", "row": configuration, "cpu": cpu_name(), **found})
+        entry = {"kind": "cost", "row": configuration, "cpu": cpu_name(), **found}
+        jsonl.append(plan.recipe.output / LOG, entry)
         log.info("%s: %s", configuration, found)
     _write(plan)
     _show(plan)
@@ -135,7 +137,7 @@ def _run_row(configuration: str, seed: int, plan: Plan) -> bool:
                     "engine": plan.engine, "cpu": cpu_name(), "revision": git_revision("+", 12),
                     "last_loss": trained.last_loss,
                 }  # fmt: skip
-                _append(plan, entry)
+                jsonl.append(plan.recipe.output / LOG, entry)
                 log.info("%s, seed %d: %s", configuration, seed, auc)
             return True
     except Timeout:
@@ -153,31 +155,12 @@ def _key(configuration: str, plan: Plan) -> dict[str, Any]:
     return {"row": configuration, "pairs": recipe.pairs, "batch": recipe.batch, "data": data}
 
 
-def _append(plan: Plan, entry: dict[str, Any]) -> None:
-    path = plan.recipe.output / LOG
-    # A line that a killed run left unfinished must not swallow this one.
-    cut = path.is_file() and path.read_bytes()[-1:] not in (b"", b"\n")
-    with path.open("a", encoding="utf-8", newline="\n") as stream:
-        stream.write("\n" * cut + json.dumps(entry) + "\n")
-
-
-def _entries(plan: Plan) -> Iterator[dict[str, Any]]:
-    path = plan.recipe.output / LOG
-    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
-    for number, line in enumerate(lines, 1):
-        try:
-            yield dict(json.loads(line))
-        except (ValueError, TypeError, RecursionError):
-            # The last line of a run that was killed.
-            log.warning("%s line %d is damaged and left out", path, number)
-
-
 def _logged(configuration: str, plan: Plan) -> dict[int, dict[str, Any]]:
     """Seed -> entry of the trainings that may stand in this call's tables."""
     key = _key(configuration, plan)
     return {
         entry["seed"]: entry
-        for entry in _entries(plan)
+        for entry in jsonl.read(plan.recipe.output / LOG)
         if entry.get("kind") == "row"
         and all(entry.get(name) == value for name, value in key.items())
         and set(plan.groups) <= set(entry["auc"])
@@ -195,21 +178,11 @@ def _result(row: Row, plan: Plan) -> Result:
             result.auc.setdefault(name, []).append(value)
         result.minutes.append(entry["minutes"])
         result.start = entry["start"]
-    result.cost = dict(_size(row.configuration))
-    for entry in _entries(plan):
+    result.cost = dict(costs.size(row.configuration))
+    for entry in jsonl.read(plan.recipe.output / LOG):
         if entry.get("kind") == "cost" and entry["row"] == row.configuration:
             result.cost |= {n: v for n, v in entry.items() if n not in ("kind", "row")}
     return result
-
-
-_sizes: dict[str, dict[str, int]] = {}
-
-
-def _size(configuration: str) -> dict[str, int]:
-    if configuration not in _sizes:
-        counted = {"macs": costs.macs(configuration)}
-        _sizes[configuration] = counted | {"parameters": costs.parameters(configuration)}
-    return _sizes[configuration]
 
 
 def _write(plan: Plan) -> list[Any]:
@@ -228,7 +201,7 @@ def _write(plan: Plan) -> list[Any]:
     ]
 
 
-def _starts(clip: Clip) -> list[Any]:
+def _starts(clip: Clip) -> list[Start]:
     return [start for start in clip.starts(quick=True) if start.kind == RESTARTED]
 
 
@@ -242,14 +215,6 @@ def evaluate(configuration: str, weights: Path, plan: Plan) -> dict[str, float]:
         configuration, weights, "et_tracker_published", {}, plan.engine, plan.threads, configuration
     )
     memory = Memory(plan.recipe.output / "training" / "tracked.jsonl")
-    make = None
-    found: dict[str, list[float]] = {name: [] for name in plan.groups}
-    for clip in plan.clips:
-        starts = _starts(clip)
-        missing = [start for start in starts if memory.get(subject, clip, start) is None]
-        if missing:
-            make = make or subject.open()
-            memory.put(subject, clip, figures(follow(make, clip, missing), clip, missing))
-        known = [memory.get(subject, clip, start) for start in starts]
-        found[clip.part] += [one[0] for one in known if one is not None]
+    runs = track(subject, plan.clips, _starts, memory)
+    found = {name: [run.auc for run in runs if run.clip.part == name] for name in plan.groups}
     return {name: round(float(np.mean(values)), 3) for name, values in found.items()}

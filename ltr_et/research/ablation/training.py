@@ -20,11 +20,11 @@ from pytracking_et import network
 from pytracking_et.errors import CheckpointError, ParameterError
 from pytracking_et.files import read_json, write_json
 
+from ... import jsonl
 from ...actors import LossWeights
 from ...settings import PARTS, Settings, Stage
 from ...training.distributed import group
 from ...training.launch import Launch, load_backbone
-from ...training.log import read_log
 from ...warm_start import student_name
 
 log = logging.getLogger(__name__)
@@ -160,7 +160,7 @@ def _check_inputs(settings: Settings, launch: RowLaunch, recipe: Recipe) -> None
 
 def last_loss(folder: Path) -> float | None:
     """Last loss in a training's log; None where there is none."""
-    losses = [r["Loss/total"] for r in read_log(folder / "log.jsonl") if "Loss/total" in r]
+    losses = [r["Loss/total"] for r in jsonl.read(folder / "log.jsonl") if "Loss/total" in r]
     return round(losses[-1], 4) if losses else None
 
 

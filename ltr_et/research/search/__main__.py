@@ -10,6 +10,7 @@ limit, and writes the best architecture; run it again to go on where it was stop
 from __future__ import annotations
 
 import argparse
+import itertools
 import logging
 import random
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from pytracking_et import network, process
 from pytracking_et.errors import PytrackingETError
 from pytracking_et.files import read_json, reading, write_json
 
-from .space import Candidate, Evolution, Genes, macs, sample
+from .space import Candidate, Genes, evolve, macs, sample
 
 log = logging.getLogger(__name__)
 
@@ -76,20 +77,19 @@ def _data(options: argparse.Namespace) -> tuple[Any, Any, list[Any]]:
 
     pairs = CropPairs(CropStore(options.crops, held_out=False), PairSettings(seed=options.seed))
 
+    def batch_of(epoch: int, number: int) -> Any:
+        first = number * options.batch
+        return collate([pairs[epoch, item] for item in range(first, first + options.batch)])
+
     def batches(step: int) -> Iterator[Any]:
-        while True:
-            first = step * options.batch
-            yield collate([pairs[0, first + item] for item in range(options.batch)])
-            step += 1
+        return (batch_of(0, number) for number in itertools.count(step))
 
     held = CropPairs(
         CropStore(options.crops, held_out=True), PairSettings(seed=1, negative=0), paste=False
     )
     validation = PairValidation([held[0, item] for item in range(options.validation_pairs)])
-    count = RECALIBRATION_BATCHES * options.batch
-    samples = [pairs[1, item] for item in range(count)]
-    groups = [samples[i : i + options.batch] for i in range(0, count, options.batch)]
-    return batches, validation, [collate(group) for group in groups]
+    statistics = [batch_of(1, number) for number in range(RECALIBRATION_BATCHES)]
+    return batches, validation, statistics
 
 
 class Overlaps:
@@ -113,11 +113,11 @@ class Overlaps:
 
 def search(options: argparse.Namespace) -> Candidate:
     """Train the supernet, evolve, write `best.json` and `best.safetensors`."""
-    from .supernet import TrainSettings, judge, train
+    from .supernet import judge, train
 
     batches, validation, statistics = _data(options)
     options.output.mkdir(parents=True, exist_ok=True)
-    net, _ = train(TrainSettings(options.steps, seed=options.seed), batches, options.output)
+    net, _ = train(options.steps, options.seed, batches, options.output)
 
     known = Overlaps(options.output / "overlaps.json", f"{options.steps} steps, {options.seed}")
 
@@ -129,11 +129,11 @@ def search(options: argparse.Namespace) -> Candidate:
         log.info("%s  %.0f M  overlap %.3f", name, macs(name) / 1e6, known.values[name])
         return known.values[name]
 
-    evolution = Evolution(
-        lambda genes: macs(str(genes)), fitness, int(options.max_macs * 1e6),
-        options.population, options.parents, seed=options.seed,
+    limit = int(options.max_macs * 1e6)
+    best, seen = evolve(
+        fitness, limit, options.generations, options.population, options.parents, options.seed,
+        _report,
     )  # fmt: skip
-    best = evolution.run(options.generations, _report)
     name = str(best.genes)
     network.weights.save(
         options.output / "best.safetensors", net.extract(best.genes).state_dict(), {"network": name}
@@ -142,12 +142,9 @@ def search(options: argparse.Namespace) -> Candidate:
         "architecture": name,
         "macs": best.macs,
         "overlap": best.fitness,
-        "limit": int(options.max_macs * 1e6),
+        "limit": limit,
         "steps": options.steps,
-        "tried": {
-            key: {"macs": each.macs, "overlap": each.fitness}
-            for key, each in evolution.seen.items()
-        },
+        "tried": {key: {"macs": one.macs, "overlap": one.fitness} for key, one in seen.items()},
     }
     write_json(options.output / "best.json", record)
     return best
@@ -160,21 +157,19 @@ def _report(generation: int, best: Candidate) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; 2 for what the user can mend."""
     options = parse(arguments)
-    return process.run(
-        "ltr_et.research.search", lambda: _work(options), lambda: "the same command goes on"
-    )
 
+    def work() -> int:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+        if options.threads:
+            torch.set_num_threads(options.threads)
+        if options.command == "sample":
+            return print_samples(options)
+        best = search(options)
+        print(f"{best.genes}\n{best.macs / 1e6:.0f} M multiply-adds, overlap {best.fitness:.3f}")
+        print(f"train it: network={best.genes}; start: {options.output / 'best.safetensors'}")
+        return 0
 
-def _work(options: argparse.Namespace) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    if options.command == "sample":
-        return print_samples(options)
-    best = search(options)
-    print(f"{best.genes}\n{best.macs / 1e6:.0f} M multiply-adds, overlap {best.fitness:.3f}")
-    print(f"train it: network={best.genes}; start: {options.output / 'best.safetensors'}")
-    return 0
+    return process.run("ltr_et.research.search", work, lambda: "the same command goes on")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cache
 
 from pytracking_et.errors import ParameterError
 from pytracking_et.network.backbones.lt_mobile import (
@@ -32,9 +33,12 @@ from pytracking_et.network.constants import STRIDE, TEMPLATE_CELLS
 from pytracking_et.network.trackers import FUSED_CHANNELS
 
 BLOCK_CHOICES = len(BACKBONE_KERNELS) * len(BACKBONE_EXPANSIONS)
+SEARCH = 256
 # Stage that the feature is taken from, counted from 0.
 LAST_STAGE = 3
 _SKIP = HEAD_KERNELS.index(None)
+# Chance of each digit to be drawn anew.
+MUTATION = 0.1
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ def _trimmed(genes: Genes) -> Genes:
     return replace(genes, blocks=genes.blocks[:kept] + (0,) * (len(genes.blocks) - kept))
 
 
-def mutate(genes: Genes, draw: random.Random, chance: float = 0.1) -> Genes:
+def mutate(genes: Genes, draw: random.Random, chance: float = MUTATION) -> Genes:
     """Draw each digit anew with probability `chance`."""
     other = sample(draw)
 
@@ -130,14 +134,15 @@ def cross(one: Genes, two: Genes, draw: random.Random) -> Genes:
     return _trimmed(Genes(blocks, tower(one.cls, two.cls), tower(one.reg, two.reg), output))
 
 
-def macs(architecture: str, search: int = 256) -> int:
-    """Multiply-adds of one search crop of `search` px (a multiple of 32), by formula.
+@cache
+def macs(architecture: str) -> int:
+    """Multiply-adds of one search crop of SEARCH px, by formula.
 
     Thousands a second, where counting takes a forward. Convolutions and products only, as
     `ltr_et.research.ablation.costs.count` counts them (a test compares).
     """
     parsed = Architecture.parse(architecture)
-    side = search // 2
+    side = SEARCH // 2
     total = 27 * STEM_CHANNELS * side**2
     total += (9 + STEM_CHANNELS) * STEM_CHANNELS * side**2 + _gate_macs(STEM_CHANNELS)
     inputs = STEM_CHANNELS
@@ -148,7 +153,7 @@ def macs(architecture: str, search: int = 256) -> int:
             side //= stride if place == 0 else 1
             total += (block.kernel**2 + outputs) * width * side**2 + _gate_macs(width)
             inputs = outputs
-    cells = (search // STRIDE) ** 2
+    cells = (SEARCH // STRIDE) ** 2
     kernels = TEMPLATE_CELLS**2
     total += kernels * inputs * cells + 2 * kernels**2 + kernels * FUSED_CHANNELS * cells
     return total + _tower_macs(parsed.cls, cells, 1) + _tower_macs(parsed.reg, cells, 4)
@@ -169,9 +174,6 @@ def _tower_macs(tower: TowerChoice, cells: int, outputs: int) -> int:
 # Draws for one member of a population before the limit is called too low.
 ATTEMPTS = 500
 
-Fitness = Callable[[Genes], float]
-Cost = Callable[[Genes], int]
-
 
 @dataclass(frozen=True)
 class Candidate:
@@ -182,93 +184,65 @@ class Candidate:
     fitness: float
 
 
-@dataclass
-class Evolution:
-    """Generations of candidates; each architecture is measured once.
+def evolve(
+    fitness: Callable[[Genes], float],
+    limit: int,
+    generations: int,
+    population: int = 50,
+    parents: int = 10,
+    seed: int = 0,
+    report: Callable[[int, Candidate], None] = lambda *_: None,
+) -> tuple[Candidate, dict[str, Candidate]]:
+    """Search; each architecture is measured once.
 
-    Attributes:
-        cost: multiply-adds of an architecture.
-        fitness: its accuracy.
+    The same seed and fitness draw the same architectures.
+
+    Args:
+        fitness: accuracy of an architecture.
         limit: most multiply-adds.
-        population: size.
-        parents: size.
-        chance: of each digit in a mutation.
-        seen: all so far.
+        report: called after each generation, with the best candidate so far.
+
+    Returns:
+        The best candidate of all generations, and all candidates by their names.
+
+    Raises:
+        ParameterError: the limit leaves no architecture, or sizes that make no population.
     """
-
-    cost: Cost
-    fitness: Fitness
-    limit: int
-    population: int = 50
-    parents: int = 10
-    chance: float = 0.1
-    seed: int = 0
-    seen: dict[str, Candidate] = field(default_factory=dict)
-    _costs: dict[str, int] = field(default_factory=dict, repr=False)
-
-    def run(
-        self, generations: int, report: Callable[[int, Candidate], None] = lambda *_: None
-    ) -> Candidate:
-        """Search; returns the best candidate of all generations.
-
-        The same seed, cost and fitness draw the same architectures.
-
-        Raises:
-            ParameterError: the limit leaves no architecture, or sizes that make no population.
-        """
-        if generations < 1 or self.population < 2 or not 1 <= self.parents <= self.population:
-            raise ParameterError(
-                f"generations {generations}, population {self.population}, parents {self.parents}: "
-                "give at least one generation, two members, and no more parents than members"
-            )
-        draw = random.Random(self.seed)
-        members = self._first(draw)
-        best: list[Candidate] = []
-        for generation in range(generations):
-            best = self._best([*best, *(self._measured(genes) for genes in members)])
-            report(generation, best[0])
-            if generation + 1 < generations:
-                members = self._children(best, draw)
-        return best[0]
-
-    def _best(self, candidates: list[Candidate]) -> list[Candidate]:
-        unique = {str(candidate.genes): candidate for candidate in candidates}
-        ranked = sorted(unique.values(), key=lambda c: (-c.fitness, c.macs, str(c.genes)))
-        return ranked[: self.parents]
-
-    def _measured(self, genes: Genes) -> Candidate:
-        name = str(genes)
-        if name not in self.seen:
-            self.seen[name] = Candidate(genes, self._macs(genes), self.fitness(genes))
-        return self.seen[name]
-
-    def _macs(self, genes: Genes) -> int:
-        name = str(genes)
-        if name not in self._costs:
-            self._costs[name] = self.cost(genes)
-        return self._costs[name]
-
-    def _first(self, draw: random.Random) -> list[Genes]:
-        return self._fill([], lambda: sample(draw))
-
-    def _children(self, best: list[Candidate], draw: random.Random) -> list[Genes]:
-        def child() -> Genes:
-            one, two = draw.choice(best).genes, draw.choice(best).genes
-            if draw.random() < 0.5:
-                return mutate(one, draw, self.chance)
-            return mutate(cross(one, two, draw), draw, self.chance / 2)
-
-        return self._fill([], child)
-
-    def _fill(self, members: list[Genes], make: Callable[[], Genes]) -> list[Genes]:
-        """New members within the limit until the population is whole."""
-        for _ in range(ATTEMPTS * self.population):
-            genes = make()
-            if genes not in members and self._macs(genes) <= self.limit:
-                members.append(genes)
-            if len(members) == self.population:
-                return members
+    if generations < 1 or population < 2 or not 1 <= parents <= population:
         raise ParameterError(
-            f"only {len(members)} of {self.population} architectures found with at most "
-            f"{self.limit / 1e6:.0f} M multiply-adds; raise the limit or shrink the population"
+            f"generations {generations}, population {population}, parents {parents}: "
+            "give at least one generation, two members, and no more parents than members"
         )
+    draw = random.Random(seed)
+    seen: dict[str, Candidate] = {}
+    best: list[Candidate] = []
+
+    def child() -> Genes:
+        one, two = draw.choice(best).genes, draw.choice(best).genes
+        if draw.random() < 0.5:
+            return mutate(one, draw)
+        return mutate(cross(one, two, draw), draw, MUTATION / 2)
+
+    for generation in range(generations):
+        for genes in _members(child if best else lambda: sample(draw), population, limit):
+            if str(genes) not in seen:
+                seen[str(genes)] = Candidate(genes, macs(str(genes)), fitness(genes))
+        ranked = sorted(seen.values(), key=lambda c: (-c.fitness, c.macs, str(c.genes)))
+        best = ranked[:parents]
+        report(generation, best[0])
+    return best[0], seen
+
+
+def _members(make: Callable[[], Genes], population: int, limit: int) -> list[Genes]:
+    """Different architectures within the limit."""
+    members: list[Genes] = []
+    for _ in range(ATTEMPTS * population):
+        genes = make()
+        if genes not in members and macs(str(genes)) <= limit:
+            members.append(genes)
+        if len(members) == population:
+            return members
+    raise ParameterError(
+        f"only {len(members)} of {population} architectures found with at most "
+        f"{limit / 1e6:.0f} M multiply-adds; raise the limit or shrink the population"
+    )

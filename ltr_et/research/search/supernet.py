@@ -12,7 +12,6 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -175,27 +174,21 @@ class Supernet(TrackingNetwork):
 log = logging.getLogger(__name__)
 
 Batches = Callable[[int], Iterator[Batch]]
-# Pairs that set a path's BatchNorm statistics before it is judged.
+LR = 1e-3
+# Batches that set a path's BatchNorm statistics before it is judged.
 RECALIBRATION_BATCHES = 4
 
 
-@dataclass(frozen=True)
-class TrainSettings:
-    """steps: of the whole training. lr: of AdamW, cosine to a hundredth. save: seconds between
-    checkpoints. seed: of weights and paths.
-    """
-
-    steps: int
-    lr: float = 1e-3
-    save: float = 60.0
-    seed: int = 0
-
-
-def train(settings: TrainSettings, batches: Batches, folder: Path) -> tuple[Supernet, list[float]]:
+def train(
+    steps: int, seed: int, batches: Batches, folder: Path, save_seconds: float = 60.0
+) -> tuple[Supernet, list[float]]:
     """Train, or go on from `folder/supernet.pth`.
 
     Args:
+        steps: of the whole training; the rate falls with a cosine to a hundredth.
+        seed: of weights and paths.
         batches: called with a step number, gives the batches from there on.
+        save_seconds: between checkpoints.
 
     Returns:
         The supernet and the loss of every step of this call.
@@ -204,23 +197,22 @@ def train(settings: TrainSettings, batches: Batches, folder: Path) -> tuple[Supe
         CheckpointError: the checkpoint belongs to another seed or number of steps.
         KeyboardInterrupt: Ctrl-C; after the step under way, which is saved.
     """
-    torch.manual_seed(settings.seed)
+    torch.manual_seed(seed)
     net = Supernet()
-    optimizer = torch.optim.AdamW(net.parameters(), lr=settings.lr, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=LR, weight_decay=0.0)
     path = folder / "supernet.pth"
-    step = _resume(path, settings, net, optimizer) if path.is_file() else 0
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-        optimizer, settings.steps, settings.lr / 100
-    )
+    plan = {"seed": seed, "steps": steps}
+    step = _resume(path, plan, net, optimizer) if path.is_file() else 0
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps, LR / 100)
     schedule.last_epoch = step
     net.train()
     actor = ETActor(net, fast=False)
     source = batches(step)
     saved, losses = time.monotonic(), []
     with deferred_stop("stopping after this step, to save it; Ctrl-C again: at once") as stop:
-        while step < settings.steps:
-            net.choose(path_of(settings.seed, step))
-            loss, _ = actor({**next(source), "progress": step / settings.steps})
+        while step < steps:
+            net.choose(path_of(seed, step))
+            loss, _ = actor({**next(source), "progress": step / steps})
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(net.parameters(), 5.0)
@@ -228,10 +220,11 @@ def train(settings: TrainSettings, batches: Batches, folder: Path) -> tuple[Supe
             schedule.step()
             losses.append(float(loss.detach()))
             step += 1
-            due = time.monotonic() - saved > settings.save
-            if step == settings.steps or due or stop.asked:
-                _save(path, settings, net, optimizer, step)
-                log.info("supernet: step %d of %d, loss %.3f", step, settings.steps, losses[-1])
+            due = time.monotonic() - saved > save_seconds
+            if step == steps or due or stop.asked:
+                state = {"net": net.state_dict(), "optimizer": optimizer.state_dict()}
+                checkpoint.save(path, {**state, "step": step, **plan})
+                log.info("supernet: step %d of %d, loss %.3f", step, steps, losses[-1])
                 saved = time.monotonic()
             if stop.asked:
                 raise KeyboardInterrupt
@@ -243,17 +236,12 @@ def path_of(seed: int, step: int) -> Genes:
     return sample(random.Random(f"{seed}/{step}"))
 
 
-def _save(path: Path, settings: TrainSettings, net: nn.Module, optimizer: Any, step: int) -> None:
-    state = {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
-    checkpoint.save(path, {**state, "seed": settings.seed, "steps": settings.steps})
-
-
-def _resume(path: Path, settings: TrainSettings, net: nn.Module, optimizer: Any) -> int:
+def _resume(path: Path, plan: dict[str, int], net: nn.Module, optimizer: Any) -> int:
     state = checkpoint.load(path)
-    for name in ("seed", "steps"):
-        if state[name] != getattr(settings, name):
+    for name, value in plan.items():
+        if state[name] != value:
             raise CheckpointError(
-                f"{path} was trained with {name} {state[name]}, not {getattr(settings, name)}; "
+                f"{path} was trained with {name} {state[name]}, not {value}; "
                 "give the same, or another --output"
             )
     net.load_state_dict(state["net"])

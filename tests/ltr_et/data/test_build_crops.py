@@ -29,7 +29,7 @@ def test_clips_are_held_out_whole(tmp_path):
     assert not set(train.field["clip"]) & held
     assert len(train) + len(test) == len(CropStore(tmp_path / "crops", held_out=None)) == 24
     for part in (train, test):
-        assert all(len(part.record(index).others) == 1 for index in range(len(part)))
+        assert all(len(part.others(index)) == 1 for index in range(len(part)))
 
 
 def test_pseudo_boxes_and_short_sources_are_never_held_out(tmp_path):

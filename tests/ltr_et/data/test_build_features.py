@@ -5,10 +5,9 @@ import pytest
 import torch
 
 from ltr_et.data import build_features
-from ltr_et.data.build_features import ViewMaker, ViewPlanner, build_chunk, check_meta, main
+from ltr_et.data.build_features import ChunkMaker, check_meta, main
 from ltr_et.data.features import FeatureCache, pad_boxes
 from ltr_et.data.pairs import FeaturePairs, PairSettings
-from ltr_et.data.paste import Donors
 from pytracking_et import network
 from pytracking_et.errors import DatasetError
 
@@ -23,10 +22,9 @@ def mean_features(images):
 
 
 def fill(folder, store, chunks, searches=40, first=0):
-    planner, maker = ViewPlanner(store), ViewMaker(store, Donors(store))
+    maker = ChunkMaker(store, mean_features)
     for number in range(first, first + chunks):
-        path = folder / f"chunk-{number:05d}"
-        build_chunk(path, planner, maker, mean_features, (0, number), searches)
+        maker.make(folder / f"chunk-{number:05d}", (0, number), searches)
     return folder
 
 

@@ -1,3 +1,4 @@
+import itertools
 import logging
 
 import numpy as np
@@ -5,8 +6,10 @@ import pytest
 import torch
 
 from ltr_et.data.pairs import CropPairs
-from ltr_et.training.data import EpochBatches, PairLoader
-from pytracking_et.errors import ParameterError
+from ltr_et.settings import Settings, Stage
+from ltr_et.training.data import PairData
+from ltr_et.training.distributed import Group
+from pytracking_et.errors import DatasetError
 
 
 class Numbers:
@@ -19,42 +22,48 @@ class Numbers:
         return {"box": np.full(4, value), "positive": True, "index": item, "broken": broken}
 
 
+def data(pairs, samples, batch, group=None, **settings):
+    stage = Stage("s", samples, "crops", batch=batch)
+    return PairData(pairs, stage, Settings(**settings), group or Group())
+
+
+def first(source, count):
+    return list(itertools.islice(source.batches(0), count))
+
+
 def test_batches_of_processes_make_up_one_big_batch():
-    one = list(EpochBatches(100, 8))
-    two = [list(EpochBatches(100, 4, rank, 2)) for rank in (0, 1)]
+    one = list(data(Numbers(), 100, 8).epochs)
+    two = [list(data(Numbers(), 100, 8, Group(rank, 2)).epochs) for rank in (0, 1)]
     assert len(one) == len(two[0]) == 12
     assert [a + b for a, b in zip(*two, strict=True)] == one
 
 
-@pytest.mark.parametrize(
-    ("samples", "batch", "rank", "world"), [(7, 8, 0, 1), (8, 8, 0, 2), (8, 1, 2, 2)]
-)
-def test_sizes_that_do_not_fit(samples, batch, rank, world):
-    with pytest.raises(ParameterError, match=f"{samples} samples"):
-        EpochBatches(samples, batch, rank, world)
+def test_a_batch_that_processes_cannot_share():
+    with pytest.raises(DatasetError, match="batch 8 .* 3 processes"):
+        data(Numbers(), 100, 8, Group(0, 3))
 
 
-def test_an_epoch_goes_on_where_it_stopped():
-    loader = PairLoader(Numbers(), 40, 8)
-    whole = [batch["index"].tolist() for batch in loader.epoch(3)]
-    assert whole == [list(range(8 * k, 8 * k + 8)) for k in range(5)]
-    assert [batch["index"].tolist() for batch in loader.epoch(3, start=2)] == whole[2:]
-    assert len(loader) == 5
-    assert next(loader.epoch(3))["box"][0, 0] == 3000
-    assert loader.waited > 0
+def test_batches_go_on_where_they_stopped():
+    source = data(Numbers(), 40, 8)
+    whole = [batch["box"][:, 0].tolist() for batch in first(source, 8)]
+    expected = [1000 * epoch + item for epoch in (0, 1) for item in range(40)]
+    assert sum(whole, []) == expected[:64]
+    assert next(source.batches(7))["box"][:, 0].tolist() == whole[7]
+    assert next(source.batches(15))["box"][0, 0] == 3000
+    assert source.waited > 0
 
 
 def test_broken_images_are_logged_once_and_counted(caplog):
-    loader = PairLoader(Numbers(), 12, 4)
+    source = data(Numbers(), 12, 4)
     with caplog.at_level(logging.WARNING):
-        batches = list(loader.epoch(0))
-    assert loader.skipped == 4
+        batches = first(source, 3)
+    assert source.state() == {"chunks": 0, "skipped": 4}
     assert [record.message for record in caplog.records] == ["skipped: image 7 is broken"]
     assert "broken" not in batches[0]
 
 
 def test_tensors(store):
-    batch = next(PairLoader(CropPairs(store), 8, 4).epoch(0))
+    (batch,) = first(data(CropPairs(store), 8, 4), 1)
     shapes = {name: (tuple(value.shape), value.dtype) for name, value in batch.items()}
     assert shapes == {
         "template": ((4, 3, 128, 128), torch.uint8),
@@ -69,9 +78,8 @@ def test_tensors(store):
 
 @pytest.mark.slow
 def test_spawned_workers_give_the_same_batches(store):
-    alone = PairLoader(CropPairs(store), 16, 4)
-    shared = PairLoader(CropPairs(store), 16, 4, workers=2)
-    for epoch in (0, 1):
-        for first, second in zip(alone.epoch(epoch), shared.epoch(epoch), strict=True):
-            for name, value in first.items():
-                assert torch.equal(value, second[name]), name
+    alone = data(CropPairs(store), 16, 4)
+    shared = data(CropPairs(store), 16, 4, num_workers=2)
+    for one, two in zip(first(alone, 8), first(shared, 8), strict=True):
+        for name, value in one.items():
+            assert torch.equal(value, two[name]), name

@@ -21,6 +21,7 @@ from ltr_et.data.views import (
 from ..tiny import scene
 
 PLAIN = Appearance(colour=0, blur=0, motion_blur=0, occlusion=0, low_light=0, jpeg=0)
+NOTHING = np.zeros((0, 4), np.float32)
 GEOMETRY = ViewSettings(appearance=PLAIN, paste=None)
 
 
@@ -34,7 +35,7 @@ def red_box(image):
 @pytest.mark.parametrize("box", [(60, 40, 24, 36), (50, 50, 50, 14)])
 def test_the_box_frames_the_target_in_views_of_frames(box, flip):
     settings = ViewSettings(shift=30, far_share=0, appearance=PLAIN, paste=None)
-    picture = frame_picture(scene([box]), np.array(box))
+    picture = frame_picture(scene([box]), np.array(box), NOTHING)
     for seed in range(5):
         view = make_view(np.random.default_rng(seed), picture, settings, Flavour(flip, False))
         assert red_box(view.image) == pytest.approx(view.box, abs=2)
@@ -76,7 +77,7 @@ def test_geometry_stays_within_its_limits(settings, size, context, shift, log_sc
 
 def test_flip_mirrors_and_grey_removes_colour():
     box = (30, 40, 24, 36)
-    picture = frame_picture(scene([box, (80, 40, 20, 20)]), np.array(box))
+    picture = frame_picture(scene([box, (80, 40, 20, 20)]), np.array(box), NOTHING)
     centred = ViewSettings(shift=0, far_share=0, appearance=PLAIN, paste=None)
     views = [
         make_view(np.random.default_rng(1), picture, centred, Flavour(flip, grey))

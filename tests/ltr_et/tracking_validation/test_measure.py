@@ -1,9 +1,14 @@
+from functools import partial
+
 import numpy as np
 import pytest
 
+from ltr_et.tracking_validation.clips import Clip
 from ltr_et.tracking_validation.measure import Memory, figures, follow, measure
 
 from .trackers import Fake, Standing, clip
+
+QUICK, EVERY = (partial(Clip.starts, quick=quick) for quick in (True, False))
 
 
 def test_following_starts_on_the_given_box_and_shares_a_common_way(tmp_path):
@@ -45,38 +50,38 @@ def test_a_target_found_again_is_not_lost(tmp_path):
 def test_finished_clips_are_not_tracked_again(tmp_path):
     clips, path = [clip(tmp_path, name) for name in "ab"], tmp_path / "cache" / "runs.jsonl"
     told = []
-    first = measure(Fake("x", 3.0), clips, True, Memory(path), tell=told.append)
+    first = measure(Fake("x", 3.0), clips, QUICK, Memory(path), tell=told.append)
     assert len(told) == 2
-    again = measure(Fake("x", 3.0), clips, True, Memory(path), tell=told.append)
+    again = measure(Fake("x", 3.0), clips, QUICK, Memory(path), tell=told.append)
     assert [run.auc for run in again] == [run.auc for run in first]
     assert len(told) == 2
     # Only the changed first boxes are new; another subject is new altogether.
-    measure(Fake("x", 3.0), clips[:1], False, Memory(path), tell=told.append)
-    measure(Fake("x", 4.0), clips, True, Memory(path), tell=told.append)
+    measure(Fake("x", 3.0), clips[:1], EVERY, Memory(path), tell=told.append)
+    measure(Fake("x", 4.0), clips, QUICK, Memory(path), tell=told.append)
     assert len(told) == 5
 
 
 def test_changed_boxes_of_a_clip_are_tracked_anew(tmp_path):
     one, memory, told = clip(tmp_path), Memory(None), []
-    measure(Fake("x"), [one], True, memory, tell=told.append)
+    measure(Fake("x"), [one], QUICK, memory, tell=told.append)
     one.boxes[30] += 1
-    measure(Fake("x"), [one], True, memory, tell=told.append)
+    measure(Fake("x"), [one], QUICK, memory, tell=told.append)
     assert len(told) == 2
 
 
 def test_a_line_cut_off_is_tracked_again(tmp_path, capsys):
     one, path, told = clip(tmp_path), tmp_path / "runs.jsonl", []
-    measure(Fake("x"), [one], True, Memory(path))
+    measure(Fake("x"), [one], QUICK, Memory(path))
     path.write_text(path.read_text()[:60])
-    measure(Fake("x"), [one], True, Memory(path), tell=told.append)
+    measure(Fake("x"), [one], QUICK, Memory(path), tell=told.append)
     assert len(told) == 1
     assert "line 1 is damaged" in capsys.readouterr().err
-    assert len(measure(Fake("x"), [one], True, Memory(path))) == 3
+    assert len(measure(Fake("x"), [one], QUICK, Memory(path))) == 3
 
 
 @pytest.mark.slow
 def test_two_processes_give_the_same(tmp_path):
     clips = [clip(tmp_path, name) for name in "abc"]
-    alone = measure(Fake("x", 3.0), clips, False, Memory(None))
-    together = measure(Fake("x", 3.0), clips, False, Memory(None), processes=2)
+    alone = measure(Fake("x", 3.0), clips, EVERY, Memory(None))
+    together = measure(Fake("x", 3.0), clips, EVERY, Memory(None), processes=2)
     assert np.array_equal([run.auc for run in alone], [run.auc for run in together])

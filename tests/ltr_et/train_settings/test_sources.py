@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ltr_et.data import build_crops, build_features
-from ltr_et.data.build_features import build_chunk
+from ltr_et.data.build_features import ChunkMaker
 from ltr_et.data.features import FeatureCache
 from ltr_et.settings import Settings, Stage
 from ltr_et.train_settings import et_tracker
@@ -32,9 +32,8 @@ def quick(monkeypatch, tmp_path):
 
     monkeypatch.setenv("PYTRACKING_ET_SHARED", str(tmp_path / "absent"))
     monkeypatch.setattr(build_features, "make_extractor", lambda *_: zeros)
-    monkeypatch.setattr(
-        build_features, "build_chunk", lambda *parts: build_chunk(*parts[:-1], searches=8)
-    )
+    make = ChunkMaker.make
+    monkeypatch.setattr(ChunkMaker, "make", lambda *parts: make(*parts[:-1], searches=8))
 
 
 def settings(tmp_path, pack, teacher, source="features", **values):

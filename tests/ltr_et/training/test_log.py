@@ -1,8 +1,7 @@
-import json
-
 import pytest
 
-from ltr_et.training.log import Meter, TrainingLog, plot, read_log, series
+from ltr_et import jsonl
+from ltr_et.training.log import Meter, TrainingLog, plot, series
 
 
 def test_records_beyond_the_resumption_are_dropped(tmp_path):
@@ -11,15 +10,9 @@ def test_records_beyond_the_resumption_are_dropped(tmp_path):
         log.write("train", samples, loss=1 / samples)
     log.close()
     TrainingLog(tmp_path, samples=64, tensorboard=False).write("event", 64, event="resumed")
-    assert [(r["kind"], r["samples"]) for r in read_log(log.path)] == [
+    assert [(r["kind"], r["samples"]) for r in jsonl.read(log.path)] == [
         ("train", 32), ("train", 64), ("event", 64)
     ]  # fmt: skip
-
-
-def test_a_torn_last_line_is_left_out(tmp_path):
-    path = tmp_path / "log.jsonl"
-    path.write_text(json.dumps({"kind": "train", "samples": 1}) + '\n{"kind": "tr')
-    assert len(read_log(path)) == 1
 
 
 def test_meter_averages_and_counts_waiting():
@@ -54,7 +47,7 @@ def test_curves_take_tracking_results_from_beside_the_log(tmp_path):
     (tmp_path / "tracking.jsonl").write_text('{"kind": "tracking", "samples": 20, "auc": 60.1}\n')
     output = plot(log.path, tmp_path / "curves.png")
     assert output.read_bytes().startswith(b"\x89PNG")
-    assert series(read_log(log.path), "train", "Loss/total") == ([10, 20], [1.0, 1.0])
+    assert series(jsonl.read(log.path), "train", "Loss/total") == ([10, 20], [1.0, 1.0])
 
 
 def test_a_log_without_records_still_gives_a_picture(tmp_path):

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from ltr_et.actors import ETActor
+from ltr_et.jsonl import read as read_log
 from ltr_et.settings import Settings, Stage
 from ltr_et.training import checkpoint
 from ltr_et.training import trainer as trainer_module
 from ltr_et.training.data import PairData
 from ltr_et.training.distributed import Group
-from ltr_et.training.log import read_log
 from ltr_et.training.trainer import Trainer, TrainingError, split
 
 from ..networks import RandomPairs, small_heads

@@ -14,11 +14,11 @@ from pytracking_et.network.layers import build_layer
     [("et_tracker", 1656), ("lt_mobile", 512)],
 )
 def test_multiply_adds_of_a_search(configuration, millions):
-    assert round(costs.macs(configuration) / 1e6) == millions
+    assert round(costs.size(configuration)["macs"] / 1e6) == millions
 
 
 def test_parameters():
-    assert costs.parameters("et_tracker") == 9_047_221
+    assert costs.size("et_tracker")["parameters"] == 9_047_221
 
 
 def test_a_convolution_is_counted_by_hand():

@@ -2,12 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from ltr_et.research.search.space import Evolution, Genes, macs
+from ltr_et.research.search.space import Genes, evolve
 from pytracking_et.errors import ParameterError
-
-
-def cost(genes: Genes) -> int:
-    return macs(str(genes))
 
 
 def fitness(genes: Genes) -> float:
@@ -18,19 +14,17 @@ def fitness(genes: Genes) -> float:
 LIMIT = 600_000_000
 
 
-def evolution(**options) -> Evolution:
-    return Evolution(cost, fitness, LIMIT, **{"population": 12, "parents": 4, **options})
-
-
 def test_it_climbs_within_the_limit():
     found: list[float] = []
-    search = evolution()
-    best = search.run(12, lambda _, candidate: found.append(candidate.fitness))
+    best, seen = evolve(
+        fitness, LIMIT, 12, population=12, parents=4,
+        report=lambda _, candidate: found.append(candidate.fitness),
+    )  # fmt: skip
     assert found == sorted(found)
     assert found[-1] > found[0] + 5
     assert best.macs <= LIMIT
-    assert all(candidate.macs <= LIMIT for candidate in search.seen.values())
-    assert best.fitness == max(candidate.fitness for candidate in search.seen.values())
+    assert all(candidate.macs <= LIMIT for candidate in seen.values())
+    assert best.fitness == max(candidate.fitness for candidate in seen.values())
 
 
 def test_the_same_seed_finds_the_same_and_measures_once():
@@ -40,20 +34,20 @@ def test_the_same_seed_finds_the_same_and_measures_once():
         calls.append(str(genes))
         return fitness(genes)
 
-    one = Evolution(cost, counted, LIMIT, 6, 2, seed=3).run(3)
+    one = evolve(counted, LIMIT, 3, population=6, parents=2, seed=3)
     assert len(calls) == len(set(calls))
-    assert evolution(population=6, parents=2, seed=3).run(3) == one
-
-
-def test_an_impossible_limit_is_refused():
-    with pytest.raises(ParameterError, match="raise the limit"):
-        Evolution(cost, fitness, 1_000_000, population=2, parents=1).run(1)
+    assert evolve(fitness, LIMIT, 3, population=6, parents=2, seed=3) == one
 
 
 @pytest.mark.parametrize(
-    ("generations", "options"),
-    [(0, {}), (1, {"population": 1, "parents": 1}), (1, {"parents": 99})],
+    ("limit", "generations", "population", "parents", "message"),
+    [
+        (1_000_000, 1, 2, 1, "raise the limit"),
+        (LIMIT, 0, 12, 4, "at least one generation"),
+        (LIMIT, 1, 1, 1, "two members"),
+        (LIMIT, 1, 12, 99, "no more parents than members"),
+    ],
 )
-def test_sizes_are_checked(generations, options):
-    with pytest.raises(ParameterError, match="at least one generation"):
-        evolution(**options).run(generations)
+def test_what_cannot_be_searched_is_refused(limit, generations, population, parents, message):
+    with pytest.raises(ParameterError, match=message):
+        evolve(fitness, limit, generations, population, parents)

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from ltr_et.research.ablation.costs import macs as counted
+from ltr_et.research.ablation.costs import size
 from ltr_et.research.search.space import Genes, built_blocks, cross, macs, mutate, sample
 from pytracking_et.network.backbones.lt_mobile import LT_MOBILE, Architecture
 
@@ -49,4 +49,4 @@ def test_mutation_and_crossover_stay_in_the_space():
 
 @pytest.mark.parametrize("architecture", [LT_MOBILE, str(genes(3)), str(genes(4))])
 def test_formula_equals_count(architecture):
-    assert macs(architecture) == counted(architecture)
+    assert macs(architecture) == size(architecture)["macs"]

@@ -11,7 +11,7 @@ from ltr_et.data.build_crops import build
 from ltr_et.dataset.pack import open_pack
 from ltr_et.research.search.__main__ import Overlaps, main
 from ltr_et.research.search.space import sample
-from ltr_et.research.search.supernet import Supernet, TrainSettings, judge, path_of, train
+from ltr_et.research.search.supernet import Supernet, judge, path_of, train
 from pytracking_et import network
 from pytracking_et.errors import CheckpointError
 from pytracking_et.network.normalisation import normalise
@@ -85,7 +85,7 @@ def test_a_path_is_judged_with_the_batches_statistics(supernet):
 
 @pytest.mark.slow
 def test_a_stopped_training_goes_on_as_if_it_had_not_been(tmp_path):
-    whole, losses = train(TrainSettings(3), batches, tmp_path / "whole")
+    whole, losses = train(3, 0, batches, tmp_path / "whole")
     calls = 0
 
     def stopping(step: int):
@@ -97,13 +97,13 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(tmp_path):
             yield batch
 
     with pytest.raises(KeyboardInterrupt):
-        train(TrainSettings(3, save=0), stopping, tmp_path / "parts")
-    resumed, rest = train(TrainSettings(3), batches, tmp_path / "parts")
+        train(3, 0, stopping, tmp_path / "parts", save_seconds=0)
+    resumed, rest = train(3, 0, batches, tmp_path / "parts")
     assert rest == pytest.approx(losses[1:], rel=1e-4)
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, atol=1e-4, rtol=1e-3)
     with pytest.raises(CheckpointError, match="steps 3, not 5"):
-        train(TrainSettings(5), batches, tmp_path / "parts")
+        train(5, 0, batches, tmp_path / "parts")
 
 
 def test_paths_depend_on_seed_and_step():

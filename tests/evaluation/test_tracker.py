@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -206,13 +205,6 @@ def test_several_targets_are_refused(fakelab, tmp_path):
 def test_unknown_names_list_what_there_is(fakelab, tmp_path, name, parameter):
     with pytest.raises(ParameterError, match="there are: .*(fake|plain)"):
         Tracker(name, parameter).run_sequence(make_sequence(tmp_path))
-
-
-def test_clock_set_back_does_not_show(fakelab, tmp_path, monkeypatch):
-    past = iter(range(10**9, 0, -1000))
-    monkeypatch.setattr(time, "time", lambda: next(past))
-    output = Tracker("fake", "plain").run_sequence(make_sequence(tmp_path))
-    assert all(0 <= seconds < 60 for seconds in output["time"])
 
 
 def key(name):

@@ -21,8 +21,6 @@ from .metrics import Array
 from .tables import written
 
 FORMATS = ("pdf", "svg", "png")
-
-
 _PLOTS: dict[str, dict[str, Any]] = {
     "success": {
         "title": "Success plot",
@@ -74,9 +72,8 @@ def draw_curves(
     curves: Sequence[tuple[str, Array, Array, float]],
     options: Mapping[str, Any],
     note: str,
-    digits: int = 1,
-    names: Sequence[str] | None = None,
-    look: Look = SCREEN,
+    names: Sequence[str],
+    look: Look,
 ) -> Figure:
     """One line per tracker, best first in the legend.
 
@@ -84,9 +81,9 @@ def draw_curves(
         curves: (label, x, y, figure shown in the legend).
         options: see `plot_options`.
         note: printed below, states the rule.
-        names: of the trackers, see `tracker_styles`; their labels where None.
+        names: of the trackers, see `tracker_styles`.
     """
-    styles = tracker_styles(names or [label for label, *_ in curves])
+    styles = tracker_styles(names)
     order = sorted(range(len(curves)), key=lambda i: -np.nan_to_num(curves[i][3], nan=-np.inf))
     with matplotlib.rc_context(look.style()):
         figure, axes = _canvas(note, look)
@@ -96,7 +93,7 @@ def draw_curves(
             label, x, y, value = curves[i]
             (lines[i],) = axes.plot(
                 x, y, color=styles[i]["color"], linestyle=styles[i]["line_style"],
-                linewidth=look.line, label=f"{label} [{value:.{digits}f}]",
+                linewidth=look.line, label=f"{label} [{value:.1f}]",
             )  # fmt: skip
         axes.set(**{k: options[k] for k in ("xlabel", "ylabel", "xlim", "ylim")})
         if look.title:
@@ -124,7 +121,7 @@ def draw_radar(
 
     Args:
         table: one row an attribute, one column a tracker, percent.
-        names: as of `draw_curves`.
+        names: as of `draw_curves`; the labels where None.
     """
     if len(table) < 3:
         raise ParameterError(f"a radar plot needs three attributes, got {list(table.index)}")
@@ -197,7 +194,7 @@ def draw_speed(
     Args:
         table: one row a tracker, columns fps and auc (percent).
         runs: label -> (fps, auc).
-        names: of the trackers of the runs, as of `draw_curves`.
+        names: of the trackers of the runs, as of `draw_radar`.
     """
     with matplotlib.rc_context(look.style()):
         figure, axes = _canvas(note, look)

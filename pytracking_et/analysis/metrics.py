@@ -325,10 +325,7 @@ class Curves:
 
 
 def curves(
-    errors: FrameErrors,
-    annotation: Annotation,
-    gap: float = 0.05,
-    exclude_invalid_frames: bool = False,
+    errors: FrameErrors, annotation: Annotation, gap: float, exclude_invalid_frames: bool
 ) -> Curves:
     """Count hits. `exclude_invalid_frames` takes invalid frames out of hits and frame counts."""
     thresholds = overlap_thresholds(gap)

@@ -231,26 +231,16 @@ def score_got10k(
         for run in several
     ]
     values = np.nan_to_num(np.stack(shared))
+    quality = {"ao": values, "sr50": values > 0.5, "sr75": values > 0.75}
     counts = np.bincount(owner, minlength=len(annotation.truth))
 
-    def per_sequence(quality: Array) -> Array:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            sums = np.bincount(owner, quality.mean(axis=0), len(annotation.truth))
-            return 100 * sums / counts
-
-    table = pd.DataFrame(
-        {
-            "ao": per_sequence(values),
-            "sr50": per_sequence((values > 0.5).astype(float)),
-            "sr75": per_sequence((values > 0.75).astype(float)),
-            "frames": counts,
-        },
-        index=pd.Index(annotation.truth.names, name="sequence"),
-    )
+    table = pd.DataFrame(index=pd.Index(annotation.truth.names, name="sequence"))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for name, one in quality.items():
+            table[name] = 100 * np.bincount(owner, one.mean(axis=0), len(counts)) / counts
+    table["frames"] = counts
     return GotScore(
-        ao=100 * float(values.mean()),
-        sr50=100 * float((values > 0.5).mean()),
-        sr75=100 * float((values > 0.75).mean()),
+        **{name: 100 * float(one.mean()) for name, one in quality.items()},
         per_sequence=table,
         curve=np.array([(values > threshold).mean() for threshold in THRESHOLDS]),
     )

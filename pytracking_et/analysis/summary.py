@@ -76,7 +76,7 @@ def caveat(column: str, sequences: int) -> str:
     return f"NOT COMPARABLE: this run is on {sequences} sequences, published figures on {whole}; "
 
 
-def column_for(dataset: str, sequences: int, anyway: bool = False) -> str | None:
+def column_for(dataset: str, sequences: int, anyway: bool) -> str | None:
     """`column_of` where a run of so many sequences is on the whole data set, or asked `anyway`."""
     column = column_of(dataset)
     return column if column and (anyway or not caveat(column, sequences)) else None

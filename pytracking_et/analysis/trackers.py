@@ -249,23 +249,21 @@ class ResultFolder:
                 f"no result folder {folder}; expected <results>/NAME/PARAMETER[_RUN] "
                 "with one <sequence>.txt per sequence"
             )
-        files: dict[str, dict[str, Path]] = {kind: {} for kind in ("", *_SUFFIXES)}
-        for file in sorted(folder.iterdir()):
-            if file.name.startswith(".") or file.suffix.lower() != ".txt":
-                continue
-            kind = next((suffix for suffix in _SUFFIXES if file.stem.endswith(suffix)), "")
-            files[kind][file.stem.removesuffix(kind)] = file
         content = _read_manifest(folder)
         others = {
             name: str(entry["dataset"])
             for name, entry in _recorded_sequences(content).items()
             if other_dataset(dataset, str(entry.get("dataset", "")))
         }
-        kept = {
-            kind: {name: file for name, file in named.items() if name not in others}
-            for kind, named in files.items()
-        }
-        return cls(folder, kept, dataset, others, content)
+        files: dict[str, dict[str, Path]] = {kind: {} for kind in ("", *_SUFFIXES)}
+        for file in sorted(folder.iterdir()):
+            if file.name.startswith(".") or file.suffix.lower() != ".txt":
+                continue
+            kind = next((suffix for suffix in _SUFFIXES if file.stem.endswith(suffix)), "")
+            name = file.stem.removesuffix(kind)
+            if name not in others:
+                files[kind][name] = file
+        return cls(folder, files, dataset, others, content)
 
     def sequences(self) -> list[str]:
         """Names of the sequences that have boxes."""

@@ -71,9 +71,12 @@ def results(args: argparse.Namespace) -> int:
     """Write tables, then plots."""
     chosen = select(args)
     from ..analysis.comparison import compare
+    from ..analysis.summary import speeds
 
     data = compare(chosen.trackers, chosen.annotation, **chosen.options)
-    tables = _tables(args, chosen, data)
+    merged = chosen.options["merge_results"]
+    speed = speeds(chosen.trackers, data.sequences, merged, data.dataset)
+    tables = _tables(args, chosen, data, speed)
     if args.format == "json":
         text = "[\n" + ",\n".join(table.to_json().rstrip() for table in tables) + "\n]\n"
     else:
@@ -86,7 +89,7 @@ def results(args: argparse.Namespace) -> int:
     else:
         print(text, end="")
     if args.plots:
-        for path in _plots(args, chosen, data):
+        for path in _plots(args, chosen, data, speed):
             print(path, file=sys.stderr)
     return 0
 
@@ -100,13 +103,14 @@ def _inches(text: str) -> tuple[float, float]:
         raise argparse.ArgumentTypeError(message) from error
 
 
-def _tables(args: argparse.Namespace, chosen: Selection, data: Comparison) -> list[Table]:
+def _tables(
+    args: argparse.Namespace, chosen: Selection, data: Comparison, speed: pd.DataFrame
+) -> list[Table]:
     from ..analysis import summary
     from ..analysis.eval_data import by_attribute, filter_sequences
     from ..analysis.tables import Table
     from ..analysis.trackers import engines_note
 
-    speed = _speeds(chosen, data)
     tables = [summary.summary_table(data, speed)]
     annotation, subpixel = chosen.annotation.only(data.sequences), chosen.options["subpixel"]
     if args.dataset.startswith("got10k"):
@@ -135,13 +139,6 @@ def _tables(args: argparse.Namespace, chosen: Selection, data: Comparison) -> li
     return tables
 
 
-def _speeds(chosen: Selection, data: Comparison) -> pd.DataFrame:
-    from ..analysis import summary
-
-    merged = chosen.options["merge_results"]
-    return summary.speeds(chosen.trackers, data.sequences, merged, data.dataset)
-
-
 def _criteria(text: str | None) -> dict[str, object] | None:
     if text is None:
         return None
@@ -152,7 +149,9 @@ def _criteria(text: str | None) -> dict[str, object] | None:
         raise ParameterError(f"--filter {text!r}: expected MODE:PERCENT, e.g. ao_max:50") from error
 
 
-def _plots(args: argparse.Namespace, chosen: Selection, data: Comparison) -> list[Path]:
+def _plots(
+    args: argparse.Namespace, chosen: Selection, data: Comparison, speed: pd.DataFrame
+) -> list[Path]:
     from ..analysis import summary
     from ..analysis.eval_data import by_attribute
     from ..analysis.figures import draw_comparison, draw_radar, save_figure
@@ -173,7 +172,7 @@ def _plots(args: argparse.Namespace, chosen: Selection, data: Comparison) -> lis
         title = f"AUC per attribute, {data.dataset}"
         figures["radar_plot"] = draw_radar(frame, title, data.note, data.names, look)
     if args.published:
-        figure = summary.speed_figure(data, _speeds(chosen, data), anyway=True, look=look)
+        figure = summary.speed_figure(data, speed, anyway=True, look=look)
         if figure is not None:
             figures["speed_plot"] = figure
     return [

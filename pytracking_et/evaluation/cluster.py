@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import DependencyError, ResultsError, pip_line
 from ..version import __version__
-from .units import Outcome, Unit, limit_threads, run_unit, threads_per_worker
+from .units import Outcome, Unit, run_unit, threads_per_worker
 
 
 def run_on_cluster(
@@ -94,14 +94,7 @@ def run_remote(unit: Unit, version: str) -> Outcome:
             f"a worker has version {__version__} of pytracking-et, the run {version}; install the "
             "same on all"
         )
-    threads = threads_per_worker(1)
-
-    def progress(frames: int) -> None:
-        # By its first frame the tracker has loaded the libraries that this is about.
-        if frames == 1:
-            limit_threads(threads)
-
-    return run_unit(unit, progress, threads)
+    return run_unit(unit, threads=threads_per_worker(1))
 
 
 def worker_version() -> str:

@@ -59,22 +59,16 @@ def load_experiment(module_name: str, name: str) -> tuple[list[Tracker], Sequenc
     return trackers, SequenceList(dataset)
 
 
-def _print(text: str) -> None:
-    print(printable(text, sys.stdout))
-
-
 def run_and_report(
     dataset: Iterable[Any],
     trackers: list[Tracker],
     tables: Tables,
-    show: Callable[[str], None] = _print,
     **options: Any,
 ) -> int:
     """Run, then print the table of each tracker and the summary.
 
     Args:
         tables: of one tracker's finished sequences: `analysis.result_tables`.
-        show: gets the texts.
         options: of `run_dataset`.
 
     Returns:
@@ -85,9 +79,9 @@ def run_and_report(
     for tracker in trackers:
         finished = report.finished(tracker)
         if finished:
-            show(_tables(tables, dataset, tracker, finished))
-            show(f"results: {tracker.results_dir}\n")
-    show(report.summary())
+            text = _tables(tables, dataset, tracker, finished)
+            print(printable(f"{text}\nresults: {tracker.results_dir}\n", sys.stdout))
+    print(printable(report.summary(), sys.stdout))
     return 1 if report.failed else 0
 
 

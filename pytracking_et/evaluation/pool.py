@@ -231,7 +231,8 @@ class _Run:
 
     def _end(self, each: _Worker) -> tuple[int, Outcome] | None:
         """Kill and replace a worker that is over the time limit; its unit is not tried again."""
-        if each.job is None or not self._is_late(each):
+        limit = self.time_limit
+        if each.job is None or limit is None or time.monotonic() - each.since <= limit:
             return None
         if hasattr(signal, "SIGUSR1") and each.process.pid is not None:
             with suppress(ProcessLookupError):
@@ -239,13 +240,10 @@ class _Run:
             each.process.join(STACK_SECONDS)
         each.process.kill()
         index, each.job = each.job[0], None
-        line = f"no result after {self.time_limit:g} s (--time-limit), {each.frames} frames done"
+        line = f"no result after {limit:g} s (--time-limit), {each.frames} frames done"
         stack = each.crash_file.read_text(encoding="utf-8", errors="replace")
         self._bury(each)
         return index, Outcome(None, time.monotonic() - each.since, "failed", line, stack)
-
-    def _is_late(self, each: _Worker) -> bool:
-        return self.time_limit is not None and time.monotonic() - each.since > self.time_limit
 
 
 def _cause(code: int | None) -> str:

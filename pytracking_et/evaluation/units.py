@@ -73,12 +73,19 @@ def run_unit(
     Args:
         unit: what to run.
         progress: called with the number of frames done after each frame.
-        threads: processor threads of the tracker; None leaves its default.
+        threads: processor threads of the tracker and of this process; None leaves their defaults.
         tracker: the caller's own Tracker (with Visdom opened); looked up by name where None.
         visdom_info: `use_visdom`, `server`, `port`; None shows nothing.
     """
     from .sequence import Sequence
     from .tracker import Tracker
+
+    def after_frame(frames: int) -> None:
+        # By its first frame the tracker has loaded its libraries, which may have reset this.
+        if frames == 1 and threads is not None:
+            limit_threads(threads)
+        if progress is not None:
+            progress(frames)
 
     start = time.perf_counter()
     shown = {"use_visdom": False} if visdom_info is None else visdom_info
@@ -88,7 +95,7 @@ def run_unit(
         sequence = Sequence(unit.sequence, list(unit.frames), unit.dataset, [list(unit.init_box)])
         with _turn:
             output = tracker.run_sequence(
-                sequence, debug=unit.debug, visdom_info=shown, progress=progress
+                sequence, debug=unit.debug, visdom_info=shown, progress=after_frame
             )
     except KeyboardInterrupt:
         raise
@@ -187,9 +194,6 @@ def _serve(pipe: Connection, unit: Unit, threads: int) -> None:
     def progress(frames: int) -> None:
         nonlocal last
         now = time.perf_counter()
-        if frames == 1:
-            # By its first frame the tracker has loaded its libraries, which may have reset this.
-            limit_threads(threads)
         if now - last >= _PROGRESS_SECONDS:
             last = now
             pipe.send(("progress", frames))

@@ -18,7 +18,7 @@ import logging
 import os
 import re
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -176,22 +176,24 @@ class Pictures:
     @cached_property
     def stat(self) -> str | None:
         """Digest of names below the root, sizes and times; None where a frame is not there."""
-        total = hashlib.sha256()
-        try:
-            for path in self._paths:
-                found = os.stat(path)  # noqa: PTH116
-                total.update(b"%s\0%d %d\n" % (self._name(path), found.st_size, found.st_mtime_ns))
-        except OSError:
-            return None
-        return total.hexdigest()
+
+        def told(path: str) -> bytes:
+            found = os.stat(path)  # noqa: PTH116
+            return b"%d %d" % (found.st_size, found.st_mtime_ns)
+
+        return self._digest(told)
 
     @cached_property
     def contents(self) -> str | None:
         """Digest of names below the root and contents; None where a frame cannot be read."""
+        return self._digest(lambda path: sha256(path).encode())
+
+    def _digest(self, told: Callable[[str], bytes]) -> str | None:
         total = hashlib.sha256()
         try:
             for path in self._paths:
-                total.update(b"%s\0%s\n" % (self._name(path), sha256(path).encode()))
+                name = path[len(self.root) :].encode("utf-8", "surrogatepass")
+                total.update(b"%s\0%s\n" % (name, told(path)))
         except OSError:
             return None
         return total.hexdigest()
@@ -216,6 +218,3 @@ class Pictures:
         if recorded.get("contents") and (self.by_content or not same):
             return bool(recorded["contents"] == self.contents)
         return same
-
-    def _name(self, path: str) -> bytes:
-        return path[len(self.root) :].encode("utf-8", "surrogatepass")

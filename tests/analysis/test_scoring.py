@@ -178,47 +178,38 @@ def test_names_match_whatever_the_spelling():
     assert list(score(predictions, truth).per_sequence.index) == list(truth)
 
 
-def test_missing_sequence_is_named():
-    with pytest.raises(ResultsError, match="1 of 2 sequences: b"):
-        score({"a": [BOX]}, {"a": [BOX], "b": [BOX]})
-
-
-@pytest.mark.parametrize("name", ["got10k_test", "trackingnet", "GOT-10k test", "TrackingNet"])
-def test_hidden_ground_truth_is_refused(name):
-    with pytest.raises(DatasetError, match="hidden"):
-        score({"a": [BOX]}, {"a": [BOX]}, name)
-
-
-def test_unknown_rule_lists_the_known():
-    with pytest.raises(ParameterError, match=r"'mine'.*pytracking, ettrack, lasot-toolkit"):
-        score({"a": [BOX]}, {"a": [BOX]}, rule="mine")
-
-
-@pytest.mark.parametrize(
-    ("visible", "message"), [({}, "'a' is missing"), ({"a": [1, 0]}, "2 flags for 1")]
-)
-def test_visibility_that_does_not_fit(visible, message):
-    with pytest.raises(DatasetError, match=message):
-        score({"a": [BOX]}, {"a": [BOX]}, "lasot", visible=visible)
-
-
 def test_lasot_without_visibility_warns_and_says_so():
     with pytest.warns(UserWarning, match="without visibility flags"):
         got = score({"a": [BOX]}, {"a": [BOX]}, "lasot")
     assert "VISIBILITY FLAGS MISSING" in got.note
 
 
-def test_empty_ground_truth():
-    with pytest.raises(DatasetError, match="no sequences"):
-        score({}, {})
+ONE = {"a": [BOX]}
+
+
+@pytest.mark.parametrize(
+    ("function", "truth", "options", "error", "message"),
+    [
+        (score, {}, {}, DatasetError, "no sequences"),
+        (score, {**ONE, "b": [BOX]}, {}, ResultsError, "1 of 2 sequences: b"),
+        (score, ONE, {"rule": "mine"}, ParameterError, "'mine'.*pytracking, ettrack, lasot-too"),
+        (score, ONE, {"dataset": "lasot", "visible": {}}, DatasetError, "'a' is missing"),
+        (score, ONE, {"dataset": "lasot", "visible": {"a": [1, 0]}}, DatasetError, "2 flags for 1"),
+        *(
+            (score, ONE, {"dataset": name}, DatasetError, "hidden")
+            for name in ("got10k_test", "trackingnet", "GOT-10k test", "TrackingNet")
+        ),
+        (score_got10k, ONE, {"dataset": "got10k_test"}, DatasetError, "hidden"),
+        (score_got10k, ONE, {}, ResultsError, "no frame to count"),
+    ],
+)
+def test_what_cannot_be_scored(function, truth, options, error, message):
+    with pytest.raises(error, match=message):
+        function(ONE, truth, **options)
 
 
 GOT_BOX = [0.0, 0.0, 10.0, 10.0]
-
-
 HALF = [0.0, 0.0, 10.0, 6.0]  # IoU 0.6
-
-
 GOT_FAR = [100.0, 0.0, 10.0, 10.0]
 
 
@@ -268,13 +259,3 @@ def test_random_against_reference():
     got = score_got10k(runs, truth)
     assert got.ao == pytest.approx(100 * np.mean(values))
     assert got.sr75 == pytest.approx(100 * np.mean(np.array(values) > 0.75))
-
-
-def test_hidden_test_set_is_refused():
-    with pytest.raises(DatasetError, match="hidden"):
-        score_got10k({"a": [GOT_BOX]}, {"a": [GOT_BOX]}, dataset="got10k_test")
-
-
-def test_nothing_to_count():
-    with pytest.raises(ResultsError, match="no frame to count"):
-        score_got10k({"a": [GOT_BOX]}, {"a": [GOT_BOX]})

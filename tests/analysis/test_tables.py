@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from pytracking_et.analysis.tables import Table, escape_latex, write_text, written
+from pytracking_et.analysis.tables import Table, escape_latex, write_text
 from pytracking_et.errors import ParameterError, ResultsError
 
 FRAME = pd.DataFrame(
@@ -74,11 +73,6 @@ def test_json():
     assert set(content["columns"]) == {"auc", "op75", "frames"}
 
 
-def test_csv_is_read_by_pandas():
-    back = pd.read_csv(io.StringIO(TABLE.render("csv")), index_col=0)
-    assert back["auc"].to_list() == [67.834, 66.2]
-
-
 def test_ties_share_the_mark():
     frame = pd.DataFrame({"auc": [50.001, 50.004, 49.0]}, index=["a", "b", "c"])
     assert Table(frame, "t", "n").leaders() == [[True], [True], [False]]
@@ -115,12 +109,3 @@ def test_a_file_where_a_folder_should_be(tmp_path):
     (tmp_path / "a").write_text("")
     with pytest.raises(ResultsError, match=r"cannot write .*b.txt.*choose another folder"):
         write_text(tmp_path / "a" / "b.txt", "x")
-
-
-def test_nothing_is_left_of_a_failure(tmp_path):
-    (tmp_path / "a.txt").write_text("before")
-    with pytest.raises(ValueError, match="mine"), written(tmp_path / "a.txt") as temporary:
-        temporary.write_text("half")
-        raise ValueError("mine")
-    assert (tmp_path / "a.txt").read_text() == "before"
-    assert len(list(tmp_path.iterdir())) == 1

@@ -113,11 +113,7 @@ def test_sequences_too_short_for_the_interval():
 
 
 LONG_BOX = [10.0, 10.0, 10.0, 10.0]
-
-
 LONG_HALF = [10.0, 10.0, 10.0, 5.0]
-
-
 NAN = [np.nan] * 4
 
 

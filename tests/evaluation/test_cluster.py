@@ -21,6 +21,7 @@ from pytracking_et.spec import TrackerSpec
 from .fakes import files_of, make_list
 
 SPECS = [("a", 60, 20.0), ("b", 90, 20.0), ("c", 70, 20.0), ("ü d", 80, 20.0), ("bad", 5, 101.0)]
+UNIT = Unit(TrackerSpec("t", "p"), None, "otb", "a", ("1.jpg",), (1.0, 2.0, 3.0, 4.0))
 
 
 @pytest.fixture
@@ -95,15 +96,13 @@ def test_missing_package_names_the_extra(monkeypatch):
 
 
 def test_keys_are_of_one_run_alone():
-    unit = Unit(TrackerSpec("t", "p"), None, "otb", "a", ("1.jpg",), (1.0, 2.0, 3.0, 4.0))
-    first, second = cluster._keys([unit, unit]), cluster._keys([unit, unit])
+    first, second = cluster._keys([UNIT, UNIT]), cluster._keys([UNIT, UNIT])
     assert len({*first, *second}) == 4
 
 
 def test_a_worker_that_joins_later_is_asked_too():
-    unit = Unit(TrackerSpec("t", "p"), None, "otb", "a", ("1.jpg",), (1.0, 2.0, 3.0, 4.0))
     with pytest.raises(ResultsError, match=r"a worker has version .*, the run 9\.9; install"):
-        cluster.run_remote(unit, "9.9")
+        cluster.run_remote(UNIT, "9.9")
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from ..conftest import ROOT
+from . import vot_workspace
 
 CALL = "import pytracking_et.run_vot as run_vot; run_vot.run_vot2020('et_tracker', 'lt_mobile')"
 SCRIPT = ROOT / "pytracking_et" / "run_vot.py"
@@ -34,22 +35,13 @@ def test_errors_leave_with_2_and_no_traceback():
 )
 def test_one_session(words, checkpoint, tmp_path):
     trax = pytest.importorskip("trax", reason="pip install 'pytracking-et[vot]'")
-    from trax.client import Client
-
     paths = [str(tmp_path / f"{index}.png") for index in range(2)]
     for seed, path in enumerate(paths):
         cv2.imwrite(path, np.random.default_rng(seed).integers(0, 256, (120, 160, 3), np.uint8))
     frames = [{"color": trax.FileImage.create(path)} for path in paths]
-    child = subprocess.Popen(
-        [sys.executable, *words],
-        cwd=tmp_path,
-        env={**os.environ, "PYTRACKING_ET_CHECKPOINT": str(checkpoint), "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    try:
-        streams = (child.stdin.fileno(), child.stdout.fileno())
-        client = Client(stream=streams, timeout=300, log=lambda text: None)
+    places = {"PYTRACKING_ET_CHECKPOINT": str(checkpoint), "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, **places}
+    with vot_workspace.session(*words, cwd=tmp_path, env=environment) as (child, client):
         assert client.tracker_name == "et_tracker_lt_mobile"
         polygon = trax.Polygon.create([(50, 50), (65, 40), (80, 50), (65, 60)])
         objects, _ = client.initialize(frames[0], [(polygon, {})], {})
@@ -58,8 +50,3 @@ def test_one_session(words, checkpoint, tmp_path):
         assert objects[0][0].type == "rectangle"
         client.quit()
         assert child.wait(60) == 0
-    finally:
-        child.kill()
-        child.wait()
-        child.stdin.close()
-        child.stdout.close()

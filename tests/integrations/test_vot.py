@@ -106,36 +106,22 @@ def clip(count: int, seed: int = 0) -> tuple[list[np.ndarray], list[list[float]]
 
 
 @pytest.fixture
-def process(checkpoint):
-    """Our entry in a process of its own, as the toolkit starts it."""
+def session(checkpoint):
+    """Our entry in a process of its own, as the toolkit starts it, and a client to it."""
     words = ["--parameter", "lt_mobile", "--checkpoint", str(checkpoint), "--engine", "torch"]
-    child = subprocess.Popen(
-        [sys.executable, "-m", MODULE, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    yield child
-    child.kill()
-    child.wait()
-    child.stdin.close()
-    child.stdout.close()
-
-
-def connect(child):
-    from trax.client import Client
-
-    # Without a log function the client (vot-trax 4.0.2) fails with a ctypes.ArgumentError.
-    streams = (child.stdin.fileno(), child.stdout.fileno())
-    return Client(stream=streams, timeout=120, log=lambda text: None)
+    with vot_workspace.session("-m", MODULE, *words) as found:
+        yield found
 
 
 @pytest.mark.slow
-def test_session_over_trax(process, tmp_path):
+def test_session_over_trax(session, tmp_path):
     """Handshake, mask and polygon as first regions, an object that joins later, a new start."""
     images, boxes = clip(3)
     paths = [tmp_path / f"{index}.png" for index in range(3)]
     for path, image in zip(paths, images, strict=True):
         cv2.imwrite(str(path), image)
     frames = [{"color": trax.FileImage.create(str(path))} for path in paths]
-    client = connect(process)
+    process, client = session
     assert client.get("multiobject")
     assert set(client.region_formats) == {"rectangle", "polygon", "mask"}
 
@@ -163,10 +149,10 @@ def test_session_over_trax(process, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_toolkit_is_told_why_a_session_ends(process, tmp_path):
+def test_the_toolkit_is_told_why_a_session_ends(session, tmp_path):
     path = tmp_path / "0.png"
     cv2.imwrite(str(path), clip(1)[0][0])
-    client = connect(process)
+    process, client = session
     outside = (trax.Rectangle.create(500, 500, 10, 10), {})
     with pytest.raises(trax.TraxException, match="outside the image of 160x120"):
         client.initialize({"color": trax.FileImage.create(str(path))}, [outside], {})

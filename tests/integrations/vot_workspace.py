@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -77,6 +79,25 @@ def vot(folder: Path, *words: str) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+@contextmanager
+def session(*words: str, **options: Any) -> Iterator[tuple[subprocess.Popen[bytes], Any]]:
+    """Python with these words as a tracker of the toolkit: its process, and TraX's client."""
+    from trax.client import Client
+
+    child = subprocess.Popen(
+        [sys.executable, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options
+    )
+    try:
+        streams = (child.stdin.fileno(), child.stdout.fileno())
+        # Without a log function the client (vot-trax 4.0.2) fails with a ctypes.ArgumentError.
+        yield child, Client(stream=streams, timeout=300, log=lambda text: None)
+    finally:
+        child.kill()
+        child.wait()
+        child.stdin.close()
+        child.stdout.close()
 
 
 def trajectory(path: Path) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from ..tables import Table
 
 
 def render(content: Mapping[str, Any], title: str | None = None) -> str:
-    """The page as text; `content` comes from `content.build`."""
+    """The page as text; `content` is of `build`, in the package."""
     data: Comparison = content["comparison"]
     tables: Mapping[str, Table] = content["tables"]
     folder = files(__package__)

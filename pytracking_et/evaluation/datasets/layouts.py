@@ -186,34 +186,28 @@ def lasot(root: Path, spec: Spec) -> SequenceList:
         if not folder.is_dir() and (root / name).is_dir():
             folder = root / name
         flags = tuple(str(folder / file) for file in ("full_occlusion.txt", "out_of_view.txt"))
-        found.append(
-            Sequence(
-                name,
-                ListedFrames((str(folder / "img"),)),
-                spec.name,
-                BoxFile(str(folder / "groundtruth.txt")),
-                object_class=kind,
-                target_visible=VisibleFlags(flags),
-            )
-        )
+        told = {"object_class": kind, "target_visible": VisibleFlags(flags)}
+        found.append(_listed(name, spec.name, folder / "groundtruth.txt", folder / "img", **told))
     return SequenceList(found)
+
+
+def _listed(name: str, dataset: str, boxes: Path, *folders: Path, **told: Any) -> Sequence:
+    """Sequence of all images of a folder, the first of these that has any."""
+    frames = ListedFrames(tuple(map(str, folders)))
+    return Sequence(name, frames, dataset, BoxFile(str(boxes)), **told)
 
 
 def got10k(root: Path, spec: Spec) -> SequenceList:
     """GOT-10k: test/ or val/ with list.txt; the folder itself may also be given as root."""
     folder = root / spec.split if (root / spec.split).is_dir() else root
     names = read_text(folder / "list.txt").split()
-    public = spec.split != "test"
-    return SequenceList(
-        Sequence(
-            name,
-            ListedFrames((str(folder / name),)),
-            spec.name,
-            BoxFile(str(folder / name / "groundtruth.txt")),
-            target_visible=CoverLabels(str(folder / name / "cover.label")) if public else None,
-        )
-        for name in names
-    )
+    found = []
+    for name in names:
+        place = folder / name
+        public = None if spec.split == "test" else CoverLabels(str(place / "cover.label"))
+        boxes = place / "groundtruth.txt"
+        found.append(_listed(name, spec.name, boxes, place, target_visible=public))
+    return SequenceList(found)
 
 
 def trackingnet(root: Path, spec: Spec) -> SequenceList:
@@ -226,26 +220,17 @@ def trackingnet(root: Path, spec: Spec) -> SequenceList:
     if not names:
         raise DatasetError(f"{spec.name}: no *.txt in '{annotations}'")
     return SequenceList(
-        Sequence(
-            name,
-            ListedFrames((str(folder / "frames" / name),)),
-            spec.name,
-            BoxFile(str(annotations / f"{name}.txt")),
-        )
+        _listed(name, spec.name, annotations / f"{name}.txt", folder / "frames" / name)
         for name in names
     )
 
 
 def vot(root: Path, spec: Spec) -> SequenceList:
     """VOT2018: SEQ/color/00000001.jpg (or SEQ/00000001.jpg), polygons in SEQ/groundtruth.txt."""
+    folders = ((name, root / name) for name in spec.rows())
     return SequenceList(
-        Sequence(
-            name,
-            ListedFrames((str(root / name / "color"), str(root / name))),
-            spec.name,
-            BoxFile(str(root / name / "groundtruth.txt")),
-        )
-        for name in spec.rows()
+        _listed(name, spec.name, folder / "groundtruth.txt", folder / "color", folder)
+        for name, folder in folders
     )
 
 
@@ -301,8 +286,7 @@ def _one(folder: Path, images: Path, dataset: str) -> Sequence:
             f"'{folder}' has several files that may hold the boxes: "
             f"{', '.join(file.name for file in files)}; keep one, or name it {BOX_FILES[0]}"
         )
-    name = folder.resolve().name
-    return Sequence(name, ListedFrames((str(images),)), dataset, BoxFile(str(files[0])))
+    return _listed(folder.resolve().name, dataset, files[0], images)
 
 
 def _image_folder(folder: Path) -> Path | None:

@@ -248,8 +248,23 @@ class OfficialBoxes:
 
     def __call__(self) -> Boxes:
         """Read them; a last row without a frame is dropped."""
-        boxes = read_official(self.path)
-        return boxes[: paired_length(self.path, len(boxes), len(ListedFrames((self.images,))))]
+        return self.paired()[0]
+
+    def paired(self) -> tuple[Boxes, list[str]]:
+        """Boxes and frames, of one length.
+
+        Recordings end between two 30 fps frames, so the files may differ by one.
+
+        Raises:
+            DatasetError: they differ by more.
+        """
+        boxes, frames = read_official(self.path), ListedFrames((self.images,)).paths()
+        if abs(len(boxes) - len(frames)) > 1:
+            raise DatasetError(
+                f"{self.path}: every 8th row gives {len(boxes)} boxes for {len(frames)} frames"
+            )
+        both = min(len(boxes), len(frames))
+        return boxes[:both], frames[:both]
 
 
 @dataclass
@@ -260,24 +275,11 @@ class OfficialFrames(_Frames):
     _paths: list[str] | None = field(default=None, repr=False, compare=False)
 
     def _find(self) -> list[str]:
-        images = ListedFrames((self.boxes.images,)).paths()
-        rows = len(read_official(self.boxes.path))
-        return images[: paired_length(self.boxes.path, rows, len(images))]
+        return self.boxes.paired()[1]
 
     def missing(self, listing: Listing) -> list[str]:
         """The image folder, where it is missing or empty."""
         return ListedFrames((self.boxes.images,)).missing(listing)
-
-
-def paired_length(path: str, rows: int, frames: int) -> int:
-    """Length both share: recordings end between two 30 fps frames, so they may differ by one.
-
-    Raises:
-        DatasetError: they differ by more.
-    """
-    if abs(rows - frames) > 1:
-        raise DatasetError(f"{path}: every 8th row gives {rows} boxes for {frames} frames")
-    return min(rows, frames)
 
 
 def read_official(path: str) -> Boxes:

@@ -53,7 +53,7 @@ class Server:
         self.tracker, self.low_score, self.limits = tracker, low_score, limits
         self.store = Visits(limits, parent)
         self.demo_clip = DemoClip(self.store.folder)
-        self.channel = Channel(self.store, make_tracker, limits, low_score)
+        self.channel = Channel(self.store, make_tracker, low_score)
 
     async def page(self, request: Request) -> Response:
         """The one page."""

@@ -217,7 +217,7 @@ class Visdom:
             state = panel.snapshot() if panel is not None else None
             blocks = dict(self._active)
         try:
-            if panel is None or state is None:
+            if panel is None:
                 self._client.properties(
                     [{"type": "checkbox", "name": t, "value": on} for t, on in blocks.items()],
                     win=BLOCK_LIST,

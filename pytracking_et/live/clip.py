@@ -40,54 +40,40 @@ def render(frames: int = 150, seed: int = 0) -> Iterator[ClipFrame]:
     if frames < SHORTEST:
         raise ParameterError(f"--frames {frames} is too short to track; give at least {SHORTEST}")
     random = np.random.default_rng(seed)
-    scene = _Scene(random)
+    # Layers drawn once: sky, two ranges of hills, meadow; things in front; two balloons.
+    backdrop = _backdrop(random, WIDTH + 520)
+    front, front_alpha = _foreground(random, WIDTH + 920)
+    target = _balloon(random, hues=(0.02, 0.12, 0.58), stripes=12)
+    distractor = _scaled(_balloon(random, hues=(0.38, 0.5, 0.8), stripes=8), 46, 0.05)
     phase = random.uniform(0, 2 * math.pi, 3)
     shake = cv2.GaussianBlur(random.normal(0, 3.0, (frames, 2)), (1, 7), 0)
-    for index in range(frames):
+    for index, (sideways, tilt) in enumerate(shake.tolist()):
         t = index / (frames - 1)
-        pan = 420 * t + float(shake[index, 0])
-        tilt = float(shake[index, 1])
-        yield scene.frame(t, pan, tilt, phase, random)
-
-
-class _Scene:
-    """Layers drawn once: sky, two ranges of hills, meadow, things in front, two balloons."""
-
-    def __init__(self, random: np.random.Generator) -> None:
-        width = WIDTH + 520
-        self.backdrop = _backdrop(random, width)
-        self.front, self.front_alpha = _foreground(random, width + 400)
-        self.target = _balloon(random, hues=(0.02, 0.12, 0.58), stripes=12)
-        self.distractor = _balloon(random, hues=(0.38, 0.5, 0.8), stripes=8)
-
-    def frame(
-        self, t: float, pan: float, tilt: float, phase: NDArray, random: np.random.Generator
-    ) -> ClipFrame:
-        """The frame at time t of 0..1, with the camera at `pan`, `tilt` pixels."""
-        view = _window(self.backdrop, pan, tilt).astype(np.float32)
-        place = (WIDTH * (1.15 * t - 0.08), 118 + 22 * math.sin(9 * t))
-        _paste(view, *_scaled(self.distractor, 46, 0.05), place)
-        size, centre, sway = self._target_at(t, phase)
-        colours, alpha = _scaled(self.target, size, sway)
-        left, top = _paste(view, colours, alpha, (centre[0], centre[1] + tilt))
+        pan = 420 * t + sideways
+        view = _window(backdrop, pan, tilt).astype(np.float32)
+        _paste(view, *distractor, (WIDTH * (1.15 * t - 0.08), 118 + 22 * math.sin(9 * t)))
+        size, (across, down), sway = _target_at(t, phase)
+        colours, alpha = _scaled(target, size, sway)
+        left, top = _paste(view, colours, alpha, (across, down + tilt))
         x, y, w, h = cv2.boundingRect((alpha > 0.5).astype(np.uint8))
-        cover = _window(self.front_alpha, pan * 1.7, tilt * 1.4)
-        near = _window(self.front, pan * 1.7, tilt * 1.4).astype(np.float32)
+        cover = _window(front_alpha, pan * 1.7, tilt * 1.4)
+        near = _window(front, pan * 1.7, tilt * 1.4).astype(np.float32)
         view = view * (1 - cover[..., None]) + near * cover[..., None]
         part = cover[top : top + alpha.shape[0], left : left + alpha.shape[1]]
         seen = alpha[: part.shape[0], : part.shape[1]]
         hidden = float((seen * part).sum() / seen.sum())
         noise = random.normal(0, 2.5, view.shape).astype(np.float32)
         image = np.clip(cv2.GaussianBlur(view, (3, 3), 0.7) + noise, 0, 255).astype(np.uint8)
-        return ClipFrame(image, np.array([left + x, top + y, w, h], np.float64), hidden)
+        yield ClipFrame(image, np.array([left + x, top + y, w, h], np.float64), hidden)
 
-    def _target_at(self, t: float, phase: NDArray) -> tuple[float, tuple[float, float], float]:
-        """Height in pixels, centre and sway (radians) of the target."""
-        bend = 0.3 * np.sin(phase)
-        size = 97 + 37 * math.sin(2 * math.pi * 1.2 * t + bend[0])
-        x = WIDTH * (0.5 + 0.27 * math.sin(2 * math.pi * 1.4 * t + bend[1]))
-        y = HEIGHT * (0.46 + 0.13 * math.sin(2 * math.pi * 1.9 * t + bend[2]))
-        return size, (x, y), 0.14 * math.sin(2 * math.pi * 2.3 * t)
+
+def _target_at(t: float, phase: NDArray) -> tuple[float, tuple[float, float], float]:
+    """Height in pixels, centre and sway (radians) of the target at time t of 0..1."""
+    bend = 0.3 * np.sin(phase)
+    size = 97 + 37 * math.sin(2 * math.pi * 1.2 * t + bend[0])
+    x = WIDTH * (0.5 + 0.27 * math.sin(2 * math.pi * 1.4 * t + bend[1]))
+    y = HEIGHT * (0.46 + 0.13 * math.sin(2 * math.pi * 1.9 * t + bend[2]))
+    return size, (x, y), 0.14 * math.sin(2 * math.pi * 2.3 * t)
 
 
 def _noise(random: np.random.Generator, height: int, width: int, octaves: int) -> NDArray:

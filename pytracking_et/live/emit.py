@@ -60,11 +60,8 @@ class Emitter:
         """Send the boxes of one frame."""
         moment = round(time.time(), 6)
         for target in targets:
-            self._write(
-                _csv_line(frame, moment, target)
-                if self._csv
-                else json.dumps(message(frame, moment, target))
-            )
+            said = message(frame, moment, target)
+            self._write(_csv_line(said) if self._csv else json.dumps(said))
 
     def _write(self, line: str) -> None:
         if self._socket is not None:
@@ -100,10 +97,9 @@ def message(frame: int, moment: float, target: Target) -> dict[str, Any]:
     }
 
 
-def _csv_line(frame: int, moment: float, target: Target) -> str:
-    said = message(frame, moment, target)
-    values = [frame, moment, said["target"], *said["box"], said["score"], int(said["lost"])]
-    return ",".join(map(str, [*values, len(said["candidates"])]))
+def _csv_line(said: dict[str, Any]) -> str:
+    frame, moment, target, box, score, lost, candidates = said.values()
+    return ",".join(map(str, [frame, moment, target, *box, score, int(lost), len(candidates)]))
 
 
 def _connected(where: str) -> socket.socket:
@@ -115,9 +111,8 @@ def _connected(where: str) -> socket.socket:
     if not where.startswith("udp://") or not host or not port:
         raise ParameterError(f"--emit {where!r}: give jsonl, csv or udp://HOST:PORT")
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[
-            0
-        ]
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+        family, kind, protocol, _, address = found[0]
         connection = socket.socket(family, kind, protocol)
         connection.connect(address)
     except OSError as error:

@@ -160,19 +160,14 @@ class Player:
         first, self._frame, self._moving = self._frame is None, frame, False
         fresh, self._last = frame.index > self._last, max(frame.index, self._last)
         begun, started = time.monotonic(), time.perf_counter()
-        spent = 0.0
-        if self.session.targets:
-            self._meet_drawn(frame)
-            try:
-                self.session.update(frame.image, None if self.reader.live else frame.index)
-            except ImageError as error:
-                self.notify(f"frame {frame.index} skipped: {error}")
-            spent = time.perf_counter() - started
-            if self.session.due:
-                self.summary.seconds += spent
-                self.summary.tracked += 1
-        else:
-            self.session.due = []
+        self._meet_drawn(frame)
+        try:
+            self.session.update(frame.image, None if self.reader.live else frame.index)
+        except ImageError as error:
+            self.notify(f"frame {frame.index} skipped: {error}")
+        spent = time.perf_counter() - started if self.session.due else 0.0
+        self.summary.seconds += spent
+        self.summary.tracked += bool(self.session.due)
         marks = [target.mark for target in self.session.due]
         if first:
             added = [self.session.add(frame.image, box, frame=frame.index) for box in self.boxes]

@@ -152,11 +152,12 @@ class Visdom:
             elif self._sent:
                 self._look()
             with self._changed:
-                self._changed.wait_for(
-                    lambda: self._closing or (self._client and self._pending), RETRY_SECONDS
-                )
-                if self._closing and (self._client is None or not self._pending):
+                self._changed.wait_for(lambda: self._closing or self._may_send(), RETRY_SECONDS)
+                if self._closing and not self._may_send():
                     return
+
+    def _may_send(self) -> bool:
+        return self._client is not None and bool(self._pending)
 
     def _shown(self) -> list[str]:
         return [*(title for title, on in self._active.items() if on), BLOCK_LIST]
@@ -217,7 +218,7 @@ class Visdom:
             state = panel.snapshot() if panel is not None else None
             blocks = dict(self._active)
         try:
-            if panel is None or state is None:
+            if panel is None:
                 self._client.properties(
                     [{"type": "checkbox", "name": t, "value": on} for t, on in blocks.items()],
                     win=BLOCK_LIST,

@@ -56,13 +56,6 @@ def test_video_with_box_output_and_results(tmp_path, capsys):
     assert "10 frames" in printed and "results:" in printed
 
 
-def test_several_boxes(clip, tmp_path):
-    more = ["--box", "12", "30", "18", "16", "--save_results", "--results", "res"]
-    assert video(clip, *more) == 0
-    names = {path.name for path in (tmp_path / "res/et_tracker/et_tracker").glob("*_?.txt")}
-    assert names == {"video_street_1.txt", "video_street_2.txt"}
-
-
 def test_without_window_and_box_the_first_frame_is_there_to_read_a_box_from(clip, capsys):
     assert main(["video", clip, "--use_visdom", "false"]) == 2
     assert "read it from street_first_frame.png" in capsys.readouterr().err

@@ -167,11 +167,6 @@ def test_only_its_own_page_may_talk_to_the_server():
         assert headers["cross-origin-resource-policy"] == "same-origin"
 
 
-def test_stand_ins_are_there():
-    for name in module.STAND_INS.values():
-        assert (HERE / name).is_file()
-
-
 NODE = shutil.which("node")
 
 

@@ -17,7 +17,8 @@ Errors are JSON, {"error": what is wrong and what to do}.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import quote
@@ -52,7 +53,7 @@ class Server:
         self.tracker, self.low_score, self.limits = tracker, low_score, limits
         self.store = Visits(limits, parent)
         self.demo_clip = DemoClip(self.store.folder)
-        self.channel = Channel(self.store, make_tracker, limits, low_score)
+        self.channel = Channel(self.store, make_tracker, low_score)
 
     async def page(self, request: Request) -> Response:
         """The one page."""
@@ -75,54 +76,48 @@ class Server:
         """Receive a video, check that it decodes."""
         name = uploads.checked_name(request.query_params.get("name", ""))
         uploads.check_announced_size(request, self.limits.upload_bytes)
-
-        async def fill(session: Visit) -> None:
-            path = session.folder / "upload.bin"  # never the user's name
-            await uploads.receive(request, path, self.limits)
-            session.clip = await run_in_threadpool(probe, path, name, self.limits)
-            session.path = path
-
         try:
-            return await self._create(name, fill)
+            async with self._created(name) as session:
+                path = session.folder / "upload.bin"  # never the user's name
+                await uploads.receive(request, path, self.limits)
+                session.clip = await run_in_threadpool(probe, path, name, self.limits)
+                session.path = path
         except RefusedError as error:
             if error.status != 408:  # who stalls is not waited for again
                 # A browser that is still sending takes an early answer for a broken connection.
                 await uploads.discard_rest(request, self.limits)
             raise
+        return JSONResponse(session.describe(), status_code=201)
 
     async def create_demo(self, request: Request) -> Response:
         """Open the rendered demo clip; the answer suggests the box to draw."""
-
-        async def fill(session: Visit) -> None:
-            path, box = await run_in_threadpool(self.demo_clip.get)
+        async with self._created("demo clip") as session:
+            path, session.suggestion = await run_in_threadpool(self.demo_clip.get)
             session.clip = await run_in_threadpool(probe, path, "demo clip", self.limits)
-            session.path, session.suggestion = path, box
-
-        return await self._create("demo clip", fill)
+            session.path = path
+        return JSONResponse(session.describe(), status_code=201)
 
     async def create_camera(self, request: Request) -> Response:
         """Open a session that gets its frames over the WebSocket."""
-
-        async def fill(session: Visit) -> None:
+        async with self._created("camera") as session:
             path = session.folder / "camera.mjpeg"
             session.camera = CameraFrames(path, self.limits.upload_bytes)
             session.clip = ClipInfo("camera", 0, 0, DEFAULT_FPS, None)
+        return JSONResponse(session.describe(), status_code=201)
 
-        return await self._create("camera", fill)
-
-    async def _create(self, name: str, fill: Callable[[Visit], Awaitable[None]]) -> Response:
-        """Open a session and fill it; whatever goes wrong leaves no trace."""
+    @asynccontextmanager
+    async def _created(self, name: str) -> AsyncIterator[Visit]:
+        """A new session, to be filled in the block; whatever goes wrong leaves no trace."""
         session = self.store.open(name)
         try:
             session.connected = True  # an upload may take longer than the time-out
-            await fill(session)
+            yield session
             session.connected = False
         except BaseException:
             # Shielded: a cancelled request (the client went away) must not leave its files.
             await asyncio.shield(run_in_threadpool(self.store.close, session))
             raise
         self.store.get(session.id)
-        return JSONResponse(session.describe(), status_code=201)
 
     def _session(self, request: Request) -> Visit:
         session = self.store.get(request.path_params["session"])

@@ -147,18 +147,14 @@ class Worker(threading.Thread):
     """The live loop of one connection, in a thread of its own."""
 
     def __init__(
-        self,
-        visit: Visit,
-        make_tracker: TrackerFactory,
-        outbox: Outbox,
-        limits: Limits,
-        low_score: float,
+        self, visit: Visit, make_tracker: TrackerFactory, limits: Limits, low_score: float
     ) -> None:
         super().__init__(name=f"{visit.mode}-{visit.id[:6]}", daemon=True)
-        self.visit, self.outbox, self.limits, self.low_score = visit, outbox, limits, low_score
+        self.visit, self.limits, self.low_score = visit, limits, low_score
         self._make_tracker = make_tracker
+        self.outbox = Outbox(asyncio.get_running_loop())
         self.controls = Controls(paused=visit.mode == "video")
-        camera = BrowserCamera(visit, self.controls, outbox, limits)
+        camera = BrowserCamera(visit, self.controls, self.outbox, limits)
         self.camera = camera if visit.mode == "camera" else None
 
     def submit(self, command: Command) -> None:
@@ -236,11 +232,8 @@ class Worker(threading.Thread):
 class Channel:
     """Joins WebSockets to tracking threads, one of each per session."""
 
-    def __init__(
-        self, store: Visits, make_tracker: TrackerFactory, limits: Limits, low_score: float
-    ) -> None:
-        self._store, self._limits = store, limits
-        self._make_tracker, self._low_score = make_tracker, low_score
+    def __init__(self, store: Visits, make_tracker: TrackerFactory, low_score: float) -> None:
+        self._store, self._make_tracker, self._low_score = store, make_tracker, low_score
         self._workers: dict[str, Worker] = {}
 
     async def endpoint(self, socket: WebSocket) -> None:
@@ -254,13 +247,12 @@ class Channel:
             await socket.close(CLOSE_BUSY, "this session is open in another tab")
             return
         session.connected = True
-        outbox = Outbox(asyncio.get_running_loop())
-        worker = Worker(session, self._make_tracker, outbox, self._limits, self._low_score)
+        worker = Worker(session, self._make_tracker, self._store.limits, self._low_score)
         self._workers[session.id] = worker
         try:
             await socket.send_json({"type": "hello", "session": session.describe()})
             worker.start()
-            await self._serve(socket, worker, outbox)
+            await self._serve(socket, worker)
         except WebSocketDisconnect:
             logger.debug("session %s disconnected", session.id[:6])
         except ProtocolError as error:
@@ -287,8 +279,8 @@ class Channel:
             await asyncio.sleep(0.02)
         return not session.connected
 
-    async def _serve(self, socket: WebSocket, worker: Worker, outbox: Outbox) -> None:
-        sender = asyncio.create_task(self._send(socket, outbox))
+    async def _serve(self, socket: WebSocket, worker: Worker) -> None:
+        sender = asyncio.create_task(self._send(socket, worker.outbox))
         receiver = asyncio.create_task(self._receive(socket, worker))
         tasks = {sender, receiver}
         try:
@@ -305,20 +297,18 @@ class Channel:
     async def _send(self, socket: WebSocket, outbox: Outbox) -> None:
         while (messages := await outbox.drain()) is not None:
             for message in messages:
-                if isinstance(message, bytes):
-                    await socket.send_bytes(message)
-                else:
-                    await socket.send_text(message)
+                kind = "bytes" if isinstance(message, bytes) else "text"
+                await socket.send({"type": "websocket.send", kind: message})
 
     async def _receive(self, socket: WebSocket, worker: Worker) -> None:
+        most = worker.limits.frame_bytes
         while (message := await socket.receive())["type"] != "websocket.disconnect":
             data = message.get("bytes") or b""
             if message.get("text") is not None:
                 worker.submit(parse_command(message["text"]))
             elif worker.camera is None:
                 raise ProtocolError("binary messages are for camera sessions")
-            elif len(data) > self._limits.frame_bytes:
-                most = self._limits.frame_bytes
+            elif len(data) > most:
                 raise ProtocolError(f"a frame of {len(data)} bytes; at most {most}")
             else:
                 worker.offer(parse_frame(data))

@@ -342,8 +342,8 @@ class Visits:
             time.sleep(0.1)
         logger.warning("temporary folder %s could not be removed", session.folder)
 
-    def sweep(self) -> int:
-        """Close sessions past their time-out; returns how many."""
+    def sweep(self) -> None:
+        """Close sessions past their time-out."""
         self.folder.mkdir(mode=0o700, exist_ok=True)  # in case a cleaner of /tmp was here
         os.utime(self.folder)
         now = time.monotonic()
@@ -351,7 +351,6 @@ class Visits:
             late = [s for s in self._sessions.values() if s.deadline < now and not s.connected]
         for session in late:
             self.close(session)
-        return len(late)
 
     def shut_down(self) -> None:
         """Close all sessions and remove the folder."""

@@ -91,13 +91,16 @@ def on_screen(page, box) -> tuple[float, float, float, float]:
 
 
 def draw(page, box):
-    x, y, w, h = on_screen(page, box)
+    drag(page, *on_screen(page, box))
+    page.wait_for_selector(SELECT_TRACK)
+
+
+def drag(page, x, y, w, h):
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + w / 2, y + h / 2)
     page.mouse.move(x + w, y + h)
     page.mouse.up()
-    page.wait_for_selector(SELECT_TRACK)
 
 
 def download(page, selector="#csv"):
@@ -119,6 +122,10 @@ def read_csv(page, selector="#csv") -> dict[int, dict[int, dict[str, str]]]:
 
 def box_of(row) -> list[float]:
     return [float(row[name]) for name in "xywh"]
+
+
+def focus(page) -> str:
+    return page.evaluate("document.activeElement.id")
 
 
 def track_to_end(page, box, button="#track"):
@@ -186,14 +193,13 @@ def test_pause_and_correct_with_the_mouse(page, opened):
 @slow_server
 def test_keyboard_alone(page, server, long_clip):
     open_page(page, server)
-    reached = []
-    for _ in range(5):
+    page.keyboard.press("Tab")
+    for name in ("theme", "choose", "camera", "demo"):
         page.keyboard.press("Tab")
-        reached.append(page.evaluate("document.activeElement.id"))
-    assert reached[-4:] == ["theme", "choose", "camera", "demo"]
+        assert focus(page) == name
     page.set_input_files("#file", str(long_clip))
     page.wait_for_selector("#stage[data-shown=yes]")
-    assert page.evaluate("document.activeElement.id") == "stage"
+    assert focus(page) == "stage"
     page.keyboard.press("ArrowRight")  # places a box of a quarter in the middle
     page.wait_for_selector(SELECT_TRACK)
     page.keyboard.press("Escape")
@@ -346,7 +352,7 @@ def test_previous_frame_by_button_and_key(page, opened):
     track_to_end(page, fakes.true_box(0))
     page.click("#back")
     page.locator("#position", has_text="39 / 40").wait_for()
-    assert page.evaluate("document.activeElement.id") == "back"
+    assert focus(page) == "back"
     page.keyboard.press(",")
     page.locator("#position", has_text="38 / 40").wait_for()
     page.keyboard.press(".")
@@ -367,12 +373,7 @@ def test_zoom_shows_more_and_boxes_stay_in_pixels_of_the_frame(page, opened):
     assert np.abs(picture(page).astype(int) - plain).mean() > 5
     # What was under the mouse stays there: the target's middle.
     w, h = w * zoom, h * zoom
-    x, y = middle[0] - w / 2, middle[1] - h / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + w / 2, y + h / 2)
-    page.mouse.move(x + w, y + h)
-    page.mouse.up()
+    drag(page, middle[0] - w / 2, middle[1] - h / 2, w, h)
     page.click("#track")
     wait_hint(page, "End of the video")
     page.click("#zoom-fit")
@@ -418,10 +419,10 @@ def test_the_keyboard_stays_where_it_was(page, opened):
     page.focus("#track")
     page.keyboard.press("Enter")
     wait_rows(page, 1)
-    assert page.evaluate("document.activeElement.id") == "drop-target"
+    assert focus(page) == "drop-target"
     page.keyboard.press("Enter")
     wait_hint(page, "Playing without a target")
-    assert page.evaluate("document.activeElement.id") in ("track", "stage")
+    assert focus(page) in ("track", "stage")
 
 
 def test_redetection_that_a_tracker_lacks_is_told(page, opened):

@@ -102,6 +102,14 @@ export class Channel {
   }
 }
 
+/** A button with a cross on it, that does what `label` says. */
+export function cross(label, onclick) {
+  const button = document.createElement("button");
+  Object.assign(button, { className: "quiet", textContent: "✕", onclick });
+  button.setAttribute("aria-label", label);
+  return button;
+}
+
 /** Offer a Blob or a URL as a download. */
 export function save(source, name) {
   const link = document.createElement("a");

@@ -1,6 +1,6 @@
 // The page: choose a source, then hand over to the panel in work.js.
 
-import { request, upload } from "./api.js";
+import { cross, request, upload } from "./api.js";
 import { Work } from "./work.js";
 
 const $ = (id) => document.getElementById(id);
@@ -10,19 +10,13 @@ let info = null;
 let work = null;
 
 function notice(text, bad = false) {
-  const shown = [...$("notices").children].find((item) => item.dataset.text === text);
-  if (shown) return;
+  if ([...$("notices").children].some((item) => item.dataset.text === text)) return;
   const box = document.createElement("div");
   box.className = bad ? "notice error" : "notice";
   box.dataset.text = text;
   const words = document.createElement("span");
   words.textContent = text;
-  const close = document.createElement("button");
-  close.className = "quiet";
-  close.textContent = "✕";
-  close.setAttribute("aria-label", "Dismiss");
-  close.onclick = () => box.remove();
-  box.append(words, close);
+  box.append(words, cross("Dismiss", () => box.remove()));
   $("notices").append(box);
   setTimeout(() => box.remove(), bad ? 15_000 : 7_000);
 }

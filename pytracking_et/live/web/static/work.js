@@ -1,6 +1,6 @@
 // The panel of one opened video or camera: picture, playback, score, downloads.
 
-import { Channel, request, save, saveBoxes } from "./api.js";
+import { Channel, cross, request, save, saveBoxes } from "./api.js";
 import { CameraDriver } from "./camera.js";
 import { Chart } from "./chart.js";
 import { Stage, colour } from "./stage.js";
@@ -333,12 +333,7 @@ export class Work {
       choose.append(dot, `Target ${id}`, Object.assign(document.createElement("small"),
         { textContent: tracked ? (lost ? "lost" : "tracked") : "" }));
       choose.onclick = () => this.select(id);
-      const remove = document.createElement("button");
-      remove.className = "quiet";
-      remove.textContent = "✕";
-      remove.setAttribute("aria-label", `Remove target ${id} and its boxes`);
-      remove.onclick = () => this.remove(id);
-      pair.append(choose, remove);
+      pair.append(choose, cross(`Remove target ${id} and its boxes`, () => this.remove(id)));
       return pair;
     }));
     if (held) $("targets").querySelector(`[data-target="${held}"]`)?.focus({ preventScroll: true });

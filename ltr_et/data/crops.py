@@ -75,6 +75,12 @@ def map_boxes(boxes: NDArray, scale: float, origin: NDArray) -> NDArray[np.float
     return (moved * scale).astype(np.float32)
 
 
+def visible_boxes(boxes: Boxes, size: int) -> Boxes:
+    """Those whose centre lies in a square image of this side."""
+    centre = boxes[:, :2] + boxes[:, 2:] / 2
+    return boxes[((centre > 0) & (centre < size)).all(1)]
+
+
 class CropWriter:
     """Writes one source of a store; nothing is visible until `finish`."""
 
@@ -108,15 +114,10 @@ class CropWriter:
         row = {
             "box": map_boxes(box, scale, origin), "scale": scale, "origin": origin,
             "extent": map_boxes(np.array([0, 0, width, height]), scale, origin),
-            "others": self._visible(map_boxes(others, scale, origin)),
+            "others": visible_boxes(map_boxes(others, scale, origin), self.width),
             "offset": offset, "size": size, "mask_offset": mask_offset, "mask_size": mask_size,
         }  # fmt: skip
         self._rows.append(row | names)
-
-    def _visible(self, boxes: Boxes) -> Boxes:
-        centre = boxes[:, :2] + boxes[:, 2:] / 2
-        inside = (centre > 0).all(1) & (centre < self.width).all(1)
-        return boxes[inside]
 
     def _write(self, data: NDArray[np.uint8]) -> tuple[int, int]:
         start = self._position

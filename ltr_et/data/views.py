@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..dataset.base import Boxes, Image
-from .crops import CropStore, context_size
+from .crops import CropStore, context_size, visible_boxes
 from .paste import Donors, PasteSettings, Scene, enrich
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -307,12 +307,6 @@ def move_boxes(boxes: NDArray, matrix: NDArray) -> NDArray[np.float32]:
     second = (boxes[..., :2] + boxes[..., 2:]) * factor + matrix[:, 2]
     low, high = np.minimum(first, second), np.maximum(first, second)
     return np.concatenate([low, high - low], axis=-1).astype(np.float32)
-
-
-def visible_boxes(boxes: Boxes, size: int) -> Boxes:
-    """Those whose centre lies in the view."""
-    centre = boxes[:, :2] + boxes[:, 2:] / 2
-    return boxes[((centre > 0) & (centre < size)).all(1)]
 
 
 def make_view(

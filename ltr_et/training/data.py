@@ -11,6 +11,7 @@ import logging
 import signal
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -212,6 +213,15 @@ class PairValidation:
             overlaps.append(best_overlap(outputs.logits, outputs.distances, batch["box"]).cpu())
         values = torch.cat(overlaps)
         return {"iou": float(values.mean()), "hit": float((values > 0.5).float().mean())}
+
+
+def held_out_validation(crops: Path, count: int) -> PairValidation | None:
+    """Validation on `count` pairs of a crop store's held-out clips; None where it holds none."""
+    store = CropStore(crops, held_out=True)
+    if not len(store):
+        return None
+    pairs = CropPairs(store, PairSettings(seed=1, negative=0), paste=False)
+    return PairValidation([pairs[0, item] for item in range(count)])
 
 
 def best_overlap(logits: Tensor, distances: Tensor, boxes: Tensor) -> Tensor:

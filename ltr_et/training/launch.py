@@ -21,13 +21,19 @@ from ..actors import Batch, ETActor
 from ..average import reestimate
 from ..data.bank import FrameBank
 from ..data.batched import BatchedSettings, DevicePairs
-from ..data.crops import CropStore
-from ..data.pairs import CropPairs, PairSettings
+from ..data.pairs import PairSettings
 from ..dataset.pack import open_pack
 from ..settings import Settings, Stage, apply_overrides
 from ..warm_start import narrow, warm_start
 from .checkpoint import revision
-from .data import PairData, PairValidation, collate, hash_name, open_pairs
+from .data import (
+    PairData,
+    PairValidation,
+    collate,
+    hash_name,
+    held_out_validation,
+    open_pairs,
+)
 from .distributed import Group, group
 from .trainer import Data, Trainer, to_device
 
@@ -171,12 +177,10 @@ class Launch:
         settings = self.settings
         if settings.crops is None or not settings.validation_pairs or not self.group.leads:
             return None
-        store = CropStore(settings.crops, held_out=True)
-        if not len(store):
+        validation = held_out_validation(settings.crops, settings.validation_pairs)
+        if validation is None:
             log.warning("no validation: %s holds no held-out clip (too few clips)", settings.crops)
-            return None
-        pairs = CropPairs(store, PairSettings(seed=1, negative=0), paste=False)
-        return PairValidation([pairs[0, item] for item in range(settings.validation_pairs)])
+        return validation
 
     def before_stage(self, net: nn.Module, stage: Stage) -> None:
         """Narrow the network and set its statistics, as far as the stage asks for."""

@@ -149,14 +149,10 @@ def plot(log: Path, output: Path) -> Path:
         axis.set_title(title, fontsize=9)
         axis.grid(alpha=0.3)
         axis.legend(fontsize=7, loc="upper right")
-        _mark_stages(axis, records)
+        for record in records:
+            if record["kind"] == "event" and record.get("event") == "stage":
+                axis.axvline(record["samples"], color="grey", linewidth=0.8, linestyle=":")
     axes[-1].set_xlabel("samples")
     with atomic_path(output) as temporary:
         figure.savefig(temporary, dpi=110)
     return output
-
-
-def _mark_stages(axis: Any, records: list[Record]) -> None:
-    for record in records:
-        if record["kind"] == "event" and record.get("event") == "stage":
-            axis.axvline(record["samples"], color="grey", linewidth=0.8, linestyle=":")

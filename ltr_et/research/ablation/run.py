@@ -106,7 +106,6 @@ def measure(plan: Plan) -> int:
         entry = {"kind": "cost", "row": configuration, "cpu": cpu_name(), **found}
         jsonl.append(plan.recipe.output / LOG, entry)
         log.info("%s: %s", configuration, found)
-    _write(plan)
     _show(plan)
     return int(incomplete)
 

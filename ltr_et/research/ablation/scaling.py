@@ -34,15 +34,15 @@ from .report import new_figure, save
 CHANNELS, KERNEL = 256, 3
 WARM_UP = 1
 
-# name -> (layer, options, exponent of N in theory, reason)
-MODULES: dict[str, tuple[str, dict[str, Any], int, str]] = {
-    "Conv": ("conv", {}, 1, "k x k + C products a position and channel"),
-    "Standard": ("standard", {"feed_forward": False}, 2, "every position attends to all: N x N"),
-    "Clustered": ("clustered", {"feed_forward": False}, 1, "32 centroids attend: 32 x N"),
-    "Linear": ("linear", {"feed_forward": False}, 1, "keys and values summed once: N x D x D"),
-    "Local": ("local", {"feed_forward": False}, 1, "tiles of 4 x 4 see 10 x 10: 100 x N"),
-    "Swin": ("swin", {"feed_forward": False}, 1, "windows of 4 x 4: 16 x N"),
-    "Exemplar": ("exemplar", {"feed_forward": False}, 1, "one query, then a convolution"),
+# name -> (layer, exponent of N in theory, reason)
+MODULES: dict[str, tuple[str, int, str]] = {
+    "Conv": ("conv", 1, "k x k + C products a position and channel"),
+    "Standard": ("standard", 2, "every position attends to all: N x N"),
+    "Clustered": ("clustered", 1, "32 centroids attend: 32 x N"),
+    "Linear": ("linear", 1, "keys and values summed once: N x D x D"),
+    "Local": ("local", 1, "tiles of 4 x 4 see 10 x 10: 100 x N"),
+    "Swin": ("swin", 1, "windows of 4 x 4: 16 x N"),
+    "Exemplar": ("exemplar", 1, "one query, then a convolution"),
 }
 
 
@@ -97,7 +97,8 @@ def measure(module: str, sides: Sequence[int], repeats: int) -> Curve:
             f"sides {list(sides)} and repeats {repeats}: give at least two different sides of 4 or "
             "more, and one repeat or more"
         )
-    name, options, theory, reason = MODULES[module]
+    name, theory, reason = MODULES[module]
+    options = {} if name == "conv" else {"feed_forward": False}
     torch.manual_seed(0)
     layer = build_layer(name, CHANNELS, KERNEL, 0, **options).eval()
     sides = sorted(set(sides))

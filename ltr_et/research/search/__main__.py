@@ -15,15 +15,21 @@ import logging
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from pytracking_et import network, process
-from pytracking_et.errors import PytrackingETError
+from pytracking_et.engines.runtimes.torch import engine_of
+from pytracking_et.errors import DatasetError, PytrackingETError
 from pytracking_et.files import read_json, reading, write_json
 
+from ...actors import Batch
+from ...data.crops import CropStore
+from ...data.pairs import CropPairs, PairSettings
+from ...training.data import PairValidation, collate, held_out_validation
+from ..ablation.costs import latency_ms
 from .space import Candidate, Genes, evolve, macs, sample
+from .supernet import RECALIBRATION_BATCHES, Batches, judge, train
 
 log = logging.getLogger(__name__)
 
@@ -54,10 +60,6 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def print_samples(options: argparse.Namespace) -> int:
     """Random architectures, one a line; latency is that of the torch engine, random weights."""
-    from pytracking_et.engines.runtimes.torch import engine_of
-
-    from ..ablation.costs import latency_ms
-
     draw = random.Random(options.seed)
     for _ in range(options.count):
         genes = sample(draw)
@@ -68,26 +70,23 @@ def print_samples(options: argparse.Namespace) -> int:
     return 0
 
 
-def _data(options: argparse.Namespace) -> tuple[Any, Any, list[Any]]:
+def _data(options: argparse.Namespace) -> tuple[Batches, PairValidation, list[Batch]]:
     """Batches from a step on, validation, batches for statistics."""
-    from ...data.crops import CropStore
-    from ...data.pairs import CropPairs, PairSettings
-    from ...training.data import PairValidation, collate
-    from .supernet import RECALIBRATION_BATCHES
-
     pairs = CropPairs(CropStore(options.crops, held_out=False), PairSettings(seed=options.seed))
 
-    def batch_of(epoch: int, number: int) -> Any:
+    def batch_of(epoch: int, number: int) -> Batch:
         first = number * options.batch
         return collate([pairs[epoch, item] for item in range(first, first + options.batch)])
 
-    def batches(step: int) -> Iterator[Any]:
+    def batches(step: int) -> Iterator[Batch]:
         return (batch_of(0, number) for number in itertools.count(step))
 
-    held = CropPairs(
-        CropStore(options.crops, held_out=True), PairSettings(seed=1, negative=0), paste=False
-    )
-    validation = PairValidation([held[0, item] for item in range(options.validation_pairs)])
+    validation = held_out_validation(options.crops, options.validation_pairs)
+    if validation is None:
+        raise DatasetError(
+            f"{options.crops} holds no held-out clip to judge architectures on (too few clips); "
+            "build it from more data"
+        )
     statistics = [batch_of(1, number) for number in range(RECALIBRATION_BATCHES)]
     return batches, validation, statistics
 
@@ -113,8 +112,6 @@ class Overlaps:
 
 def search(options: argparse.Namespace) -> Candidate:
     """Train the supernet, evolve, write `best.json` and `best.safetensors`."""
-    from .supernet import judge, train
-
     batches, validation, statistics = _data(options)
     options.output.mkdir(parents=True, exist_ok=True)
     net, _ = train(options.steps, options.seed, batches, options.output)

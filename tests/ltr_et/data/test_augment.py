@@ -1,3 +1,5 @@
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
@@ -7,14 +9,7 @@ from ltr_et.data.views import Appearance, change
 from ..tiny import scene
 
 BOX = np.array([60.0, 40.0, 40.0, 40.0], np.float32)
-OFF = {
-    "colour": 0.0,
-    "blur": 0.0,
-    "motion_blur": 0.0,
-    "occlusion": 0.0,
-    "low_light": 0.0,
-    "jpeg": 0.0,
-}
+OFF = dict.fromkeys((field.name for field in fields(Appearance)), 0.0)
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from ltr_et.data.crops import CropStore
 from ltr_et.data.paste import Donors, PasteSettings, Scene, enrich
 from ltr_et.data.views import SEARCH_VIEW, Flavour, crop_picture, make_view
 
-OFF = {"distractor": 0.0, "occluder": 0.0, "background": 0.0, "border": 0.0}
+OFF = PasteSettings(distractor=0, occluder=0, background=0, border=0)
 BOX = np.array([100.0, 100.0, 50.0, 60.0], np.float32)
 
 
@@ -26,7 +27,7 @@ def donors(store):
 
 
 def test_a_distractor_stands_beside_the_target(donors):
-    settings = PasteSettings(**{**OFF, "distractor": 1.0})
+    settings = replace(OFF, distractor=1.0)
     placed = 0
     for seed in range(10):
         scene = enrich(np.random.default_rng(seed), plain(), donors, "", settings)
@@ -41,7 +42,7 @@ def test_a_distractor_stands_beside_the_target(donors):
 
 
 def test_an_occluder_covers_a_part(donors):
-    settings = PasteSettings(**{**OFF, "occluder": 1.0})
+    settings = replace(OFF, occluder=1.0)
     shares = []
     for seed in range(10):
         scene = enrich(np.random.default_rng(seed), plain(), donors, "", settings)
@@ -54,7 +55,7 @@ def test_an_occluder_covers_a_part(donors):
 def test_a_new_background_keeps_the_target_alone(donors):
     mask = np.zeros((256, 256), np.uint8)
     mask[100:160, 100:150] = 255
-    settings = PasteSettings(**{**OFF, "background": 1.0})
+    settings = replace(OFF, background=1.0)
     others = np.array([[10, 10, 20, 20]], np.float32)
     scene = enrich(
         np.random.default_rng(0), plain(mask)._replace(others=others), donors, "", settings
@@ -69,7 +70,7 @@ def test_a_new_background_keeps_the_target_alone(donors):
     ("extent", "filled"), [((80, 80, 90, 90), True), ((0, 0, 256, 256), False)]
 )
 def test_the_border_is_filled_where_the_image_is_small(donors, extent, filled):
-    settings = PasteSettings(**{**OFF, "border": 1.0})
+    settings = replace(OFF, border=1.0)
     scene = enrich(np.random.default_rng(0), plain(extent=extent), donors, "", settings)
     assert (scene.image[80:170, 80:170] == 10).all()
     assert ((scene.image[:80] != 10).mean() > 0.9) == filled

@@ -170,28 +170,35 @@ def test_split_keeps_what_is_no_tensor():
     assert len(list(split(batch, 0))) == 1
 
 
-def worker_command(folder, batch, steps):
-    return [str(Path(__file__).with_name("worker.py")), str(folder), str(batch), str(steps)]
+def start(folder, batch, steps, *more, processes=1, **options):
+    """Run worker.py in a process of its own, or under torchrun."""
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    script = str(Path(__file__).with_name("worker.py"))
+    command = [sys.executable, *(torchrun if processes > 1 else []), script, str(folder)]
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    return subprocess.Popen(
+        [*command, str(batch), str(steps), *more],
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, **options,
+    )  # fmt: skip
 
 
-def environment():
-    paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
+def finish(process):
+    _, errors = process.communicate(timeout=900)
+    assert process.returncode == 0, errors[-3000:]
+
+
+def wait_for(count, made):
+    deadline = time.monotonic() + 300
+    while len(losses(made)) < count and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 @pytest.mark.slow
 def test_two_processes_equal_one_with_twice_the_batch(tmp_path):
-    one = [sys.executable, *worker_command(tmp_path / "one", 4, 20)]
-    two = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-        *worker_command(tmp_path / "two", 4, 20),
-    ]  # fmt: skip
-    for command in (one, two):
-        done = subprocess.run(
-            command, env=environment(), capture_output=True, text=True, timeout=900
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-    curves = [losses(settings(tmp_path / name)) for name in ("one", "two")]
+    for processes in (1, 2):
+        finish(start(tmp_path / str(processes), 4, 20, processes=processes))
+    curves = [losses(settings(tmp_path / name)) for name in "12"]
     assert len(curves[0]) == 20
     assert curves[0] == pytest.approx(curves[1], abs=1e-4)
     assert curves[0][0] != curves[0][-1]
@@ -199,30 +206,20 @@ def test_two_processes_equal_one_with_twice_the_batch(tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_on_cpus_train_batch_norm(tmp_path):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += ["--nproc-per-node", "2", *worker_command(tmp_path, 4, 2), "train"]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr[-3000:]
+    finish(start(tmp_path, 4, 2, "train", processes=2))
     assert len(losses(settings(tmp_path))) == 2
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX; os.kill ends a process likewise")
 def test_kill_9_and_resume_gives_the_same_curve(tmp_path):
-    whole = [sys.executable, *worker_command(tmp_path / "whole", 2, 12)]
-    subprocess.run(whole, env=environment(), check=True, timeout=600, capture_output=True)
-    killed = [sys.executable, *worker_command(tmp_path / "killed", 2, 12)]
-    process = subprocess.Popen(
-        killed, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    made = settings(tmp_path / "killed")
-    deadline = time.monotonic() + 300
-    while len(losses(made)) < 5 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    finish(start(tmp_path / "whole", 2, 12))
+    killed, made = start(tmp_path / "killed", 2, 12), settings(tmp_path / "killed")
+    wait_for(5, made)
+    killed.kill()
+    killed.communicate()
     assert 5 <= len(losses(made)) < 12
-    subprocess.run(killed, env=environment(), check=True, timeout=600, capture_output=True)
+    finish(start(tmp_path / "killed", 2, 12))
     assert losses(made) == losses(settings(tmp_path / "whole"))
 
 
@@ -261,19 +258,12 @@ def test_ctrl_c_saves_between_two_steps_and_goes_on_as_if_nothing_was(tmp_path, 
 @pytest.mark.parametrize("name, processes", [("SIGINT", 1), ("SIGTERM", 1), ("SIGHUP", 1),
                                              ("SIGTERM", 2)])  # fmt: skip
 def test_signals_save_the_step_under_way(tmp_path, name, processes):
-    command = [sys.executable, *worker_command(tmp_path, 2, 2000)]
-    if processes > 1:
-        start = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-        command[1:1] = start
     made = settings(tmp_path)
-    run = subprocess.Popen(
-        command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    run = start(
+        tmp_path, 2, 2000, processes=processes, start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        start_new_session=True,
     )  # fmt: skip
-    deadline = time.monotonic() + 300
-    while len(losses(made)) < 3 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_for(3, made)
     os.killpg(run.pid, getattr(signal, name))  # to all, as terminals and batch systems do
     _, errors = run.communicate(timeout=120)
     if processes == 1:

@@ -42,7 +42,7 @@ def test_files(tmp_path, monkeypatch):
     def fake(module: str, sides, repeats: int) -> Curve:
         times = tuple(1e-3 * side**2 for side in sides)
         macs = tuple(side**2 for side in sides)
-        theory = scaling.MODULES[module][2]
+        theory = scaling.MODULES[module][1]
         return Curve(module, theory, "", tuple(sides), times, macs, 1.0, 1.0, 1.0, 1.0)
 
     monkeypatch.setattr(scaling, "measure", fake)

@@ -149,9 +149,7 @@ def open_export(engine: str, precision: str, model: Model, threads: int | None) 
     if not there:
         require(fit[-1])
     # The folder is the user's; what is compiled for this machine goes to the cache.
-    content = json.dumps(metadata.files, sort_keys=True)
-    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
-    compiled = cache.engines_folder() / "compiled" / digest
+    compiled = cache.engines_folder() / "compiled" / model.digest[:16]
     opened = catalogue.module(there[0]).open_folder
     return opened(folder, metadata, threads, None, wanted, compiled)
 

@@ -227,13 +227,18 @@ def offer(talk, number, image=None, **header):
     talk.socket.send_bytes(pack({"frame": number, "time": number / 25, **header}, data))
 
 
+def follow(talk, frames):
+    """The target, drawn on frame 0, through so many, each sent when the one before is answered."""
+    offer(talk, 0, box=fakes.true_box(0))
+    talk.until("rows")
+    for number in range(1, frames):
+        offer(talk, number)
+        assert talk.until("rows")["rows"][0][0] == number
+
+
 def test_camera_frames_come_back_with_their_numbers(client, camera):
     with connect(client, camera) as talk:
-        offer(talk, 0, box=fakes.true_box(0))
-        talk.until("rows")
-        for number in range(1, 15):
-            offer(talk, number)
-            assert talk.until("rows")["rows"][0][0] == number
+        follow(talk, 15)
     assert mean_iou(talk.rows) > 0.8
     described = client.get(f"/api/sessions/{camera}").json()
     assert described["mode"] == "camera"

@@ -27,7 +27,7 @@ from pytracking_et.version import __version__
 
 from ..fakes import eventually
 from . import fakes
-from .test_channel import connect, offer, track, upload
+from .test_channel import connect, follow, offer, track, upload
 
 
 @pytest.fixture
@@ -238,11 +238,7 @@ def test_nothing_tracked_means_no_video(client, session):
 def test_camera_recording_becomes_a_video(client, tmp_path):
     identity = client.post("/api/cameras").json()["id"]
     with connect(client, identity) as talk:
-        offer(talk, 0, box=fakes.true_box(0))
-        talk.until("rows")
-        for number in range(1, 12):
-            offer(talk, number)
-            talk.until("rows")
+        follow(talk, 12)
     state = finish(client, identity)
     assert state["fps"] == pytest.approx(25, abs=0.5)
     found = frames(client.get(state["url"]).content, tmp_path / "out.mp4")

@@ -263,6 +263,15 @@ def test_reload_brings_the_session_back(page, opened):
     page.locator("#position", has_text="11 / 40").wait_for()
 
 
+def test_a_second_tab_says_why_and_takes_over(page, opened):
+    second = page.context.new_page()
+    second.goto(page.url)
+    second.locator("#gone", has_text="open in another tab. This page tries again").wait_for()
+    page.close()
+    second.wait_for_selector("#stage[data-shown=yes]")
+    second.locator("#gone").wait_for(state="hidden")
+
+
 def test_wrong_file_is_refused_with_words(page, server, tmp_path):
     text = tmp_path / "notes.mp4"
     text.write_text("not a video " * 100)

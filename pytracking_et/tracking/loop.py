@@ -19,7 +19,7 @@ from .appearance import looks, thumbnail
 from .association import Association, Candidates
 from .crop import context_side, crop, crop_origin, mean_color, round_half_away, search_side
 from .decode import Cells, Choice, decode, peaks
-from .image import Color, Image, as_three_channels
+from .image import Color, Image, as_three_channels, check_color
 from .parameters import Parameters
 from .presence import Presence, evidence
 from .redetection import Search
@@ -120,8 +120,9 @@ class Loop:
         Raises:
             ImageError: an image that cannot be used; the loop keeps its former target.
             BoxError: a box that cannot be tracked; the loop keeps its former target.
+            ParameterError: another channel order than "rgb" or "bgr"; likewise.
         """
-        image = as_three_channels(image)
+        image, color = as_three_channels(image), check_color(color)
         target = as_box(box, image.shape)
         settings = self.parameters
         height, width = image.shape[:2]
@@ -210,9 +211,9 @@ class Loop:
         Raises:
             ImageError: an image that cannot be used; the state stays as it was.
             EngineError: the network's answer is not finite; the state stays as it was.
-            ParameterError: `start` has not been called.
+            ParameterError: `start` has not been called, or another channel order.
         """
-        image = as_three_channels(image)
+        image, color = as_three_channels(image), check_color(color)
         center = self._require_center()
         side = self._search_size - (self.parameters.sure_shrink if self._sure else 0)
         seen = self._look(image, color, center, self._size, side)

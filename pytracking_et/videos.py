@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from functools import lru_cache
 from numbers import Real
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -62,7 +62,8 @@ class VideoWriter:
         self.frames = 0
         if self.path.suffix.lower() not in CODECS:
             raise ResultsError(f"output {str(path)!r}: video files end in {', '.join(CODECS)}")
-        if not (isinstance(fps, Real) and 0 < fps <= MOST_FPS):
+        rate: Any = fps
+        if not (isinstance(rate, Real) and 0 < rate <= MOST_FPS):
             raise ResultsError(
                 f"output {str(path)!r}: fps is {fps!r}; give frames a second, above 0 and up to "
                 f"{MOST_FPS} (cameras and streams often announce 0: {DEFAULT_FPS:g} then)"

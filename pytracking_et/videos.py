@@ -62,8 +62,8 @@ class VideoWriter:
         self.frames = 0
         if self.path.suffix.lower() not in CODECS:
             raise ResultsError(f"output {str(path)!r}: video files end in {', '.join(CODECS)}")
-        rate: Any = fps
-        if not (isinstance(rate, Real) and 0 < rate <= MOST_FPS):
+        number: Any = fps  # whatever a caller without types gives
+        if not (isinstance(number, Real) and 0 < float(number) <= MOST_FPS):
             raise ResultsError(
                 f"output {str(path)!r}: fps is {fps!r}; give frames a second, above 0 and up to "
                 f"{MOST_FPS} (cameras and streams often announce 0: {DEFAULT_FPS:g} then)"

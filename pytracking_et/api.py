@@ -78,7 +78,7 @@ class ETTracker:
             ImageError: an image that cannot be used; the former target stays.
             BoxError: a box that cannot be tracked; the former target stays.
         """
-        self._loop.start(image, box, check_color(color or self.color))
+        self._loop.start(image, box, color or self.color)
 
     def update(self, image: NDArray[Any], color: Color | None = None) -> Prediction:
         """Find the target in the next frame.
@@ -91,7 +91,7 @@ class ETTracker:
             ImageError: the state stays as it was.
             ParameterError: `init` has not been called.
         """
-        return self._loop.step(image, check_color(color or self.color))
+        return self._loop.step(image, color or self.color)
 
     def move_to(self, center: ArrayLike) -> None:
         """Search around another place, x, y in pixels, in the next update (re-detection)."""

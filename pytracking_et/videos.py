@@ -8,14 +8,15 @@ import subprocess
 import tempfile
 from contextlib import ExitStack, suppress
 from functools import lru_cache
+from numbers import Real
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import ResultsError, pip_line
+from .errors import ImageError, ResultsError, pip_line
 from .files import atomic_path, video_problem
 from .frames import DEFAULT_FPS
 from .names import native_path
@@ -31,6 +32,8 @@ CODECS: dict[str, tuple[str, ...]] = {
     ".avi": ("MJPG", "XVID"),
     ".webm": ("VP80", "VP90"),
 }
+# No file of frames is shown faster; encoders fail without a word, or never end, far above it.
+MOST_FPS = 1000
 H264_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 
 
@@ -49,8 +52,8 @@ class VideoWriter:
     video codecs need; later frames of another size are fitted into it with black borders.
 
     Raises:
-        ResultsError: unknown suffix, no codec for it, folder not writable, no frame written, or not
-            all that were written can be read back (a full disk).
+        ResultsError: unknown suffix, a rate that is none, no codec, folder not writable, no frame
+            written, or not all that were written can be read back (a full disk).
     """
 
     def __init__(self, path: str | os.PathLike[str], fps: float = DEFAULT_FPS) -> None:
@@ -59,6 +62,12 @@ class VideoWriter:
         self.frames = 0
         if self.path.suffix.lower() not in CODECS:
             raise ResultsError(f"output {str(path)!r}: video files end in {', '.join(CODECS)}")
+        number: Any = fps  # whatever a caller without types gives
+        if not (isinstance(number, Real) and 0 < float(number) <= MOST_FPS):
+            raise ResultsError(
+                f"output {str(path)!r}: fps is {fps!r}; give frames a second, above 0 and up to "
+                f"{MOST_FPS} (cameras and streams often announce 0: {DEFAULT_FPS:g} then)"
+            )
         self._stack = ExitStack()
         self._temporary: Path | None = None
         self._encoder: Encoder | None = None
@@ -86,7 +95,14 @@ class VideoWriter:
             raise error
 
     def write(self, image: NDArray[np.uint8]) -> None:
-        """Append one frame, RGB HxWx3 uint8."""
+        """Append one frame, RGB HxWx3 uint8.
+
+        Raises:
+            ImageError: no picture of bytes; those before it are kept.
+        """
+        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or not image.size:
+            kind = f"{getattr(image, 'dtype', type(image).__name__)}, {np.shape(image)}"
+            raise ImageError(f"frame {self.frames} of the video is {kind}; give HxWx3 uint8, RGB")
         if self._encoder is None:
             height, width = image.shape[:2]
             self._size = (max(2, width // 2 * 2), max(2, height // 2 * 2))

@@ -83,6 +83,7 @@ def test_network_is_built_once_per_process(checkpoint):
     [
         ({"parameter": "nonsense"}, ParameterError, "there are:.*et_tracker"),
         ({"engine": "quantum"}, EngineError, "quantum.*one of: auto.*torch"),
+        ({"threads": 0}, EngineError, "threads is 0"),
         ({"color": "hsv"}, ParameterError, "'hsv'"),
         ({"checkpoint": "gone.npz"}, CheckpointError, "gone.npz"),
     ],

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pytracking_et import videos as module
-from pytracking_et.errors import ResultsError
+from pytracking_et.errors import ImageError, ResultsError
 from pytracking_et.live.sources import open_source
 from pytracking_et.videos import VideoWriter
 
@@ -79,6 +79,25 @@ def test_unknown_suffix_lists_the_known():
         VideoWriter("out.gif")
 
 
+@pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf"), 1e9, None, "25"])
+def test_a_rate_that_is_none_is_told_before_a_frame_is_written(tmp_path, fps):
+    with pytest.raises(ResultsError, match="fps is .*; give frames a second"):
+        VideoWriter(tmp_path / "a.mp4", fps)
+
+
+@pytest.mark.parametrize(
+    "image", [None, np.zeros((48, 64, 3)), np.zeros((48, 64, 3), np.uint16), np.zeros((0, 0, 3))]
+)
+def test_what_is_no_picture_is_told_and_the_frames_so_far_are_kept(tmp_path, image):
+    with (
+        pytest.raises(ImageError, match="frame 1 .*give HxWx3"),
+        VideoWriter(tmp_path / "a.avi") as writer,
+    ):
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+        writer.write(image)
+    assert len(list(open_source(tmp_path / "a.avi"))) == 1
+
+
 def test_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with (
@@ -129,7 +148,7 @@ def test_a_video_that_cannot_be_written_whole_leaves_the_old_file(tmp_path, suff
     program = f"""
 import resource
 import numpy as np
-from pytracking_et.errors import ResultsError
+from pytracking_et.errors import ImageError, ResultsError
 from pytracking_et.videos import VideoWriter
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))  # writing fails as on a full disk
 noise = np.random.default_rng(0).integers(0, 256, (40, 96, 128, 3), np.uint8)

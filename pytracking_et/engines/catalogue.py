@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -91,8 +92,10 @@ def check_names(engine: str, precision: str, threads: int | None) -> None:
             f"engine {engine!r} has no precision {precision!r}; it has: "
             f"{', '.join(ENGINES[engine].precisions)}"
         )
-    if threads is not None and threads < 1:
-        raise EngineError(f"threads is {threads}; give 1 or more, or None for the default")
+    if threads is not None and not (isinstance(threads, Integral) and threads >= 1):
+        raise EngineError(
+            f"threads is {threads!r}; give a whole number from 1, or None for the default"
+        )
 
 
 def installed(engine: str) -> bool:

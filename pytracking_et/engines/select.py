@@ -36,6 +36,8 @@ TORCH = ("torch", "f32")
 # starts the least times of all of them hold: some machines are never steady.
 STEADY, STARTS = 1.25, 3
 REMEDY = "'ettrack benchmark --again' measures again"
+# Threads that start together wait for the first, and share what it opens.
+_OPENING = threading.RLock()
 
 
 def create(
@@ -63,7 +65,8 @@ def create(
     """
     check_names(engine, precision, threads)
     model = Model.find(network, checkpoint)
-    return TargetEngine(*_open(engine, model, threads, precision))
+    with _OPENING:
+        return TargetEngine(*_open(engine, model, threads, precision))
 
 
 def require(engine: str) -> None:

@@ -39,6 +39,7 @@ class Emitter:
 
     def __init__(self, where: str) -> None:
         self._socket: socket.socket | None = None
+        self._told = False
         self._csv = where == "csv"
         if where in ("jsonl", "csv"):
             if sys.stdout is None:
@@ -67,10 +68,15 @@ class Emitter:
         if self._socket is not None:
             try:
                 self._socket.send(line.encode())
-            except ConnectionRefusedError:
-                pass  # nobody listens yet: a datagram is lost, as on the way
             except OSError as error:
-                raise ResultsError(f"--emit: a box cannot be sent: {error}") from error
+                # Lost, as on the way: nobody listens yet, or a robot is out of reach for a while.
+                if not (self._told or isinstance(error, ConnectionRefusedError)):
+                    self._told = True
+                    print(
+                        f"notice: --emit: boxes cannot be sent ({error.strerror or error}); "
+                        "tracking goes on, and so does trying",
+                        file=sys.stderr,
+                    )
             return
         # One call a line, past every buffer: whoever is killed leaves no half line behind.
         try:

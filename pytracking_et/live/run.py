@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -17,7 +20,6 @@ from ..boxes import Box, as_box
 from ..errors import ParameterError, ResultsError
 from ..files import atomic_open, reading
 from ..results.exchange import WRITERS, TrackRow, starts
-from ..results.files import unwritable
 from ..settings import env_settings
 from ..spec import TrackerSpec
 from ..videos import VideoWriter, only_for_players
@@ -179,19 +181,16 @@ def run_live(options: LiveOptions) -> int:
         except KeyboardInterrupt:
             _say("stopped")
         finally:
-            # Also when the camera was pulled out: what was tracked so far is kept.
-            files = recording.save() if isinstance(recording, Recording) else []
-            if files:
-                _say(f"results: {files[-1].parent} ({len(files)} files)")
-            if recording is not None and player.summary.frames:
-                rows = [TrackRow(*row[:4]) for row in recording.all()]
-                for kind, path in exports:
-                    text = WRITERS[kind](rows, player.summary.size)
-                    try:
-                        with atomic_open(path) as stream:
-                            stream.write(text)
-                    except OSError as error:
-                        raise unwritable(path.parent, error) from error
+            # Also when the camera was pulled out: what was tracked so far is kept. Each file is
+            # tried, whatever becomes of the others.
+            with ExitStack() as files:
+                if recording is not None and player.summary.frames:
+                    rows = [TrackRow(*row[:4]) for row in recording.all()]
+                    for kind, path in exports:
+                        text = WRITERS[kind](rows, player.summary.size)
+                        files.callback(_write_export, path, text)
+                if isinstance(recording, Recording):
+                    files.callback(_save, recording)
         _report(player.summary, source, time.monotonic() - started)
     if output:
         _say(f"video: {output}")
@@ -280,7 +279,34 @@ def _export(text: str) -> tuple[str, Path]:
     kind, _, name = text.partition("=")
     if kind not in WRITERS or not name:
         raise ParameterError(f"--export {text!r}: give FORMAT=FILE, of {', '.join(WRITERS)}")
-    return kind, Path(name)
+    path = Path(name)
+    try:  # now: at the end it would be too late
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise ParameterError(_no_export(path, error)) from error
+    return kind, path
+
+
+def _no_export(path: Path, error: OSError) -> str:
+    reason = error.strerror or error
+    return f"--export: {str(path)!r} cannot be written ({reason}); name another file"
+
+
+def _write_export(path: Path, text: str) -> None:
+    try:
+        with atomic_open(path) as stream:
+            stream.write(text)
+    except OSError as error:
+        raise ResultsError(_no_export(path, error)) from error
+
+
+def _save(recording: Recording) -> None:
+    files = recording.save()
+    if files:
+        _say(f"results: {files[-1].parent} ({len(files)} files)")
 
 
 def _written(view: View, overlay: bool) -> NDArray[np.uint8]:

@@ -213,14 +213,15 @@ def open_source(spec: str | int | os.PathLike[str]) -> CaptureSource | ImageSour
         name = file_stem(path.stem) if is_file else "stream"
         return CaptureSource(text, name, live=not is_file)
     path = Path(text)
-    if path.is_dir():
+    # An empty text, such as a script's variable that is not set, would be the folder we are in.
+    if text and path.is_dir():
         found = [item for item in path.iterdir() if is_image(item.name)]
         return ImageSource(text, _folder_name(path), _ordered(found, text))
     if not path.exists() and ("%" in text or any(letter in text for letter in "*?[")):
         return ImageSource(text, _folder_name(path.parent), _ordered(_matching(text), text))
     if path.is_char_device():
         return CaptureSource(text, "webcam", live=True)
-    if not path.exists():
+    if not text or not path.exists():
         raise SourceError(
             f"source {text!r} does not exist; give a camera index, a device path, a video file, "
             "a folder or pattern of images, or a URL"
@@ -357,7 +358,7 @@ def _describe(spec: str | int) -> str:
     if isinstance(spec, int):
         return f"camera {spec}"
     if "://" in spec:
-        shown = re.sub(r"(://[^:/@]+):[^@/]+@", r"\1:***@", spec)  # without a password
+        shown = re.sub(r"(://[^:/@]*):[^/]*@", r"\1:***@", spec)  # without a password
         return f"stream {shown!r}"
     return f"{'camera' if Path(spec).is_char_device() else 'video'} {spec!r}"
 

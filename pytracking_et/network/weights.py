@@ -1,7 +1,8 @@
 """Read, find, fit and write network weights; never unpickles foreign code.
 
 Formats: `.safetensors`, `.npz`, and PyTorch files (`.pth`, `.pt`, `.tar`) holding a bare state
-dict or one under `state_dict`, `net` or `model`, with or without `module.` before the names.
+dict or one under `state_dict`, `net` or `model`; `module.` and `_orig_mod.` before the names, which
+DataParallel and `torch.compile` put there, are dropped.
 torch is imported only by the functions that make tensors, so that finding and identifying a file
 stays cheap for the engines that do without it.
 """
@@ -32,6 +33,7 @@ EXPORT = "metadata.json"
 SUFFIXES = (".safetensors", ".npz", ".pth", ".pt", ".tar")
 # Where a state dict may lie inside a PyTorch checkpoint; "net" is pytracking's ltr.
 _STATE_KEYS = ("state_dict", "net", "model")
+_WRAPPERS = re.compile(r"^(module\.|_orig_mod\.)+")
 # Files of PyTorch before 1.6: magic number, protocol, system, content, keys of the storages.
 _PICKLES_BEFORE_1_6 = 5
 _LONGEST_WORD = 10_000
@@ -66,12 +68,15 @@ def find(network: str, checkpoint: str | os.PathLike[str] | None = None) -> Path
     """The weight file of a network, or `metadata.json` of a folder of exported graphs.
 
     Raises:
-        CheckpointError: none exists; the message names every place tried and what to do.
+        CheckpointError: none exists or may be read; names every place tried and what to do.
     """
     tried = places(network, checkpoint)
     for path in tried:
-        if path.is_file():
-            return path
+        try:
+            if path.is_file():
+                return path
+        except OSError as error:
+            raise _forbidden(path, error) from error
     listing = "".join(f"\n  {path}" for path in tried)
     if checkpoint:
         source, advice = "", "check the path given with --checkpoint"
@@ -95,9 +100,23 @@ def _digest(path: str, size: int, modified: int) -> str:
 
 
 def fingerprint(path: str | os.PathLike[str]) -> str:
-    """sha256 of a weight file; names engine caches and goes into run manifests."""
-    status = Path(path).stat()
-    return _digest(str(path), status.st_size, status.st_mtime_ns)
+    """sha256 of a weight file; names engine caches and goes into run manifests.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
+    try:
+        status = Path(path).stat()
+        return _digest(str(path), status.st_size, status.st_mtime_ns)
+    except OSError as error:
+        raise _forbidden(path, error) from error
+
+
+def _forbidden(path: str | os.PathLike[str], error: OSError) -> CheckpointError:
+    return CheckpointError(
+        f"weights {os.fspath(path)} cannot be read: {error.strerror or error}; allow it, or give "
+        "another file with --checkpoint"
+    )
 
 
 def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -113,7 +132,7 @@ def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
         with reading(path, CheckpointError, advice):
             content = read_json(path, CheckpointError, advice)
             return {"network": content["network"], "parameters": json.dumps(content["loop"])}
-    if Path(path).suffix != ".safetensors":
+    if Path(path).suffix.lower() != ".safetensors":
         return {}
     from safetensors import safe_open
 
@@ -158,7 +177,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str
     if not path.is_file():
         raise CheckpointError(f"weights {path} do not exist")
     readers = {".safetensors": _read_safetensors, ".npz": _read_npz}
-    state = _unwrapped(readers.get(path.suffix, _read_torch)(path), path)
+    state = _unwrapped(readers.get(path.suffix.lower(), _read_torch)(path), path)
     return {name: _checked(value, name, path) for name, value in state.items()}, metadata(path)
 
 
@@ -267,6 +286,11 @@ def _read_torch(path: Path) -> Mapping[str, Any]:
             "alone: torch.save(checkpoint['net'], 'clean.pth')"
         ) from error
     except Exception as error:
+        if "TorchScript" in str(error):
+            raise CheckpointError(
+                f"weights {path} are a TorchScript program; save the state dict of the network "
+                "that it was made from: torch.save(network.state_dict(), 'clean.pth')"
+            ) from error
         raise _unreadable(path, error) from error
 
 
@@ -284,7 +308,7 @@ def _unwrapped(content: Any, path: Path) -> dict[str, Tensor]:
             f"weights {path} hold no state dict (name -> tensor), neither bare nor under "
             f"{', '.join(_STATE_KEYS)}"
         )
-    return {name.removeprefix("module."): value for name, value in content.items()}
+    return {_WRAPPERS.sub("", name): value for name, value in content.items()}
 
 
 def load(module: nn.Module, path: str | os.PathLike[str]) -> dict[str, str]:

@@ -27,7 +27,7 @@ def open_loop(
     checkpoint = checkpoint or params.get("checkpoint", None)
     engine = engine if engine != "auto" else params.get("engine", "auto")
     precision = precision if precision != "auto" else params.get("precision", "auto")
-    threads = threads or params.get("threads", None)
+    threads = threads if threads is not None else params.get("threads", None)
     path = weights.find(network, checkpoint)
     settings = loop_parameters(params, weights.tuned_parameters(path))
     return Loop(create(engine, network, path, threads, precision), settings)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ImageError
+from ..errors import ImageError, ParameterError
 
 Color = Literal["rgb", "bgr"]
 Image = NDArray[np.uint8]
@@ -54,6 +54,4 @@ def check_color(color: str) -> Color:
     """
     if color == "rgb" or color == "bgr":
         return color  # type: ignore[return-value]
-    from ..errors import ParameterError
-
     raise ParameterError(f"color is {color!r}; use 'rgb', or 'bgr' for frames that OpenCV read")

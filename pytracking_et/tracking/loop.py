@@ -19,7 +19,7 @@ from .appearance import looks, thumbnail
 from .association import Association, Candidates
 from .crop import context_side, crop, crop_origin, mean_color, round_half_away, search_side
 from .decode import Cells, Choice, decode, peaks
-from .image import Color, Image, as_three_channels
+from .image import Color, Image, as_three_channels, check_color
 from .parameters import Parameters
 from .presence import Presence, evidence
 from .redetection import Search
@@ -120,8 +120,9 @@ class Loop:
         Raises:
             ImageError: an image that cannot be used; the loop keeps its former target.
             BoxError: a box that cannot be tracked; the loop keeps its former target.
+            ParameterError: another channel order than "rgb" or "bgr"; likewise.
         """
-        image = as_three_channels(image)
+        image, color = as_three_channels(image), check_color(color)
         target = as_box(box, image.shape)
         settings = self.parameters
         height, width = image.shape[:2]
@@ -132,6 +133,7 @@ class Loop:
         patch = crop(image, center, max(side, 1), settings.template_size, fill)
         self.engine.template(_rgb(patch, color))
         self._center, self._size, self._fill = center, target[2:].copy(), fill
+        self._limits = np.array([width, height], np.float64)
         self._search_size = settings.small_search_size if small else settings.search_size
         self._sure = False
         if settings.sure_shrink:
@@ -181,17 +183,24 @@ class Loop:
         """Search around another place in the next step; template and size stay.
 
         Args:
-            center: x, y in pixels.
+            center: x, y in pixels; one outside of the last frame is brought to its border.
 
         Raises:
             ParameterError: `start` has not been called.
             BoxError: not two finite numbers.
         """
         self._require_center()
-        place = np.array(center, np.float64).reshape(-1)
+        try:
+            place = np.array(center, np.float64).reshape(-1)
+        except (TypeError, ValueError, OverflowError):
+            place = np.empty(0)
         if place.shape != (2,) or not np.isfinite(place).all():
             raise BoxError(f"centre {center!r} is not two finite numbers x, y in pixels")
-        self._center = place
+        self._center = np.clip(place, 0, self._limits)
+        # What was where in the frames before says nothing of this place.
+        self._association.restart(self._center, self._size)
+        self._search.clear()
+        self._sure = False
 
     def step(self, image: Image, color: Color = "rgb") -> Prediction:
         """Find the target in the next frame.
@@ -202,14 +211,15 @@ class Loop:
         Raises:
             ImageError: an image that cannot be used; the state stays as it was.
             EngineError: the network's answer is not finite; the state stays as it was.
-            ParameterError: `start` has not been called.
+            ParameterError: `start` has not been called, or another channel order.
         """
-        image = as_three_channels(image)
+        image, color = as_three_channels(image), check_color(color)
         center = self._require_center()
         side = self._search_size - (self.parameters.sure_shrink if self._sure else 0)
         seen = self._look(image, color, center, self._size, side)
         self.score_map, self.search_crop = seen.cells.score, seen.crop
-        score = self._decide(seen, image.shape)
+        self._limits = np.array([image.shape[1], image.shape[0]], np.float64)
+        score = self._decide(seen)
         if self.lost and self.parameters.redetect:
             score = self._redetect(image, color, score)
         elif score >= LIKELY:
@@ -217,7 +227,7 @@ class Loop:
             self._search.clear()
         return Prediction(self.box, score)
 
-    def _decide(self, seen: _Seen, shape: tuple[int, ...]) -> float:
+    def _decide(self, seen: _Seen) -> float:
         """Take one of the peaks, move there; returns the score."""
         cells, best = seen.cells, seen.cells.best()
         found = peaks(cells, best)
@@ -232,10 +242,10 @@ class Loop:
         choice = cells.choice(found[row])
         self._sure = len(found) == 1 and target == 0 and self._is_sure(choice, seen.scale)
         if target is None:
-            limits = np.array([shape[1], shape[0]], np.float64)
-            self._center = np.clip(self._require_center() + self._association.shift, 0, limits)
+            center = self._require_center() + self._association.shift
+            self._center = np.clip(center, 0, self._limits)
         elif choice.score >= self.parameters.hold_below:
-            self._move(choice, seen.middle, seen.scale, shape[1], shape[0])
+            self._move(choice, seen.middle, seen.scale)
         self.raw_score = choice.score
         if not self.parameters.presence:
             self._judge(0.0 if target is None else choice.score)
@@ -277,8 +287,7 @@ class Loop:
             return score
         box = seen.boxes([cell])[0]
         self._center, self._presence = box[:2] + box[2:] / 2, trial
-        limits = [image.shape[1], image.shape[0]]
-        self._size = np.clip(box[2:], settings.minimum_size, limits)
+        self._size = np.clip(box[2:], settings.minimum_size, self._limits)
         self._association.restart(self._center, self._size)
         self._search.clear()
         scores = np.array([seen.cells.score[cell] for cell in found], np.float64)
@@ -333,19 +342,16 @@ class Loop:
             )
         return _Seen(cells, center, scale, patch)
 
-    def _move(
-        self, choice: Choice, middle: NDArray[np.float64], scale: float, width: int, height: int
-    ) -> None:
+    def _move(self, choice: Choice, middle: NDArray[np.float64], scale: float) -> None:
         rate = choice.penalty * choice.score * self.parameters.lr
         found = choice.size / scale
         goal = found * self._ratio
         if self.parameters.size_smoothing == "twice":
             goal = self._size * (1 - rate) + goal * rate
         size = self._size * (1 - rate) + goal * rate
-        limits = np.array([width, height], np.float64)
         offset = choice.offset / scale + self._shift * found
-        self._center = np.clip(middle + offset, 0, limits)
-        self._size = np.minimum(np.maximum(size, self.parameters.minimum_size), limits)
+        self._center = np.clip(middle + offset, 0, self._limits)
+        self._size = np.minimum(np.maximum(size, self.parameters.minimum_size), self._limits)
 
     def _require_center(self) -> NDArray[np.float64]:
         if self._center is None:

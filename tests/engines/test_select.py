@@ -103,6 +103,47 @@ def test_callers_in_threads_take_turns(weight_file, exported_here, template, sea
     assert len(wrong) == 12 and not any(wrong)
 
 
+def at_once(work, count=4):
+    """What `work` returned, or raised, in threads that start together."""
+    found, barrier = [], threading.Barrier(count)
+
+    def run():
+        barrier.wait()
+        try:
+            found.append(work())
+        except Exception as error:
+            found.append(error)
+
+    workers = [threading.Thread(target=run) for _ in range(count)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return found
+
+
+def test_threads_that_start_together_share_one_network(weight_file, fresh_engines):
+    found = at_once(lambda: create("torch", NETWORK, weight_file, threads=1, precision="f32"))
+    assert {getattr(engine, "runtime", engine) for engine in found} == {found[0].runtime}
+
+
+def test_threads_export_in_turns(weight_file, tmp_path):
+    pytest.importorskip("onnx")
+    from pytracking_et.engines.inference import load_graphs
+    from pytracking_et.engines.inference.tracing import write_graph
+
+    def work():
+        _, template, _ = load_graphs(NETWORK, weight_file)
+        folder = tmp_path / str(threading.get_ident())
+        folder.mkdir()
+        return (folder / write_graph(template, 127, folder)).read_bytes()
+
+    assert (
+        len({answer if isinstance(answer, bytes) else repr(answer) for answer in at_once(work)})
+        == 1
+    )
+
+
 def test_read_only_and_strided_crops(weight_file, exported_here, template, searches):
     engine = create("torch", NETWORK, weight_file, threads=1, precision="f32")
     wanted = maps(engine, template, searches[0])[0]
@@ -120,6 +161,8 @@ def test_read_only_and_strided_crops(weight_file, exported_here, template, searc
         ({"precision": "fp8"}, ["'fp8'", "f32"]),
         ({"engine": "torch", "precision": "int8"}, ["'torch'", "'int8'", "it has: f32"]),
         ({"threads": 0}, ["threads is 0"]),
+        ({"threads": "2"}, ["threads is '2'", "whole number"]),
+        ({"threads": 1.5}, ["threads is 1.5"]),
         ({"engine": "onnx", "precision": "int8"}, ["int8", "--calibration"]),
     ],
 )

@@ -1,7 +1,9 @@
+import errno
 import json
 import os
 import signal
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +57,17 @@ def test_nobody_listening_is_no_failure(clip):
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     assert main(["video", clip, *BOX, "--emit", f"udp://127.0.0.1:{port}"]) == 0
+
+
+def test_a_network_that_is_down_is_told_once_and_tracking_goes_on(clip, capsys, monkeypatch):
+    class Down(socket.socket):
+        def send(self, *_):
+            raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+    monkeypatch.setattr(socket, "socket", Down)
+    assert main(["video", clip, *BOX, "--emit", "udp://127.0.0.1:9", "--export", "mot=a.txt"]) == 0
+    assert capsys.readouterr().err.count("boxes cannot be sent (Network is unreachable)") == 1
+    assert len(Path("a.txt").read_text().splitlines()) == 6
 
 
 @pytest.mark.parametrize("where", ["xml", "udp://127.0.0.1", "udp://:5", "udp://h:x", "tcp://a:5"])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pytracking_et.commands import main
-from pytracking_et.errors import ParameterError
+from pytracking_et.errors import ParameterError, ResultsError
 from pytracking_et.live import run as module
 from pytracking_et.live.draw import LOW_SCORE
 from pytracking_et.live.run import (
@@ -250,3 +250,27 @@ def test_export_in_formats_of_others(tmp_path, capsys):
     assert (tmp_path / "b.xml").read_text().count("<box ") == 5
     assert video(clip, "--export", "vgg=a.txt") == 2
     assert "--export 'vgg=a.txt'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["street.mp4/a.txt", "taken"])
+def test_an_export_that_cannot_be_written_is_told_at_once(clip, tmp_path, capsys, name):
+    (tmp_path / "taken").mkdir()
+    assert video(clip, "--export", f"mot={name}", "--export", "cvat=b.xml") == 2
+    assert "cannot be written" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["street.mp4", "taken"]
+
+
+def test_a_file_that_fails_at_the_end_leaves_the_others(clip, tmp_path, capsys, monkeypatch):
+    def full(recording):
+        raise ResultsError("the disk is full")
+
+    write = module.atomic_open
+    monkeypatch.setattr(module.Recording, "save", full)
+    nowhere = tmp_path / "street.mp4/x"
+    monkeypatch.setattr(
+        module, "atomic_open", lambda path: write(nowhere if path.name == "b.xml" else path)
+    )
+    words = ["--save_results", "--results", "res"]
+    words += ["--export", "mot=a.txt", "--export", "cvat=b.xml", "--export", "coco=c.json"]
+    assert video(clip, *words) == 2
+    assert (tmp_path / "a.txt").is_file() and (tmp_path / "c.json").is_file()

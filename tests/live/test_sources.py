@@ -161,6 +161,20 @@ def test_what_breaks_off(read, announced, expected):
     assert breaks_off(read, announced) is expected
 
 
+@pytest.mark.parametrize("user", ["me:secret", "me:se@cret", ":secret"])
+def test_passwords_are_not_shown(user):
+    with pytest.raises(SourceError) as caught:
+        open_source(f"http://{user}@127.0.0.1:1/stream")
+    assert ":***@127.0.0.1" in str(caught.value) and "cret" not in str(caught.value)
+
+
+def test_an_unset_variable_is_not_the_folder_we_are_in(tmp_path, monkeypatch):
+    write_image(tmp_path / "1.png", picture())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SourceError, match="'' does not exist; give a camera index"):
+        open_source("")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="device files are of Unix")
 def test_a_device_path_is_a_live_camera():
     # /dev/null stands for a device that is there but is no camera.

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import errno
 import io
 import pickle
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,8 +25,18 @@ def state_of(module):
     return {k: v.clone() for k, v in module.state_dict().items()}
 
 
-def prefixed(state):
-    return {f"module.{name}": value for name, value in state.items()}
+def prefixed(state, prefix="module."):
+    return {f"{prefix}{name}": value for name, value in state.items()}
+
+
+def arrays(path, state):
+    with path.open("wb") as stream:
+        np.savez(stream, **{k: v.numpy() for k, v in state.items()})
+
+
+def upper(path, state):
+    weights.save(path.with_suffix(".safetensors"), state, half=False)
+    path.with_suffix(".safetensors").rename(path)
 
 
 WRITERS = {
@@ -33,7 +45,10 @@ WRITERS = {
     "ltr.tar": lambda path, state: torch.save({"net": state, "epoch": 3}, path),
     "parallel.pth": lambda path, state: torch.save(prefixed(state), path),
     "both.pth": lambda path, state: torch.save({"state_dict": prefixed(state)}, path),
-    "arrays.npz": lambda path, state: np.savez(path, **{k: v.numpy() for k, v in state.items()}),
+    "compiled.pt": lambda path, state: torch.save(prefixed(state, "module._orig_mod."), path),
+    "arrays.npz": arrays,
+    "ARRAYS.NPZ": arrays,
+    "FULL.SAFETENSORS": upper,
     "full.safetensors": lambda path, state: weights.save(path, state, half=False),
 }
 
@@ -162,6 +177,11 @@ def long_name(zipped):
         ("text.npz", lambda p: p.write_text("<html>not found</html>"), "truncated"),
         ("empty.safetensors", lambda p: p.write_bytes(b""), "0 bytes"),
         ("list.pth", lambda p: torch.save([torch.zeros(1)], p), "no state dict"),
+        (
+            "script.pt",
+            lambda p: torch.jit.script(torch.nn.Linear(2, 2)).save(str(p)),
+            "TorchScript program; save the state dict",
+        ),
     ],
 )
 def test_bad_files_say_what_is_wrong(tmp_path, capsys, name, write, words):
@@ -229,6 +249,24 @@ class TestFind:
         with pytest.raises(CheckpointError) as caught:
             weights.find("unknown_net", explicit)
         assert all(word in str(caught.value) for word in words)
+
+
+def test_weights_that_may_not_be_read_are_told(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    path = tmp_path / "w.pth"
+    path.write_bytes(b"one")
+    monkeypatch.setattr(weights, "sha256", refuse)
+    with pytest.raises(
+        CheckpointError, match=r"w\.pth cannot be read: Permission denied; allow it"
+    ):
+        weights.fingerprint(path)
+    monkeypatch.setattr(Path, "is_file", refuse)
+    with pytest.raises(
+        CheckpointError, match=r"w\.pth cannot be read: Permission denied; allow it"
+    ):
+        weights.find("et_tracker", path)
 
 
 def test_fingerprint_follows_the_content(tmp_path):

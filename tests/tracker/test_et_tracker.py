@@ -9,7 +9,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
-from pytracking_et.errors import BoxError, EngineError
+from pytracking_et.errors import BoxError, EngineError, ParameterError
 from pytracking_et.tracker import plugins
 from pytracking_et.tracker.et_tracker import get_tracker_class
 from pytracking_et.tracker.params import TrackerParams
@@ -90,6 +90,18 @@ def test_initialize_without_a_box(tracker, info):
 def test_track_before_initialize(tracker):
     with pytest.raises(BoxError, match="before initialize"):
         tracker.track(image())
+    tracker.initialize_features()
+    with pytest.raises(ParameterError, match="no target yet"):
+        tracker.track(image())
+
+
+def test_a_channel_order_that_is_none_is_told_and_not_taken_for_bgr(tracker):
+    tracker.initialize(image(), {"init_bbox": [50, 40, 30, 20]})
+    expected = copy.deepcopy(tracker).track(image(1))["target_bbox"]
+    tracker.params.color = "RGB"
+    with pytest.raises(ParameterError, match="color is 'RGB'; use 'rgb'"):
+        tracker.initialize(image(), {"init_bbox": [9, 9, 30, 20]})
+    assert tracker.track(image(1))["target_bbox"] == expected
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,16 @@ def test_the_box_rests_while_another_is_seen_and_moves_on_after_the_occlusion():
     assert loop.candidates.target == 0
 
 
+def test_a_target_that_is_moved_is_taken_where_it_stands_now():
+    loop, _ = follow(beside())
+    there = np.array([120.0, 130.0])
+    loop.engine.things = [(there, 0.95), (there + (60, 0), 0.7)]
+    loop.move_to(there)
+    box, _ = loop.step(picture(*loop.engine.things))
+    assert loop.candidates.target == 0
+    assert np.abs(box[:2] + box[2:] / 2 - there).max() < 12
+
+
 def test_a_target_that_leaves_is_lost_and_patience_ends():
     loop, _ = follow([*beside(), *[[(START, None), (START + (60, 0), 0.95)]] * 4])
     assert loop.lost
@@ -216,11 +226,13 @@ def test_weights_of_matchings_are_the_sums_that_they_stand_for():
 
 
 def test_a_smaller_crop_while_the_target_is_sure_alone_and_slow():
-    def side(scenes):
+    def side(scenes, moved=False):
         engine = Scene()
         loop = engine.loop = Loop(engine, Parameters(sure_shrink=32, search_size=224))
         loop.start(picture((START, 1.0)), (*(START - SIZE / 2), *SIZE))
         for things in scenes:
+            if moved:
+                loop.move_to(START)
             engine.things = [(np.asarray(center, float), value) for center, value in things]
             loop.step(picture(*things))
         return loop.search_crop.shape[0]
@@ -228,6 +240,7 @@ def test_a_smaller_crop_while_the_target_is_sure_alone_and_slow():
     sure = [(START, 0.98)]
     assert side([sure]) == 224
     assert side([sure, sure]) == 192
+    assert side([sure, sure], moved=True) == 224
     assert side([[(START, 0.9)], sure]) == 224
     assert side([[(START + (25, 0), 0.98)], sure]) == 224
     assert side([[(START, 0.98), (START + (60, 0), 0.5)], sure]) == 224

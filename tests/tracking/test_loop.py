@@ -168,13 +168,21 @@ class TestBadInput:
         loop.start(frame((0, 0, 9, 9)), box)
         assert np.isfinite(loop.step(frame((0, 0, 9, 9))).box).all()
 
-    @pytest.mark.parametrize("place", [(np.nan, 1), (1, np.inf), (1, 2, 3)])
+    @pytest.mark.parametrize("place", [(np.nan, 1), (1, np.inf), (1, 2, 3), "ab", None])
     def test_places_to_move_to(self, place):
         loop = Loop(BrightSpotEngine())
         loop.start(frame((100, 100, 40, 40)), (100, 100, 40, 40))
         with pytest.raises(BoxError, match="two finite numbers"):
             loop.move_to(place)
         assert loop.box.tolist() == [100, 100, 40, 40]
+
+    @pytest.mark.parametrize("place", [(1e300, 5), (-1e300, -5)])
+    def test_a_place_far_outside_is_brought_to_the_border(self, place):
+        loop = Loop(BrightSpotEngine(), Parameters(association=True, anchor="crop"))
+        loop.start(frame((100, 100, 40, 40)), (100, 100, 40, 40))
+        loop.move_to(place)
+        box, _ = loop.step(frame((100, 100, 40, 40)))
+        assert np.isfinite(box).all() and (box[:2] <= (320, 240)).all()
 
     def test_step_before_start(self):
         with pytest.raises(ParameterError, match="call init"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,6 +33,8 @@ TEMPLATES = (127, 128)
 SEARCHES = (256, 224, 192, 288)
 
 Progress = Callable[[str], None]
+# torch's exporter keeps its state in the process: two threads in it break each other's graphs.
+_EXPORTING = threading.Lock()
 
 
 def require_exporter() -> None:
@@ -58,7 +61,7 @@ def write_graph(graph: TemplateGraph | SearchGraph, side: int, folder: Path) -> 
         kind, inputs, outputs = "search", ["template", "image"], ["score", "distances"]
         arguments = (torch.zeros(graph.template_shape), image)
     name = graph_name(kind, side)
-    with atomic_path(folder / name) as path, warnings.catch_warnings():
+    with _EXPORTING, atomic_path(folder / name) as path, warnings.catch_warnings():
         # The tracer warns of every size that it fixes, which is what is wanted here.
         warnings.simplefilter("ignore")
         with torch.no_grad():

@@ -98,7 +98,8 @@ class GraphRuntime:
                 if self._add is None:
                     raise EngineError(
                         f"{self.folder} has no {kind} graph for crops of {side} pixels; it has "
-                        f"templates {self.metadata.templates}, searches {self.metadata.searches}"
+                        f"templates {self.metadata.templates}, searches {self.metadata.searches}; "
+                        "set one of these in the parameter file, or give the weight file itself"
                     )
                 with c_numbers():
                     self._add(kind, side)

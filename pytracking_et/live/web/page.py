@@ -143,6 +143,7 @@ class BrowserCamera:
         self._visit, self._controls, self._outbox, self._limits = visit, controls, outbox, limits
         self._condition = threading.Condition()
         self._next: CameraFrame | None = None
+        self._newest = -1
         self._closed = False
         self._taken: dict[int, CameraFrame] = {}
 
@@ -165,8 +166,11 @@ class BrowserCamera:
             yield Frame(frame.number, image, time.monotonic(), keep=frame.box is not None)
 
     def offer(self, frame: CameraFrame) -> None:
-        """Hand in a frame, from any thread; an older one that still waits is dropped."""
+        """Hand in a frame, from any thread; an older one is dropped, waiting or late."""
         with self._condition:
+            if frame.number < self._newest:
+                return
+            self._newest = frame.number
             if self._next is None or self._next.box is None or frame.box is not None:
                 self._next = frame
             self._condition.notify()
@@ -305,9 +309,9 @@ class Page:
         if frame is None:
             return False
         self.visit.times[frame.number] = frame.seconds
-        if (view.rows or frame.box is not None) and not self.visit.camera.append(
-            frame.number, frame.seconds, frame.jpeg
-        ):
-            text = f"The recording has reached {self.visit.camera.limit >> 20} MB: the annotated "
-            self.outbox.post({"type": "notice", "message": f"{text}video ends here; boxes go on."})
+        if view.rows or frame.box is not None:
+            reason = self.visit.camera.append(frame.number, frame.seconds, frame.jpeg)
+            if reason is not None:
+                text = f"No more of the recording is kept ({reason}): the annotated video ends here"
+                self.outbox.post({"type": "notice", "message": f"{text}; boxes go on."})
         return frame.box is not None

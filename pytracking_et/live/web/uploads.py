@@ -310,7 +310,7 @@ class DemoClip:
     def get(self) -> tuple[Path, tuple[float, ...]]:
         """(file, box x, y, w, h of the target in its first frame)."""
         with self._lock:
-            if not self._box:
+            if not self._path.is_file():  # not yet, or a cleaner of /tmp was here
                 frames = render(DEMO_FRAMES)
                 first = next(frames)
                 with VideoWriter(self._path, FPS) as writer:

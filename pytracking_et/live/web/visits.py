@@ -17,7 +17,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 
 from ...errors import PytrackingETError
@@ -83,6 +82,10 @@ class Entry(NamedTuple):
     length: int
 
 
+# Steps this many times as long as usual ones are pauses, in which nothing was tracked.
+PAUSE = 5
+
+
 class CameraFrames:
     """JPEG frames, appended to one file up to `limit` bytes.
 
@@ -98,29 +101,35 @@ class CameraFrames:
         self._full = False
         self._lock = threading.Lock()
 
-    def append(self, frame: int, seconds: float, jpeg: bytes) -> bool:
-        """Keep one frame; False once, when the limit is reached, True otherwise."""
+    def append(self, frame: int, seconds: float, jpeg: bytes) -> str | None:
+        """Keep one frame; the first that is not kept is told why, None otherwise."""
         with self._lock:
             if self._full:
-                return True
+                return None
             if self._size + len(jpeg) > self.limit:
                 self._full = True
-                return False
-            with self.path.open("ab") as stream:
-                stream.write(jpeg)
+                return f"it has reached {self.limit >> 20} MB"
+            try:
+                with self.path.open("ab") as stream:
+                    stream.write(jpeg)
+            except OSError as error:
+                # A part may be there: nothing may follow it.
+                self._full = True
+                return f"{error.strerror or error}"
             self._entries.append(Entry(frame, seconds, len(jpeg)))
             self._size += len(jpeg)
-            return True
+            return None
 
     @property
     def fps(self) -> float:
-        """Mean rate of the frames, 1 to 60; DEFAULT_FPS while there are fewer than two."""
+        """Mean rate of the frames without pauses, 1 to 60; DEFAULT_FPS where it is not known."""
         with self._lock:
-            entries = list(self._entries)
-        if len(entries) < 2 or entries[-1].seconds <= entries[0].seconds:
+            steps = np.diff([entry.seconds for entry in self._entries])
+        steps = steps[steps > 0]
+        if not steps.size:
             return DEFAULT_FPS
-        rate = (len(entries) - 1) / (entries[-1].seconds - entries[0].seconds)
-        return min(max(rate, 1.0), 60.0)
+        steady = steps[steps <= PAUSE * np.median(steps)]
+        return float(np.clip(1 / steady.mean(), 1.0, 60.0))
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -196,13 +205,10 @@ class Rendering(threading.Thread):
             self.error = str(error)
 
     def _write(self) -> Path:
-        clip = self._session.clip
         with open_writer(self._session.folder, self._session.fps) as writer:
             for frame, image in self._frames():
                 if self._session.closed.is_set():
                     raise _Cancelled
-                if image.shape[:2] != (clip.height, clip.width):
-                    image = np.asarray(cv2.resize(image, (clip.width, clip.height)), np.uint8)
                 marks = [row.mark for row in self._rows.get(frame, ())]
                 writer.write(annotate(image, marks, low_score=self._low_score))
                 self._done += 1
@@ -269,12 +275,18 @@ class Visit:
         return [self.line(row) for row in self.rows.all()]
 
     def describe(self) -> dict[str, Any]:
-        """What the page needs to show this session."""
+        """What the page needs to show this session.
+
+        next: number of the camera's next frame and seconds of its last one. Rows do not tell:
+        they may have been removed.
+        """
+        last, seconds = max(list(self.times.items()), default=(-1, 0.0))
         return {
             "id": self.id,
             "mode": self.mode,
             "clip": asdict(self.clip),
             "rows": self.lines(),
+            "next": (last + 1, seconds),
             "suggestion": self.suggestion,
             "connected": self.connected,
             "rendering": self.rendering.describe() if self.rendering is not None else None,

@@ -23,6 +23,7 @@ from pytracking_et.network import weights
 from pytracking_et.tracker.base import BaseTracker, frame_color, in_live_loop
 from pytracking_et.tracker.opening import open_loop
 from pytracking_et.tracker.params import evaluation_precision
+from pytracking_et.tracking.image import Color
 from pytracking_et.tracking.loop import Loop
 
 
@@ -34,6 +35,7 @@ class ETTrack(BaseTracker):
     def __init__(self, params: Any) -> None:
         super().__init__(params)
         self._loop: Loop | None = None
+        self._color: Color = "rgb"
 
     def __copy__(self) -> ETTrack:
         twin = object.__new__(type(self))
@@ -84,8 +86,9 @@ class ETTrack(BaseTracker):
             )
         self.initialize_features()
         assert self._loop is not None
-        self._color = self.params.get("color", None) or frame_color()
-        self._loop.start(image, box, self._color)
+        color = self.params.get("color", None) or frame_color()
+        self._loop.start(image, box, color)
+        self._color = color
         return _output(as_box(box), 1.0, start)
 
     def track(self, image: NDArray[np.uint8], info: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -263,6 +263,15 @@ def test_reload_brings_the_session_back(page, opened):
     page.locator("#position", has_text="11 / 40").wait_for()
 
 
+def test_a_second_tab_says_why_and_takes_over(page, opened):
+    second = page.context.new_page()
+    second.goto(page.url)
+    second.locator("#gone", has_text="open in another tab. This page tries again").wait_for()
+    page.close()
+    second.wait_for_selector("#stage[data-shown=yes]")
+    second.locator("#gone").wait_for(state="hidden")
+
+
 def test_wrong_file_is_refused_with_words(page, server, tmp_path):
     text = tmp_path / "notes.mp4"
     text.write_text("not a video " * 100)
@@ -485,13 +494,26 @@ def picture(page) -> np.ndarray:
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
 
 
-def test_camera_is_tracked_with_matching_frames(server, camera_clip, tmp_path):
+# Every second picture is encoded so slowly that the next one overtakes it.
+OVERTAKING = """
+const encode = HTMLCanvasElement.prototype.toBlob;
+let count = 0;
+HTMLCanvasElement.prototype.toBlob = function (done, ...how) {
+  const wait = count++ % 2 ? 0 : 150;
+  encode.call(this, (blob) => setTimeout(() => done(blob), wait), ...how);
+};
+"""
+
+
+@pytest.mark.parametrize("script", ["", OVERTAKING], ids=["as it is", "overtaking"])
+def test_camera_is_tracked_with_matching_frames(server, camera_clip, tmp_path, script):
     flags = (
         "--use-fake-device-for-media-stream",
         "--use-fake-ui-for-media-stream",
         f"--use-file-for-fake-video-capture={camera_clip}",
     )
     with browser(tmp_path, *flags) as page:
+        page.add_init_script(script)
         open_page(page, server)
         page.click("#camera")
         page.wait_for_selector("#stage[data-shown=yes]")

@@ -258,6 +258,28 @@ def test_newest_frame_wins(open_client):
     assert 2 < len(talk.rows) < 12
 
 
+def test_a_frame_that_was_overtaken_is_dropped(client, camera):
+    with connect(client, camera) as talk:
+        offer(talk, 0, box=fakes.true_box(0))
+        talk.until("rows")
+        for number in (2, 1, 3):
+            offer(talk, number)
+            if number != 1:
+                assert talk.until("rows")["rows"][0][0] == number
+    kept = client.app.state.server.store.get(camera).camera
+    assert [number for number, _ in kept.frames()] == sorted(talk.rows) == [0, 2, 3]
+
+
+def test_numbers_go_on_after_those_of_removed_rows(client, camera):
+    assert client.get(f"/api/sessions/{camera}").json()["next"] == [0, 0.0]
+    with connect(client, camera) as talk:
+        follow(talk, 5)
+        talk.send("remove", id=1)
+        assert talk.until("all")["rows"] == []
+    with connect(client, camera) as talk:
+        assert talk.until("hello")["session"]["next"] == [5, 4 / 25]
+
+
 def test_frames_without_target_are_answered_but_not_kept(client, camera):
     with connect(client, camera) as talk:
         offer(talk, 0)

@@ -192,6 +192,12 @@ def test_demo_clip_suggests_its_target(client, left, short_demo):
     assert client.get(f"/api/sessions/{second['id']}").status_code == 200
 
 
+def test_demo_clip_that_a_cleaner_removed_is_made_again(client, folder, short_demo):
+    assert client.post("/api/demo").status_code == 201
+    next(folder.rglob("demo.mp4")).unlink()
+    assert client.post("/api/demo").status_code == 201
+
+
 # ------------------------------------------------------- recognised, decoded, measured
 def test_jpeg_size_needs_no_decoding():
     data = fakes.jpeg(fakes.frame(0))

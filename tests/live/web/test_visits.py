@@ -11,6 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from pytracking_et import videos
+from pytracking_et.frames import DEFAULT_FPS
 from pytracking_et.live.draw import LOW_SCORE, Mark
 from pytracking_et.live.recording import Row
 from pytracking_et.live.sources import open_source
@@ -18,6 +19,7 @@ from pytracking_et.live.web import create_app
 from pytracking_et.live.web.uploads import Limits
 from pytracking_et.live.web.visits import (
     FOLDER_PREFIX,
+    CameraFrames,
     Visits,
     as_line,
     to_csv,
@@ -261,6 +263,54 @@ def test_recording_is_bounded_and_says_so(client):
         talk.until("rows")
     assert recording.path.stat().st_size <= fakes.SMALL.upload_bytes
     assert len(talk.rows) == number + 2
+
+
+def test_a_full_disk_ends_the_recording_and_not_the_tracking(client, folder):
+    identity = client.post("/api/cameras").json()["id"]
+    recording = client.app.state.server.store.get(identity).camera
+    with connect(client, identity) as talk:
+        offer(talk, 0, box=fakes.true_box(0))
+        talk.until("rows")
+        recording.path = folder  # no file: writing fails
+        for number in (1, 2):
+            offer(talk, number)
+            talk.until("rows")
+    notices = [text["message"] for text in talk.texts if text["type"] == "notice"]
+    assert len(notices) == 1 and "the annotated video ends here" in notices[0]
+    assert sorted(talk.rows) == [0, 1, 2] and len(recording) == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rate"),
+    [
+        ([0.0], DEFAULT_FPS),
+        ([1.0, 1.0], DEFAULT_FPS),
+        ([k / 10 for k in range(8)], 10),
+        ([k / 10 for k in range(8)] + [60 + k / 10 for k in range(8)], 10),
+        ([0.0, 1e300, 1e300], 1),
+    ],
+)
+def test_pauses_do_not_slow_the_video_of_a_camera_down(tmp_path, seconds, rate):
+    frames = CameraFrames(tmp_path / "camera.mjpeg", 100)
+    for number, moment in enumerate(seconds):
+        assert frames.append(number, moment, b"x") is None
+    assert frames.fps == pytest.approx(rate)
+
+
+def test_frames_from_before_a_turn_show_their_boxes_in_place(client, tmp_path):
+    identity = client.post("/api/cameras").json()["id"]
+    with connect(client, identity) as talk:
+        offer(talk, 0, box=fakes.true_box(0))
+        talk.until("rows")
+        for number, box in ((1, {}), (2, {"box": fakes.true_box(2)})):
+            offer(talk, number, fakes.frame(number, size=(120, 160)), **box)
+        talk.until("rows")
+    found = frames(client.get(finish(client, identity)["url"]).content, tmp_path / "o.mp4")
+    assert [image.shape for image in found] == [(120, 160, 3)] * 2
+    x, y, w, h = fakes.true_box(0)
+    edge = found[0][y + h - 2 : y + h + 2, x + 4 : x + w - 4].astype(int)
+    plain = fakes.frame(0)[y + h - 2 : y + h + 2, x + 4 : x + w - 4].astype(int)
+    assert abs(edge - plain).mean() > 25
 
 
 def test_low_score_is_drawn_grey(client, session, tmp_path):

@@ -44,7 +44,7 @@ function sentence(text) {
 export class Channel {
   constructor(id, handlers) {
     this.id = id;
-    this.handlers = handlers; // message(object), picture(header, blob), gone(bool), ended(text)
+    this.handlers = handlers; // message(object), picture(header, blob), gone(bool, why), ended(text)
     this.tries = 0;
     this.closed = false;
     this.connect();
@@ -77,7 +77,8 @@ export class Channel {
       this.handlers.ended(event.reason || "the connection was closed");
       return;
     }
-    if (this.tries++ === 1) this.handlers.gone(true);
+    // 4409: another tab has the session, and may let go of it.
+    if (this.tries++ === 1) this.handlers.gone(true, event.code === 4409 ? sentence(event.reason) : null);
     setTimeout(() => this.closed || this.connect(), Math.min(200 * this.tries, 2000));
   }
 

@@ -5,13 +5,13 @@ const LONGEST = 1280; // pixels; larger frames cost time and gain nothing: the c
 const QUALITY = 0.85;
 
 export class CameraDriver {
-  constructor(work, session) {
+  constructor(work) {
     this.work = work;
     this.live = true;
     this.total = null;
     this.video = document.getElementById("camera-video");
-    this.next = session.rows.length ? session.rows[session.rows.length - 1][0] + 1 : 0;
-    this.zero = session.rows.length ? session.rows[session.rows.length - 1][1] + 0.1 : 0;
+    this.next = this.zero = 0; // number of the next frame, seconds at the start; see "hello"
+    this.sent = Promise.resolve(); // once the frame before has left
     this.pending = new Map(); // number -> canvas that was sent
     this.started = Infinity; // frame the target was last drawn on
     this.frozen = null; // canvas the user draws on
@@ -38,6 +38,10 @@ export class CameraDriver {
       this.stream = await navigator.mediaDevices.getUserMedia({ video: wish, audio: false });
     } catch (error) {
       throw new Error(reason(error));
+    }
+    if (this.closed) { // while the user was asked
+      this.stream.getTracks().forEach((track) => track.stop());
+      return;
     }
     const [track] = this.stream.getVideoTracks();
     track.addEventListener("ended", () => this.unplugged(track));
@@ -90,12 +94,14 @@ export class CameraDriver {
     return canvas;
   }
 
-  async send(canvas, box, id = null) {
+  send(canvas, box, id = null) {
     const number = this.next++;
     const time = this.zero + (performance.now() - this.since) / 1000;
     this.pending.set(number, canvas);
-    const jpeg = await new Promise((resolve) => { canvas.toBlob(resolve, "image/jpeg", QUALITY); });
-    this.channel.sendFrame(box ? { frame: number, time, box, id } : { frame: number, time }, jpeg);
+    const jpeg = new Promise((resolve) => { canvas.toBlob(resolve, "image/jpeg", QUALITY); });
+    const header = box ? { frame: number, time, box, id } : { frame: number, time };
+    // Encoders overtake each other, frames must not: a box counts for those after its own.
+    this.sent = Promise.all([jpeg, this.sent]).then(([data]) => this.channel.sendFrame(header, data));
   }
 
   message(message) {
@@ -117,6 +123,8 @@ export class CameraDriver {
     } else if (message.type === "hello") {
       this.pending.clear(); // after a reconnection nobody answers the old ones
       this.state.tracking = false;
+      const [number, seconds] = message.session.next;
+      if (number > this.next) [this.next, this.zero] = [number, seconds + 0.1]; // a page before this one
     }
   }
 

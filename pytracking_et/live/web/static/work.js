@@ -87,7 +87,7 @@ export class Work {
     const channel = new Channel(session.id, {
       message: (message) => this.message(message),
       picture: (header, jpeg) => this.driver.picture(header, jpeg),
-      gone: (gone) => this.gone(gone),
+      gone: (gone, why) => this.gone(gone, why),
       ended: (text) => this.over(text),
     });
     this.channel = channel;
@@ -115,10 +115,12 @@ export class Work {
     return this.session && this.rows.size > 0 && this.saved !== this.changes;
   }
 
-  gone(gone) {
+  /** why: the words of a server that answers; null where none does. */
+  gone(gone, why = null) {
+    const words = why ?? `The server at ${location.host} does not answer. Is "ettrack serve" still running?`;
     $("gone").hidden = !gone;
     $("gone").textContent = gone
-      ? `The server at ${location.host} does not answer. Is "ettrack serve" still running? This page tries again by itself; the boxes it has seen can be downloaded meanwhile.`
+      ? `${words} This page tries again by itself; the boxes it has seen can be downloaded meanwhile.`
       : "";
   }
 

@@ -25,7 +25,7 @@ from ..results.manifest import (
     older_settings,
     older_settings_text,
 )
-from ..results.names import Matcher, other_dataset
+from ..results.names import Matcher, dataset_of, other_dataset
 from .metrics import Array
 from .readers import BoxSet, read_boxes, read_numbers
 
@@ -225,7 +225,8 @@ class ResultFolder:
         path: the folder.
         files: kind ("", "_float", "_time", "_object_presence_scores") -> sequence -> file.
         dataset: data set the folder was opened for, "" for any.
-        others: sequences left out because the manifest has them of another data set -> which.
+        others: sequences left out because the manifest, or the prefix of their name, has them of
+            another data set -> which.
         content: of manifest.json, None where there is none.
     """
 
@@ -240,8 +241,9 @@ class ResultFolder:
         """List a folder once. Raises ResultsError where it does not exist.
 
         Args:
-            dataset: leave out what the manifest says is of another data set: one folder holds
-                the results of all, and their sequences may have the same names.
+            dataset: leave out what the manifest, or the prefix of the name, says is of another
+                data set: one folder holds the results of all, and their sequences may have the
+                same names.
         """
         folder = Path(path)
         if not folder.is_dir():
@@ -261,6 +263,8 @@ class ResultFolder:
                 continue
             kind = next((suffix for suffix in _SUFFIXES if file.stem.endswith(suffix)), "")
             name = file.stem.removesuffix(kind)
+            if other_dataset(dataset, dataset_of(name)):
+                others.setdefault(name, dataset_of(name))
             if name not in others:
                 files[kind][name] = file
         return cls(folder, files, dataset, others, content)

@@ -1,10 +1,10 @@
-"""Finding result folders by what a command line names."""
+"""Finding result folders by what a command line names, and the files in them."""
 
 from __future__ import annotations
 
 import pytest
 
-from pytracking_et.analysis.trackers import find_trackers
+from pytracking_et.analysis.trackers import ResultFolder, find_trackers
 from pytracking_et.errors import ParameterError, ResultsError
 
 
@@ -66,3 +66,25 @@ def test_errors_list_what_is_there(root, spec, error, message):
 def test_nothing_there(tmp_path):
     with pytest.raises(ResultsError, match="no results below"):
         find_trackers(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "name", "expected"),
+    [
+        ("otb", "Bike1", None),
+        ("lasot", "bird-2", None),
+        ("uav", "uav_bike1", "uav_bike1"),
+        ("nfs", "nfs_bird_2", "nfs_bird_2"),
+        ("", "Bike1", "uav_bike1"),
+        ("mine", "Bike1", "uav_bike1"),
+    ],
+)
+def test_files_of_another_data_set_by_their_prefix(tmp_path, dataset, name, expected):
+    for stem in ("uav_bike1", "nfs_bird_2", "Deer"):
+        (tmp_path / f"{stem}.txt").write_text("1,2,3,4\n")
+    folder = ResultFolder.open(tmp_path, dataset)
+    found = folder.find([name])[name]
+    assert (found and found.stem) == expected
+    if expected is None:
+        with pytest.raises(ResultsError, match=r"lacks 1 of 1 sequences.*there are some of"):
+            folder.boxes([name])

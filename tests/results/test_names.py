@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytracking_et.evaluation.datasets.layouts import registry
-from pytracking_et.results.names import Matcher, other_dataset
+from pytracking_et.results.names import Matcher, dataset_of, other_dataset
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,10 @@ from pytracking_et.results.names import Matcher, other_dataset
         ("bike1", ["uav10fps_bike1"], "uav10fps_bike1"),
         ("bike1", ["uav10fps_bike1", "uav_bike1"], None),
         ("tpl_Biker", ["nfs_biker"], None),
+        # One folder with the results of OTB, LaSOT and a part of UAV123 and NFS.
+        ("uav_car2", ["Car2", "uav_bike1"], None),
+        ("nfs_bird_3", ["bird-3", "nfs_bird_2"], None),
+        ("nfs_bird_3", ["bird-3", "uav_bike1"], "bird-3"),
     ],
 )
 def test_find(name, available, expected):
@@ -49,6 +53,20 @@ def test_find(name, available, expected):
 )
 def test_other_dataset(one, other, expected):
     assert other_dataset(one, other) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("uav_bike1", "uav"),
+        ("uav10fps_bike1", "uav123_10fps"),
+        ("uav1_1", ""),
+        ("nfs_dog_1", "nfs"),
+        ("Car2", ""),
+    ],
+)
+def test_dataset_of(name, expected):
+    assert dataset_of(name) == expected
 
 
 def test_every_built_in_data_set_is_known():

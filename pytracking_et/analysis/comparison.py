@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ..boxtables import PathArgument
 from ..errors import ResultsError
 from ..files import reading
+from ..version import __version__
 from .metrics import CENTER_THRESHOLDS, NORM_THRESHOLDS, Annotation, Array
 from .readers import gather
 from .scoring import FIGURES, Score, figures_of, score_annotated, warn_visibility
@@ -206,7 +207,8 @@ def compare(
         plot_bin_gap: step of the overlap thresholds.
         exclude_invalid_frames: as in `metrics`.
         subpixel: prefer `_float.txt`.
-        cache: .npz that is reused where rule, options, ground truth and all boxes are the same.
+        cache: .npz that is reused where rule, options, ground truth, all boxes and the version of
+            this package are the same.
         force_evaluation: compute anew whatever the cache holds.
 
     Raises:
@@ -303,9 +305,10 @@ def _lacking(folders: Iterable[ResultFolder], names: Iterable[str], subpixel: bo
 def _key(
     annotation: Annotation, folders: Iterable[ResultFolder], subpixel: bool, options: Sequence[Any]
 ) -> str:
-    """SHA-256 of everything the figures depend on; result files by their bytes, unparsed."""
+    """SHA-256 of everything the figures depend on, our code too; result files by their bytes."""
     truth = annotation.truth
-    head = [annotation.dataset, annotation.rule.name, annotation.visibility, truth.names, *options]
+    about = [annotation.dataset, annotation.rule.name, annotation.visibility, truth.names]
+    head = [__version__, *about, *options]
     digest = hashlib.sha256(json.dumps(head).encode())
     for part in (truth.offsets, truth.boxes, annotation.valid):
         digest.update(np.ascontiguousarray(part).tobytes())

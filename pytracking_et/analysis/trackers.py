@@ -18,7 +18,7 @@ from typing import Any, Literal
 from ..boxtables import PathArgument
 from ..errors import ParameterError, ResultsError
 from ..files import reading
-from ..results.files import FLOAT_SUFFIX, SCORE_SUFFIX, TIME_SUFFIX
+from ..results.files import FLOAT_SUFFIX, SCORE_SUFFIX, TIME_SUFFIX, refuse_other_run
 from ..results.manifest import (
     MANIFEST_FILE,
     engines_text,
@@ -180,11 +180,12 @@ def _resolve(root: Path, spec: str) -> list[ResultTracker]:
     if not separator:
         label, place = "", spec
     shown = label or None
-    # A folder first: a Windows path holds a colon too.
-    for folder in (Path(place), root / place):
-        if folder.is_dir() and next(folder.glob("*.txt"), None) is not None:
-            one = _from_folder(root, folder)
-            return [replace(one, display_name=shown or one.display_name)]
+    # Folders first: a path may hold "=" (lr=0.1), and on Windows a colon.
+    for asked, text in ((None, spec), (shown, place)):
+        for folder in (Path(text), root / text):
+            if folder.is_dir() and next(folder.glob("*.txt"), None) is not None:
+                one = _from_folder(root, folder)
+                return [replace(one, display_name=asked or one.display_name)]
     parts = place.split(":")
     if len(parts) not in (2, 3) or not all(parts):
         raise ParameterError(
@@ -204,9 +205,11 @@ def _resolve(root: Path, spec: str) -> list[ResultTracker]:
 
 def _runs(text: str) -> Sequence[int]:
     first, _, last = text.partition("-")
-    if not first.isdigit() or (last and not last.isdigit()):
-        raise ParameterError(f"run {text!r} is neither a number nor FIRST-LAST")
-    return range(int(first), int(last or first) + 1)
+    last = last or first
+    # isdecimal: int() takes no other digits, such as those of exponents.
+    if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
+        raise ParameterError(f"run {text!r} is neither a number nor FIRST-LAST, as 0-2")
+    return range(int(first), int(last) + 1)
 
 
 def _available(root: Path) -> str:
@@ -293,7 +296,8 @@ class ResultFolder:
         Sequences that the manifest has of older settings than the others are warned of.
 
         Raises:
-            ResultsError: sequences are missing (missing="error"), or a file cannot be parsed.
+            ResultsError: sequences are missing (missing="error"), a file cannot be parsed, or
+                the two box files of a sequence are of different runs.
         """
         chosen = self._chosen(list(names), subpixel)
         absent = [name for name, path in chosen.items() if path is None]
@@ -304,7 +308,17 @@ class ResultFolder:
                 f"{self._instead(absent)}; "
                 "run them, or skip them (skip_missing_seq=True, --skip-missing)"
             )
-        return read_boxes({name: path for name, path in chosen.items() if path is not None})
+        found = {name: path for name, path in chosen.items() if path is not None}
+        boxes = read_boxes(found)
+        if subpixel:
+            self._refuse_other_runs(found, boxes)
+        return boxes
+
+    def _refuse_other_runs(self, found: Mapping[str, Path], boxes: BoxSet) -> None:
+        plain = self.find(found)
+        beside = {n: p for n, p in plain.items() if p is not None and p != found[n]}
+        for name, whole in read_boxes(beside).items():
+            refuse_other_run(found[name], boxes[name], whole)
 
     def _instead(self, absent: list[str]) -> str:
         """What an error says of files that seem to be the ones it misses."""
@@ -344,9 +358,13 @@ class ResultFolder:
     def fingerprint(self, names: Iterable[str], subpixel: bool = False) -> bytes:
         """SHA-256 over the bytes of the box files of `names`; files that lack count as such."""
         digest = hashlib.sha256()
-        for name, path in self._chosen(list(names), subpixel).items():
-            content = b"" if path is None else path.read_bytes()
-            digest.update(f"{name}\0{len(content)}\0".encode() + content)
+        chosen = self._chosen(list(names), subpixel)
+        plain = self.find(chosen)
+        for name, path in chosen.items():
+            for file in dict.fromkeys((path, plain[name])):
+                with reading(file or "", ResultsError, "remove it, or run the sequence again"):
+                    content = b"" if file is None else file.read_bytes()
+                digest.update(f"{name}\0{len(content)}\0".encode() + content)
         return digest.digest()
 
     def times(self, names: Iterable[str]) -> dict[str, Array]:

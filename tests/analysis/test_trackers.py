@@ -49,6 +49,15 @@ def test_absolute_folder(root, tmp_path_factory):
     assert (one.display_name, one.results_dir) == ("X", str(other))
 
 
+@pytest.mark.parametrize(("label", "expected"), [("", "ATOM"), ("X=", "X")])
+def test_folder_with_an_equals_sign(root, label, expected):
+    place = root / "lr=0.1" / "ATOM"
+    place.mkdir(parents=True)
+    (place / "Deer.txt").write_text("1,2,3,4\n")
+    (one,) = find_trackers(root / "lr=0.1", [f"{label}{place}"])
+    assert (one.display_name, one.results_dir) == (expected, str(place))
+
+
 @pytest.mark.parametrize(
     ("spec", "error", "message"),
     [
@@ -56,6 +65,8 @@ def test_absolute_folder(root, tmp_path_factory):
         ("et", ParameterError, r"'et' is no result folder"),
         ("et:fast:x", ParameterError, "'x' is neither a number nor FIRST-LAST"),
         ("et:fast:5", ResultsError, "fast_005"),
+        ("et:fast:2-0", ParameterError, "'2-0' is neither a number nor FIRST-LAST"),
+        ("et:fast:²", ParameterError, "'²' is neither a number nor FIRST-LAST"),
     ],
 )
 def test_errors_list_what_is_there(root, spec, error, message):

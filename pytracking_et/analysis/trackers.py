@@ -278,7 +278,7 @@ class ResultFolder:
 
     def find(self, names: Iterable[str], kind: str = "") -> dict[str, Path | None]:
         """Map each of `names` to its file of one kind, whatever the spelling, or to None."""
-        files, matcher = self.files[kind], Matcher(self.files[kind])
+        files, matcher = self.files[kind], Matcher(self.files[kind], mixed=True)
         found = {name: matcher.find(name) for name in names}
         return {name: files[match] if match else None for name, match in found.items()}
 

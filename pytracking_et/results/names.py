@@ -59,17 +59,21 @@ def other_dataset(one: str, other: str) -> bool:
 class Matcher:
     """Find a sequence among names that may be spelled in another way; exact spelling wins.
 
-    Where any of the names has the data set's prefix, those without it are of other data sets:
-    beside uav_bike1, Car2 is OTB's, and no answer for uav_car2.
+    Args:
+        names: to find one of.
+        mixed: of several data sets, as in a folder of results. Where any of them has a data set's
+            prefix, one without it is no answer for that set: beside uav_bike1, Car2 is OTB's, and
+            not uav_car2.
     """
 
-    def __init__(self, names: Iterable[str]):
+    def __init__(self, names: Iterable[str], mixed: bool = False):
         self._exact = set(names)
         self._loose: dict[str, list[tuple[str, str]]] = {}
         self._prefixes: set[str] = set()
         for name in self._exact:
             prefix, plain = split(name)
-            self._prefixes.add(prefix)
+            if mixed:
+                self._prefixes.add(prefix)
             self._loose.setdefault(plain, []).append((prefix, name))
 
     def find(self, name: str) -> str | None:
@@ -77,9 +81,9 @@ class Matcher:
         if name in self._exact:
             return name
         prefix, plain = split(name)
-        spelled = prefix if prefix in self._prefixes else ""
+        usual = (prefix,) if prefix in self._prefixes else ("", prefix)
         close = [
-            match for theirs, match in self._loose.get(plain, []) if not prefix or theirs == spelled
+            match for theirs, match in self._loose.get(plain, []) if not prefix or theirs in usual
         ]
         # Two names that would do: only the exact spelling can tell them apart.
         return close[0] if len(close) == 1 else None

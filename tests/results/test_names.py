@@ -29,14 +29,24 @@ from pytracking_et.results.names import Matcher, dataset_of, other_dataset
         ("bike1", ["uav10fps_bike1"], "uav10fps_bike1"),
         ("bike1", ["uav10fps_bike1", "uav_bike1"], None),
         ("tpl_Biker", ["nfs_biker"], None),
-        # One folder with the results of OTB, LaSOT and a part of UAV123 and NFS.
-        ("uav_car2", ["Car2", "uav_bike1"], None),
-        ("nfs_bird_3", ["bird-3", "nfs_bird_2"], None),
-        ("nfs_bird_3", ["bird-3", "uav_bike1"], "bird-3"),
     ],
 )
 def test_find(name, available, expected):
     assert Matcher(available).find(name) == expected
+    assert Matcher(available, mixed=True).find(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "available", "expected"),
+    [
+        ("uav_car2", ["Car2", "uav_bike1"], None),
+        ("uav_car2", ["Car2", "UAV_Car2"], "UAV_Car2"),
+        ("nfs_bird_3", ["bird-3", "nfs_bird_2"], None),
+        ("nfs_bird_3", ["bird-3", "uav_bike1"], "bird-3"),
+    ],
+)
+def test_a_folder_with_the_results_of_several_data_sets(name, available, expected):
+    assert Matcher(available, mixed=True).find(name) == expected
 
 
 @pytest.mark.parametrize(

@@ -226,6 +226,11 @@ def run_lock(folder: Path) -> Iterator[None]:
             f"another run is writing to {folder} ({_owner(folder)}); wait for it, stop it, or "
             "name another folder with --results"
         ) from error
+    except NotImplementedError as error:  # filelock's word, for flock's ENOSYS
+        raise ResultsError(
+            f"the file system of {folder} has no locks, which keep two runs out of one folder; "
+            "name a folder on another with --results"
+        ) from error
     except OSError as error:
         raise unwritable(folder, error) from error
     try:

@@ -205,6 +205,16 @@ def test_same_process_cannot_hold_it_twice(tmp_path):
         pass
 
 
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
+    def lacking(*_, **__):
+        raise NotImplementedError("flock")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", lacking)
+    match = "has no locks.*name a folder on another"
+    with pytest.raises(ResultsError, match=match), run_lock(tmp_path):
+        pass
+
+
 def test_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with (

@@ -173,6 +173,7 @@ def gather(dataset: Iterable[Any]) -> tuple[str, BoxSet, dict[str, NDArray[np.bo
     if given and len(given) < len(flags):
         raise DatasetError(
             f"{len(flags) - len(given)} of {len(flags)} sequences have no visibility flags, "
-            f"e.g. {next(name for name in flags if name not in given)!r}"
+            f"e.g. {next(name for name in flags if name not in given)!r}; add the files that say "
+            "it, or take them away from the others too"
         )
     return tags[0], boxes, given or None

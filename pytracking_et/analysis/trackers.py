@@ -170,9 +170,15 @@ def _from_folder(root: Path, folder: Path) -> ResultTracker:
         return ResultTracker(folder.name, "", None, folder.name, str(folder))
     name, parameter = relative[-2:]
     stem, _, run = parameter.rpartition("_")
-    if stem and len(run) == 3 and run.isdigit():
+    if stem and len(run) == 3 and run.isdecimal() and not _is_parameter(folder, parameter):
         return ResultTracker(name, stem, int(run), None, str(folder))
     return ResultTracker(name, parameter, None, None, str(folder))
+
+
+def _is_parameter(folder: Path, name: str) -> bool:
+    """Whether a parameter file is called so itself (ep_030), which our manifest knows."""
+    content = _read_manifest(folder)
+    return isinstance(content, dict) and content.get("parameter") == name
 
 
 def _resolve(root: Path, spec: str) -> list[ResultTracker]:

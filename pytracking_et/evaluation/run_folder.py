@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from ..boxes import unusable
 from ..errors import DatasetError, ResultsError
 from ..files import sha256
 from ..machine import describe_machine
@@ -221,9 +222,15 @@ class RunFolder:
     def _unit(self, sequence: Any, debug: int) -> Unit | None:
         tracker = self.tracker
         try:
-            box = sequence.init_info()["init_bbox"]
+            box = sequence.init_info().get("init_bbox")
             if isinstance(box, Mapping):
                 raise DatasetError("has several targets; make one Sequence of each")
+            if box is None or len(box) != 4 or unusable(box)[0]:
+                shown = box if box is None else [float(value) for value in box]
+                raise DatasetError(
+                    f"its first box is {shown}, which nobody can track; the annotation must begin "
+                    "on a frame with the target"
+                )
             frames = tuple(str(frame) for frame in sequence.frames)
         except DatasetError as error:
             self._fail(f"{sequence.name} ({tracker.name}/{tracker.parameter_name})", str(error), "")

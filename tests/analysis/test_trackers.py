@@ -41,6 +41,13 @@ def test_find(root, specs, expected):
     assert shown(find_trackers(root, specs)) == expected
 
 
+def test_a_parameter_file_that_is_named_like_a_run(root):
+    (root / "et" / "fast_001" / "manifest.json").write_text('{"parameter": "fast_001"}')
+    (root / "et" / "fast_002" / "manifest.json").write_text('{"parameter": "fast", "run_id": 2}')
+    names = [(t.parameter_name, t.run_id) for t in find_trackers(root) if t.name == "et"]
+    assert names == [("default", None), ("fast", 0), ("fast_001", None), ("fast", 2)]
+
+
 def test_absolute_folder(root, tmp_path_factory):
     other = tmp_path_factory.mktemp("elsewhere") / "my results"
     other.mkdir()

@@ -236,12 +236,7 @@ def compare(
             return found
     # One tracker's boxes in memory at a time.
     scores = [
-        score_annotated(
-            folder.boxes(annotation.truth, subpixel),
-            annotation,
-            plot_bin_gap,
-            exclude_invalid_frames,
-        )
+        _score(folder, annotation, subpixel, plot_bin_gap, exclude_invalid_frames)
         for folder in folders
     ]
     result = _stack(described, scores, skipped, boxes_note(subpixel) + engines)
@@ -250,6 +245,15 @@ def compare(
     if cache is not None:
         result.save(cache, key)
     return result
+
+
+def _score(folder: ResultFolder, annotation: Annotation, subpixel: bool, *options: Any) -> Score:
+    boxes = folder.boxes(annotation.truth, subpixel)
+    try:
+        return score_annotated(boxes, annotation, *options)
+    except ResultsError as error:
+        # Of boxes alone nobody knows which of the trackers they are of.
+        raise ResultsError(f"{folder.path}: {error}") from error
 
 
 def annotate(dataset: Iterable[Any], rule: str = "pytracking") -> Annotation:

@@ -156,6 +156,14 @@ def test_folder_in_place_of_a_result_file(world, tmp_path):
         compare(world.trackers[:1], world.sequences, cache=tmp_path / "e.npz")
 
 
+def test_a_bad_box_is_named_with_its_tracker(world):
+    folder = Path(world.trackers[1].results_dir)
+    lines = (folder / "Gamma.txt").read_text().splitlines()
+    (folder / "Gamma.txt").write_text("\n".join([*lines[:4], "1\t2\t-3\t4", *lines[5:]]) + "\n")
+    with pytest.raises(ResultsError, match=r"poor.default_000: prediction of .*'Gamma', row 5"):
+        compare(world.trackers, world.sequences)
+
+
 def test_broken_cache_says_what_to_do(world, tmp_path):
     cache = tmp_path / "eval_data.npz"
     cache.write_bytes(b"nothing")

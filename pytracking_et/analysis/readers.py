@@ -122,6 +122,11 @@ def read_visibility(path: PathArgument) -> dict[str, NDArray[np.bool_]]:
         flags = {name: np.ones(entry["frames"], bool) for name, entry in table.items()}
         for name, entry in table.items():
             for first, last in entry["absent"]:
+                if not 0 <= first <= last < len(flags[name]):
+                    raise ValueError(
+                        f"{name!r} is absent from {first} to {last}, of frames 0 to "
+                        f"{len(flags[name]) - 1}"
+                    )
                 flags[name][first : last + 1] = False
     return flags
 

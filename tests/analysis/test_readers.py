@@ -94,6 +94,13 @@ def test_visibility_that_is_none(tmp_path, text):
         read_visibility(tmp_path / "v.json")
 
 
+@pytest.mark.parametrize("part", [[1, 9], [-2, 3], [3, 1], [5, 5]])
+def test_visibility_beyond_the_frames(tmp_path, part):
+    (tmp_path / "v.json").write_text(json.dumps({"a": {"frames": 5, "absent": [part]}}))
+    with pytest.raises(DatasetError, match=f"'a' is absent from {part[0]} to {part[1]}, of frames"):
+        read_visibility(tmp_path / "v.json")
+
+
 def sequence(name, boxes, dataset="otb", visible=None, frames=2):
     return SimpleNamespace(
         name=name,

@@ -177,8 +177,7 @@ def _from_folder(root: Path, folder: Path) -> ResultTracker:
 
 def _is_parameter(folder: Path, name: str) -> bool:
     """Whether a parameter file is called so itself (ep_030), which our manifest knows."""
-    content = _read_manifest(folder)
-    return isinstance(content, dict) and content.get("parameter") == name
+    return (_read_manifest(folder) or {}).get("parameter") == name
 
 
 def _resolve(root: Path, spec: str) -> list[ResultTracker]:
@@ -391,7 +390,9 @@ def _read_manifest(folder: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     with reading(path, ResultsError, "move it away to score the files as they are"):
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
+    # Other programs have files of this name too.
+    return content if isinstance(content, dict) else None
 
 
 def _recorded_sequences(content: Any) -> dict[str, Any]:

@@ -69,6 +69,14 @@ def test_broken_manifest(folder):
         ResultFolder.open(folder)
 
 
+@pytest.mark.parametrize("text", ["[]", "3", "null"])
+def test_manifest_of_another_program(folder, text):
+    (folder / "manifest.json").write_text(text)
+    opened = ResultFolder.open(folder, "otb")
+    assert opened.content is None
+    assert opened.sequences() == ["Jogging-1", "bike1"]
+
+
 def test_ground_truth_folder(folder, tmp_path):
     with pytest.raises(DatasetError, match="no annotations"):
         read_ground_truth(tmp_path / "none")

@@ -118,7 +118,7 @@ def settings_places() -> list[Path]:
     """The places where a settings file is looked for, in order."""
     named = os.environ.get(PREFIX + "SETTINGS")
     if named:
-        return [Path(named).expanduser()]
+        return [expanded(named)]
     return [Path.cwd() / FILE_NAME, user_folder() / FILE_NAME]
 
 
@@ -140,11 +140,15 @@ def read_settings(path: Path) -> dict[str, str]:
     reads. Entries that are '' are as good as absent.
 
     Raises:
-        ParameterError: not TOML, unknown name, or not a path; names the file and what to do.
+        ParameterError: not TOML, unknown name, not a path, or a setting below the head of a table,
+            to which TOML gives it; names the file and what to do.
     """
     settings: dict[str, str] = {}
     for name, value in read_toml(path).items():
-        if isinstance(value, dict) or name in UNREAD:
+        if isinstance(value, dict) and name not in NAMES:
+            _refuse_inside(name, value, path)
+            continue
+        if name in UNREAD:
             continue
         if name not in NAMES:
             close = difflib.get_close_matches(name, NAMES, 1)
@@ -153,6 +157,15 @@ def read_settings(path: Path) -> dict[str, str]:
         if value:
             settings[name] = _checked_value(name, value, path)
     return settings
+
+
+def _refuse_inside(table: str, values: Mapping[str, Any], path: Path) -> None:
+    inside = [name for name in values if name in NAMES]
+    if inside:
+        raise ParameterError(
+            f"{', '.join(inside)} in {path} stands below [{table}] and so belongs to that table; "
+            "settings come before the first line in square brackets: move it up"
+        )
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -178,14 +191,35 @@ def _checked_value(name: str, value: object, path: Path) -> str:
             f"{name} = {value!r} in {path} holds a control character; write the path in single "
             "quotes, where backslashes need no escape"
         )
-    with reading(path, ParameterError, f"{name} = {value!r}: write the folder in full"):
+    try:
         return resolve(value, path.parent)
+    except ParameterError as error:
+        raise ParameterError(f"{name} in {path}: {error}") from error
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """The path with `~` or `~user` at its start as that home folder.
+
+    Raises:
+        ParameterError: there is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ParameterError(
+            f"{os.fspath(path)!r} begins with a user who has no home folder here; write the path "
+            "in full, or ./ before it where a file is called so"
+        ) from error
 
 
 def resolve(text: str, base: PurePath) -> str:
-    """Expand `~` and make a relative path absolute against `base` (of either path flavour)."""
+    """Expand `~` and make a relative path absolute against `base` (of either path flavour).
+
+    Raises:
+        ParameterError: as of `expanded`.
+    """
     if text.startswith("~"):
-        text = str(Path(text).expanduser())
+        text = str(expanded(text))
     return text if is_absolute(text) else str(base / text)
 
 
@@ -251,11 +285,14 @@ def write_settings(path: Path, values: Mapping[str, str] | None = None) -> bool:
     """Write the settings file unless there is one; returns whether it was written.
 
     Raises:
-        ParameterError: `values` names an unknown setting, or the folder cannot be written.
+        ParameterError: `values` names an unknown setting, `path` is a folder, or it cannot be
+            written.
     """
     for name in values or {}:
         if name not in NAMES:
             raise ParameterError(f"unknown setting {name!r}; known: {', '.join(NAMES)}")
+    if path.is_dir():
+        raise ParameterError(f"{path} is a folder; name the file, as {path / FILE_NAME}")
     if path.exists():
         return False
     text = settings_template(values)
@@ -274,7 +311,7 @@ def dataset_root(settings: tuple[str, ...], name: str, root: str | os.PathLike[s
         DatasetError: nothing names the folder, or it does not exist; says where to set it.
     """
     if root is not None:
-        folder, origin = Path(root).expanduser(), "--dataset-root / root="
+        folder, origin = expanded(root), "--dataset-root / root="
     else:
         environment = env_settings()
         key = next((key for key in settings if getattr(environment, key)), None)

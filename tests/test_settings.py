@@ -127,6 +127,21 @@ def test_home_is_expanded(monkeypatch):
     assert env_settings().otb_path == str(Path("~/otb").expanduser())
 
 
+@pytest.mark.parametrize(
+    ("variable", "use"),
+    [
+        ("PYTRACKING_ET_OTB_PATH", env_settings),
+        ("PYTRACKING_ET_SETTINGS", env_settings),
+        (None, lambda: dataset_root(("otb_path",), "otb", "~no-such-user/a")),
+    ],
+)
+def test_a_home_that_there_is_none_of(monkeypatch, variable, use):
+    if variable:
+        monkeypatch.setenv(variable, "~no-such-user/a")
+    with pytest.raises(ParameterError, match="'~no-such-user/a' .*write the path in full"):
+        use()
+
+
 def test_tables_of_other_parts_and_empty_entries_are_passed_over():
     settings_path().write_text("otb_path = ''\n[training]\nworkspace_dir = '/w'\n")
     assert env_settings().otb_path == ""
@@ -202,6 +217,12 @@ def test_toml_text_refuses_control_characters(text):
         (b"otb_pth = '/a'", "did you mean 'otb_path'"),
         (b"colour = 'red'", "known: results_path, "),
         ("otb_path = '/a'".encode("utf-16"), "TOML in UTF-8"),
+        (
+            b"[training]\nworkspace_dir = '/w'\notb_path = '/a'",
+            r"otb_path in .* below \[training\]",
+        ),
+        (b"[otb_path]\nroot = '/a'", "is not a path"),
+        (b"otb_path = '~no-such-user/a'", "otb_path in .*a user who has no home folder"),
     ],
 )
 def test_mistakes_in_the_file_are_explained_and_the_file_is_kept(content, message):
@@ -242,6 +263,8 @@ def test_unknown_values_and_folders_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ParameterError, match="cannot write the settings file"):
         write_settings(tmp_path / "file" / "ettrack.toml")
+    with pytest.raises(ParameterError, match=r"is a folder; name the file, as .*ettrack\.toml"):
+        write_settings(tmp_path)
     assert sorted(item.name for item in tmp_path.iterdir()) == ["file"]
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ..boxtables import PathArgument
 from ..errors import ResultsError
 from ..files import reading
+from ..version import __version__
 from .metrics import CENTER_THRESHOLDS, NORM_THRESHOLDS, Annotation, Array
 from .readers import gather
 from .scoring import FIGURES, Score, figures_of, score_annotated, warn_visibility
@@ -206,7 +207,8 @@ def compare(
         plot_bin_gap: step of the overlap thresholds.
         exclude_invalid_frames: as in `metrics`.
         subpixel: prefer `_float.txt`.
-        cache: .npz that is reused where rule, options, ground truth and all boxes are the same.
+        cache: .npz that is reused where rule, options, ground truth, all boxes and the version of
+            this package are the same.
         force_evaluation: compute anew whatever the cache holds.
 
     Raises:
@@ -234,12 +236,7 @@ def compare(
             return found
     # One tracker's boxes in memory at a time.
     scores = [
-        score_annotated(
-            folder.boxes(annotation.truth, subpixel),
-            annotation,
-            plot_bin_gap,
-            exclude_invalid_frames,
-        )
+        _score(folder, annotation, subpixel, plot_bin_gap, exclude_invalid_frames)
         for folder in folders
     ]
     result = _stack(described, scores, skipped, boxes_note(subpixel) + engines)
@@ -248,6 +245,15 @@ def compare(
     if cache is not None:
         result.save(cache, key)
     return result
+
+
+def _score(folder: ResultFolder, annotation: Annotation, subpixel: bool, *options: Any) -> Score:
+    boxes = folder.boxes(annotation.truth, subpixel)
+    try:
+        return score_annotated(boxes, annotation, *options)
+    except ResultsError as error:
+        # Of boxes alone nobody knows which of the trackers they are of.
+        raise ResultsError(f"{folder.path}: {error}") from error
 
 
 def annotate(dataset: Iterable[Any], rule: str = "pytracking") -> Annotation:
@@ -303,9 +309,10 @@ def _lacking(folders: Iterable[ResultFolder], names: Iterable[str], subpixel: bo
 def _key(
     annotation: Annotation, folders: Iterable[ResultFolder], subpixel: bool, options: Sequence[Any]
 ) -> str:
-    """SHA-256 of everything the figures depend on; result files by their bytes, unparsed."""
+    """SHA-256 of everything the figures depend on, our code too; result files by their bytes."""
     truth = annotation.truth
-    head = [annotation.dataset, annotation.rule.name, annotation.visibility, truth.names, *options]
+    about = [annotation.dataset, annotation.rule.name, annotation.visibility, truth.names]
+    head = [__version__, *about, *options]
     digest = hashlib.sha256(json.dumps(head).encode())
     for part in (truth.offsets, truth.boxes, annotation.valid):
         digest.update(np.ascontiguousarray(part).tobytes())

@@ -125,9 +125,7 @@ def read_attributes(path: PathArgument, names: Iterable[str]) -> dict[str, list[
     advice = 'expected {"order": [codes], "sequences": {name: [codes]}}'
     with reading(source, DatasetError, advice):
         content = read_json(source, DatasetError, advice)
-        table = {
-            name: {str(code) for code in codes} for name, codes in content["sequences"].items()
-        }
+        table = {name: _codes(codes) for name, codes in content["sequences"].items()}
         order = [str(code) for code in content["order"]]
     matcher = Matcher(table)
     found = {name: matcher.find(name) for name in names}
@@ -135,6 +133,13 @@ def read_attributes(path: PathArgument, names: Iterable[str]) -> dict[str, list[
     if lacking:
         raise DatasetError(f"{source} has no attributes of: {', '.join(lacking[:8])}")
     return {code: [n for n, match in found.items() if code in table[match]] for code in order}
+
+
+def _codes(value: Any) -> set[str]:
+    # Text is a sequence too, of its letters.
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is no list of codes")
+    return {str(code) for code in value}
 
 
 def by_attribute(

@@ -122,6 +122,11 @@ def read_visibility(path: PathArgument) -> dict[str, NDArray[np.bool_]]:
         flags = {name: np.ones(entry["frames"], bool) for name, entry in table.items()}
         for name, entry in table.items():
             for first, last in entry["absent"]:
+                if not 0 <= first <= last < len(flags[name]):
+                    raise ValueError(
+                        f"{name!r} is absent from {first} to {last}, of frames 0 to "
+                        f"{len(flags[name]) - 1}"
+                    )
                 flags[name][first : last + 1] = False
     return flags
 
@@ -173,6 +178,7 @@ def gather(dataset: Iterable[Any]) -> tuple[str, BoxSet, dict[str, NDArray[np.bo
     if given and len(given) < len(flags):
         raise DatasetError(
             f"{len(flags) - len(given)} of {len(flags)} sequences have no visibility flags, "
-            f"e.g. {next(name for name in flags if name not in given)!r}"
+            f"e.g. {next(name for name in flags if name not in given)!r}; add the files that say "
+            "it, or take them away from the others too"
         )
     return tags[0], boxes, given or None

@@ -219,6 +219,8 @@ def score_got10k(
     refuse_hidden(dataset)
     annotation = Annotation.build(ground_truth, "got10k_val", "ettrack", visible)
     several = [runs] if isinstance(runs, Mapping) else list(runs)
+    if not several:
+        raise ResultsError("no runs to score; give the predictions of one at least")
     counted = annotation.valid.copy()
     counted[annotation.truth.offsets[:-1]] = False
     owner = annotation.owner[counted]

@@ -18,14 +18,14 @@ from typing import Any, Literal
 from ..boxtables import PathArgument
 from ..errors import ParameterError, ResultsError
 from ..files import reading
-from ..results.files import FLOAT_SUFFIX, SCORE_SUFFIX, TIME_SUFFIX
+from ..results.files import FLOAT_SUFFIX, SCORE_SUFFIX, TIME_SUFFIX, refuse_other_run
 from ..results.manifest import (
     MANIFEST_FILE,
     engines_text,
     older_settings,
     older_settings_text,
 )
-from ..results.names import Matcher, other_dataset
+from ..results.names import Matcher, dataset_of, other_dataset
 from .metrics import Array
 from .readers import BoxSet, read_boxes, read_numbers
 
@@ -170,9 +170,14 @@ def _from_folder(root: Path, folder: Path) -> ResultTracker:
         return ResultTracker(folder.name, "", None, folder.name, str(folder))
     name, parameter = relative[-2:]
     stem, _, run = parameter.rpartition("_")
-    if stem and len(run) == 3 and run.isdigit():
+    if stem and len(run) == 3 and run.isdecimal() and not _is_parameter(folder, parameter):
         return ResultTracker(name, stem, int(run), None, str(folder))
     return ResultTracker(name, parameter, None, None, str(folder))
+
+
+def _is_parameter(folder: Path, name: str) -> bool:
+    """Whether a parameter file is called so itself (ep_030), which our manifest knows."""
+    return (_read_manifest(folder) or {}).get("parameter") == name
 
 
 def _resolve(root: Path, spec: str) -> list[ResultTracker]:
@@ -180,11 +185,12 @@ def _resolve(root: Path, spec: str) -> list[ResultTracker]:
     if not separator:
         label, place = "", spec
     shown = label or None
-    # A folder first: a Windows path holds a colon too.
-    for folder in (Path(place), root / place):
-        if folder.is_dir() and next(folder.glob("*.txt"), None) is not None:
-            one = _from_folder(root, folder)
-            return [replace(one, display_name=shown or one.display_name)]
+    # Folders first: a path may hold "=" (lr=0.1), and on Windows a colon.
+    for asked, text in ((None, spec), (shown, place)):
+        for folder in (Path(text), root / text):
+            if folder.is_dir() and next(folder.glob("*.txt"), None) is not None:
+                one = _from_folder(root, folder)
+                return [replace(one, display_name=asked or one.display_name)]
     parts = place.split(":")
     if len(parts) not in (2, 3) or not all(parts):
         raise ParameterError(
@@ -204,9 +210,11 @@ def _resolve(root: Path, spec: str) -> list[ResultTracker]:
 
 def _runs(text: str) -> Sequence[int]:
     first, _, last = text.partition("-")
-    if not first.isdigit() or (last and not last.isdigit()):
-        raise ParameterError(f"run {text!r} is neither a number nor FIRST-LAST")
-    return range(int(first), int(last or first) + 1)
+    last = last or first
+    # isdecimal: int() takes no other digits, such as those of exponents.
+    if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
+        raise ParameterError(f"run {text!r} is neither a number nor FIRST-LAST, as 0-2")
+    return range(int(first), int(last) + 1)
 
 
 def _available(root: Path) -> str:
@@ -225,7 +233,8 @@ class ResultFolder:
         path: the folder.
         files: kind ("", "_float", "_time", "_object_presence_scores") -> sequence -> file.
         dataset: data set the folder was opened for, "" for any.
-        others: sequences left out because the manifest has them of another data set -> which.
+        others: sequences left out because the manifest, or the prefix of their name, has them of
+            another data set -> which.
         content: of manifest.json, None where there is none.
     """
 
@@ -240,8 +249,9 @@ class ResultFolder:
         """List a folder once. Raises ResultsError where it does not exist.
 
         Args:
-            dataset: leave out what the manifest says is of another data set: one folder holds
-                the results of all, and their sequences may have the same names.
+            dataset: leave out what the manifest, or the prefix of the name, says is of another
+                data set: one folder holds the results of all, and their sequences may have the
+                same names.
         """
         folder = Path(path)
         if not folder.is_dir():
@@ -261,6 +271,8 @@ class ResultFolder:
                 continue
             kind = next((suffix for suffix in _SUFFIXES if file.stem.endswith(suffix)), "")
             name = file.stem.removesuffix(kind)
+            if other_dataset(dataset, dataset_of(name)):
+                others.setdefault(name, dataset_of(name))
             if name not in others:
                 files[kind][name] = file
         return cls(folder, files, dataset, others, content)
@@ -271,7 +283,7 @@ class ResultFolder:
 
     def find(self, names: Iterable[str], kind: str = "") -> dict[str, Path | None]:
         """Map each of `names` to its file of one kind, whatever the spelling, or to None."""
-        files, matcher = self.files[kind], Matcher(self.files[kind])
+        files, matcher = self.files[kind], Matcher(self.files[kind], mixed=True)
         found = {name: matcher.find(name) for name in names}
         return {name: files[match] if match else None for name, match in found.items()}
 
@@ -289,7 +301,8 @@ class ResultFolder:
         Sequences that the manifest has of older settings than the others are warned of.
 
         Raises:
-            ResultsError: sequences are missing (missing="error"), or a file cannot be parsed.
+            ResultsError: sequences are missing (missing="error"), a file cannot be parsed, or
+                the two box files of a sequence are of different runs.
         """
         chosen = self._chosen(list(names), subpixel)
         absent = [name for name, path in chosen.items() if path is None]
@@ -300,7 +313,17 @@ class ResultFolder:
                 f"{self._instead(absent)}; "
                 "run them, or skip them (skip_missing_seq=True, --skip-missing)"
             )
-        return read_boxes({name: path for name, path in chosen.items() if path is not None})
+        found = {name: path for name, path in chosen.items() if path is not None}
+        boxes = read_boxes(found)
+        if subpixel:
+            self._refuse_other_runs(found, boxes)
+        return boxes
+
+    def _refuse_other_runs(self, found: Mapping[str, Path], boxes: BoxSet) -> None:
+        plain = self.find(found)
+        beside = {n: p for n, p in plain.items() if p is not None and p != found[n]}
+        for name, whole in read_boxes(beside).items():
+            refuse_other_run(found[name], boxes[name], whole)
 
     def _instead(self, absent: list[str]) -> str:
         """What an error says of files that seem to be the ones it misses."""
@@ -340,9 +363,13 @@ class ResultFolder:
     def fingerprint(self, names: Iterable[str], subpixel: bool = False) -> bytes:
         """SHA-256 over the bytes of the box files of `names`; files that lack count as such."""
         digest = hashlib.sha256()
-        for name, path in self._chosen(list(names), subpixel).items():
-            content = b"" if path is None else path.read_bytes()
-            digest.update(f"{name}\0{len(content)}\0".encode() + content)
+        chosen = self._chosen(list(names), subpixel)
+        plain = self.find(chosen)
+        for name, path in chosen.items():
+            for file in dict.fromkeys((path, plain[name])):
+                with reading(file or "", ResultsError, "remove it, or run the sequence again"):
+                    content = b"" if file is None else file.read_bytes()
+                digest.update(f"{name}\0{len(content)}\0".encode() + content)
         return digest.digest()
 
     def times(self, names: Iterable[str]) -> dict[str, Array]:
@@ -363,7 +390,9 @@ def _read_manifest(folder: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     with reading(path, ResultsError, "move it away to score the files as they are"):
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
+    # Other programs have files of this name too.
+    return content if isinstance(content, dict) else None
 
 
 def _recorded_sequences(content: Any) -> dict[str, Any]:

@@ -90,9 +90,14 @@ def read_supervised(path: PathArgument) -> list[Array]:
 
 
 def region_overlap(first: Array, second: Array) -> float:
-    """IoU of two regions, each x, y, w, h or the corners of a convex polygon."""
+    """IoU of two regions, each x, y, w, h or the corners of a convex polygon.
+
+    A region with NaN or infinity overlaps nothing.
+    """
     import cv2
 
+    if not (np.isfinite(first).all() and np.isfinite(second).all()):
+        return 0.0
     a, b = (_corners(one).astype(np.float32) for one in (first, second))
     areas = [cv2.contourArea(a), cv2.contourArea(b)]
     if min(areas) <= 0:
@@ -315,7 +320,8 @@ def score_longterm(
         annotation: ground truth with visibility.
 
     Raises:
-        ResultsError: a sequence has no presence scores, or another number than boxes.
+        ResultsError: a sequence has no presence scores, another number than boxes, or one that is
+            not finite.
     """
     runs = [predictions] if isinstance(predictions, Mapping) else list(predictions)
     heard = [presence] if isinstance(presence, Mapping) else list(presence)
@@ -367,5 +373,11 @@ def _scores(presence: Mapping[str, ArrayLike], annotation: Annotation) -> Array:
         one = np.asarray(presence[name], dtype=np.float64).reshape(-1)
         if len(one) != frames:
             raise ResultsError(f"sequence {name!r}: {len(one)} presence scores, {frames} frames")
+        if not np.isfinite(one).all():
+            row = int(np.flatnonzero(~np.isfinite(one))[0])
+            raise ResultsError(
+                f"presence score of sequence {name!r}, row {row + 1}: {one[row]} is no score; run "
+                "the sequence again"
+            )
         parts.append(one)
     return np.concatenate(parts)

@@ -136,7 +136,8 @@ class _Process:
         return "error", f"no answer within {seconds} s"
 
     def run(self, first: int, last: int, keep: bool) -> None:
-        self.connection.send((first, last))
+        with suppress(ConnectionError):  # it has ended, which the answer says
+            self.connection.send((first, last))
         kind, value = self._answer(OPEN_SECONDS)
         if kind == "error":
             self.error = value

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..engines import catalogue
 from ..engines.inference.tracing import versions
-from ..errors import ResultsError
+from ..errors import ParameterError, ResultsError
 from ..files import atomic_path, read_json, reading
 from ..files import write_json as write_whole
 from ..machine import cores, cpu_flags, cpu_name
@@ -22,6 +22,26 @@ HEADER = (
     f"{'subject':<18}{'loop':<22}{'threads':>8}{'targets':>8}{'crop':>8}{'network':>9}{'decode':>8}"
     f"{'total':>8}{'p95':>8}{'fps':>8}{'ratio':>7}{'MB':>7}{'start':>7}"
 )
+
+
+def check_output(json: Path | None, plot: Path | None) -> None:
+    """Before minutes of measuring: files that can be written for all that is known yet.
+
+    Raises:
+        ParameterError: a folder, or a kind of picture that cannot be drawn.
+    """
+    for option, path in (("--json", json), ("--plot", plot)):
+        if path is not None and path.is_dir():
+            raise ParameterError(f"{option} {path} is a folder; name a file in it")
+    if plot is None:
+        return
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    kinds = FigureCanvasBase.get_supported_filetypes()
+    if plot.suffix[1:].lower() not in kinds:
+        raise ParameterError(
+            f"--plot {plot}: its ending decides the kind of picture; one of {', '.join(kinds)}"
+        )
 
 
 def read_accuracy(path: Path) -> dict[str, float]:

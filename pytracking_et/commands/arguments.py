@@ -142,8 +142,22 @@ def add_dataset_root_argument(
 def add_results_argument(parser: argparse.ArgumentParser) -> None:
     """--results."""
     parser.add_argument(
-        "--results", metavar="DIR", help="folder of all results (default: setting results_path)"
+        "--results",
+        type=_folder,
+        metavar="DIR",
+        help="folder of all results (default: setting results_path)",
     )
+
+
+def _folder(text: str) -> str:
+    """The folder; bash leaves the ~ of `--results=~/runs` to us."""
+    from ..errors import ParameterError
+    from ..settings import expanded
+
+    try:
+        return str(expanded(text)) if text else text
+    except ParameterError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def add_visdom_arguments(parser: argparse.ArgumentParser) -> None:

@@ -43,12 +43,13 @@ def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
 def benchmark(args: argparse.Namespace) -> int:
     """Measure and print."""
     from ..benchmark import measure
-    from ..benchmark.report import machine, plot, read_accuracy, table, write_json
+    from ..benchmark.report import check_output, machine, plot, read_accuracy, table, write_json
     from ..engines.cache import notice
-    from ..errors import ParameterError
+    from ..errors import ParameterError, ResultsError
 
     if args.plot and not args.accuracy:
         raise ParameterError("--plot needs --accuracy FILE with the AUC of each parameter file")
+    check_output(args.json, args.plot)
     accuracy = read_accuracy(args.accuracy) if args.accuracy else {}
     rows = _rows(args)
     frames, box = _clip(args)
@@ -59,10 +60,16 @@ def benchmark(args: argparse.Namespace) -> int:
     print(table(results, accuracy))
     print("\n" + "\n".join(_auto(args)))
     more = _roofline(args, results) if args.roofline else {}
-    if args.json:
-        write_json(args.json, results, more)
-    if args.plot:
-        plot(args.plot, results, accuracy)
+    try:
+        if args.json:
+            write_json(args.json, results, more)
+        if args.plot:
+            plot(args.plot, results, accuracy)
+    except OSError as error:
+        where = error.filename or args.json or args.plot
+        raise ResultsError(
+            f"cannot write {where}: {error.strerror or error}; the figures stand above"
+        ) from error
     return int(any(result.error for result in results))
 
 

@@ -66,7 +66,9 @@ def pack_arguments(parser: argparse.ArgumentParser) -> None:
         help="GOT-10k: 3 packs run ids 0..2 (default); 1 the run without an id, for a "
         "deterministic tracker",
     )
-    parser.add_argument("--output", metavar="NAME|FILE.zip", help="archive; default NAME_PARAM")
+    parser.add_argument(
+        "--output", metavar="NAME|FILE.zip", help="archive NAME.zip; default NAME_PARAM"
+    )
     add_results_argument(parser)
     add_dataset_root_argument(parser, "the data set, to check numbers of frames against")
 
@@ -76,7 +78,17 @@ def pack(args: argparse.Namespace) -> int:
     from ..evaluation.packers import pack_got10k_results, pack_trackingnet_results, pack_tracks
 
     where = {"results_path": args.results, "dataset_root": args.dataset_root}
+    if args.dataset is not None and args.benchmark not in WRITERS:
+        raise ParameterError(
+            f"--dataset {args.dataset} goes with tracks ({', '.join(WRITERS)}); "
+            f"{args.benchmark} packs its own test set: leave it out"
+        )
     if args.benchmark == "got10k":
+        if args.runid is not None:
+            raise ParameterError(
+                f"--runid {args.runid}: got10k packs run ids 0 to 2 (--runs 3), or the run without "
+                "an id (--runs 1); leave --runid out"
+            )
         output = args.output or f"{args.tracker_name}_{args.tracker_param}"
         path = pack_got10k_results(
             args.tracker_name, args.tracker_param, output, runs=args.runs, **where

@@ -69,6 +69,7 @@ def results_arguments(parser: argparse.ArgumentParser) -> None:
 
 def results(args: argparse.Namespace) -> int:
     """Write tables, then plots."""
+    _refuse_idle(args)
     chosen = select(args)
     from ..analysis.comparison import compare
     from ..analysis.summary import speeds
@@ -92,6 +93,21 @@ def results(args: argparse.Namespace) -> int:
         for path in _plots(args, chosen, data, speed):
             print(path, file=sys.stderr)
     return 0
+
+
+def _refuse_idle(args: argparse.Namespace) -> None:
+    """Options that would do nothing: what was asked for would be missing without a word."""
+    if args.filter is not None and not args.per_sequence:
+        raise ParameterError(f"--filter {args.filter} filters the table of --per-sequence: add it")
+    given = {
+        "--for": args.purpose != "screen",
+        "--size": args.size,
+        "--font": args.font,
+        "--no-title": args.no_title,
+    }
+    idle = [name for name, asked in given.items() if asked]
+    if idle and not args.plots:
+        raise ParameterError(f"{', '.join(idle)} shape(s) plots: add --plots DIR")
 
 
 def _inches(text: str) -> tuple[float, float]:

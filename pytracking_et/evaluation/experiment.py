@@ -18,6 +18,7 @@ from typing import Any
 
 from ..errors import DatasetError, ParameterError, PytrackingETError
 from ..names import printable
+from ..settings import expanded
 from ..tracker import plugins
 from .datasets import get_dataset
 from .runner import run_dataset
@@ -46,6 +47,8 @@ def load_experiment(module_name: str, name: str) -> tuple[list[Tracker], Sequenc
             f"no experiment {name!r} in {module_name!r}; there are: "
             f"{', '.join(_experiments(module)) or 'none'}"
         )
+    if any(each.default is each.empty for each in inspect.signature(function).parameters.values()):
+        raise ParameterError(f"experiment {name!r} takes arguments; it must be called without any")
     made = function()
     if not isinstance(made, tuple) or len(made) != 2:
         kind = type(made).__name__
@@ -56,7 +59,13 @@ def load_experiment(module_name: str, name: str) -> tuple[list[Tracker], Sequenc
     trackers = [trackers] if isinstance(trackers, Tracker) else list(trackers)
     if not trackers or not all(isinstance(each, Tracker) for each in trackers):
         raise ParameterError(f"experiment {name!r}: trackers must be a list of Tracker objects")
-    return trackers, SequenceList(dataset)
+    sequences = [dataset] if isinstance(dataset, Sequence) else dataset
+    if isinstance(sequences, str) or not isinstance(sequences, Iterable):
+        raise ParameterError(
+            f"experiment {name!r}: the data set is {dataset!r}; it must be a list of Sequence "
+            "objects, such as get_dataset('otb')"
+        )
+    return trackers, SequenceList(sequences)
 
 
 def run_and_report(
@@ -95,7 +104,7 @@ def _tables(tables: Tables, dataset: SequenceList, tracker: Tracker, finished: l
 
 def _module(name: str) -> ModuleType:
     if name.endswith(".py"):
-        return _from_file(Path(name).expanduser())
+        return _from_file(expanded(name))
     for full in (f"{PACKAGE}.{name}", name):
         try:
             found = importlib.util.find_spec(full)

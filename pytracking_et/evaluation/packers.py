@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..boxes import unusable
 from ..errors import DatasetError, ResultsError
 from ..files import atomic_path
 from ..frames import read_image
 from ..results import files as results
 from ..results.exchange import SUFFIXES, WRITERS, TrackRow
 from ..results.manifest import MANIFEST_FILE, older_settings, older_settings_text, read_manifest
-from ..settings import env_settings
+from ..settings import env_settings, expanded
 from .datasets import get_dataset
 from .tracker import Tracker, trackerlist
 
@@ -134,7 +135,8 @@ def pack_tracks(
 
     Args:
         kind: of `results.exchange.WRITERS`: mot, coco, yolo, cvat.
-        output_name: the archive; default NAME_PARAM_KIND.zip here.
+        output_name: archive `<output_name>.zip` here, or a path ending .zip; default
+            NAME_PARAM_KIND.
 
     Raises:
         ResultsError: sequences or lines missing or bad; lists them, nothing is written.
@@ -146,12 +148,9 @@ def pack_tracks(
     problems = _mixed(tracker, [each.name for each in sequences])
     files = {}
     for sequence in sequences:
-        boxes, _ = _read(tracker, sequence.name, len(sequence.frames), problems)
-        scores = np.ones(len(boxes))
-        if results.result_paths(folder, sequence.name)["scores"].is_file():
-            scores = results.load_values(folder, sequence.name, "scores")
-        if len(scores) != len(boxes):
-            problems.append(f"{sequence.name}: {len(scores)} scores for {len(boxes)} boxes")
+        boxes = _read_boxes(tracker, sequence.name, len(sequence.frames), problems)
+        scores = _read_scores(folder, sequence.name, len(boxes), problems)
+        if problems:
             continue
         rows = [
             TrackRow(frame, 1, tuple(box), score)
@@ -159,8 +158,8 @@ def pack_tracks(
         ]
         height, width = read_image(sequence.frames[0]).shape[:2]
         files[f"{sequence.name}{SUFFIXES[kind]}"] = WRITERS[kind](rows, (width, height))
-    output = Path(output_name or f"{tracker_name}_{folder.name}_{kind}.zip")
-    return _write(output, files, problems, [tracker.results_dir])
+    archive = _archive("", output_name or f"{tracker_name}_{folder.name}_{kind}")
+    return _write(archive, files, problems, [tracker.results_dir])
 
 
 def _frame_counts(dataset: str, root: Folder) -> dict[str, int]:
@@ -195,22 +194,49 @@ def _read(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Boxes and times of one sequence; what is wrong with them goes to `problems`."""
     folder = Path(tracker.results_dir)
+    boxes = _read_boxes(tracker, name, frames, problems)
+    if not len(boxes):
+        return boxes, np.zeros(0)
     try:
-        boxes = results.load_boxes(folder, name)
         times = results.load_values(folder, name, "time")
     except ResultsError as error:
         problems.append(str(error))
         return np.zeros((0, 4)), np.zeros(0)
+    if len(times) != len(boxes):
+        problems.append(f"{folder.name}/{name}: {len(times)} times for {len(boxes)} boxes")
+    return boxes, np.resize(times, len(boxes))
+
+
+def _read_boxes(
+    tracker: Tracker, name: str, frames: int | None, problems: list[str]
+) -> NDArray[np.float64]:
+    folder = Path(tracker.results_dir)
+    try:
+        boxes = results.load_boxes(folder, name)
+    except ResultsError as error:
+        problems.append(str(error))
+        return np.zeros((0, 4))
     where = f"{folder.name}/{name}"
     if frames is not None and len(boxes) != frames:
         problems.append(f"{where}: {len(boxes)} boxes for {frames} frames")
-    if len(times) != len(boxes):
-        problems.append(f"{where}: {len(times)} times for {len(boxes)} boxes")
-    bad = ~np.isfinite(boxes).all(axis=1) | (boxes[:, 2:] < 0).any(axis=1)
+    bad = unusable(boxes)
     if bad.any():
         line = int(np.flatnonzero(bad)[0])
         problems.append(f"{where}, line {line + 1}: bad box {boxes[line].tolist()}")
-    return boxes, np.resize(times, len(boxes))
+    return boxes
+
+
+def _read_scores(folder: Path, name: str, frames: int, problems: list[str]) -> NDArray[np.float64]:
+    """Score of each of so many frames; 1 where the tracker reports none."""
+    if not results.result_paths(folder, name)["scores"].is_file():
+        return np.ones(frames)
+    scores = results.load_values(folder, name, "scores")
+    # pytracking writes that of the first frame alone for a tracker that reports none.
+    if len(scores) == 1:
+        return np.ones(frames)
+    if len(scores) != frames:
+        problems.append(f"{folder.name}/{name}: {len(scores)} scores for {frames} boxes")
+    return scores
 
 
 def _rows(table: NDArray[np.float64], number: str) -> str:
@@ -220,7 +246,7 @@ def _rows(table: NDArray[np.float64], number: str) -> str:
 
 def _archive(folder: str, name: str) -> Path:
     if name.endswith(".zip"):
-        return Path(name).expanduser()
+        return expanded(name)
     return Path(folder) / f"{name}.zip"
 
 

@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from ..boxes import unusable
 from ..errors import DatasetError, ResultsError
 from ..files import sha256
 from ..machine import describe_machine
@@ -119,6 +120,28 @@ class RunFolder:
                 f"{self.folder}; rename one, or run it alone with --results or --runid"
             )
 
+    def refuse_foreign(self, names: Iterable[str]) -> None:
+        """Before anything is written: results of another program are not replaced without a word.
+
+        Ours have sub-pixel boxes beside them, also where a run was killed before its entry in the
+        manifest.
+
+        Raises:
+            ResultsError: the manifest knows nothing of a box file.
+        """
+        if not self.resume:
+            return
+        unknown = [name for name in names if name not in self.manifest.content["sequences"]]
+        paths = {name: results.result_paths(self.folder, name) for name in unknown}
+        foreign = [n for n, p in paths.items() if p["boxes"].is_file() and not p["float"].is_file()]
+        if foreign:
+            raise ResultsError(
+                f"{self.folder} holds results that were not made here, of {len(foreign)} "
+                f"sequences: {', '.join(foreign[:8])}{' ...' if len(foreign) > 8 else ''}; name "
+                "another folder with --results, or a run with --runid, to keep them, or replace "
+                "them with --no-resume"
+            )
+
     def plan(
         self,
         sequences: list[Any],
@@ -154,12 +177,12 @@ class RunFolder:
     def _warn_of_namesakes(self, units: list[Unit]) -> None:
         before: dict[str, list[tuple[str, str]]] = {}
         for name, entry in self.manifest.content["sequences"].items():
-            before.setdefault(name.casefold(), []).append((name, entry["dataset"]))
+            before.setdefault(name.casefold(), []).append((name, entry.get("dataset", "")))
         replaced = [
             (unit, name, dataset)
             for unit in units
             for name, dataset in before.get(unit.sequence.casefold(), [])
-            if dataset != unit.dataset and self._one_file(name, unit.sequence)
+            if dataset not in ("", unit.dataset) and self._one_file(name, unit.sequence)
         ]
         if replaced:
             first, name, dataset = replaced[0]
@@ -199,9 +222,15 @@ class RunFolder:
     def _unit(self, sequence: Any, debug: int) -> Unit | None:
         tracker = self.tracker
         try:
-            box = sequence.init_info()["init_bbox"]
+            box = sequence.init_info().get("init_bbox")
             if isinstance(box, Mapping):
                 raise DatasetError("has several targets; make one Sequence of each")
+            if box is None or len(box) != 4 or unusable(box)[0]:
+                shown = box if box is None else [float(value) for value in box]
+                raise DatasetError(
+                    f"its first box is {shown}, which nobody can track; the annotation must begin "
+                    "on a frame with the target"
+                )
             frames = tuple(str(frame) for frame in sequence.frames)
         except DatasetError as error:
             self._fail(f"{sequence.name} ({tracker.name}/{tracker.parameter_name})", str(error), "")

@@ -128,8 +128,9 @@ def run_dataset(
         What was done, kept and failed. A failed sequence does not stop the run.
 
     Raises:
-        ResultsError: the results folder cannot be written, another run holds it, or two of the
-            trackers or sequences share a name.
+        ResultsError: the results folder cannot be written, another run holds it, it has results
+            of the sequences that another program made, or two of the trackers or sequences share
+            a name.
         ParameterError: the tracker cannot be built; nothing has been run then.
         CheckpointError: likewise.
     """
@@ -146,6 +147,7 @@ def run_dataset(
         pictures = {each.name: Pictures(each.frames, by_content) for each in sequences}
         for folder in opened:
             folder.refuse_clashes(pictures)
+            folder.refuse_foreign(pictures)
         held = [stack.enter_context(closing(each.lock())) for each in opened]
         work = [
             (unit, folder)

@@ -318,6 +318,10 @@ def _as_boxes(values: Any) -> Boxes:
         boxes = boxes.reshape(1, 4)
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise DatasetError(f"ground truth has shape {boxes.shape}; it must be N x 4 (x, y, w, h)")
+    if not len(boxes):
+        raise DatasetError(
+            "ground truth has no rows; it must have one for the first frame at least"
+        )
     return boxes
 
 

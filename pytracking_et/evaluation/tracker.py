@@ -194,8 +194,8 @@ class Tracker:
 
         Raises:
             ImageError: a frame that cannot be read, with its path.
-            ResultsError: the tracker gave no box, one that is not four finite numbers, or a score
-                or time that is not finite.
+            ResultsError: the tracker gave no box, one that is not four finite numbers, a score
+                or time that is not finite, or a negative time.
             ParameterError: unknown tracker or parameter file, or a sequence of several targets.
         """
         if getattr(seq, "multiobj_mode", False):
@@ -293,7 +293,10 @@ def _collect(output: Output, out: Mapping[str, Any], elapsed: float, where: str)
             "x, y, w, h with w, h >= 0"
         )
     output["target_bbox"].append(numbers)
-    output["time"].append(_finite(out.get("time", elapsed), "time", where))
+    seconds = _finite(out.get("time", elapsed), "time", where)
+    if seconds < 0:  # the analysis refuses it
+        raise ResultsError(f"{where}: time is {seconds!r}; a tracker must return seconds from 0 on")
+    output["time"].append(seconds)
     score = out.get("object_presence_score")
     output["object_presence_score"].append(
         None if score is None else _finite(score, "object_presence_score", where)

@@ -19,6 +19,11 @@ from ..tracker import plugins
 from ..tracker.params import evaluation_precision
 
 
+def _array(image: Any) -> NDArray[Any]:
+    """Pixels of a PIL image as RGB (of a palette image they would be its indices), or the array."""
+    return np.asarray(image.convert("RGB") if hasattr(image, "convert") else image)
+
+
 class GOT10kTracker:
     """`got10k.trackers.Tracker` by its interface: name, is_deterministic, init, update, track.
 
@@ -45,11 +50,11 @@ class GOT10kTracker:
 
     def init(self, image: Any, box: ArrayLike) -> None:
         """Take the target; `image` is a PIL image or RGB array, `box` x, y, w, h."""
-        self._tracker.init(np.asarray(image), box)
+        self._tracker.init(_array(image), box)
 
     def update(self, image: Any) -> NDArray[np.float64]:
         """Box (4,) x, y, w, h of the next frame."""
-        return self._tracker.update(np.asarray(image)).box
+        return self._tracker.update(_array(image)).box
 
     def track(
         self, img_files: Sequence[str], box: ArrayLike, visualize: bool = False

@@ -14,6 +14,8 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +23,7 @@ from pathlib import Path
 from .. import parameter as parameter_package
 from ..errors import PytrackingETError
 from ..files import atomic_open, read_json, reading, sha256
+from ..settings import expanded
 from ..version import __version__
 
 TRACKER = "et_tracker"
@@ -49,7 +52,7 @@ def find_package(path: str | os.PathLike[str]) -> Path:
         PytrackingETError: the layout is not pytracking's; names what is missing.
     """
     # Made absolute for the name of "."; links are not followed, as by Python's import.
-    given = Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100
+    given = Path(os.path.abspath(expanded(path)))  # noqa: PTH100
     tried = []
     for folder in (given, given / PACKAGE):
         missing = [name for name in _NEEDED if not (folder / name).is_file()]
@@ -130,13 +133,14 @@ def install(path: str | os.PathLike[str], link: bool = False) -> Change:
             "them away first"
         )
     written: list[Path] = []
-    for folder, source in targets.items():
-        _remove(folder)
-        if link:
-            _link(source, folder)
-            written.append(folder)
-        else:
-            written += _copy(source, folder)
+    with _changing(package):
+        for folder, source in targets.items():
+            _remove(folder)
+            if link:
+                _link(source, folder)
+                written.append(folder)
+            else:
+                written += _copy(source, folder)
     return Change(package, tuple(written))
 
 
@@ -145,11 +149,23 @@ def undo(path: str | os.PathLike[str]) -> Change:
     package = find_package(path)
     removed: list[Path] = []
     kept: list[str] = []
-    for place in sources():
-        done, left = _remove(package / place)
-        removed += done
-        kept += left
+    with _changing(package):
+        for place in sources():
+            done, left = _remove(package / place)
+            removed += done
+            kept += left
     return Change(package, tuple(removed), tuple(kept))
+
+
+@contextmanager
+def _changing(package: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise PytrackingETError(
+            f"cannot change {error.filename or package}: {error.strerror or error}; make room or "
+            "allow writing there, then run the same command again"
+        ) from error
 
 
 def _python_files(folder: Path) -> list[Path]:

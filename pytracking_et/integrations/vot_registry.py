@@ -21,6 +21,7 @@ from pathlib import Path
 
 from ..errors import ParameterError, PytrackingETError, pip_line
 from ..files import atomic_open, reading
+from ..settings import expanded
 
 FILE = "trackers.ini"
 MODULE = "pytracking_et.integrations.vot"
@@ -69,7 +70,7 @@ def tracker_words(args: argparse.Namespace) -> list[str]:
     if args.parameter:
         words += ["--parameter", args.parameter]
     if args.checkpoint:
-        words += ["--checkpoint", str(Path(args.checkpoint).expanduser().resolve())]
+        words += ["--checkpoint", str(expanded(args.checkpoint).resolve())]
     if args.engine != "auto":
         words += ["--engine", args.engine]
     if args.precision:
@@ -146,8 +147,8 @@ def write_entry(folder: str | os.PathLike[str], entry: Entry) -> Path:
     """Add the entry to `folder`/trackers.ini, or bring our own of that name up to date.
 
     Raises:
-        PytrackingETError: an entry of the name that does not start this package, or a file that
-            configparser cannot read; nothing is written then.
+        PytrackingETError: an entry of the name that does not start this package, a file that
+            configparser cannot read, or one that cannot be written; nothing is written then.
     """
     path = Path(folder) / FILE
     # The toolkit reads in the system's encoding (no encoding= in its Registry), so we write in it.
@@ -163,8 +164,13 @@ def write_entry(folder: str | os.PathLike[str], entry: Entry) -> Path:
             f"{entry.command!r} cannot be written in this system's encoding {encoding} ({error}), "
             "in which the toolkit reads the file; set PYTHONUTF8=1 for this command and for vot"
         ) from error
-    with atomic_open(path, encoding=encoding) as stream:
-        stream.write(new)
+    try:
+        with atomic_open(path, encoding=encoding) as stream:
+            stream.write(new)
+    except OSError as error:
+        raise PytrackingETError(
+            f"cannot write {path}: {error.strerror or error}; name a folder that can be written"
+        ) from error
     return path
 
 

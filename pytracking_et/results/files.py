@@ -168,11 +168,38 @@ def load_boxes(folder: Path, sequence: str, subpixel: bool = True) -> NDArray[np
             False the integers are read.
 
     Raises:
-        ResultsError: missing, empty or malformed (`boxtables`); names file and line.
+        ResultsError: missing, empty or malformed (`boxtables`); names file and line. Or the two
+            are of different runs.
     """
     paths = result_paths(folder, sequence)
-    path = paths["float"] if subpixel and paths["float"].is_file() else paths["boxes"]
-    return read_table(path, 4, ResultsError)
+    whole = read_table(paths["boxes"], 4, ResultsError)
+    if not (subpixel and paths["float"].is_file()):
+        return whole
+    fine = read_table(paths["float"], 4, ResultsError)
+    refuse_other_run(paths["float"], fine, whole)
+    return fine
+
+
+def refuse_other_run(path: Path, fine: NDArray[np.float64], whole: NDArray[np.float64]) -> None:
+    """Refuse sub-pixel boxes that are not those of the box file beside them.
+
+    Other harnesses replace `<sequence>.txt` and leave our `<sequence>_float.txt` as it was.
+
+    Args:
+        path: of the sub-pixel boxes.
+        fine: sub-pixel boxes (N, 4).
+        whole: boxes (N, 4) of the box file.
+
+    Raises:
+        ResultsError: more than rounding lies between them.
+    """
+    # Truncation takes less than a pixel, and four decimals may round up to the next.
+    if len(fine) != len(whole) or (np.abs(fine - whole) > 1.0001).any():
+        plain = path.name.removesuffix(FLOAT_SUFFIX) + ".txt"
+        raise ResultsError(
+            f"{path} and {plain} beside it are of different runs: another program has replaced "
+            "one of them; remove the older one, or run the sequence again"
+        )
 
 
 def load_values(folder: Path, sequence: str, kind: str) -> NDArray[np.float64]:
@@ -198,6 +225,11 @@ def run_lock(folder: Path) -> Iterator[None]:
         raise ResultsError(
             f"another run is writing to {folder} ({_owner(folder)}); wait for it, stop it, or "
             "name another folder with --results"
+        ) from error
+    except NotImplementedError as error:  # filelock's word, for flock's ENOSYS
+        raise ResultsError(
+            f"the file system of {folder} has no locks, which keep two runs out of one folder; "
+            "name a folder on another with --results"
         ) from error
     except OSError as error:
         raise unwritable(folder, error) from error

@@ -124,7 +124,8 @@ class Manifest:
         }
         if any(entry.get(key) != value for key, value in asked.items()):
             return False
-        return entry.get("sha256") == digest(self.folder, sequence)
+        found = digest(self.folder, sequence)
+        return found is not None and entry.get("sha256") == found
 
     def record(
         self,

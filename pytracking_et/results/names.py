@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-# Prefixes pytracking puts before the names of some data sets.
-_PREFIXES = ("uav10fps_", "uav_", "nfs_", "tpl_")
+# Prefixes pytracking (and we) put before the names of some data sets, and whose they are.
+_PREFIXES = {"uav10fps_": "uav123_10fps", "uav_": "uav", "nfs_": "nfs", "tpl_": "tpl"}
 # The built-in data sets; other names of theirs, and subsets of one, have the same sequences.
 _DATASETS = {
     "got10k_test": "got10k_test",
@@ -45,6 +45,11 @@ def split(name: str) -> tuple[str, str]:
     return "", _ALIASES.get(plain, plain)
 
 
+def dataset_of(name: str) -> str:
+    """The built-in data set whose prefix a sequence name has; "" where it has none."""
+    return _PREFIXES.get(split(name)[0], "")
+
+
 def other_dataset(one: str, other: str) -> bool:
     """Whether the names are those of two built-in data sets; one that is not known may be any."""
     first, second = (_DATASETS.get(name, "") for name in (one, other))
@@ -52,13 +57,23 @@ def other_dataset(one: str, other: str) -> bool:
 
 
 class Matcher:
-    """Find a sequence among names that may be spelled in another way; exact spelling wins."""
+    """Find a sequence among names that may be spelled in another way; exact spelling wins.
 
-    def __init__(self, names: Iterable[str]):
+    Args:
+        names: to find one of.
+        mixed: of several data sets, as in a folder of results. Where any of them has a data set's
+            prefix, one without it is no answer for that set: beside uav_bike1, Car2 is OTB's, and
+            not uav_car2.
+    """
+
+    def __init__(self, names: Iterable[str], mixed: bool = False):
         self._exact = set(names)
         self._loose: dict[str, list[tuple[str, str]]] = {}
+        self._prefixes: set[str] = set()
         for name in self._exact:
             prefix, plain = split(name)
+            if mixed:
+                self._prefixes.add(prefix)
             self._loose.setdefault(plain, []).append((prefix, name))
 
     def find(self, name: str) -> str | None:
@@ -66,10 +81,9 @@ class Matcher:
         if name in self._exact:
             return name
         prefix, plain = split(name)
+        usual = (prefix,) if prefix in self._prefixes else ("", prefix)
         close = [
-            match
-            for theirs, match in self._loose.get(plain, [])
-            if not prefix or theirs in ("", prefix)
+            match for theirs, match in self._loose.get(plain, []) if not prefix or theirs in usual
         ]
         # Two names that would do: only the exact spelling can tell them apart.
         return close[0] if len(close) == 1 else None

@@ -127,6 +127,43 @@ def test_cache_notices_every_change(world, tmp_path, counted, change, options):
     assert len(counted) == 6
 
 
+def test_cache_of_another_version_is_not_used(world, tmp_path, counted, monkeypatch):
+    cache = tmp_path / "eval_data.npz"
+    compare(world.trackers, world.sequences, cache=cache)
+    before = len(counted)
+    monkeypatch.setattr(comparison, "__version__", "0.0.1")
+    compare(world.trackers, world.sequences, cache=cache)
+    assert len(counted) > before
+
+
+def test_box_file_replaced_by_another_program(world, tmp_path):
+    """pytracking writes whole pixels and leaves our sub-pixel boxes of an older run beside them."""
+    cache = tmp_path / "eval_data.npz"
+    options = {"subpixel": True, "cache": cache}
+    compare(world.trackers[:1], world.sequences, **options)
+    whole = Path(world.trackers[0].results_dir) / "Gamma.txt"
+    whole.write_text("1\t1\t9\t9\n" * len(world.truth["Gamma"]))
+    with pytest.raises(ResultsError, match=r"Gamma_float\.txt and Gamma\.txt .*different runs"):
+        compare(world.trackers[:1], world.sequences, **options)
+    assert compare(world.trackers[:1], world.sequences).sequences
+
+
+def test_folder_in_place_of_a_result_file(world, tmp_path):
+    path = Path(world.trackers[0].results_dir) / "Gamma.txt"
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(ResultsError, match=r"cannot read .*Gamma\.txt"):
+        compare(world.trackers[:1], world.sequences, cache=tmp_path / "e.npz")
+
+
+def test_a_bad_box_is_named_with_its_tracker(world):
+    folder = Path(world.trackers[1].results_dir)
+    lines = (folder / "Gamma.txt").read_text().splitlines()
+    (folder / "Gamma.txt").write_text("\n".join([*lines[:4], "1\t2\t-3\t4", *lines[5:]]) + "\n")
+    with pytest.raises(ResultsError, match=r"poor.default_000: prediction of .*'Gamma', row 5"):
+        compare(world.trackers, world.sequences)
+
+
 def test_broken_cache_says_what_to_do(world, tmp_path):
     cache = tmp_path / "eval_data.npz"
     cache.write_bytes(b"nothing")

@@ -69,6 +69,14 @@ def test_broken_manifest(folder):
         ResultFolder.open(folder)
 
 
+@pytest.mark.parametrize("text", ["[]", "3", "null"])
+def test_manifest_of_another_program(folder, text):
+    (folder / "manifest.json").write_text(text)
+    opened = ResultFolder.open(folder, "otb")
+    assert opened.content is None
+    assert opened.sequences() == ["Jogging-1", "bike1"]
+
+
 def test_ground_truth_folder(folder, tmp_path):
     with pytest.raises(DatasetError, match="no annotations"):
         read_ground_truth(tmp_path / "none")
@@ -91,6 +99,13 @@ def test_visibility_from_a_lasot_root(tmp_path):
 def test_visibility_that_is_none(tmp_path, text):
     (tmp_path / "v.json").write_text(text)
     with pytest.raises(DatasetError, match="cannot read"):
+        read_visibility(tmp_path / "v.json")
+
+
+@pytest.mark.parametrize("part", [[1, 9], [-2, 3], [3, 1], [5, 5]])
+def test_visibility_beyond_the_frames(tmp_path, part):
+    (tmp_path / "v.json").write_text(json.dumps({"a": {"frames": 5, "absent": [part]}}))
+    with pytest.raises(DatasetError, match=f"'a' is absent from {part[0]} to {part[1]}, of frames"):
         read_visibility(tmp_path / "v.json")
 
 

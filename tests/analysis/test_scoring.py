@@ -208,6 +208,11 @@ def test_what_cannot_be_scored(function, truth, options, error, message):
         function(ONE, truth, **options)
 
 
+def test_got10k_without_a_run():
+    with pytest.raises(ResultsError, match="no runs to score"):
+        score_got10k([], ONE)
+
+
 GOT_BOX = [0.0, 0.0, 10.0, 10.0]
 HALF = [0.0, 0.0, 10.0, 6.0]  # IoU 0.6
 GOT_FAR = [100.0, 0.0, 10.0, 10.0]

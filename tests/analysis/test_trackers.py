@@ -1,10 +1,10 @@
-"""Finding result folders by what a command line names."""
+"""Finding result folders by what a command line names, and the files in them."""
 
 from __future__ import annotations
 
 import pytest
 
-from pytracking_et.analysis.trackers import find_trackers
+from pytracking_et.analysis.trackers import ResultFolder, find_trackers
 from pytracking_et.errors import ParameterError, ResultsError
 
 
@@ -41,12 +41,28 @@ def test_find(root, specs, expected):
     assert shown(find_trackers(root, specs)) == expected
 
 
+def test_a_parameter_file_that_is_named_like_a_run(root):
+    (root / "et" / "fast_001" / "manifest.json").write_text('{"parameter": "fast_001"}')
+    (root / "et" / "fast_002" / "manifest.json").write_text('{"parameter": "fast", "run_id": 2}')
+    names = [(t.parameter_name, t.run_id) for t in find_trackers(root) if t.name == "et"]
+    assert names == [("default", None), ("fast", 0), ("fast_001", None), ("fast", 2)]
+
+
 def test_absolute_folder(root, tmp_path_factory):
     other = tmp_path_factory.mktemp("elsewhere") / "my results"
     other.mkdir()
     (other / "Deer.txt").write_text("1,2,3,4\n")
     (one,) = find_trackers(root, [f"X={other}"])
     assert (one.display_name, one.results_dir) == ("X", str(other))
+
+
+@pytest.mark.parametrize(("label", "expected"), [("", "ATOM"), ("X=", "X")])
+def test_folder_with_an_equals_sign(root, label, expected):
+    place = root / "lr=0.1" / "ATOM"
+    place.mkdir(parents=True)
+    (place / "Deer.txt").write_text("1,2,3,4\n")
+    (one,) = find_trackers(root / "lr=0.1", [f"{label}{place}"])
+    assert (one.display_name, one.results_dir) == (expected, str(place))
 
 
 @pytest.mark.parametrize(
@@ -56,6 +72,8 @@ def test_absolute_folder(root, tmp_path_factory):
         ("et", ParameterError, r"'et' is no result folder"),
         ("et:fast:x", ParameterError, "'x' is neither a number nor FIRST-LAST"),
         ("et:fast:5", ResultsError, "fast_005"),
+        ("et:fast:2-0", ParameterError, "'2-0' is neither a number nor FIRST-LAST"),
+        ("et:fast:²", ParameterError, "'²' is neither a number nor FIRST-LAST"),
     ],
 )
 def test_errors_list_what_is_there(root, spec, error, message):
@@ -66,3 +84,25 @@ def test_errors_list_what_is_there(root, spec, error, message):
 def test_nothing_there(tmp_path):
     with pytest.raises(ResultsError, match="no results below"):
         find_trackers(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "name", "expected"),
+    [
+        ("otb", "Bike1", None),
+        ("lasot", "bird-2", None),
+        ("uav", "uav_bike1", "uav_bike1"),
+        ("nfs", "nfs_bird_2", "nfs_bird_2"),
+        ("", "Bike1", "uav_bike1"),
+        ("mine", "Bike1", "uav_bike1"),
+    ],
+)
+def test_files_of_another_data_set_by_their_prefix(tmp_path, dataset, name, expected):
+    for stem in ("uav_bike1", "nfs_bird_2", "Deer"):
+        (tmp_path / f"{stem}.txt").write_text("1,2,3,4\n")
+    folder = ResultFolder.open(tmp_path, dataset)
+    found = folder.find([name])[name]
+    assert (found and found.stem) == expected
+    if expected is None:
+        with pytest.raises(ResultsError, match=r"lacks 1 of 1 sequences.*there are some of"):
+            folder.boxes([name])

@@ -31,6 +31,9 @@ START, FAIL, SKIP = ([float(code)] for code in (1, 2, 0))
         ([0, 0, 10, 0, 0, 10], BOX, 0.5),  # a triangle
         ([5, -2, 12, 5, 5, 12, -2, 5], BOX, (98 - 16) / (100 + 16)),  # a diamond less its tips
         (BOX, [0, 0, 0, 10], 0.0),
+        (BOX, [np.nan] * 4, 0.0),
+        (BOX, [0, 0, np.inf, 10], 0.0),
+        (BOX, [np.nan, 0, 10, 0, 10, 10, 0, 10], 0.0),
     ],
 )
 def test_region_overlap(first, second, expected):
@@ -62,6 +65,13 @@ def test_supervised_by_hand():
     assert got.curve == pytest.approx([0.75, 0.75, 1 / 3])
     assert got.eao == pytest.approx((0.75 + 0.75 + 1 / 3) / 3)
     assert "reset-based" in got.note
+
+
+def test_a_region_of_nan_is_no_hit():
+    lost = np.full(4, np.nan)
+    got = score_supervised({"a": [[START, BOX, lost, lost]]}, {"a": [BOX] * 4}, (1, 3), burn_in=0)
+    assert got.accuracy == pytest.approx(1 / 3)
+    assert got.curve.tolist() == pytest.approx([1, 1 / 2, 1 / 3])
 
 
 def test_burn_in_is_left_out_of_accuracy_only():
@@ -137,7 +147,12 @@ def test_longterm_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("presence", "message"), [({}, "no presence scores"), ({"a": [1.0]}, "1 presence scores, 2")]
+    ("presence", "message"),
+    [
+        ({}, "no presence scores"),
+        ({"a": [1.0]}, "1 presence scores, 2"),
+        ({"a": [1.0, np.nan]}, "'a', row 2: nan is no score"),
+    ],
 )
 def test_presence_that_does_not_fit(presence, message):
     annotation = Annotation.build({"a": [LONG_BOX] * 2})

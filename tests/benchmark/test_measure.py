@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import sys
 from types import SimpleNamespace
 
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 
 from pytracking_et.benchmark import Measurement, Subject, measure, subjects
-from pytracking_et.benchmark.measure import resident_memory
+from pytracking_et.benchmark.measure import _Process, resident_memory
 from pytracking_et.benchmark.report import plot, read_accuracy, table, write_json
 from pytracking_et.benchmark.subjects import open_subject
+from pytracking_et.commands import main
 from pytracking_et.engines.catalogue import Model
 from pytracking_et.engines.package import sample_crop
 from pytracking_et.errors import EngineError, ResultsError
@@ -51,6 +53,33 @@ def test_measure(frames, weight_file, tmp_path):  # noqa: F811
     write_json(tmp_path / "b.json", [plain, torch, broken], {"million_multiply_adds": {}})
     stored = json.loads((tmp_path / "b.json").read_text())
     assert stored["machine"]["cpu"] and len(stored["results"]) == 3
+
+
+def test_a_subject_that_was_killed_between_its_turns():
+    ours, theirs = multiprocessing.Pipe()
+    theirs.close()
+    dead = object.__new__(_Process)
+    dead.connection, dead.process, dead.error = ours, SimpleNamespace(exitcode=-9), ""
+    dead.run(1, 9, keep=True)
+    assert dead.error == "the process ended (exit code -9)"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--json", "."], "--json . is a folder"),
+        (["--plot", ".", "--accuracy", "a.json"], "--plot . is a folder"),
+        (["--plot", "p", "--accuracy", "a.json"], "--plot p: its ending decides"),
+        (["--plot", "p.doc", "--accuracy", "a.json"], "one of eps,"),
+    ],
+)
+def test_files_that_cannot_be_written_are_told_before(
+    words, message, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.json").write_text('{"et_tracker": 60}')
+    assert main(["benchmark", *words]) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_too_short_a_clip(frames):

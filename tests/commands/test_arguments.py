@@ -40,6 +40,17 @@ def test_both_spellings_are_understood(words, field, value):
     assert getattr(commands.parser_for(name).parse_args(rest), field) == value
 
 
+def test_home_in_the_results_folder(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    parse = commands.parser_for("run").parse_args
+    assert parse(["t", "p", "--results=~/runs"]).results == str(tmp_path / "runs")
+    assert parse(["t", "p", "--results", "runs"]).results == "runs"
+    with pytest.raises(SystemExit):
+        parse(["t", "p", "--results=~no-such-user/runs"])
+    assert "'~no-such-user/runs' begins with a user" in capsys.readouterr().err
+
+
 # pytracking's own arguments, which have underscores there.
 SNAKE = {"--save_results", "--use_visdom", "--visdom_server", "--visdom_port"}
 

@@ -61,6 +61,26 @@ def test_pack_as_tracks(kind, tmp_path, monkeypatch, capsys):
     assert {"mot": "12.500,13.000", "coco": "11.5", "yolo": "0.266667", "cvat": "11.50"}[
         kind
     ] in text
+    # As pytracking leaves them for a tracker without scores; times are no part of a track.
+    (folder / "frames_object_presence_scores.txt").write_text("1.000000\n")
+    (folder / "frames_time.txt").unlink()
+    assert main([*words, "--output", "again"]) == 0
+    with zipfile.ZipFile("again.zip") as archive:
+        assert archive.namelist() == [name]
     results.save(folder, "frames", Result(boxes[:1], [0.1]))
     assert main(words) == 2
     assert "1 boxes for 2 frames" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["got10k", "t", "p", "--runid", "1"], "--runid 1: got10k packs run ids 0 to 2"),
+        (["got10k", "t", "p", "--dataset", "got10k_val"], "--dataset got10k_val goes with tracks"),
+        (["trackingnet", "t", "p", "--dataset", "otb"], "--dataset otb goes with tracks"),
+        (["mot", "t", "p", "--dataset", "~no-such-user/x"], "write the path in full"),
+    ],
+)
+def test_pack_refuses_what_it_would_not_do(words, message, capsys):
+    assert main(["pack", *words]) == 2
+    assert message in capsys.readouterr().err

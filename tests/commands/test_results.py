@@ -150,6 +150,18 @@ def test_plots_that_cannot_be(place, capsys, arguments, message):
     assert not (place / "plots").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--filter", "ao_max:50"), "--filter ao_max:50 filters the table of --per-sequence"),
+        (("--size", "3x2", "--no-title"), "--size, --no-title shape(s) plots: add --plots DIR"),
+    ],
+)
+def test_options_that_would_do_nothing(place, capsys, arguments, message):
+    assert results(place, *arguments) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_missing_sequence(place, capsys):
     (place / "res" / "et" / "default_000" / "Deer.txt").unlink()
     assert results(place) == 2
@@ -188,7 +200,7 @@ def test_data_sets_with_figures_of_their_own(tmp_path, capsys, dataset, expected
 
 @pytest.mark.parametrize("dataset", ["got10k_val", "vot"])
 def test_figures_of_their_own_are_of_subpixel_boxes_too(tmp_path, capsys, dataset):
-    for name, shift in (("gt/bag", 0), ("res/et/default/bag", 9), ("res/et/default/bag_float", 0)):
+    for name, shift in (("gt/bag", 0), ("res/et/default/bag", 1), ("res/et/default/bag_float", 0)):
         path = tmp_path / f"{name}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savetxt(path, np.tile(BOX, (130, 1)) + [shift, 0, 0, 0], fmt="%d", delimiter=",")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytracking_et.errors import ParameterError
-from pytracking_et.evaluation.experiment import override, select_trackers
+from pytracking_et.evaluation.experiment import load_experiment, override, select_trackers
 
 
 def fields(tracker):
@@ -31,3 +31,49 @@ def test_runs_are_numbered():
     assert [t.run_id for t in select_trackers("et_tracker", "et_tracker", runs=3)] == [0, 1, 2]
     with pytest.raises(ParameterError, match="--runs 0"):
         select_trackers("et_tracker", "et_tracker", runs=0)
+
+
+EXPERIMENTS = """
+from pytracking_et.evaluation import Sequence, Tracker
+
+a, b = (Sequence(name, ["1.jpg"], "mine", [[1, 2, 3, 4]]) for name in "ab")
+tracker = Tracker("et_tracker", "et_tracker")
+
+
+def lists(): return [tracker], [a, b]
+def alone(): return tracker, a
+def lazy(): return (tracker for _ in "x"), (each for each in (a, b))
+def name(): return [tracker], "otb"
+def nothing(): return [tracker], None
+def words(): return ["et_tracker"], [a]
+def asks(which): return [tracker], [a]
+"""
+
+
+@pytest.fixture
+def experiments(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(EXPERIMENTS)
+    return str(path)
+
+
+@pytest.mark.parametrize(("name", "names"), [("lists", "ab"), ("alone", "a"), ("lazy", "ab")])
+def test_what_an_experiment_may_return(experiments, name, names):
+    trackers, dataset = load_experiment(experiments, name)
+    assert [each.name for each in trackers] == ["et_tracker"]
+    assert dataset.names == list(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("name", "'name': the data set is 'otb'; it must be a list of Sequence objects"),
+        ("nothing", "'nothing': the data set is None"),
+        ("words", "trackers must be a list of Tracker objects"),
+        ("asks", "'asks' takes arguments"),
+        ("none", "there are: alone, asks, lazy, lists, name, nothing, words"),
+    ],
+)
+def test_experiments_that_are_none(experiments, name, message):
+    with pytest.raises(ParameterError, match=message):
+        load_experiment(experiments, name)

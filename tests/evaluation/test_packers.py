@@ -97,7 +97,8 @@ def test_got10k_refuses(few, tmp_path, damage, message):
         (folder / f"{name}_time.txt").write_text("0.5\n")
     else:
         bad = "nan" if damage == "nan" else "-3"
-        boxes.write_text(f"1\t2\t3\t4\n1\t2\t{bad}\t4\n")
+        for path in (boxes, folder / f"{name}.txt"):
+            path.write_text(f"1\t2\t3\t4\n1\t2\t{bad}\t4\n")
     with pytest.raises(ResultsError, match=message):
         packers.pack_got10k_results("t", "p", "out")
     assert not (tmp_path / "got_packed_results_path").exists()

@@ -105,11 +105,31 @@ def test_no_resume_runs_all(fakelab, tmp_path):
     assert len(run(sequences, resume=False).done) == 3
 
 
-def test_results_of_others_without_manifest_do_not_count(fakelab, tmp_path):
+def test_results_of_others_are_not_replaced_without_being_told(fakelab, tmp_path):
     folder = fakelab / "fake" / "plain"
     folder.mkdir(parents=True)
-    (folder / "a.txt").write_text("1\t2\t3\t4\n" * 3)
-    assert run(make_list(tmp_path, *SPECS)).kept == []
+    theirs = "1\t2\t3\t4\n" * 3
+    (folder / "a.txt").write_text(theirs)
+    sequences = make_list(tmp_path, *SPECS)
+    with pytest.raises(ResultsError, match=r"not made here, of 1 sequences: a; .*--no-resume"):
+        run(sequences)
+    assert [path.name for path in folder.iterdir()] == ["a.txt"]
+    assert (folder / "a.txt").read_text() == theirs
+    assert len(run(sequences[1:]).done) == 2
+    assert len(run(sequences, resume=False).done) == 3
+
+
+def test_ours_without_an_entry_run_again(fakelab, tmp_path):
+    """As a run leaves them that is killed between the files and the manifest."""
+    sequences = make_list(tmp_path, *SPECS)
+    run(sequences)
+    path = fakelab / "fake" / "plain" / "manifest.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    del content["sequences"]["a"], content["sequences"]["b c"]["dataset"]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert run(sequences).done == ["a (fake/plain)", "b c (fake/plain)"]
+    path.unlink()
+    assert len(run(sequences).done) == 3
 
 
 def test_two_data_sets_share_a_folder(fakelab, tmp_path):
@@ -181,7 +201,8 @@ def test_names_that_share_a_file_are_namesakes(fakelab, tmp_path):
     run([make_sequence(tmp_path / "1", "Ball", dataset="otb")])
     folder = fakelab / "fake" / "plain"
     # A second name of one file stands for a file system that ignores case.
-    (folder / "ball.txt").hardlink_to(folder / "Ball.txt")
+    for suffix in (".txt", "_float.txt"):
+        (folder / f"ball{suffix}").hardlink_to(folder / f"Ball{suffix}")
     with pytest.warns(UserWarning, match="'Ball' of 'otb' by 'ball' of 'vot'"):
         run([make_sequence(tmp_path / "2", "ball", dataset="vot")])
 

@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pytracking_et.analysis.summary import result_tables
@@ -63,6 +64,31 @@ def test_missing_annotation_fails_that_sequence_alone(fakelab, tmp_path):
     report = run(sequences)
     assert report.done == ["good (fake/plain)"]
     assert report.failed == {"lost (fake/plain)": "no annotation /data/x.txt"}
+
+
+@pytest.mark.parametrize(
+    ("truth", "message"),
+    [
+        ([[float("nan")] * 4] * 3, "its first box is [nan, nan, nan, nan], which nobody can track"),
+        ([[1, 2, -3, 4]] * 3, "its first box is [1.0, 2.0, -3.0, 4.0]"),
+        (np.zeros((0, 4)), "ground truth has no rows"),
+    ],
+)
+def test_a_first_box_that_nobody_can_track(fakelab, tmp_path, truth, message):
+    sequences = make_list(tmp_path, ("good", 3, 20.0))
+    sequences.append(Sequence("lost", sequences[0].frames, "otb", truth))
+    report = run(sequences)
+    assert report.done == ["good (fake/plain)"]
+    assert message in report.failed["lost (fake/plain)"]
+
+
+def test_a_sequence_that_starts_without_a_box(fakelab, tmp_path):
+    (good,) = make_list(tmp_path, ("good", 3, 20.0))
+    masks = {0: {"mask": np.ones((24, 32), np.uint8)}}
+    lost = Sequence("lost", good.frames, "otb", good.ground_truth_rect, init_data=masks)
+    report = run([good, lost])
+    assert report.done == ["good (fake/plain)"]
+    assert "its first box is None" in report.failed["lost (fake/plain)"]
 
 
 def test_worker_death_is_reported_in_the_log(fakelab, tmp_path):

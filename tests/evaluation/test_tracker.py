@@ -165,6 +165,7 @@ def test_bad_boxes_name_tracker_sequence_and_frame(fakelab, tmp_path, width, mes
         ("object_presence_score", np.float32("inf"), "finite number"),
         ("object_presence_score", "high", "finite number"),
         ("time", float("nan"), "finite number"),
+        ("time", -1.0, "seconds from 0 on"),
     ],
 )
 def test_an_answer_that_is_none_fails_the_sequence(

@@ -57,6 +57,16 @@ def test_track_equals_our_own_api(tracker, checkpoint, tmp_path):
     assert (seconds > 0).all()
 
 
+@pytest.mark.parametrize("mode", ["P", "L", "CMYK"])
+def test_pil_images_of_other_modes_are_seen_in_their_colors(tracker, tmp_path, mode):
+    frames = [Image.open(path).convert(mode) for path in images(tmp_path, 2)]
+    boxes = []
+    for colored in (frames, [frame.convert("RGB") for frame in frames]):
+        tracker.init(colored[0], START)
+        boxes.append(tracker.update(colored[1]))
+    np.testing.assert_array_equal(*boxes)
+
+
 def test_init_and_update_take_pil_images(tracker, tmp_path):
     paths = images(tmp_path)
     boxes, _ = tracker.track(paths, START)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -87,6 +88,19 @@ def test_an_interrupted_install_is_finished_by_the_next(checkout, monkeypatch):
     install(checkout)
     undo(checkout)
     assert tree(checkout) == before
+
+
+@pytest.mark.parametrize("change", [install, undo])
+def test_a_checkout_that_cannot_be_written(checkout, monkeypatch, change):
+    install(checkout)
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(pytracking_checkout, "atomic_open", full)
+    monkeypatch.setattr(Path, "unlink", full)
+    with pytest.raises(PytrackingETError, match=r"cannot change .*No space left.*run the same"):
+        change(checkout)
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,12 @@ def test_other_entries_and_comments_stay(tmp_path):
     assert read(tmp_path / "trackers.ini").sections() == ["other", "last", "et"]
 
 
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PytrackingETError, match=r"cannot write .*trackers\.ini"):
+        write_entry(tmp_path / "file", make_entry("a", []))
+
+
 @pytest.mark.parametrize("after", ["", "\n# about next\n[next]\ncommand = y\n"])
 def test_our_own_entry_is_brought_up_to_date(tmp_path, after):
     path = tmp_path / "trackers.ini"

@@ -119,6 +119,15 @@ def test_load_prefers_subpixel_boxes(tmp_path):
     np.testing.assert_allclose(results.load_values(tmp_path, "seq", "time")[1], 1.0)
 
 
+@pytest.mark.parametrize("text", ["9\t9\t9\t9\n" * 3, "10\t20\t30\t40\n66\t0\t30\t0\n"])
+def test_subpixel_boxes_of_another_run_are_refused(tmp_path, text):
+    results.save(tmp_path, "seq", RESULT)
+    assert len(results.load_boxes(tmp_path, "seq")) == 3
+    (tmp_path / "seq.txt").write_text(text)
+    with pytest.raises(ResultsError, match=r"seq_float\.txt and seq\.txt beside it .*remove"):
+        results.load_boxes(tmp_path, "seq")
+
+
 def test_leftovers_of_a_killed_run_are_removed(tmp_path):
     results.save(tmp_path, "seq", RESULT)
     (tmp_path / ".seq.txt.abc123.tmp.txt").write_text("half", encoding="utf-8")
@@ -193,6 +202,16 @@ def test_same_process_cannot_hold_it_twice(tmp_path):
         pytest.raises(ResultsError, match="another run"),
         run_lock(tmp_path),
     ):
+        pass
+
+
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
+    def lacking(*_, **__):
+        raise NotImplementedError("flock")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", lacking)
+    match = "has no locks.*name a folder on another"
+    with pytest.raises(ResultsError, match=match), run_lock(tmp_path):
         pass
 
 

@@ -59,6 +59,12 @@ def test_damaged_files_are_not_done(book, tmp_path, name, damage):
     assert not book.is_done(**ASKED)
 
 
+def test_an_entry_without_a_digest_is_not_done(book, tmp_path):
+    book.content["sequences"]["s"]["sha256"] = None
+    (tmp_path / "s.txt").unlink()
+    assert not book.is_done(**ASKED)
+
+
 def test_wall_time_adds_up_over_resumed_runs(book, tmp_path):
     for seconds in (1.5, 2.0):
         book = Manifest.open(tmp_path, "t", "p")

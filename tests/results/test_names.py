@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytracking_et.evaluation.datasets.layouts import registry
-from pytracking_et.results.names import Matcher, other_dataset
+from pytracking_et.results.names import Matcher, dataset_of, other_dataset
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,20 @@ from pytracking_et.results.names import Matcher, other_dataset
 )
 def test_find(name, available, expected):
     assert Matcher(available).find(name) == expected
+    assert Matcher(available, mixed=True).find(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "available", "expected"),
+    [
+        ("uav_car2", ["Car2", "uav_bike1"], None),
+        ("uav_car2", ["Car2", "UAV_Car2"], "UAV_Car2"),
+        ("nfs_bird_3", ["bird-3", "nfs_bird_2"], None),
+        ("nfs_bird_3", ["bird-3", "uav_bike1"], "bird-3"),
+    ],
+)
+def test_a_folder_with_the_results_of_several_data_sets(name, available, expected):
+    assert Matcher(available, mixed=True).find(name) == expected
 
 
 @pytest.mark.parametrize(
@@ -49,6 +63,20 @@ def test_find(name, available, expected):
 )
 def test_other_dataset(one, other, expected):
     assert other_dataset(one, other) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("uav_bike1", "uav"),
+        ("uav10fps_bike1", "uav123_10fps"),
+        ("uav1_1", ""),
+        ("nfs_dog_1", "nfs"),
+        ("Car2", ""),
+    ],
+)
+def test_dataset_of(name, expected):
+    assert dataset_of(name) == expected
 
 
 def test_every_built_in_data_set_is_known():

@@ -22,7 +22,7 @@ from ...boxtables import read_flags
 from ...errors import DatasetError
 from ...files import reading
 from ...results.names import Matcher
-from ...settings import dataset_root
+from ...settings import dataset_root, expanded
 from ..sequence import SequenceList
 from .layouts import Spec, from_path, package_json, registry, sequences
 from .ondisk import read_text
@@ -53,7 +53,7 @@ def load_dataset(name: str, root: str | os.PathLike[str] | None = None) -> Seque
     try:
         if spec is not None:
             return sequences(dataset_root(spec.settings, name, root), spec)
-        folder = Path(name).expanduser()
+        folder = expanded(name)
         if folder.is_dir():
             return from_path(folder)
     except OSError as error:
@@ -152,15 +152,22 @@ def _from_json(path: Path) -> tuple[list[str], dict[str, list[str]]]:
     with reading(path, DatasetError, 'expected {"order": [codes], "sequences": {name: [codes]}}'):
         content = json.loads(path.read_text(encoding="utf-8-sig"))
         named = content.get("sequences", content)
-        table = {name: [_code(code) for code in codes] for name, codes in named.items()}
+        table = {name: _codes(codes) for name, codes in named.items()}
         used = {code for codes in table.values() for code in codes}
         listed = content["order"] if "sequences" in content and "order" in content else sorted(used)
-        return [_code(code) for code in listed], table
+        return _codes(listed), table
+
+
+def _codes(value: object) -> list[str]:
+    # Text is a sequence too, of its letters.
+    if not isinstance(value, list):
+        raise TypeError(f"attribute codes {value!r} are no list such as ['OCC', 'SV']")
+    return [_code(code) for code in value]
 
 
 def _code(value: object) -> str:
     if not isinstance(value, str):
-        raise DatasetError(f"attribute code {value!r} is no text such as 'OCC'")
+        raise TypeError(f"attribute code {value!r} is no text such as 'OCC'")
     return value
 
 

@@ -192,6 +192,8 @@ def test_codes_of_otb_as_published(tmp_path):
         ("{", "cannot read"),
         ("[1]", "expected"),
         ('{"sequences": {"a": 3}}', "expected"),
+        ('{"a": "OCC"}', "cannot read .*attribute codes 'OCC' are no list"),
+        ('{"order": "OCC", "sequences": {"a": ["OCC"]}}', "attribute codes 'OCC' are no list"),
     ],
 )
 def test_what_is_lacking_is_named(tmp_path, content, message):

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import CheckpointError
 from ..files import atomic_path, cache_folder, read_json, reading, sha256
+from ..settings import expanded
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -51,10 +52,13 @@ def places(network: str, checkpoint: str | os.PathLike[str] | None = None) -> li
 
     Search order: an explicit checkpoint, else the environment, else the package, else the cache.
     An explicit name without a folder (`official`) may also be a file in the cache.
+
+    Raises:
+        ParameterError: `~user` of a user who has no home folder.
     """
     named = checkpoint or os.environ.get(ENVIRONMENT)
     if named:
-        path = Path(named).expanduser()
+        path = expanded(named)
         if path.is_dir():
             return [path / EXPORT, *(path / f"{network}{suffix}" for suffix in SUFFIXES)]
         if path.suffix or path.name != str(named):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from pytracking_et.errors import CheckpointError
+from pytracking_et.errors import CheckpointError, ParameterError
 from pytracking_et.network import weights
 
 
@@ -267,6 +267,11 @@ def test_weights_that_may_not_be_read_are_told(tmp_path, monkeypatch):
         CheckpointError, match=r"w\.pth cannot be read: Permission denied; allow it"
     ):
         weights.find("et_tracker", path)
+
+
+def test_a_home_of_nobody_is_told():
+    with pytest.raises(ParameterError, match="~nobody-here"):
+        weights.find("et_tracker", "~nobody-here/weights.npz")
 
 
 def test_fingerprint_follows_the_content(tmp_path):

@@ -172,6 +172,9 @@ def test_choice_for_a_run_is_float32_too(tracker, monkeypatch):
     tracker.params.precision = "auto"
     tracker.chosen_engine(tracker.params)
     assert [(call[0], call[-1]) for call in asked] == [("auto", "f32"), ("auto", "auto")]
+    tracker.params.engine = "onxx"  # refused at once, not by every sequence
+    with pytest.raises(EngineError, match="'onxx'"):
+        tracker.chosen_engine(tracker.params)
 
 
 class Recorder:

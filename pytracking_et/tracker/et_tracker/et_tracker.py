@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pytracking_et.boxes import as_box
 from pytracking_et.engines import create
+from pytracking_et.engines.catalogue import check_names
 from pytracking_et.errors import BoxError
 from pytracking_et.network import weights
 from pytracking_et.tracker.base import BaseTracker, frame_color, in_live_loop
@@ -52,8 +53,12 @@ class ETTrack(BaseTracker):
         """Engine and precision, `auto` decided for this machine.
 
         With one thread, whatever the workers have: one choice for any number of them.
+
+        Raises:
+            EngineError: no such engine or precision.
         """
         engine, precision = params.get("engine", "auto"), evaluation_precision(params)
+        check_names(engine, precision, None)
         if "auto" in (engine, precision):
             path = ETTrack.weights_file(params)
             network = params.get("network", "et_tracker")

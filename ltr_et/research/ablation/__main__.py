@@ -141,20 +141,20 @@ def _existing(path: Path) -> Path:
 def _inputs(args: argparse.Namespace) -> tuple[Path, Path]:
     """Crop store and LT-Mobile's weights; the store is built where it is missing."""
     from ...settings import Settings, Stage
-    from ...train_settings.sources import find_teacher, prepare
+    from ...train_settings.sources import check_features, find_teacher, prepare
 
     settings = Settings(
         workspace=args.output, data=args.data, crops=args.crops, teacher=args.teacher,
         stages=[Stage("ablation", 32, source="crops")],
     )  # fmt: skip
     teacher = find_teacher(settings)
-    if teacher is None or not teacher.is_file():
+    if teacher is None:
         raise CheckpointError(
-            f"no LT-Mobile weights at {teacher}; give them with --teacher (rows with its backbone "
-            "start from them)"
+            "no LT-Mobile weights; give them with --teacher (rows with its backbone start from "
+            "them)"
         )
     if args.features is not None:
-        _existing(args.features)
+        check_features(_existing(args.features), teacher)
     prepare(settings, teacher=False)
     assert settings.crops is not None
     return settings.crops, teacher

@@ -94,6 +94,10 @@ def run(args: argparse.Namespace, words: Sequence[str]) -> int:
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     command = f"{PROGRAM} {shlex.join(words)}"
+    # What a mistyped argument would cost is a night: everything is looked at first.
+    for option in ("pairs", "batch", "threads"):
+        if getattr(args, option) < 1:
+            raise ParameterError(f"--{option} {getattr(args, option)}: give 1 or more")
     if SCALING in args.tables:
         if len(args.tables) > 1:
             raise ParameterError(f"{SCALING!r} is measured alone; ask for the tables in a second")
@@ -104,13 +108,9 @@ def run(args: argparse.Namespace, words: Sequence[str]) -> int:
     from .run import run as run_tables
     from .training import Recipe
 
-    # What a mistyped argument would cost is a night: everything is looked at first.
-    for option in ("pairs", "batch", "threads"):
-        if getattr(args, option) < 1:
-            raise ParameterError(f"--{option} {getattr(args, option)}: give 1 or more")
     if args.groups and (args.sequences is None or not args.sequences.is_dir()):
         raise DatasetError(f"no folder {args.sequences or '../shared/sequences'}; give --sequences")
-    backbones = _named_files(args.backbone)
+    backbones = _backbones(args.backbone)
     crops, teacher = _inputs(args)
     recipe = Recipe(
         args.pairs, args.output, crops, teacher, args.features, backbones, args.threads, args.batch
@@ -129,6 +129,20 @@ def _named_files(assignments: list[str]) -> dict[str, Path]:
         if not equals or not name or not path:
             raise ParameterError(f"{assignment!r} is not of the form NAME=PATH")
         found[name] = _existing(Path(path).expanduser())
+    return found
+
+
+def _backbones(assignments: list[str]) -> dict[str, Path]:
+    """Weights by backbone, of those that a row has and that are not LT-Mobile's."""
+    from .report import rows
+    from .training import backbone_of, is_given
+
+    every = {row.configuration for table in TABLES for row in rows(table)}
+    known = sorted({backbone_of(name) for name in every if not is_given(name)})
+    found = _named_files(assignments)
+    for name in found:
+        if name not in known:
+            raise ParameterError(f"--backbone {name}=...: no such row; one of {', '.join(known)}")
     return found
 
 

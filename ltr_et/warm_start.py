@@ -109,7 +109,7 @@ def warm_start(
         if hasattr(layer, "V_dw") and not is_published(layer):
             raise CheckpointError(
                 "the warm start sets published Exemplar layers (S = 1, with feed-forward, without "
-                "template conditioning); start this network from --initial weights of its own"
+                "template conditioning); start this network from --initial weights"
             )
     student.eval()
     teacher.eval()

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from pytracking_et.errors import DatasetError
+from pytracking_et.errors import DatasetError, PytrackingETError
 
 from ..actors import Batch, ETActor
 from ..data.crops import CropStore
@@ -66,6 +66,24 @@ def collate(samples: list[Sample]) -> dict[str, Any]:
             tensor = tensor.float()
         batch[name] = tensor
     return batch
+
+
+class _Told:
+    """A pair source whose errors are samples: from a worker they would come with its traceback."""
+
+    def __init__(self, pairs: PairSource) -> None:
+        self.pairs = pairs
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample | PytrackingETError:
+        try:
+            return self.pairs[key]
+        except PytrackingETError as error:
+            return error
+
+
+def _collate_or_error(samples: list[Any]) -> dict[str, Any] | PytrackingETError:
+    errors = [sample for sample in samples if isinstance(sample, PytrackingETError)]
+    return errors[0] if errors else collate(samples)
 
 
 def _start_worker(_: int) -> None:
@@ -114,10 +132,10 @@ class PairData:
         self.broken: set[str] = set()
         workers = 0 if stage.source == "features" else settings.num_workers
         self._loader: DataLoader[Any] = DataLoader(
-            pairs,  # type: ignore[arg-type]
+            _Told(pairs),  # type: ignore[arg-type]
             batch_sampler=self.epochs,
             num_workers=workers,
-            collate_fn=collate,
+            collate_fn=_collate_or_error,
             worker_init_fn=_start_worker,
             multiprocessing_context="spawn" if workers else None,
             persistent_workers=workers > 0,
@@ -143,6 +161,8 @@ class PairData:
             self.waited += time.perf_counter() - began
             if batch is None:
                 return
+            if isinstance(batch, PytrackingETError):
+                raise batch
             for message in batch.pop("broken"):
                 self.skipped += 1
                 if message not in self.broken:

@@ -129,7 +129,13 @@ class Launch:
     def _start(self, net: Any) -> None:
         settings = self.settings
         if settings.initial is not None:
-            network.weights.load(net, settings.initial)
+            named = network.weights.load(net, settings.initial).get("network", settings.network)
+            if named != settings.network:
+                log.warning(
+                    "%s holds weights of network %s, which train as %s from here on; "
+                    "--set network=%s trains on what they were",
+                    settings.initial, named, settings.network, named,
+                )  # fmt: skip
         elif self.teacher is not None:
             z, x = self._features(self.teacher, settings.stages[0], settings.warm_start_pairs)
             net.to(self.group.device)

@@ -76,6 +76,20 @@ def test_tensors(store):
     }
 
 
+class Unusable:
+    """A set whose annotation turns out to be none."""
+
+    def __getitem__(self, key):
+        raise DatasetError("groundtruth.txt has 3 rows, img 4 images")
+
+
+@pytest.mark.slow
+def test_an_error_in_a_worker_is_one_sentence():
+    with pytest.raises(DatasetError) as error:
+        first(data(Unusable(), 8, 4, num_workers=1), 1)
+    assert str(error.value) == "groundtruth.txt has 3 rows, img 4 images"
+
+
 @pytest.mark.slow
 def test_spawned_workers_give_the_same_batches(store):
     alone = data(CropPairs(store), 16, 4)

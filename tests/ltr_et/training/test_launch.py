@@ -66,6 +66,15 @@ def test_cached_features_are_those_of_the_networks_own_backbone(made):
         made.before_stage(student, Stage("heads", 64))
 
 
+def test_weights_of_another_network_are_told(tmp_path, caplog):
+    """Those of S x S queries have the same shapes."""
+    path = tmp_path / "s2.safetensors"
+    network.weights.save(path, randomised("et_s2").state_dict(), {"network": "et_s2"})
+    made = Launch(Settings(stages=[Stage("s", 64)], initial=path), Group())
+    made._start(network.build("et_tracker"))
+    assert "weights of network et_s2" in caplog.text and "--set network=et_s2" in caplog.text
+
+
 def test_a_loss_that_compares_with_a_teacher_needs_one():
     taught = Stage("heads", 64, losses=LossWeights(distill_box=(0.5, 0.0)))
     with pytest.raises(CheckpointError, match="'heads' learns from LT-Mobile.*--teacher"):

@@ -7,7 +7,9 @@ batches of W B sees.
 
 from __future__ import annotations
 
+import atexit
 import logging
+import multiprocessing
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -96,6 +98,14 @@ def _start_worker(_: int) -> None:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
+def _end_workers() -> None:
+    # By SIGTERM, as multiprocessing ends daemons at exit, they do not end, and it waits for them:
+    # after an error, which keeps the loader alive, the command would never return.
+    for child in multiprocessing.active_children():
+        if child.daemon:
+            child.kill()
+
+
 # Pairs of an epoch; only the bounds at which new feature chunks are taken in.
 EPOCH = 4096
 
@@ -131,6 +141,8 @@ class PairData:
         self.skipped = 0
         self.broken: set[str] = set()
         workers = 0 if stage.source == "features" else settings.num_workers
+        if workers:
+            atexit.register(_end_workers)
         self._loader: DataLoader[Any] = DataLoader(
             _Told(pairs),  # type: ignore[arg-type]
             batch_sampler=self.epochs,

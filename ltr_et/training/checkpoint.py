@@ -25,10 +25,26 @@ from ..settings import Settings
 FORMAT = 1
 
 
+class TrainingError(PytrackingETError):
+    """Training cannot go on (loss or gradient not finite, or the checkpoint of another run, or
+    none that can be written)."""
+
+
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write `state` to `path`, whole or not at all."""
-    with atomic_path(path) as temporary:
-        torch.save({"format": FORMAT, **state}, temporary)
+    """Write `state` to `path`, whole or not at all.
+
+    Raises:
+        TrainingError: it cannot be written.
+    """
+    try:
+        with atomic_path(path) as temporary:
+            torch.save({"format": FORMAT, **state}, temporary)
+    except (OSError, RuntimeError) as error:  # RuntimeError is torch's for a full disk
+        reason = str(error).partition("\n")[0]
+        raise TrainingError(
+            f"checkpoint {path} cannot be written ({reason}); is the disk full? Make room and give "
+            "the same command: it goes on from the last checkpoint that was written"
+        ) from error
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -75,10 +91,6 @@ FILES = ("initial", "teacher", "backbone")
 _FREE = ("lr", "clip", "micro_batch")
 
 Change = tuple[str, Any, Any]
-
-
-class TrainingError(PytrackingETError):
-    """Training cannot go on (loss or gradient not finite, or the checkpoint of another run)."""
 
 
 def digests(settings: Settings, state: Mapping[str, Any] | None = None) -> dict[str, str | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -246,8 +247,12 @@ class Launch:
             "recipe": settings.project_path, "samples": str(samples), "revision": revision(),
             "license": settings.license_note,
         }  # fmt: skip
-        path.parent.mkdir(parents=True, exist_ok=True)
-        network.weights.save(path, state, texts)
+        # One value too large must not cost the run; one that is not finite is refused.
+        largest = max(float(v.abs().max()) for v in state.values() if v.is_floating_point())
+        fits = not torch.finfo(torch.float16).max < largest < math.inf
+        if not fits:
+            log.warning("%s is in float32: %g does not fit into float16", path, largest)
+        network.weights.save(path, state, texts, half=fits)
 
 
 @torch.no_grad()

@@ -75,6 +75,16 @@ def test_weights_of_another_network_are_told(tmp_path, caplog):
     assert "weights of network et_s2" in caplog.text and "--set network=et_s2" in caplog.text
 
 
+def test_a_value_beyond_float16_costs_no_run(made, tmp_path, caplog):
+    state = {"weight": torch.tensor([1e-9, 7e4])}
+    made.export(state, 64, tmp_path / "final.safetensors")
+    read, _ = network.weights.read(tmp_path / "final.safetensors")
+    assert torch.equal(read["weight"], state["weight"])
+    assert "70000 does not fit into float16" in caplog.text
+    with pytest.raises(CheckpointError, match="float16"):
+        made.export({"weight": torch.tensor([float("nan")])}, 64, tmp_path / "final.safetensors")
+
+
 def test_a_loss_that_compares_with_a_teacher_needs_one():
     taught = Stage("heads", 64, losses=LossWeights(distill_box=(0.5, 0.0)))
     with pytest.raises(CheckpointError, match="'heads' learns from LT-Mobile.*--teacher"):

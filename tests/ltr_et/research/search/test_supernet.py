@@ -151,9 +151,9 @@ def test_search_from_crops_to_a_network(tmp_path, pack, monkeypatch, capsys):
     assert best["macs"] <= 450e6
     assert len(best["tried"]) >= 3
     assert max(each["overlap"] for each in best["tried"].values()) == best["overlap"]
+    net = network.build(best["architecture"])
+    network.weights.load(net, out / "best.safetensors")
     # Of other pairs overlaps are other numbers.
     assert main([*arguments, "--validation-pairs", "6"]) == 0
     stored = json.loads((out / "overlaps.json").read_text())
     assert stored["supernet"] == "3 steps of 2, seed 0, 6 validation pairs"
-    net = network.build(best["architecture"])
-    network.weights.load(net, out / "best.safetensors")

@@ -30,6 +30,8 @@ from .log import Meter, TrainingLog, plot, progress_bar
 from .optimizer import backbone_frozen, build_optimizer, set_modes, set_rates
 
 LONGEST_STEP = 120.0
+# Use of random numbers, beside the step itself.
+_DATA = 1
 
 
 class Data(Protocol):
@@ -196,6 +198,9 @@ class Trainer:
                 if self.step and backbone_frozen(stage, self.step - 1):
                     set_modes(self.net, stage, self.step)
                 waited = data.waited
+                # For data that are made here (`data.batched`), on every process: a checkpoint has
+                # the leader's random state alone.
+                self._seed(_DATA)
                 batch = next(batches)
                 stats = self._one_step(stage, actor, optimizer, batch)
                 self.step += 1
@@ -221,8 +226,8 @@ class Trainer:
         self, stage: Stage, actor: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch
     ) -> dict[str, float]:
         """One optimiser step over a batch in micro-batches; returns values to log."""
-        # Dropout and the like: the same numbers however the run came here.
-        torch.manual_seed(hash((self.settings.seed, self.stage_number, self.step, self.group.rank)))
+        # Dropout and the like.
+        self._seed()
         progress = self.step / stage.steps
         rate = set_rates(optimizer, stage, self.step)
         frozen = backbone_frozen(stage, self.step)
@@ -254,6 +259,11 @@ class Trainer:
         names = list(sums)
         values = self.group.mean(torch.stack([sums[name].float() for name in names])).tolist()
         return dict(zip(names, values, strict=True)) | {"gradient": float(norm), "rate": rate}
+
+    def _seed(self, *use: int) -> None:
+        """Random numbers of a step, others for another use: the same however the run came here."""
+        place = (self.settings.seed, self.stage_number, self.step, self.group.rank)
+        torch.manual_seed(hash((*place, *use)))
 
     def _silent(self, actor: nn.Module, last: bool) -> AbstractContextManager[Any]:
         """Gradients of all but the last micro-batch stay in this process."""

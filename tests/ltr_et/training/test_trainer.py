@@ -21,7 +21,7 @@ from ltr_et.training.trainer import Trainer, TrainingError, split
 from pytracking_et.errors import CheckpointError
 from pytracking_et.network.weights import fingerprint
 
-from ..networks import RandomPairs, small_heads
+from ..networks import RandomPairs, feature_pairs, small_heads
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -132,6 +132,39 @@ def test_an_interrupted_run_repeats_the_curve(tmp_path, precision, lr):
     assert state["step"] == 4
     trainer(halves).run()
     assert losses(halves) == losses(whole)
+
+
+class Drawing:
+    """Batches made in the process itself, with numbers of torch's, as on a GPU."""
+
+    waited = 0.0
+
+    def state(self):
+        return {}
+
+    def batches(self, step):
+        while True:
+            batch = feature_pairs(2, 4, seed=step)
+            yield {**batch, "x": batch["x"] + torch.randn(batch["x"].shape)}
+            step += 1
+
+
+def test_every_process_has_its_random_numbers_again(tmp_path):
+    """A process that does not lead finds the leader's state in the checkpoint."""
+    whole, stopped = (settings(tmp_path / n, stage(samples=8), save_minutes=0) for n in "ab")
+    for made in (whole, stopped):
+        run = trainer(made)
+        run._open_data = lambda stage, state: Drawing()
+        stopped.max_minutes = 1e-9
+        run.run()
+    state = checkpoint.load(stopped.folder / "latest.pth")
+    torch.manual_seed(9)
+    checkpoint.save(stopped.folder / "latest.pth", {**state, "random": checkpoint.random_state()})
+    stopped.max_minutes = 0
+    run = trainer(stopped)
+    run._open_data = lambda stage, state: Drawing()
+    assert run.run()
+    assert losses(stopped) == losses(whole)
 
 
 def test_a_folder_is_trained_in_by_one_process(tmp_path):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -52,6 +53,11 @@ class LossWeights:
     distractor: float = 1.0
     rank: float = 0.0
     distill_negatives: bool = False
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether a term compares with the teacher at any time."""
+        return max(*self.distill_cls, *self.distill_box, self.hint) > 0
 
     def at(self, progress: float) -> dict[str, float]:
         """Weights of the terms at `progress` in 0..1 through the stage."""
@@ -162,15 +168,13 @@ class ETActor(nn.Module):
         net: Any = self.net
         zf = net.neck.template(zf)
         fused = net.feature_fusor(zf, net.neck.search(xf))
-        if self.fast:
-            return _outputs(net, fast_heads.to_tokens(fused), self._fast_layer)
-        return _outputs(net, fused, lambda layer, x: layer(x, zf))
-
-    def _fast_layer(self, layer: nn.Module, x: Tensor) -> Tensor:
-        if hasattr(layer, "V_dw"):
-            dropout = self.dropout if self.training else 0.0
-            return fast_heads.exemplar_layer(layer, x, keep=self.keep, dropout=dropout)
-        return fast_heads.separable(layer, x)
+        if not self.fast:
+            return _outputs(net, fused, lambda layer, x: layer(x, zf))
+        run = partial(
+            fast_heads.tower_layer, template=zf, keep=self.keep,
+            dropout=self.dropout if self.training else 0.0,
+        )  # fmt: skip
+        return _outputs(net, fast_heads.to_tokens(fused), run)
 
     def _ground_truth(self, student: Outputs, labels: Labels, data: Batch) -> dict[str, Tensor]:
         emphasis = 1 + (self.weights.distractor - 1) * labels.on_distractor

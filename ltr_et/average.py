@@ -15,6 +15,7 @@ weight (x - mean) / sqrt(var + eps) + bias stays the same function of x.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pytracking_et import network, process
-from pytracking_et.errors import ParameterError
+from pytracking_et.errors import CheckpointError, ParameterError
 
 
 class _Moments:
@@ -174,7 +175,7 @@ def average(nets: Sequence[nn.Module], shares: Sequence[float]) -> dict[str, Ten
     """
     if len(nets) < 2:
         raise ParameterError(f"an average takes two networks or more, not {len(nets)}")
-    if len(shares) != len(nets) or min(shares) <= 0:
+    if len(shares) != len(nets) or not all(0 < share < math.inf for share in shares):
         raise ParameterError(
             f"shares {list(shares)} for {len(nets)} networks: give each a positive one"
         )
@@ -195,14 +196,18 @@ def average_files(paths: Sequence[Path], shares: Sequence[float], output: Path) 
     """Average weight files of one configuration into a file of float16.
 
     Raises:
-        CheckpointError: a file that is missing or does not fit the first one's network.
+        CheckpointError: a file that is missing or is not of the first one's network.
         ParameterError: see `average`.
     """
     texts = network.weights.metadata(paths[0])
+    name = texts.get("network", "et_tracker")
     nets = []
     for path in paths:
-        net = network.build(texts.get("network", "et_tracker"))
-        network.weights.load(net, path)
+        net = network.build(name)
+        # Shapes do not tell all of them apart.
+        named = network.weights.load(net, path).get("network", name)
+        if named != name:
+            raise CheckpointError(f"{path} is of network {named!r}, {paths[0]} of {name!r}")
         nets.append(net.eval())
     network.weights.save(output, average(nets, shares), texts)
 

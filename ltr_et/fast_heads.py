@@ -26,8 +26,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pytracking_et.network.normalisation import affine
+from pytracking_et.network.towers import SeparableConv
 
-from .warm_start import active_units
+from .warm_start import active_units, is_published
 
 _convolution_backward = torch.ops.aten.convolution_backward
 
@@ -195,6 +196,24 @@ def folded(norm: nn.Module) -> tuple[Tensor, Tensor]:
             "use the network's own forward to train with batch statistics"
         )
     return affine(norm, torch.float32)
+
+
+def tower_layer(
+    layer: Any, x: Tensor, template: Tensor, *, keep: float = 1.0, dropout: float = 0.0
+) -> Tensor:
+    """Any layer of a tower on tokens B x N x C -> B x N x D; those without a form here by their own
+    forward.
+
+    Args:
+        template: feature of the template, for layers that look at it.
+        keep: see `exemplar_layer`.
+        dropout: see `exemplar_layer`.
+    """
+    if hasattr(layer, "V_dw") and is_published(layer):
+        return exemplar_layer(layer, x, keep=keep, dropout=dropout)
+    if isinstance(layer, SeparableConv):
+        return separable(layer, x)
+    return to_tokens(layer(to_map(x), template))
 
 
 def exemplar_layer(layer: Any, x: Tensor, *, keep: float = 1.0, dropout: float = 0.0) -> Tensor:

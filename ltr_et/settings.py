@@ -9,16 +9,48 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pytracking_et.errors import ParameterError
+from pytracking_et.tracking.parameters import Parameters
 
 from .actors import LossWeights
 
 # Parts of the network that may have a learning rate of their own; see training.optimizer.part_of.
 PARTS = ("stem", "backbone", "neck", "fusor", "separable", "exemplar", "prediction")
+
+
+# What a number must be: the test, and how a message says it. Out of these bounds most would train
+# without a word: a negative `clip` turns the gradient round.
+Bound = tuple[Callable[[float], bool], str]
+_NOT_NEGATIVE: Bound = (lambda value: 0 <= value < math.inf, "0 or more")
+_ONE_OR_MORE: Bound = (lambda value: value >= 1, "1 or more")
+_BELOW_ONE: Bound = (lambda value: 0 <= value < 1, "0 or more and less than 1")
+_SHARE: Bound = (lambda value: 0 <= value <= 1, "0 to 1")
+_PART: Bound = (lambda value: 0 < value <= 1, "more than 0, at most 1")
+_OF_A_STAGE: dict[str, Bound] = {
+    **dict.fromkeys(("lr", "weight_decay", "warmup", "micro_batch", "clip"), _NOT_NEGATIVE),
+    **dict.fromkeys(("reestimate", "units"), _NOT_NEGATIVE),
+    **dict.fromkeys(("momentum", "ema", "dropout"), _BELOW_ONE),
+    **dict.fromkeys(("final", "freeze_backbone"), _SHARE),
+    "keep": _PART,
+}
+_OF_A_RUN: dict[str, Bound] = {
+    **dict.fromkeys(("threads", "num_workers", "seed", "validation_pairs"), _NOT_NEGATIVE),
+    **dict.fromkeys(("save_minutes", "validate_minutes"), _NOT_NEGATIVE),
+    **dict.fromkeys(("snapshot_minutes", "max_minutes"), _NOT_NEGATIVE),
+    **dict.fromkeys(("record_steps", "warm_start_pairs"), _ONE_OR_MORE),
+}
+
+
+def _check_numbers(where: str, values: Mapping[str, float], bounds: Mapping[str, Bound]) -> None:
+    for name, (fits, words) in bounds.items():
+        if not fits(values[name]):
+            raise ParameterError(f"{where}{name} is {values[name]}; give {words}")
 
 
 @dataclass
@@ -89,6 +121,17 @@ class Stage:
             )
         if self.fast and self.batch_norm == "train":
             raise ParameterError("fast heads need batch_norm='frozen'; set fast=False")
+        if not self.fast and (self.keep < 1 or self.dropout):
+            raise ParameterError(
+                f"stage {self.name!r}: keep {self.keep} and dropout {self.dropout} are of the fast "
+                "heads; the network's own layers have a dropout of 0.1 and no keep. Leave both, or "
+                "set fast=True"
+            )
+        where = f"stage {self.name!r}: "
+        _check_numbers(where, vars(self), _OF_A_STAGE)
+        _check_numbers(f"{where}rates.", self.rates, dict.fromkeys(self.rates, _NOT_NEGATIVE))
+        betas = dict(zip("01", self.betas, strict=True))
+        _check_numbers(f"{where}betas.", betas, dict.fromkeys(betas, _BELOW_ONE))
         if not 1 <= self.batch <= self.samples:
             raise ParameterError(
                 f"stage {self.name!r}: {self.samples} samples, batch {self.batch}; a batch has at "
@@ -116,7 +159,7 @@ class Settings:
         initial: start from these E.T.Track weights instead of the warm start.
         backbone: start the backbone alone from these weights (ImageNet, say).
         network: configuration to train (see `network.configurations`).
-        precision: "float32", "bfloat16" or "float16" autocast (float16 with loss scaling, CUDA).
+        precision: "float32", "bfloat16" or "float16" autocast (float16 with loss scaling).
         save_minutes: how often, by the clock, a checkpoint is written.
         validate_minutes: how often validation IoU is measured.
         snapshot_minutes: how often the averaged weights are kept under their own name.
@@ -164,13 +207,24 @@ class Settings:
         """Where this run writes."""
         return Path(self.workspace) / self.project_path
 
+    def check(self) -> None:
+        """Whether the values go together, those of the stages too.
+
+        Raises:
+            ParameterError: they do not.
+        """
+        _check_numbers("", vars(self), _OF_A_RUN)
+        Parameters.from_fields(self.constants)
+        for stage in self.stages:
+            stage.check()
+
     def to_json(self) -> str:
         """All settings, for the checkpoint and the log."""
         return json.dumps(dataclasses.asdict(self), default=str, indent=1, sort_keys=True)
 
 
 def apply_overrides(settings: Settings, stages: bool = True) -> None:
-    """Apply `settings.overrides` (again) and check the stages that come of it.
+    """Apply `settings.overrides` (again) and check what comes of it.
 
     Args:
         stages: also those of stages; False: only those of the run, before there are stages.
@@ -181,8 +235,7 @@ def apply_overrides(settings: Settings, stages: bool = True) -> None:
     for assignment in settings.overrides:
         if stages or not assignment.startswith("stages."):
             override(settings, assignment)
-    for stage in settings.stages:
-        stage.check()
+    settings.check()
 
 
 def override(settings: Any, assignment: str) -> None:

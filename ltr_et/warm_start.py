@@ -77,6 +77,13 @@ def _in_exemplar_layer(student: nn.Module, name: str) -> bool:
     return hasattr(getattr(student, name.split(".")[0]), "V_dw")
 
 
+def is_published(layer: Any) -> bool:
+    """Whether an Exemplar layer is of the published kind: one query of the map alone, and a
+    feed-forward. Shapes do not tell: those of S x S queries are the same.
+    """
+    return layer.queries == 1 and layer.feed_forward and not layer.template_conditioning
+
+
 @torch.no_grad()
 def warm_start(
     student: Any, teacher: Any, z: Tensor, x: Tensor, seed: int = 0
@@ -93,10 +100,17 @@ def warm_start(
         Relative error ||student - teacher|| / ||teacher|| of every tower layer's output.
 
     Raises:
-        CheckpointError: the two networks do not belong together.
+        CheckpointError: the two networks do not belong together, or the student's Exemplar layers
+            are not the published ones.
     """
     generator = torch.Generator().manual_seed(seed)
     copy_shared(student, teacher)
+    for layer in (*student.cls_tower, *student.reg_tower):
+        if hasattr(layer, "V_dw") and not is_published(layer):
+            raise CheckpointError(
+                "the warm start sets published Exemplar layers (S = 1, with feed-forward, without "
+                "template conditioning); start this network from --initial weights"
+            )
     student.eval()
     teacher.eval()
     fused = _map(partial(_fuse, teacher), z.float(), x.float())

@@ -114,7 +114,7 @@ class FrameBank:
         cv2.setNumThreads(1)
         try:
             image = frame.dataset.read_frame(frame.sequence, frame.number)
-            instances = frame.instances()
+            instances = frame.instances(image)
         except ImageError as error:
             self.unreadable.append(str(error))
             return None
@@ -204,11 +204,12 @@ class _Frame:
     rows: list[dict[str, Any]]
     fill: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(3, np.uint8))
 
-    def instances(self) -> NDArray[np.uint8] | None:
-        """Instance map of the frame (H, W), or None where no object has a mask."""
+    def instances(self, image: Image) -> NDArray[np.uint8] | None:
+        """Instance map of the decoded frame (H, W), or None where no object has a mask."""
         result = None
         for place, row in enumerate(self.rows[:_MOST_INSTANCES], 1):
-            mask = self.dataset.mask(*row.pop("at"))
+            sequence, number = row.pop("at")
+            mask = self.dataset.mask(sequence, number, image)
             if mask is not None:
                 result = np.zeros(mask.shape, np.uint8) if result is None else result
                 result[mask] = place

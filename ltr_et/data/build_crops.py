@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from pytracking_et import process
-from pytracking_et.errors import ImageError
+from pytracking_et.errors import DatasetError, ImageError
 
-from ..dataset.base import BaseDataset
+from ..dataset.base import MINIMUM_SIDE, BaseDataset
 from ..dataset.pack import is_pseudo, open_pack
-from .crops import WIDTH, CropWriter
+from ..locks import alone
+from .crops import WIDTH, CropWriter, read_width
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,10 @@ def held_out_clips(dataset: BaseDataset, share: float = HELD_OUT) -> set[str]:
 def build_source(
     dataset: BaseDataset, output: Path, share: float = HELD_OUT, width: int = WIDTH
 ) -> tuple[int, int]:
-    """Write the crops of one data set; returns (crops, images that could not be read)."""
+    """Write the crops of one data set; returns (crops, images that could not be read).
+
+    An object whose mask cannot be read is left out, too.
+    """
     writer = CropWriter(output, dataset.name, width)
     held_out = held_out_clips(dataset, share)
     broken: set[str] = set()
@@ -64,7 +68,12 @@ def build_source(
                 log.warning("skipped: %s", error)
                 continue
             name, mean = path, tuple(int(value) for value in image.mean((0, 1)))
-        mask = dataset.mask(seq_id, frame_id)
+        try:
+            mask = dataset.mask(seq_id, frame_id, image)
+        except ImageError as error:
+            broken.add(str(error))
+            log.warning("skipped: %s", error)
+            continue
         clip = dataset.clip_name(seq_id)
         writer.add(
             image, mean, box, dataset.others(seq_id, frame_id),
@@ -91,14 +100,30 @@ def _usable_boxes(dataset: BaseDataset) -> list[tuple[str, int, int, NDArray]]:
 def build(
     datasets: list[BaseDataset], output: Path, share: float = HELD_OUT, width: int = WIDTH
 ) -> dict[str, tuple[int, int]]:
-    """Write every source that is not finished yet; {source: (crops, unreadable images)}."""
+    """Write every source that is not finished yet; {source: (crops, unreadable images)}.
+
+    Raises:
+        DatasetError: the store has crops of another width.
+    """
     done: dict[str, tuple[int, int]] = {}
-    for dataset in datasets:
-        if (output / f"{dataset.name}.npz").exists():
-            log.info("%s: already there", dataset.name)
-            continue
-        done[dataset.name] = build_source(dataset, output, share, width)
-        log.info("%s: %d crops, %d unreadable images", dataset.name, *done[dataset.name])
+    with alone(output, f"another process is building {output}; waiting for it"):
+        for path in output.glob("*.npz"):
+            if read_width(path) != width:
+                raise DatasetError(
+                    f"the crops of {path} are {read_width(path)} pixels wide, not {width}; "
+                    "give that --width, or another --output"
+                )
+        for dataset in datasets:
+            if (output / f"{dataset.name}.npz").exists():
+                log.info("%s: already there", dataset.name)
+                continue
+            done[dataset.name] = build_source(dataset, output, share, width)
+            log.info("%s: %d crops, %d unreadable images", dataset.name, *done[dataset.name])
+            if not done[dataset.name][0]:
+                log.warning(
+                    "%s: no box that can be used among its annotations; they are x, y, w, h in "
+                    "pixels, at least %g on both sides", dataset.name, MINIMUM_SIDE,
+                )  # fmt: skip
     return done
 
 

@@ -10,7 +10,7 @@ import argparse
 import logging
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytracking_et import process
-from pytracking_et.errors import DatasetError, ImageError
+from pytracking_et.errors import DatasetError, ImageError, ParameterError
 from pytracking_et.files import read_json, write_json
 
+from ..locks import alone
 from .crops import CropStore
 from .features import pad_boxes
 from .pairs import TrackTable, generator
@@ -56,33 +57,41 @@ class ChunkMaker:
         paste: whether masked objects of the store are pasted into search views.
 
     Attributes:
-        broken: crops that could not be read.
+        broken: messages of crops that could not be read.
     """
 
     def __init__(self, store: CropStore, extract: Extractor, paste: bool = True) -> None:
         self.store, self.extract = store, extract
         self.table = TrackTable(store.source, store.field["track"], store.sources)
         self.donors = Donors(store) if paste else None
-        self.broken: set[int] = set()
+        self.broken: set[str] = set()
 
     def make(self, path: Path, key: tuple[int, int], searches: int = CHUNK) -> int:
         """Make one chunk folder, which depends on `key` alone; returns its number of search views.
 
         It holds fewer than `searches` where crops could not be read.
+
+        Raises:
+            DatasetError: none could be read.
         """
         rng = generator(*key)
         made: dict[bool, list[Made]] = {False: [], True: []}
         for crop, flavour, template in self._plan(rng, searches):
-            try:
-                picture = crop_picture(self.store, crop)
-            except ImageError as error:
-                if crop not in self.broken:
-                    log.warning("skipped: %s", error)
-                self.broken.add(crop)
-                continue
             settings = TEMPLATE_VIEW if template else SEARCH_VIEW
-            view = make_view(rng, picture, settings, flavour, self.donors)
+            try:  # the crop itself, or one that is pasted into it
+                picture = crop_picture(self.store, crop)
+                view = make_view(rng, picture, settings, flavour, self.donors)
+            except ImageError as error:
+                if str(error) not in self.broken:
+                    log.warning("skipped: %s", error)
+                self.broken.add(str(error))
+                continue
             made[template].append((crop, flavour, view))
+        if not made[False] or not made[True]:
+            raise DatasetError(
+                f"no crop of {self.store.folder} can be read for {path}; delete the crop store and "
+                "build it again"
+            )
         partial = path.with_name(f".{path.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
@@ -207,22 +216,30 @@ def _backbone(network: str, weights: Path) -> Any:
     return Normalised().eval()
 
 
-def check_meta(output: Path, meta: dict[str, Any]) -> None:
-    """Write meta.json, or compare with the one there.
+def compare_meta(cache: Path, wanted: Mapping[str, Any], advice: str) -> None:
+    """Compare a cache with what is wanted of it.
 
     Raises:
-        DatasetError: the cache was begun with other settings or another backbone.
+        DatasetError: it was begun with other settings or another backbone, or does not tell.
     """
-    path = output / "meta.json"
-    if not path.exists():
-        write_json(path, meta, indent=2)
+    there = read_json(cache / "meta.json", DatasetError, advice)
+    was = {name: there.get(name) for name, value in wanted.items() if there.get(name) != value}
+    if was:
+        now = {name: wanted[name] for name in was}
+        raise DatasetError(f"the feature cache {cache} was begun with {was}, not {now}; {advice}")
+
+
+def check_meta(output: Path, meta: dict[str, Any]) -> None:
+    """Write the meta.json of a cache that begins, or compare with the one there.
+
+    Raises:
+        DatasetError: see `compare_meta`.
+    """
+    if not (output / "meta.json").exists() and not any(output.glob("chunk-*")):
+        write_json(output / "meta.json", meta, indent=2)
         return
     advice = "delete that folder, or choose another --output (in training: --features)"
-    there = read_json(path, DatasetError, advice)
-    was = {name: there.get(name) for name, value in meta.items() if there.get(name) != value}
-    if was:
-        now = {name: meta[name] for name in was}
-        raise DatasetError(f"{output} was begun with {was}, not {now}; {advice}")
+    compare_meta(output, meta, advice)
 
 
 def chunks_of(views: int, chunk: int = CHUNK) -> int:
@@ -239,11 +256,15 @@ def build(
 
     Raises:
         DatasetError: the cache was begun with other settings or another backbone.
+        ParameterError: a number below 1.
     """
     import cv2
 
     from pytracking_et.network.weights import find, fingerprint
 
+    for name, value in (("views", views), ("chunk", chunk), ("threads", threads)):
+        if value < 1:
+            raise ParameterError(f"{name} {value}: give 1 or more")
     cv2.setNumThreads(threads)
     weights = find(network, weights)
     held_out = part == "held_out"
@@ -256,9 +277,13 @@ def build(
     if all(path.exists() for path in paths):
         log.info("%s: all %d chunks are there", output, len(paths))
         return
-    extract = make_extractor(engine, network, weights, threads)
-    # Validation views are plain: pasted objects would come from the clips under test.
-    maker = ChunkMaker(store, extract, paste=not held_out)
+    with alone(output, f"another process is building {output}; waiting for it"):
+        extract = make_extractor(engine, network, weights, threads)
+        # Validation views are plain: pasted objects would come from the clips under test.
+        _fill(paths, ChunkMaker(store, extract, paste=not held_out), seed, chunk)
+
+
+def _fill(paths: list[Path], maker: ChunkMaker, seed: int, chunk: int) -> None:
     began, made = time.perf_counter(), 0
     for number, path in enumerate(paths):
         if path.exists():

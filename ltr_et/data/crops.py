@@ -23,7 +23,7 @@ from pytracking_et.errors import DatasetError
 from pytracking_et.files import atomic_path, reading
 from pytracking_et.frames import decode_image
 
-from ..dataset.base import Boxes, Image
+from ..dataset.base import Boxes, Image, decode_mask
 
 TEMPLATE = 128
 # The recipe's store is 416 wide; 480 keeps corners of far-shifted, zoomed-out views inside it.
@@ -143,6 +143,33 @@ class CropWriter:
         return len(rows)
 
 
+_REBUILD = "delete this source of the crop store and build it again"
+
+
+def read_width(index: Path) -> int:
+    """Side in pixels of the crops of one source.
+
+    Args:
+        index: its `.npz`.
+
+    Raises:
+        DatasetError: that file is no index.
+    """
+    with reading(index, DatasetError, _REBUILD), np.load(index) as data:
+        return int(json.loads(str(data["meta"]))["width"])
+
+
+def _check_packed(packed: Path, index: Any) -> None:
+    """Whether the file of crops reaches as far as its index says: copies are interrupted."""
+    ends = [index["offset"] + index["size"], index["mask_offset"] + index["mask_size"]]
+    wanted, there = int(np.max(ends)), packed.stat().st_size if packed.is_file() else 0
+    if there < wanted:
+        raise DatasetError(
+            f"{packed} has {there} bytes, its index tells of {wanted}; copy it again, or "
+            f"delete {packed.with_suffix('.npz').name} and build it again"
+        )
+
+
 class CropStore:
     """Reads a store: `len(store)` crops, numbered through its sources in name order.
 
@@ -157,7 +184,8 @@ class CropStore:
         held_out: True for validation crops only, False for training crops only, None for both.
 
     Raises:
-        DatasetError: no finished source in the folder.
+        DatasetError: no finished source in the folder, none with a crop, one whose files do not
+            go together, or sources of different widths.
     """
 
     def __init__(self, folder: str | Path, held_out: bool | None = False) -> None:
@@ -177,10 +205,18 @@ class CropStore:
         parts: dict[str, list[NDArray]] = {name: [] for name in FIELDS if name != "others"}
         source, start, others = [], [], []
         base = 0
+        widths = {path.stem: read_width(path) for path in paths}
+        self.width = widths[paths[0].stem]
+        if len(set(widths.values())) > 1:
+            raise DatasetError(
+                f"crops of different widths in {self.folder}: {widths}; delete those of one width "
+                "and build them again"
+            )
         for number, path in enumerate(paths):
-            advice = "delete this source of the crop store and build it again"
-            with reading(path, DatasetError, advice), np.load(path) as data:
-                self.width = int(json.loads(str(data["meta"]))["width"])
+            with reading(path, DatasetError, _REBUILD), np.load(path) as data:
+                if not len(data["size"]):
+                    continue  # a source without a box that can be used
+                _check_packed(path.with_suffix(".bin"), data)
                 flags = data["held_out"].astype(bool)
                 keep = np.flatnonzero(
                     np.ones_like(flags) if held_out is None else flags == held_out
@@ -192,6 +228,11 @@ class CropStore:
                 others.append(data["others"])
                 base += len(data["others"])
                 source.append(np.full(len(keep), number, np.int16))
+        if not source:
+            raise DatasetError(
+                f"the crop store {self.folder} holds no crop: no box of {self.sources} could be "
+                "used; boxes are x, y, w, h in pixels"
+            )
         self.source = np.concatenate(source)
         self._others_start = np.concatenate(start)
         self._others = np.concatenate(others)
@@ -222,11 +263,15 @@ class CropStore:
         return decode_image(data.tobytes(), f"{self.sources[self.source[index]]}.bin, crop {index}")
 
     def mask(self, index: int) -> NDArray[np.uint8] | None:
-        """Mask of the object (width x width uint8, 0..255), or None."""
+        """Mask of the object (width x width uint8, 0..255), or None.
+
+        Raises:
+            ImageError: the stored bytes do not decode.
+        """
         if not self.field["mask_size"][index]:
             return None
         data = self._read(index, "mask_offset", "mask_size")
-        return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)  # type: ignore[return-value]
+        return decode_mask(data, f"{self.sources[self.source[index]]}.bin, crop {index}")
 
     def _read(self, index: int, offset: str, size: str) -> NDArray[np.uint8]:
         source = int(self.source[index])

@@ -86,6 +86,9 @@ class FeatureCache:
                 for kind, rows in place.items():
                     count = len(data[f"{kind}_source"])
                     rows.append(np.stack([np.full(count, number), np.arange(count)], 1))
+                    # Opened now: what is cut short would be found hours later.
+                    if len(self._array(path, kind)) != count:
+                        raise ValueError(f"{kind}.npy has other rows than the index")
         self.field = {name: np.concatenate(values) for name, values in parts.items()}
         self._place = {kind: np.concatenate(rows) for kind, rows in place.items()}
         return True
@@ -111,7 +114,10 @@ class FeatureCache:
 
     def _feature(self, kind: str, row: int) -> NDArray[np.float16]:
         chunk, place = self._place[kind][row]
-        path = self._paths[chunk] / f"{kind}.npy"
+        return self._array(self._paths[chunk], kind)[place]
+
+    def _array(self, chunk: Path, kind: str) -> NDArray[np.float16]:
+        path = chunk / f"{kind}.npy"
         if path not in self._open:
             self._open[path] = np.load(path, mmap_mode="r")
-        return self._open[path][place]
+        return self._open[path]

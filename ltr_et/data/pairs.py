@@ -44,8 +44,13 @@ def generator(*key: int | str) -> np.random.Generator:
     """A generator that depends on the key alone, e.g. (seed, epoch, item), not on the worker.
 
     Give keys of one length: numpy takes no notice of zeros at the end.
+
+    Raises:
+        ParameterError: a negative number.
     """
     words = [zlib.crc32(part.encode()) if isinstance(part, str) else part for part in key]
+    if min(words) < 0:
+        raise ParameterError(f"seed {words[0]} of {key}: give 0 or more")
     return np.random.default_rng(words)
 
 
@@ -78,6 +83,9 @@ class TrackTable:
         track: (N,) name of each row's track within its source.
         sources: names of the sources.
         weights: see `source_weights`.
+
+    Raises:
+        DatasetError: no row.
     """
 
     def __init__(
@@ -87,6 +95,11 @@ class TrackTable:
         sources: list[str],
         weights: Mapping[str, float] | None = None,
     ) -> None:
+        if not len(track):
+            raise DatasetError(
+                f"nothing to train on in {sources}: every clip is held out for validation; build "
+                "the crop store with a smaller --held-out"
+            )
         self.sources = sources
         names = np.char.add(np.char.add(np.array(sources)[source], "/"), track.astype(str))
         self.names, first, self.track = np.unique(names, return_index=True, return_inverse=True)

@@ -97,19 +97,20 @@ class BaseDataset(ABC):
         """File of the target's mask (non-zero inside, size of the frame), if there is one."""
         return None
 
-    def mask(self, seq_id: int, frame_id: int) -> NDArray[np.bool_] | None:
+    def mask(self, seq_id: int, frame_id: int, frame: Image) -> NDArray[np.bool_] | None:
         """Where the target is in that frame (H, W), if its mask is known.
 
         Raises:
-            ImageError: the file does not decode.
+            ImageError: the file does not decode, or is of another size than the frame.
         """
         path = self.mask_path(seq_id, frame_id)
         if path is None:
             return None
-        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE)
-        if image is None:
-            raise ImageError(f"mask {path} cannot be decoded; is it truncated?")
-        return np.asarray(image > 0)
+        mask = decode_mask(np.fromfile(path, np.uint8), path)
+        if mask.shape != frame.shape[:2]:
+            sizes = [f"{shape[1]} x {shape[0]}" for shape in (mask.shape, frame.shape)]
+            raise ImageError(f"mask {path} is of {sizes[0]} pixels, its frame of {sizes[1]}")
+        return np.asarray(mask > 0)
 
     def read_frame(self, seq_id: int, frame_id: int) -> Image:
         """Frame as HxWx3 uint8 RGB."""
@@ -168,6 +169,19 @@ class StillDataset(BaseDataset):
     @override
     def get_sequence_info(self, seq_id: int) -> SequenceInfo:
         return sequence_info(self._box[seq_id])
+
+
+def decode_mask(data: NDArray[np.uint8], name: object) -> NDArray[np.uint8]:
+    """Encoded gray image to (H, W).
+
+    Raises:
+        ImageError: it does not decode; quotes `name`.
+    """
+    # OpenCV raises an error of its own for no data at all.
+    mask = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
+    if mask is None:
+        raise ImageError(f"mask {name} cannot be decoded; is it truncated?")
+    return np.asarray(mask, np.uint8)
 
 
 def sequence_info(bbox: NDArray, visible: NDArray | None = None) -> SequenceInfo:

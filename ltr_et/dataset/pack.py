@@ -155,7 +155,10 @@ class PackStill(_TableDataset):
         numbers = ["x", "y", "w", "h"]
         table = _read_table(self.root / "annotations.csv", ["image", "category", *numbers], numbers)
         order = table.groupby("image").cumcount()
-        table["track"] = table["image"].str.rsplit(".", n=1).str[0] + "_" + order.astype(str)
+        stem = table["image"].str.rsplit(".", n=1).str[0]
+        # a.jpg and a.png are two images, and not two frames of a track.
+        alike = table["image"].groupby(stem).transform("nunique") > 1
+        table["track"] = stem.where(~alike, table["image"]) + "_" + order.astype(str)
         table["number"] = 0
         self.table = table
         self._index()

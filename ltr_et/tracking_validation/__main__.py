@@ -168,6 +168,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _main(options: argparse.Namespace) -> int:
+    for name in ("threads", "processes"):
+        if getattr(options, name) < 1:
+            raise ParameterError(f"--{name} {getattr(options, name)}: give 1 or more")
     clips, subjects = chosen_clips(options), chosen_subjects(options)
     starts, memory = partial(Clip.starts, quick=options.quick), Memory(options.cache)
     rows: dict[str, list[Run]] = {}

@@ -131,12 +131,22 @@ def tracks(root: Path, part: str = "held_out", sources: Sequence[str] | None = N
         sources: only these.
 
     Raises:
-        DatasetError: there is none.
+        DatasetError: there is none, or a source that has no such tracks is asked for.
     """
     found: list[Clip] = []
-    for dataset in open_pack(root):
-        wanted = not sources or dataset.name in sources
-        if wanted and not is_pseudo(dataset.name) and dataset.is_video_sequence():
+    usable = {
+        dataset.name: dataset
+        for dataset in open_pack(root)
+        if dataset.is_video_sequence() and not is_pseudo(dataset.name)
+    }
+    unknown = [name for name in sources or () if name not in usable]
+    if unknown:
+        raise DatasetError(
+            f"no source {unknown[0]!r} of videos with boxes of people's in {root}; there are: "
+            f"{', '.join(usable)}"
+        )
+    for name, dataset in usable.items():
+        if not sources or name in sources:
             found.extend(_tracks(dataset, part))
     if not found:
         raise DatasetError(f"no {part} video track of at least {LEAST_FRAMES} frames in the data")

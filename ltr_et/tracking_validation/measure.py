@@ -24,7 +24,8 @@ from ..dataset.base import read_image
 from .clips import Clip, Start
 from .subjects import Running, Subject
 
-# A start is lost where the box hardly touches the target over its last frames, at most this many.
+# A start is lost where the box hardly touches the target over its last frames that show it, at most
+# this many.
 LAST_FRAMES, LOST_OVERLAP = 10, 0.1
 
 
@@ -79,8 +80,10 @@ def figures(
     table = score(boxes, truth).per_sequence["auc"]
     found = {}
     for key, rows in truth.items():
-        last = min(LAST_FRAMES, max(1, len(rows) // 4))
-        overlap = np.nan_to_num(iou(boxes[key][-last:], rows[-last:]))
+        # Where the target is absent no box can hit it.
+        there = np.isfinite(rows).all(1) & (rows[:, 2:] > 0).all(1)
+        last = min(LAST_FRAMES, max(1, there.sum() // 4))
+        overlap = iou(boxes[key][there][-last:], rows[there][-last:])
         found[key] = float(table[key]), bool(overlap.mean() < LOST_OVERLAP)
     return found
 

@@ -1,11 +1,14 @@
 """Means over many clips with what they are worth: bootstrap intervals, differences, losses.
 
 A column's mean counts every start alike (whole: every sequence; tracks: every source). Intervals
-redraw sequences (tracks: sources), never frames or starts of one sequence, which err together.
+redraw sequences (tracks: sources, or of one source its tracks), never frames or starts of one
+sequence, which err together. Of a single sequence nothing tells how far its figure is from others':
+there is no interval, and no verdict.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +25,7 @@ MEAN = "mean"
 
 @dataclass(frozen=True)
 class Figure:
-    """A mean in percent, its 95 % interval, and how many of how many starts were lost."""
+    """A mean in percent, its 95 % interval (NaN: unknown), and lost starts of how many."""
 
     mean: float
     low: float
@@ -82,14 +85,17 @@ def sources(runs: Sequence[Run]) -> dict[str, float]:
 
 
 def _means(column: Sequence[Run]) -> NDArray[np.float64]:
-    """Mean of a column (element 0) and of its redraws (1 + DRAWS,)."""
+    """Mean of a column (element 0) and of its redraws (1 + DRAWS,), NaN where there is but one."""
+    alone = len({run.clip.source for run in column}) == 1
     sums: dict[str, list[float]] = {}
     for run in column:
-        sums.setdefault(run.clip.source, []).append(run.auc)
+        sums.setdefault(run.clip.name if alone else run.clip.source, []).append(run.auc)
     names = sorted(sums)
     totals = np.array([sum(sums[name]) for name in names])
     counts = np.array([len(sums[name]) for name in names], np.float64)
-    if column[0].clip.part == TRACKS:
+    if len(names) == 1:
+        return np.concatenate([totals / counts, np.full(DRAWS, np.nan)])
+    if column[0].clip.part == TRACKS and not alone:
         # A hundred pedestrians of one crowd must not outvote everything else.
         totals, counts = totals / counts, np.ones_like(counts)
     # Every column of one part draws the same sequences, so that whole and restarted go together.
@@ -124,7 +130,7 @@ def markdown(rows: Mapping[str, Sequence[Run]]) -> str:
     ]
     for label, runs in rows.items():
         gain, error = difference(runs, first)
-        against = "" if runs is first else f"{gain:+.1f} +- {error:.1f}{_verdict(gain, error)}"
+        against = "" if runs is first else _against(gain, error)
         for moved in (False, True):
             if not moved or any(run.start.seed for run in runs):
                 shown = summary(runs, moved)
@@ -135,15 +141,20 @@ def markdown(rows: Mapping[str, Sequence[Run]]) -> str:
     return "\n".join(lines)
 
 
-def _verdict(gain: float, error: float) -> str:
-    if abs(gain) <= 2 * error:
-        return ""
-    return " better" if gain > 0 else " worse"
+def _against(gain: float, error: float) -> str:
+    if math.isnan(error):
+        return f"{gain:+.1f} (of one sequence)"
+    verdict = ""
+    if abs(gain) > 2 * error:
+        verdict = " better" if gain > 0 else " worse"
+    return f"{gain:+.1f} +- {error:.1f}{verdict}"
 
 
 def _cell(figure: Figure) -> str:
     lost = f", {figure.lost} lost" if figure.lost else ""
-    return f"{figure.mean:.1f} [{figure.low:.0f}, {figure.high:.0f}]{lost}"
+    known = not math.isnan(figure.low)
+    interval = f" [{figure.low:.0f}, {figure.high:.0f}]" if known else ""
+    return f"{figure.mean:.1f}{interval}{lost}"
 
 
 def record(runs: Sequence[Run]) -> dict[str, Any]:
@@ -156,9 +167,11 @@ def record(runs: Sequence[Run]) -> dict[str, Any]:
     return found
 
 
-def _plain(figures: Mapping[str, Figure]) -> dict[str, list[float]]:
-    """Mean, low, high, lost, starts of each column."""
-    return {
-        name: [*(round(v, 2) for v in (one.mean, one.low, one.high)), one.lost, one.starts]
-        for name, one in figures.items()
-    }
+def _plain(figures: Mapping[str, Figure]) -> dict[str, list[float | None]]:
+    """Mean, low, high (None: unknown), lost, starts of each column."""
+    found: dict[str, list[float | None]] = {}
+    for name, one in figures.items():
+        values = (one.mean, one.low, one.high)
+        rounded = [None if math.isnan(value) else round(value, 2) for value in values]
+        found[name] = [*rounded, one.lost, one.starts]
+    return found

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -15,7 +17,7 @@ import pandas as pd
 
 from pytracking_et import network
 from pytracking_et.errors import CheckpointError, DatasetError, ResultsError
-from pytracking_et.files import atomic_open, read_json
+from pytracking_et.files import atomic_open
 from pytracking_et.live.clip import render
 
 from ..data import build_crops, build_features
@@ -33,8 +35,16 @@ def shared_folder() -> Path | None:
 
 
 def find_teacher(settings: Settings) -> Path | None:
-    """LT-Mobile's weights: as set, beside the repository, or where `network.weights.find` looks."""
+    """LT-Mobile's weights: as set, beside the repository, or where `network.weights.find` looks.
+
+    Raises:
+        CheckpointError: those that are set do not exist.
+    """
     if settings.teacher is not None:
+        if not settings.teacher.is_file():
+            raise CheckpointError(
+                f"no LT-Mobile weights at {settings.teacher}; give them with --teacher FILE"
+            )
         return settings.teacher
     shared = shared_folder()
     beside = shared / "weights" / "lighttrack_mobile.npz" if shared else None
@@ -56,7 +66,7 @@ def prepare(
     """Fill in data, crops, features and teacher; finish the crop store and the feature cache.
 
     The overrides are applied first. What is there of crops and features is kept. A store or cache
-    that the user names is taken as it is.
+    that the user names is taken as it is, unless a training began to build it and did not finish.
 
     Args:
         views: search views of the feature cache.
@@ -67,10 +77,11 @@ def prepare(
     Raises:
         DatasetError: no data, data that do not belong together, or several processes and
             something still to build.
-        CheckpointError: no teacher.
+        CheckpointError: no teacher, or weights to start from that do not exist.
     """
     # Data, folders and threads may be among them; `train` applies what a script sets after this.
     apply_overrides(settings)
+    _check_start(settings)
     settings.teacher = find_teacher(settings) if teacher else None
     if teacher and settings.teacher is None:
         raise CheckpointError(
@@ -88,6 +99,16 @@ def prepare(
         _prepare_features(settings, views, folder)
 
 
+def _check_start(settings: Settings) -> None:
+    """Before minutes of building; a run that goes on does not need these files any more."""
+    if (settings.folder / "latest.pth").is_file() and not settings.fresh:
+        return
+    for name in ("initial", "backbone"):
+        path = getattr(settings, name)
+        if path is not None and not path.is_file():
+            raise CheckpointError(f"no weights at {path}; correct --{name}")
+
+
 def _alone(what: str) -> None:
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise DatasetError(
@@ -95,11 +116,29 @@ def _alone(what: str) -> None:
         )
 
 
+# Lies in a folder that a training builds, until that is complete.
+_UNFINISHED = "unfinished"
+
+
+def _to_complete(folder: Path | None) -> bool:
+    """Whether a store or cache is one of ours: not named by the user, or begun here and stopped."""
+    return folder is None or (folder / _UNFINISHED).is_file()
+
+
+@contextmanager
+def _building(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    mark = folder / _UNFINISHED
+    mark.touch()
+    yield
+    mark.unlink(missing_ok=True)
+
+
 def _prepare_crops(settings: Settings, sources: Sequence[str] | None, folder: Path) -> None:
-    named = settings.crops is not None
+    ours = _to_complete(settings.crops)
     settings.crops = settings.crops or folder / "crops"
     there = sorted(path.stem for path in settings.crops.glob("*.npz"))
-    if there and named:
+    if there and not ours:
         log.info("crop store %s as it is: %d sources", settings.crops, len(there))
         return
     if settings.data is None or not settings.data.is_dir():
@@ -127,44 +166,46 @@ def _prepare_crops(settings: Settings, sources: Sequence[str] | None, folder: Pa
     if len(there) < len(names):
         _alone(f"the crop store {settings.crops}")
         log.info("building the crop store %s from %s", settings.crops, settings.data)
-        build_crops.build(wanted, settings.crops)
+        with _building(settings.crops):
+            build_crops.build(wanted, settings.crops)
 
 
 def _prepare_features(settings: Settings, views: int, folder: Path) -> None:
-    named = settings.features is not None
+    ours = _to_complete(settings.features)
     settings.features = settings.features or folder / "features"
     there = sum(1 for _ in settings.features.glob("chunk-*"))
-    if there and named:
-        _check_backbone(settings, settings.features)
+    if there and not ours:
+        if settings.teacher is not None:
+            check_features(settings.features, settings.teacher)
         log.info("feature cache %s as it is: %d chunks", settings.features, there)
         return
-    if there < build_features.chunks_of(views):
-        _alone(f"the feature cache {settings.features}")
-        log.info("building the feature cache %s (%d search views)", settings.features, views)
     assert settings.crops is not None
-    # Of a complete cache this compares the settings and no more.
-    build_features.build(
-        settings.crops, settings.features, views, settings.teacher,
+    build = partial(
+        build_features.build, settings.crops, settings.features, views, settings.teacher,
         threads=max(1, settings.threads),
     )  # fmt: skip
-
-
-def _check_backbone(settings: Settings, features: Path) -> None:
-    """Whether a given cache was made for training, with the backbone that the teacher has."""
-    path = features / "meta.json"
-    if not path.is_file() or settings.teacher is None:
+    if there >= build_features.chunks_of(views):
+        build()  # of a complete cache this compares the settings and no more
         return
-    other = "another --features folder (one that is missing is built)"
-    there = read_json(path, DatasetError, f"give {other}")
-    digest = network.weights.fingerprint(settings.teacher)
-    wanted = {"network": "lt_mobile", "weights": digest, "part": "train"}
-    was = {name: there[name] for name in wanted if there.get(name, wanted[name]) != wanted[name]}
-    if was:
-        now = {name: wanted[name] for name in was}
-        raise DatasetError(
-            f"the feature cache {features} was made with {was}, not {now}; give the --teacher it "
-            f"was made with, or {other}"
-        )
+    _alone(f"the feature cache {settings.features}")
+    log.info("building the feature cache %s (%d search views)", settings.features, views)
+    with _building(settings.features):
+        build()
+
+
+def check_features(features: Path, teacher: Path) -> None:
+    """Whether a given cache was made for training, with LT-Mobile's backbone as in `teacher`.
+
+    Raises:
+        DatasetError: it was not, or does not tell.
+    """
+    digest = network.weights.fingerprint(teacher)
+    build_features.compare_meta(
+        features,
+        {"network": "lt_mobile", "weights": digest, "part": "train"},
+        "give the --teacher it was made with, or another --features folder (one that is missing "
+        "is built)",
+    )
 
 
 SOURCE = "rendered"

@@ -25,10 +25,26 @@ from ..settings import Settings
 FORMAT = 1
 
 
+class TrainingError(PytrackingETError):
+    """Training cannot go on (loss or gradient not finite, or the checkpoint of another run, or
+    none that can be written)."""
+
+
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write `state` to `path`, whole or not at all."""
-    with atomic_path(path) as temporary:
-        torch.save({"format": FORMAT, **state}, temporary)
+    """Write `state` to `path`, whole or not at all.
+
+    Raises:
+        TrainingError: it cannot be written.
+    """
+    try:
+        with atomic_path(path) as temporary:
+            torch.save({"format": FORMAT, **state}, temporary)
+    except (OSError, RuntimeError) as error:  # RuntimeError is torch's for a full disk
+        reason = str(error).partition("\n")[0]
+        raise TrainingError(
+            f"checkpoint {path} cannot be written ({reason}); is the disk full? Make room and give "
+            "the same command: it goes on from the last checkpoint that was written"
+        ) from error
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -77,14 +93,30 @@ _FREE = ("lr", "clip", "micro_batch")
 Change = tuple[str, Any, Any]
 
 
-class TrainingError(PytrackingETError):
-    """Training cannot go on (loss or gradient not finite, or the checkpoint of another run)."""
+def digests(settings: Settings, state: Mapping[str, Any] | None = None) -> dict[str, str | None]:
+    """sha256 of the weight files that a run starts from; None where none is set.
+
+    Args:
+        state: of the checkpoint that the run goes on from; of a file that is gone since it counts
+            what the checkpoint knows.
+
+    Raises:
+        CheckpointError: a file that does not exist.
+    """
+    found: dict[str, str | None] = {}
+    for name in FILES:
+        path = getattr(settings, name)
+        if path is None or Path(path).is_file():
+            found[name] = path and fingerprint(path)
+        elif state and "digests" in state and _stored(state).get(name) == str(path):
+            found[name] = state["digests"][name]
+        else:
+            raise CheckpointError(f"weights {path} do not exist; give another --{name}")
+    return found
 
 
-def digests(settings: Settings) -> dict[str, str | None]:
-    """sha256 of the weight files that a run starts from; None where none is set."""
-    paths = {name: getattr(settings, name) for name in FILES}
-    return {name: path and fingerprint(path) for name, path in paths.items()}
+def _stored(state: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(json.loads(state["settings"]).items())
 
 
 def check(state: Mapping[str, Any], settings: Settings, path: Path) -> None:
@@ -103,7 +135,7 @@ def check(state: Mapping[str, Any], settings: Settings, path: Path) -> None:
     if "settings" not in state:
         return
     with reading(path, CheckpointError, "delete it or start with --fresh"):
-        stored = dict(json.loads(state["settings"]).items())
+        stored = _stored(state)
     now = json.loads(settings.to_json())
     changes = [
         *_differing(stored, now, ("seed", "network")),
@@ -128,7 +160,7 @@ def _differing(
 
 def _files(state: Mapping[str, Any], stored: Mapping[str, Any], settings: Settings) -> list[Change]:
     """Weight files of other content; a file that was only moved is the same."""
-    now = digests(settings)
+    now = digests(settings, state)
     changes = []
     for name in FILES:
         was = state["digests"][name] if "digests" in state else _digest_then(stored, name, now)

@@ -7,7 +7,9 @@ batches of W B sees.
 
 from __future__ import annotations
 
+import atexit
 import logging
+import multiprocessing
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -20,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from pytracking_et.errors import DatasetError
+from pytracking_et.errors import DatasetError, PytrackingETError
 
 from ..actors import Batch, ETActor
 from ..data.crops import CropStore
@@ -68,6 +70,24 @@ def collate(samples: list[Sample]) -> dict[str, Any]:
     return batch
 
 
+class _Told:
+    """A pair source whose errors are samples: from a worker they would come with its traceback."""
+
+    def __init__(self, pairs: PairSource) -> None:
+        self.pairs = pairs
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample | PytrackingETError:
+        try:
+            return self.pairs[key]
+        except PytrackingETError as error:
+            return error
+
+
+def _collate_or_error(samples: list[Any]) -> dict[str, Any] | PytrackingETError:
+    errors = [sample for sample in samples if isinstance(sample, PytrackingETError)]
+    return errors[0] if errors else collate(samples)
+
+
 def _start_worker(_: int) -> None:
     # One thread each: workers are there to use the cores that the trainer leaves.
     cv2.setNumThreads(1)
@@ -76,6 +96,14 @@ def _start_worker(_: int) -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
+def _end_workers() -> None:
+    # By SIGTERM, as multiprocessing ends daemons at exit, they do not end, and it waits for them:
+    # after an error, which keeps the loader alive, the command would never return.
+    for child in multiprocessing.active_children():
+        if child.daemon:
+            child.kill()
 
 
 # Pairs of an epoch; only the bounds at which new feature chunks are taken in.
@@ -113,11 +141,13 @@ class PairData:
         self.skipped = 0
         self.broken: set[str] = set()
         workers = 0 if stage.source == "features" else settings.num_workers
+        if workers:
+            atexit.register(_end_workers)
         self._loader: DataLoader[Any] = DataLoader(
-            pairs,  # type: ignore[arg-type]
+            _Told(pairs),  # type: ignore[arg-type]
             batch_sampler=self.epochs,
             num_workers=workers,
-            collate_fn=collate,
+            collate_fn=_collate_or_error,
             worker_init_fn=_start_worker,
             multiprocessing_context="spawn" if workers else None,
             persistent_workers=workers > 0,
@@ -143,6 +173,8 @@ class PairData:
             self.waited += time.perf_counter() - began
             if batch is None:
                 return
+            if isinstance(batch, PytrackingETError):
+                raise batch
             for message in batch.pop("broken"):
                 self.skipped += 1
                 if message not in self.broken:

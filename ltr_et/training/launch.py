@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from pytracking_et import network
 from pytracking_et.errors import CheckpointError, DatasetError
+from pytracking_et.network.normalisation import normalise
 
 from ..actors import Batch, ETActor
 from ..average import reestimate
@@ -41,6 +43,9 @@ log = logging.getLogger(__name__)
 
 # Pairs that set statistics come from an epoch that training never reaches.
 _UNUSED_EPOCH = 2**31 - 1
+# Relative difference of two backbones' features: LT-Mobile's rounded to float16 makes 0.0004, that
+# of version 3, which was trained on, 0.3.
+_SAME_FEATURES = 0.005
 # Enough tokens (256 each) that the refit's thousands of values are not fitted to chance.
 _NARROW_PAIRS = 320
 
@@ -75,11 +80,27 @@ class Launch:
         self, settings: Settings, processes: Group, datasets: OpenDatasets | None = None
     ) -> None:
         self.settings, self.group, self.datasets = settings, processes, datasets
+        self._check()
         self.teacher: Any | None = None
         if settings.teacher is not None:
             self.teacher = network.build("lt_mobile").to(processes.device)
             network.weights.load(self.teacher, settings.teacher)
         self._bank: FrameBank | None = None
+
+    def _check(self) -> None:
+        """Whether what the stages ask for is there.
+
+        Raises:
+            ParameterError: see `Settings.check`.
+            CheckpointError: a loss that needs a teacher, and there is none.
+        """
+        self.settings.check()
+        taught = [stage.name for stage in self.settings.stages if stage.losses.needs_teacher]
+        if taught and self.settings.teacher is None:
+            raise CheckpointError(
+                f"stage {taught[0]!r} learns from LT-Mobile, and no teacher is set; give its "
+                "weights with --teacher FILE"
+            )
 
     def trainer(self) -> Trainer:
         """A trainer at its starting point (warm start, `initial` weights, or a checkpoint)."""
@@ -109,7 +130,13 @@ class Launch:
     def _start(self, net: Any) -> None:
         settings = self.settings
         if settings.initial is not None:
-            network.weights.load(net, settings.initial)
+            named = network.weights.load(net, settings.initial).get("network", settings.network)
+            if named != settings.network:
+                log.warning(
+                    "%s holds weights of network %s, which train as %s from here on; "
+                    "--set network=%s trains on what they were",
+                    settings.initial, named, settings.network, named,
+                )  # fmt: skip
         elif self.teacher is not None:
             z, x = self._features(self.teacher, settings.stages[0], settings.warm_start_pairs)
             net.to(self.group.device)
@@ -183,7 +210,19 @@ class Launch:
         return validation
 
     def before_stage(self, net: nn.Module, stage: Stage) -> None:
-        """Narrow the network and set its statistics, as far as the stage asks for."""
+        """Narrow the network and set its statistics, as far as the stage asks for.
+
+        Raises:
+            CheckpointError: the stage reads cached features, and the network's backbone makes
+                others.
+        """
+        cached = stage.source == "features" and self.teacher is not None
+        if cached and not _same_features(net, self.teacher):
+            raise CheckpointError(
+                f"stage {stage.name!r} reads cached features of LT-Mobile's backbone, and the "
+                "network's own backbone (from --initial, --backbone or an earlier stage) makes "
+                "others; set the stage's source=crops, or go on from --initial with refine"
+            )
         if stage.units:
             errors = narrow(net, *self._features(net, stage, _NARROW_PAIRS), stage.units)
             log.info("%d units, relative error per layer: %s", stage.units, _listing(errors))
@@ -208,8 +247,23 @@ class Launch:
             "recipe": settings.project_path, "samples": str(samples), "revision": revision(),
             "license": settings.license_note,
         }  # fmt: skip
-        path.parent.mkdir(parents=True, exist_ok=True)
-        network.weights.save(path, state, texts)
+        # One value too large must not cost the run; one that is not finite is refused.
+        largest = max(float(v.abs().max()) for v in state.values() if v.is_floating_point())
+        fits = not torch.finfo(torch.float16).max < largest < math.inf
+        if not fits:
+            log.warning("%s is in float32: %g does not fit into float16", path, largest)
+        network.weights.save(path, state, texts, half=fits)
+
+
+@torch.no_grad()
+def _same_features(net: Any, teacher: Any) -> bool:
+    """Whether two backbones compute the same; parameters may differ (`average.reestimate`)."""
+    device = next(net.parameters()).device
+    noise = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    image = normalise(255 * noise.to(device))
+    net.eval()
+    own, theirs = net.backbone_net(image), teacher.backbone_net(image)
+    return bool((own - theirs).norm() <= _SAME_FEATURES * theirs.norm())
 
 
 def _listing(errors: Mapping[str, float]) -> str:

@@ -24,17 +24,20 @@ class TrainingLog:
     Args:
         folder: of the run.
         samples: pairs seen at the point of resumption; later records belong to work that a
-            killed run lost and this one repeats.
+            killed run lost and this one repeats. None: the run begins, all are another's.
         tensorboard: also write event files (extra `train`), where tensorboard is installed.
     """
 
-    def __init__(self, folder: Path, samples: int = 0, tensorboard: bool = True) -> None:
+    def __init__(self, folder: Path, samples: int | None = None, tensorboard: bool = True) -> None:
         self.path = Path(folder) / "log.jsonl"
-        kept = [r for r in jsonl.read(self.path) if r.get("samples", 0) <= samples]
+        last = -1 if samples is None else samples
+        kept = [r for r in jsonl.read(self.path) if r.get("samples", 0) <= last]
         if kept or self.path.exists():
             with atomic_open(self.path) as stream:
                 stream.writelines(json.dumps(record) + "\n" for record in kept)
-        self._writer = _tensorboard(Path(folder) / "tensorboard", samples) if tensorboard else None
+        self._writer = (
+            _tensorboard(Path(folder) / "tensorboard", samples or 0) if tensorboard else None
+        )
 
     def write(self, kind: str, samples: int, **values: Any) -> Record:
         """Append a record of `kind` ("train", "validation", "event") at `samples` pairs."""
@@ -64,7 +67,7 @@ def _tensorboard(folder: Path, samples: int) -> Any | None:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(str(folder), purge_step=samples or None)
+    return SummaryWriter(str(folder), purge_step=samples)
 
 
 class Meter:

@@ -21,6 +21,7 @@ from pytracking_et.process import Stop, deferred_stop
 
 from ..actors import Batch
 from ..average import EMA
+from ..locks import alone
 from ..settings import Settings, Stage
 from . import checkpoint
 from .checkpoint import TrainingError
@@ -29,6 +30,8 @@ from .log import Meter, TrainingLog, plot, progress_bar
 from .optimizer import backbone_frozen, build_optimizer, set_modes, set_rates
 
 LONGEST_STEP = 120.0
+# Use of random numbers, beside the step itself.
+_DATA = 1
 
 
 class Data(Protocol):
@@ -98,20 +101,31 @@ class Trainer:
             self.stage_number, self.step = self._resumed["stage"], self._resumed["step"]
             self.samples, self.seconds = self._resumed["samples"], self._resumed["seconds"]
             self.net.load_state_dict(self._resumed["net"])
+        # Once: what lies there hours later may be gone, or another run's.
+        self._digests = checkpoint.digests(settings, self._resumed)
         self.ema = EMA(self.net)
         self.log: TrainingLog | None = None
         self._stop = Stop()
+        self._scaler = self._new_scaler()
 
     def run(self) -> bool:
         """Train until all stages are done (True) or `max_minutes` have passed (False).
 
         Raises:
             KeyboardInterrupt: Ctrl-C was pressed; between two steps, and after saving them.
+            TrainingError: another process trains in the same folder.
         """
+        busy = (
+            f"another process is training in {self.folder}; wait for it, or give this run another "
+            "--workspace"
+        )
+        with alone(self.folder, busy, TrainingError) if self.group.leads else nullcontext():
+            return self._run()
+
+    def _run(self) -> bool:
         settings = self.settings
         if self.group.leads:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self.log = TrainingLog(self.folder, self.samples)
+            self.log = TrainingLog(self.folder, self.samples if self._resumed else None)
             self._event("resumed" if self._resumed else "started", revision=checkpoint.revision())
         self._clock = time.perf_counter()
         self._deadline = self._clock + 60 * settings.max_minutes if settings.max_minutes else None
@@ -140,10 +154,14 @@ class Trainer:
             if self._before_stage is not None:
                 self._before_stage(self.net, stage)
         optimizer = build_optimizer(self.net, stage)
+        self._scaler = self._new_scaler()
         self.ema = EMA(self.net, stage.ema)
         data_state: dict[str, Any] = {}
         if self._resumed:
             optimizer.load_state_dict(self._resumed["optimizer"])
+            # None in checkpoints of earlier versions and of runs with another precision.
+            if self._resumed.get("scaler") and self._scaler.is_enabled():
+                self._scaler.load_state_dict(self._resumed["scaler"])
             self.ema.load_state_dict(self._resumed["ema"])
             checkpoint.set_random_state(self._resumed["random"])
             data_state, self._resumed = self._resumed["data"], {}
@@ -171,7 +189,6 @@ class Trainer:
         self, stage: Stage, actor: nn.Module, optimizer: torch.optim.Optimizer, data: Data
     ) -> bool:
         settings, meter = self.settings, Meter()
-        scaler = torch.amp.GradScaler(enabled=settings.precision == "float16")
         timers = {name: time.perf_counter() for name in ("save", "validate", "snapshot")}
         batches = data.batches(self.step)
         bar = progress_bar(stage.name, stage.steps * stage.batch, self.step * stage.batch,
@@ -181,8 +198,11 @@ class Trainer:
                 if self.step and backbone_frozen(stage, self.step - 1):
                     set_modes(self.net, stage, self.step)
                 waited = data.waited
+                # For data that are made here (`data.batched`), on every process: a checkpoint has
+                # the leader's random state alone.
+                self._seed(_DATA)
                 batch = next(batches)
-                stats = self._one_step(stage, actor, optimizer, scaler, batch)
+                stats = self._one_step(stage, actor, optimizer, batch)
                 self.step += 1
                 self.samples += stage.batch
                 self._tick()
@@ -203,18 +223,18 @@ class Trainer:
         return True
 
     def _one_step(
-        self, stage: Stage, actor: nn.Module, optimizer: torch.optim.Optimizer, scaler: Any,
-        batch: Batch,
-    ) -> dict[str, float]:  # fmt: skip
+        self, stage: Stage, actor: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch
+    ) -> dict[str, float]:
         """One optimiser step over a batch in micro-batches; returns values to log."""
-        # Dropout and the like: the same numbers however the run came here.
-        torch.manual_seed(hash((self.settings.seed, self.stage_number, self.step, self.group.rank)))
+        # Dropout and the like.
+        self._seed()
         progress = self.step / stage.steps
         rate = set_rates(optimizer, stage, self.step)
         frozen = backbone_frozen(stage, self.step)
         optimizer.zero_grad(set_to_none=True)
         size = len(batch["box"])
         sums: dict[str, Tensor] = {}
+        scaler = self._scaler
         parts = list(split(batch, stage.micro_batch))
         for number, part in enumerate(parts):
             part = to_device(part, self.group.device) | {
@@ -240,11 +260,20 @@ class Trainer:
         values = self.group.mean(torch.stack([sums[name].float() for name in names])).tolist()
         return dict(zip(names, values, strict=True)) | {"gradient": float(norm), "rate": rate}
 
+    def _seed(self, *use: int) -> None:
+        """Random numbers of a step, others for another use: the same however the run came here."""
+        place = (self.settings.seed, self.stage_number, self.step, self.group.rank)
+        torch.manual_seed(hash((*place, *use)))
+
     def _silent(self, actor: nn.Module, last: bool) -> AbstractContextManager[Any]:
         """Gradients of all but the last micro-batch stay in this process."""
         if last or not isinstance(actor, DistributedDataParallel):
             return nullcontext()
         return actor.no_sync()
+
+    def _new_scaler(self) -> torch.amp.GradScaler:
+        kind = self.settings.precision
+        return torch.amp.GradScaler(self.group.device.type, enabled=kind == "float16")
 
     def _autocast(self) -> AbstractContextManager[Any]:
         kind = self.settings.precision
@@ -319,9 +348,10 @@ class Trainer:
         state = {
             "stage": self.stage_number, "step": self.step, "samples": self.samples,
             "seconds": self.seconds, "net": self.net.state_dict(), "ema": self.ema.state_dict(),
-            "optimizer": optimizer.state_dict(), "random": checkpoint.random_state(),
+            "optimizer": optimizer.state_dict(), "scaler": self._scaler.state_dict(),
+            "random": checkpoint.random_state(),
             "data": data.state(), "settings": self.settings.to_json(),
-            "revision": checkpoint.revision(), "digests": checkpoint.digests(self.settings),
+            "revision": checkpoint.revision(), "digests": self._digests,
         }  # fmt: skip
         checkpoint.save(self.latest, state)
 

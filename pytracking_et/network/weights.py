@@ -386,9 +386,11 @@ def save(
     """Write a `.safetensors` file, whole or not at all; floats as float16 unless `half` is off.
 
     Raises:
-        CheckpointError: another suffix, or a value that does not fit into float16.
+        CheckpointError: another suffix, a value that does not fit into float16, or a file that
+            cannot be written.
     """
     import torch
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     if Path(path).suffix != ".safetensors":
@@ -402,5 +404,10 @@ def save(
             if not torch.isfinite(kept).all():
                 raise CheckpointError(f"{name} does not fit into float16; save with half=False")
         tensors[name] = kept.clone()
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata=dict(texts or {}))
+    try:
+        with atomic_path(path) as temporary:
+            save_file(tensors, temporary, metadata=dict(texts or {}))
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"weights {path} cannot be written ({error}); make room, or name another folder"
+        ) from error

@@ -47,7 +47,12 @@ def test_shares_weigh():
 
 @pytest.mark.parametrize(
     ("count", "shares", "words"),
-    [(1, [1], "not 1"), (2, [1], r"shares \[1\] for 2"), (2, [1, 0], r"shares \[1, 0\]")],
+    [
+        (1, [1], "not 1"),
+        (2, [1], r"shares \[1\] for 2"),
+        (2, [1, 0], r"shares \[1, 0\]"),
+        (2, [1, float("nan")], r"shares \[1, nan\]"),
+    ],
 )
 def test_what_cannot_be_averaged(count, shares, words):
     with pytest.raises(ParameterError, match=words):
@@ -66,5 +71,9 @@ def test_files(tmp_path, capsys):
     name = next(n for n in state if "pred" in n and state[n].ndim == 4)
     expected = (states[0][name] + states[1][name]) / 2
     torch.testing.assert_close(state[name].float(), expected, atol=2e-3, rtol=2e-3)
+    # The same shapes, but other queries.
+    network.weights.save(paths[1], states[1], {"network": "et_s2"})
+    assert main([*map(str, paths), "--output", str(output)]) == 2
+    assert "b.safetensors is of network 'et_s2'" in capsys.readouterr().err
     assert main([str(paths[0]), str(tmp_path / "gone.npz"), "--output", str(output)]) == 2
     assert "gone.npz" in capsys.readouterr().err

@@ -93,10 +93,19 @@ def test_narrow_writes_a_file_that_loads(tmp_path, pack, monkeypatch):
     torch.testing.assert_close(net.state_dict()[name], full[name], rtol=1e-3, atol=1e-4)
 
 
-def test_no_data(tmp_path, monkeypatch):
+def test_no_data(tmp_path, monkeypatch, teacher):
     monkeypatch.setenv("PYTRACKING_ET_SHARED", str(tmp_path / "absent"))
     with pytest.raises(DatasetError, match="--data"):
-        et_tracker.distill(Settings(workspace=tmp_path, teacher=tmp_path / "teacher.npz"))
+        et_tracker.distill(Settings(workspace=tmp_path, teacher=teacher))
+
+
+@pytest.mark.parametrize("name", ["teacher", "initial", "backbone"])
+def test_weights_that_are_not_there_are_told_before_anything_is_built(tmp_path, pack, name):
+    settings = Settings(workspace=tmp_path / "work", data=pack)
+    setattr(settings, name, tmp_path / "absent.npz")
+    with pytest.raises(CheckpointError, match=f"weights at .*absent.npz; .*--{name}"):
+        prepare(settings)
+    assert not settings.workspace.exists()
 
 
 def test_paper_is_the_specification():

@@ -76,13 +76,37 @@ def test_override_with_another_type(assignment, message):
         ("stages.0.batch=0", "batch 0"),
         ("stages.0.rates.backbon=0.5", "unknown part 'backbon'"),
         ("stages.0.batch_norm=train", "fast=False"),
+        ("stages.0.fast=false", "keep 0.5"),
+        ("stages.0.clip=-1", "stage 'a': clip is -1; give 0 or more"),
+        ("stages.0.micro_batch=-8", "micro_batch is -8"),
+        ("stages.0.lr=NaN", "lr is nan"),
+        ("stages.0.ema=1", "ema is 1; give 0 or more and less than 1"),
+        ("stages.0.keep=0", "keep is 0; give more than 0, at most 1"),
+        ("stages.0.rates.neck=-1", "rates.neck is -1"),
+        ("stages.0.betas=[0.9, 1]", "betas.1 is 1"),
     ],
 )
 def test_overrides_are_checked_together(assignment, message):
-    settings = Settings(stages=[Stage("a", 64)], overrides=[assignment])
+    settings = Settings(stages=[Stage("a", 64, keep=0.5)], overrides=[assignment])
     apply_overrides(settings, stages=False)
     with pytest.raises(ParameterError, match=message):
         apply_overrides(settings)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("seed=-1", "seed is -1; give 0 or more"),
+        ("threads=-1", "threads is -1"),
+        ("max_minutes=-5", "max_minutes is -5"),
+        ("record_steps=0", "record_steps is 0; give 1 or more"),
+        ("constants.penalty=0.1", "'penalty'; did you mean 'penalty_k'"),
+        ("constants.lr=2", "lr is 2; it must lie in 0..1"),
+    ],
+)
+def test_overrides_of_a_run_are_checked_before_its_stages_are_known(assignment, message):
+    with pytest.raises(ParameterError, match=message):
+        apply_overrides(Settings(overrides=[assignment]), stages=False)
 
 
 def test_the_order_of_overrides_does_not_matter():

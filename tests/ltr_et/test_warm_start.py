@@ -37,6 +37,13 @@ def test_everything_but_the_exemplar_layers_is_copied():
     assert torch.equal(ours, theirs)
 
 
+@pytest.mark.parametrize("name", ["et_s2", "et_template", "et_attention"])
+def test_other_exemplar_layers_are_refused(name):
+    data = feature_pairs(2)
+    with pytest.raises(CheckpointError, match="published Exemplar layers.*--initial"):
+        warm_start(network.build(name), network.build("lt_mobile"), data["z"], data["x"])
+
+
 def test_another_backbone_is_refused():
     with pytest.raises(CheckpointError, match="LT-Mobile"):
         copy_shared(network.build("et_tracker"), network.build("et_tracker"))

@@ -274,6 +274,16 @@ def test_a_home_of_nobody_is_told():
         weights.find("et_tracker", "~nobody-here/weights.npz")
 
 
+def test_a_file_that_cannot_be_written_is_told(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("safetensors.torch.save_file", full)
+    with pytest.raises(CheckpointError, match="w.safetensors cannot be written .*make room"):
+        weights.save(tmp_path / "w.safetensors", {"a": torch.zeros(1)})
+    assert not list(tmp_path.iterdir())
+
+
 def test_fingerprint_follows_the_content(tmp_path):
     path = tmp_path / "w"
     path.write_bytes(b"one")

@@ -94,6 +94,10 @@ def run(args: argparse.Namespace, words: Sequence[str]) -> int:
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     command = f"{PROGRAM} {shlex.join(words)}"
+    # What a mistyped argument would cost is a night: everything is looked at first.
+    for option in ("pairs", "batch", "threads"):
+        if getattr(args, option) < 1:
+            raise ParameterError(f"--{option} {getattr(args, option)}: give 1 or more")
     if SCALING in args.tables:
         if len(args.tables) > 1:
             raise ParameterError(f"{SCALING!r} is measured alone; ask for the tables in a second")
@@ -104,13 +108,9 @@ def run(args: argparse.Namespace, words: Sequence[str]) -> int:
     from .run import run as run_tables
     from .training import Recipe
 
-    # What a mistyped argument would cost is a night: everything is looked at first.
-    for option in ("pairs", "batch", "threads"):
-        if getattr(args, option) < 1:
-            raise ParameterError(f"--{option} {getattr(args, option)}: give 1 or more")
     if args.groups and (args.sequences is None or not args.sequences.is_dir()):
         raise DatasetError(f"no folder {args.sequences or '../shared/sequences'}; give --sequences")
-    backbones = _named_files(args.backbone)
+    backbones = _backbones(args.backbone)
     crops, teacher = _inputs(args)
     recipe = Recipe(
         args.pairs, args.output, crops, teacher, args.features, backbones, args.threads, args.batch
@@ -132,6 +132,20 @@ def _named_files(assignments: list[str]) -> dict[str, Path]:
     return found
 
 
+def _backbones(assignments: list[str]) -> dict[str, Path]:
+    """Weights by backbone, of those that a row has and that are not LT-Mobile's."""
+    from .report import rows
+    from .training import backbone_of, is_given
+
+    every = {row.configuration for table in TABLES for row in rows(table)}
+    known = sorted({backbone_of(name) for name in every if not is_given(name)})
+    found = _named_files(assignments)
+    for name in found:
+        if name not in known:
+            raise ParameterError(f"--backbone {name}=...: no such row; one of {', '.join(known)}")
+    return found
+
+
 def _existing(path: Path) -> Path:
     if not path.exists():
         raise DatasetError(f"'{path}' does not exist")
@@ -141,20 +155,20 @@ def _existing(path: Path) -> Path:
 def _inputs(args: argparse.Namespace) -> tuple[Path, Path]:
     """Crop store and LT-Mobile's weights; the store is built where it is missing."""
     from ...settings import Settings, Stage
-    from ...train_settings.sources import find_teacher, prepare
+    from ...train_settings.sources import check_features, find_teacher, prepare
 
     settings = Settings(
         workspace=args.output, data=args.data, crops=args.crops, teacher=args.teacher,
         stages=[Stage("ablation", 32, source="crops")],
     )  # fmt: skip
     teacher = find_teacher(settings)
-    if teacher is None or not teacher.is_file():
+    if teacher is None:
         raise CheckpointError(
-            f"no LT-Mobile weights at {teacher}; give them with --teacher (rows with its backbone "
-            "start from them)"
+            "no LT-Mobile weights; give them with --teacher (rows with its backbone start from "
+            "them)"
         )
     if args.features is not None:
-        _existing(args.features)
+        check_features(_existing(args.features), teacher)
     prepare(settings, teacher=False)
     assert settings.crops is not None
     return settings.crops, teacher

@@ -27,7 +27,7 @@ from ...tracking_validation.measure import measure as track
 from ...tracking_validation.subjects import Weights
 from . import costs, report
 from .report import MEAN, Context, Result, Row, rows
-from .training import Recipe, train_row, weights_of
+from .training import Recipe, asked_start, train_row, weights_of
 
 log = logging.getLogger(__name__)
 
@@ -157,6 +157,11 @@ def _key(configuration: str, plan: Plan) -> dict[str, Any]:
 def _logged(configuration: str, plan: Plan) -> dict[int, dict[str, Any]]:
     """Seed -> entry of the trainings that may stand in this call's tables."""
     key = _key(configuration, plan)
+    # A row that began with other weights than those named now is another row. Where none are named
+    # the log counts: the machine that makes the table need not have them.
+    start = asked_start(configuration, plan.recipe)
+    if start is not None:
+        key["start"] = start
     return {
         entry["seed"]: entry
         for entry in jsonl.read(plan.recipe.output / LOG)

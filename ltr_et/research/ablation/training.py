@@ -109,10 +109,20 @@ def weights_of(configuration: str, seed: int, recipe: Recipe) -> Path:
     return _settings(configuration, seed, recipe).folder / "final.safetensors"
 
 
+def backbone_of(configuration: str) -> str:
+    """Name of a configuration's backbone."""
+    return str(network.configuration(configuration).options.get("backbone", "lt_mobile"))
+
+
 def is_given(configuration: str) -> bool:
     """Whether a configuration has LT-Mobile's backbone."""
-    options = network.configuration(configuration).options
-    return options.get("backbone", "lt_mobile") == "lt_mobile"
+    return backbone_of(configuration) == "lt_mobile"
+
+
+def asked_start(configuration: str, recipe: Recipe) -> str | None:
+    """Where a row starts by the weights named for its backbone; None where none are."""
+    path = recipe.backbones.get(backbone_of(configuration))
+    return None if path is None or is_given(configuration) else f"backbone from {path.name}"
 
 
 def _settings(configuration: str, seed: int, recipe: Recipe) -> Settings:
@@ -170,15 +180,13 @@ class RowLaunch(Launch):
     def __init__(self, settings: Settings, processes: Any, recipe: Recipe) -> None:
         super().__init__(settings, processes)
         self.recipe = recipe
-        options = network.configuration(settings.network).options
-        self.backbone = options.get("backbone", "lt_mobile")
+        self.backbone = backbone_of(settings.network)
 
     def described_start(self) -> str:
         """Where the weights come from, for the table's note."""
         if is_given(self.settings.network):
             return "LT-Mobile's backbone and correlation, frozen backbone"
-        path = self.recipe.backbones.get(self.backbone)
-        return f"backbone from {path.name}" if path else "backbone from random weights"
+        return asked_start(self.settings.network, self.recipe) or "backbone from random weights"
 
     def _start(self, net: Any) -> None:
         # Near zero, as it would start, the ReLU behind it is dead for half of the cells.

@@ -92,7 +92,11 @@ def _data(options: argparse.Namespace) -> tuple[Batches, PairValidation, list[Ba
 
 
 class Overlaps:
-    """What has been measured of one supernet, kept in a file so that a stopped search goes on."""
+    """What has been measured of one supernet, kept in a file so that a stopped search goes on.
+
+    Args:
+        supernet: what the values depend on; others are not taken.
+    """
 
     def __init__(self, path: Path, supernet: str) -> None:
         self.path, self.supernet = path, supernet
@@ -114,9 +118,13 @@ def search(options: argparse.Namespace) -> Candidate:
     """Train the supernet, evolve, write `best.json` and `best.safetensors`."""
     batches, validation, statistics = _data(options)
     options.output.mkdir(parents=True, exist_ok=True)
-    net, _ = train(options.steps, options.seed, batches, options.output)
+    net, _ = train(options.steps, options.seed, batches, options.output, batch=options.batch)
 
-    known = Overlaps(options.output / "overlaps.json", f"{options.steps} steps, {options.seed}")
+    measured = (
+        f"{options.steps} steps of {options.batch}, seed {options.seed}, "
+        f"{options.validation_pairs} validation pairs"
+    )
+    known = Overlaps(options.output / "overlaps.json", measured)
 
     def fitness(genes: Genes) -> float:
         name = str(genes)

@@ -180,7 +180,12 @@ RECALIBRATION_BATCHES = 4
 
 
 def train(
-    steps: int, seed: int, batches: Batches, folder: Path, save_seconds: float = 60.0
+    steps: int,
+    seed: int,
+    batches: Batches,
+    folder: Path,
+    save_seconds: float = 60.0,
+    **others: int,
 ) -> tuple[Supernet, list[float]]:
     """Train, or go on from `folder/supernet.pth`.
 
@@ -189,19 +194,20 @@ def train(
         seed: of weights and paths.
         batches: called with a step number, gives the batches from there on.
         save_seconds: between checkpoints.
+        others: what else a stopped training must be given again, by name.
 
     Returns:
         The supernet and the loss of every step of this call.
 
     Raises:
-        CheckpointError: the checkpoint belongs to another seed or number of steps.
+        CheckpointError: the checkpoint belongs to another seed, number of steps, and so on.
         KeyboardInterrupt: Ctrl-C; after the step under way, which is saved.
     """
     torch.manual_seed(seed)
     net = Supernet()
     optimizer = torch.optim.AdamW(net.parameters(), lr=LR, weight_decay=0.0)
     path = folder / "supernet.pth"
-    plan = {"seed": seed, "steps": steps}
+    plan = {"seed": seed, "steps": steps, **others}
     step = _resume(path, plan, net, optimizer) if path.is_file() else 0
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps, LR / 100)
     schedule.last_epoch = step
@@ -239,7 +245,8 @@ def path_of(seed: int, step: int) -> Genes:
 def _resume(path: Path, plan: dict[str, int], net: nn.Module, optimizer: Any) -> int:
     state = checkpoint.load(path)
     for name, value in plan.items():
-        if state[name] != value:
+        # Absent from those of earlier versions.
+        if state.get(name, value) != value:
             raise CheckpointError(
                 f"{path} was trained with {name} {state[name]}, not {value}; "
                 "give the same, or another --output"

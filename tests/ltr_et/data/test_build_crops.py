@@ -1,14 +1,24 @@
 import logging
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ltr_et.data import build_crops
+from ltr_et.data.bank import FrameBank
 from ltr_et.data.build_crops import build, held_out_clips, is_held_out, main
 from ltr_et.data.crops import CropStore
+from ltr_et.data.pairs import CropPairs
 from ltr_et.dataset.pack import PackStill, PackVideo, open_pack
+from ltr_et.locks import alone
+from pytracking_et.errors import DatasetError
 
-from ..tiny import write_crowd, write_masked_video, write_stills
+from ..tiny import write_crowd, write_image, write_masked_video, write_stills
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_share_of_clips_held_out():
@@ -50,6 +60,84 @@ def test_a_corrupt_image_is_reported_once_and_counted(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         assert build([dataset], tmp_path / "crops", width=64) == {"coco": (6, 1)}
     assert len([r for r in caplog.records if "00002.jpg" in r.message]) == 1
+
+
+def no_bytes(mask):
+    mask.write_bytes(b"")
+
+
+def half_the_size(mask):
+    write_image(mask, np.full((60, 80), 255, np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [(no_bytes, "cannot be decoded"), (half_the_size, "is of 80 x 60 pixels, its frame of 160 x")],
+)
+def test_a_mask_that_cannot_be_used_is_told_and_its_object_left_out(
+    tmp_path, caplog, damage, words
+):
+    write_masked_video(tmp_path)
+    damage(tmp_path / "video" / "davis2016" / "masks" / "dog" / "00002.png")
+    assert build(open_pack(tmp_path), tmp_path / "crops", width=320) == {"davis2016": (7, 1)}
+    assert f"masks/dog/00002.png {words}" in Path(caplog.messages[-1]).as_posix()
+    bank = FrameBank(open_pack(tmp_path))
+    assert len(bank.rows.box) == 7
+    assert words in bank.unreadable[0]
+
+
+def test_boxes_that_cannot_be_used_are_told(tmp_path, caplog):
+    """Shares of the image, say, and not pixels."""
+    write_stills(tmp_path)
+    write_masked_video(tmp_path)
+    table = tmp_path / "still" / "coco" / "annotations.csv"
+    rows = pd.read_csv(table)
+    rows[["x", "y", "w", "h"]] /= 160
+    rows.to_csv(table, index=False)
+    store = tmp_path / "crops"
+    build(open_pack(tmp_path), store, share=0.0, width=320)
+    assert "coco: no box that can be used" in caplog.text and "in pixels" in caplog.text
+    assert CropPairs(CropStore(store))[0, 0]["template"].shape == (128, 128, 3)
+    (store / "davis2016.npz").unlink()
+    with pytest.raises(DatasetError, match="holds no crop.*'coco'.*pixels"):
+        CropStore(store)
+
+
+def test_nothing_but_held_out_clips(tmp_path):
+    write_stills(tmp_path)
+    build(open_pack(tmp_path), tmp_path / "crops", share=1.0, width=64)
+    with pytest.raises(DatasetError, match="nothing to train on in .*'coco'.*--held-out"):
+        CropPairs(CropStore(tmp_path / "crops"))
+
+
+def test_another_width_is_another_store(tmp_path):
+    write_stills(tmp_path)
+    build(open_pack(tmp_path), tmp_path / "crops", width=64)
+    write_crowd(tmp_path)
+    with pytest.raises(DatasetError, match="64 pixels wide, not 96; give that --width, or"):
+        build(open_pack(tmp_path), tmp_path / "crops", width=96)
+    build([open_pack(tmp_path)[1]], tmp_path / "other", width=96)
+    for path in (tmp_path / "other").iterdir():
+        path.replace(tmp_path / "crops" / path.name)
+    with pytest.raises(DatasetError, match="different widths.*'coco': 64, 'mot_dense': 96"):
+        CropStore(tmp_path / "crops")
+
+
+@pytest.mark.slow
+def test_two_processes_build_one_store(tmp_path):
+    """The second waits for the first and finds its work done."""
+    write_stills(tmp_path)
+    command = [sys.executable, "-m", "ltr_et.data.build_crops", "--source", str(tmp_path)]
+    command += ["--output", str(tmp_path / "crops"), "--width", "64"]
+    with alone(tmp_path / "crops", ""):
+        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        for line in process.stderr:
+            if "waiting for it" in line:
+                break
+        assert process.poll() is None
+        build_crops.build_source(open_pack(tmp_path)[0], tmp_path / "crops", width=64)
+    assert "coco: already there" in process.communicate(timeout=60)[1]
+    assert process.returncode == 0
 
 
 def test_a_second_run_builds_only_what_is_missing(tmp_path, monkeypatch):

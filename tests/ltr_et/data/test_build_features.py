@@ -9,7 +9,7 @@ from ltr_et.data.build_features import ChunkMaker, check_meta, main
 from ltr_et.data.features import FeatureCache, pad_boxes
 from ltr_et.data.pairs import FeaturePairs, PairSettings
 from pytracking_et import network
-from pytracking_et.errors import DatasetError
+from pytracking_et.errors import DatasetError, ImageError
 
 from ...golden.synthetic import parameter
 
@@ -106,6 +106,39 @@ def test_another_backbone_does_not_mix_in(tmp_path):
         check_meta(tmp_path, {"weights": "b", "seed": 0})
 
 
+def test_a_crop_that_cannot_be_pasted_is_skipped_and_told(tmp_path, store, caplog, monkeypatch):
+    read = store.image
+
+    def image(index):
+        if store.field["mask_size"][index]:
+            raise ImageError(f"crop {index} is broken")
+        return read(index)
+
+    monkeypatch.setattr(store, "image", image)
+    maker = ChunkMaker(store, mean_features)
+    made = maker.make(tmp_path / "chunk-00000", (0, 0), 64)
+    assert 0 < made < 64
+    assert maker.broken and caplog.text.count("skipped") == len(maker.broken)
+
+
+def test_no_crop_at_all_is_an_error(tmp_path, store, monkeypatch):
+    def image(index):
+        raise ImageError(f"crop {index} is broken")
+
+    monkeypatch.setattr(store, "image", image)
+    with pytest.raises(DatasetError, match="no crop of .* can be read"):
+        ChunkMaker(store, mean_features).make(tmp_path / "chunk-00000", (0, 0), 8)
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(
+    path.read_bytes()[:-100])])  # fmt: skip
+def test_a_chunk_that_was_copied_by_half_is_told_at_once(tmp_path, store, damage):
+    folder = fill(tmp_path / "cache", store, 1)
+    damage(folder / "chunk-00000" / "z.npy")
+    with pytest.raises(DatasetError, match="delete this chunk"):
+        FeatureCache(folder)
+
+
 @pytest.fixture
 def weights(tmp_path):
     path = tmp_path / "lt.safetensors"
@@ -148,3 +181,10 @@ def test_the_command_resumes(tmp_path, store_folder, weights, monkeypatch, capsy
     assert meta["weights"] == network.weights.fingerprint(weights)
     assert main([str(a) for a in [*arguments, 40, "--seed", 1]]) == 2
     assert "another --output" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--views", "--chunk", "--threads"])
+def test_the_command_wants_numbers_above_zero(tmp_path, store_folder, option, capsys):
+    arguments = ["--crops", store_folder, "--output", tmp_path / "cache", option, 0]
+    assert main([str(a) for a in arguments]) == 2
+    assert f"{option[2:]} 0: give 1 or more" in capsys.readouterr().err

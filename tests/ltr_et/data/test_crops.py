@@ -1,4 +1,5 @@
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -78,6 +79,16 @@ def test_a_pickled_store_reads_the_same(store):
     first = store.image(3)
     copy = pickle.loads(pickle.dumps(store))
     assert np.array_equal(copy.image(3), first)
+
+
+@pytest.mark.parametrize("kept", [0.5, None])
+def test_a_store_that_was_copied_by_half_is_told_at_once(tmp_path, store_folder, kept):
+    folder = shutil.copytree(store_folder, tmp_path / "crops")
+    packed = folder / "davis2016.bin"
+    content = packed.read_bytes()
+    packed.unlink() if kept is None else packed.write_bytes(content[: int(kept * len(content))])
+    with pytest.raises(DatasetError, match=f"bytes, its index tells of {len(content)}; copy it"):
+        CropStore(folder)
 
 
 def test_an_unfinished_source_is_not_there(tmp_path):

@@ -1,5 +1,9 @@
 import itertools
 import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +14,8 @@ from ltr_et.settings import Settings, Stage
 from ltr_et.training.data import PairData
 from ltr_et.training.distributed import Group
 from pytracking_et.errors import DatasetError
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 class Numbers:
@@ -74,6 +80,39 @@ def test_tensors(store):
         "distractors": ((4, 8, 4), torch.float32),
         "index": ((4,), torch.int64),
     }
+
+
+WORK = """
+from ltr_et.settings import Settings, Stage
+from ltr_et.training.data import PairData
+from ltr_et.training.distributed import Group
+from pytracking_et import process
+from pytracking_et.errors import DatasetError
+
+class Unusable:
+    def __getitem__(self, key):
+        raise DatasetError("groundtruth.txt has 3 rows, img 4 images")
+
+def work():
+    stage, settings = Stage("s", 8, "crops", batch=4), Settings(num_workers=1)
+    return next(PairData(Unusable(), stage, settings, Group()).batches(0))
+
+if __name__ == "__main__":
+    raise SystemExit(process.run("train", work))
+"""
+
+
+@pytest.mark.slow
+def test_an_error_in_a_worker_is_one_sentence_and_the_end(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(WORK)
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, str(script)], env={**os.environ, "PYTHONPATH": path},
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.stderr == "train: error: groundtruth.txt has 3 rows, img 4 images\n"
+    assert done.returncode == 2
 
 
 @pytest.mark.slow

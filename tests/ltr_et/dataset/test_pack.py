@@ -50,6 +50,18 @@ def test_stills_are_one_sequence_a_box(tmp_path):
     assert dataset.read_frame(1, 0).shape == (120, 160, 3)
 
 
+def test_images_that_differ_in_their_suffix_are_two(tmp_path):
+    for name in ("a.jpg", "a.png", "b.jpg"):
+        write_image(tmp_path / "still" / "odd" / name, np.zeros((40, 40, 3), np.uint8))
+    rows = [[name, "x", 1, 1, 9, 9] for name in ("a.jpg", "a.jpg", "a.png", "b.jpg")]
+    header = ["image", "category", "x", "y", "w", "h"]
+    write_rows(tmp_path / "still" / "odd" / "annotations.csv", header, rows)
+    dataset = PackStill(tmp_path / "still" / "odd")
+    names = [dataset.track_name(number) for number in range(len(dataset))]
+    assert names == ["a.jpg_0", "a.jpg_1", "a.png_0", "b_0"]
+    assert {len(dataset.get_sequence_info(number)["bbox"]) for number in range(4)} == {1}
+
+
 def test_a_category_called_none_stays_a_word(tmp_path):
     write_image(tmp_path / "still" / "odd" / "0.jpg", np.zeros((40, 40, 3), np.uint8))
     header = ["image", "category", "x", "y", "w", "h"]

@@ -47,6 +47,17 @@ def test_a_target_found_again_is_not_lost(tmp_path):
     assert figures({start.key: boxes}, one, [start])[start.key][1] is False
 
 
+@pytest.mark.parametrize(("frame", "lost"), [(45, True), (25, False)])
+def test_frames_without_the_target_lose_nothing(tmp_path, frame, lost):
+    """It leaves at `frame` and does not come back; the box is on it until frame 30."""
+    one = clip(tmp_path)
+    start = one.starts(quick=True)[0]
+    boxes = one.boxes.copy()
+    boxes[30:, 0] = 500
+    one.boxes[frame:] = np.nan
+    assert figures({start.key: boxes}, one, [start])[start.key][1] is lost
+
+
 def test_finished_clips_are_not_tracked_again(tmp_path):
     clips, path = [clip(tmp_path, name) for name in "ab"], tmp_path / "cache" / "runs.jsonl"
     told = []

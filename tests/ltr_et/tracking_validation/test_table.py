@@ -47,6 +47,27 @@ def test_every_source_of_tracks_counts_once(make):
     assert table.sources(runs) == {"davis": 80, "mot_dense": 40}
 
 
+def test_tracks_of_one_source_stand_for_themselves(make):
+    """A gain that is seen in one source alone is as uncertain as its tracks say."""
+    before, after = (
+        make({("tracks", f"t{i}", "mot", "whole", 0, 0): auc for i, auc in enumerate(aucs)})
+        for aucs in ([50, 60, 70, 80], [51, 62, 69, 81])
+    )
+    figure = table.summary(before)["tracks whole"]
+    assert (figure.mean, figure.high - figure.low > 15) == (65, True)
+    gain, error = table.difference(after, before)
+    assert (gain, error) == (pytest.approx(0.75), pytest.approx(0.55, rel=0.1))
+    assert "| +0.8 +- 0.5 |" in table.markdown({"base": before, "other": after})
+
+
+def test_of_one_sequence_there_is_no_interval_and_no_verdict(make):
+    before, after = make(sequences([50])), make(sequences([60]))
+    text = table.markdown({"base": before, "other": after})
+    assert "| base | 50.0 | 50.0 |  |" in text
+    assert "| other | 60.0 | 60.0 | +10.0 (of one sequence) |" in text
+    assert table.record(after)["figures"]["mean"] == [60, None, None, 0, 1]
+
+
 def test_interval_is_that_of_sequences(make):
     figure = table.summary(make(sequences([50, 60, 70, 80] * 4)))["shared whole"]
     # Standard error of the mean 65 of 16: 11.2 / 4 = 2.8.

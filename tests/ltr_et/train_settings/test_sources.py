@@ -95,6 +95,51 @@ def test_named_folders_are_taken_as_they_are(tmp_path, pack, teacher):
     assert FeatureCache(given.features).chunks == 1
 
 
+@pytest.mark.parametrize("stopped", ["crops", "features"])
+def test_named_folders_that_a_stopped_training_began_are_completed(
+    tmp_path, pack, teacher, monkeypatch, stopped
+):
+    """As after Ctrl-C between two sources, or two chunks, and the same command again."""
+    folders = {"crops": tmp_path / "c", "features": tmp_path / "f"}
+    with monkeypatch.context() as patch:
+        if stopped == "crops":
+            whole = build_crops.build_source
+
+            def build_source(dataset, *others):
+                if dataset.name == "davis2016":
+                    raise KeyboardInterrupt
+                return whole(dataset, *others)
+
+            patch.setattr(build_crops, "build_source", build_source)
+        else:
+            make = ChunkMaker.make
+
+            def make_first(maker, path, *others):
+                if path.name != "chunk-00000":
+                    raise KeyboardInterrupt
+                return make(maker, path, *others)
+
+            patch.setattr(ChunkMaker, "make", make_first)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(settings(tmp_path, pack, teacher, **folders), views=2 * build_features.CHUNK)
+    prepare(settings(tmp_path, pack, teacher, **folders), views=2 * build_features.CHUNK)
+    assert sources(folders["crops"]) == ALL
+    assert FeatureCache(folders["features"]).chunks == 2
+    # Complete, they are as the user names them.
+    prepare(settings(tmp_path, pack, teacher, **folders), views=9 * build_features.CHUNK)
+    assert FeatureCache(folders["features"]).chunks == 2
+
+
+def test_a_cache_that_does_not_tell_its_backbone_is_an_error(tmp_path, pack, teacher):
+    made = settings(tmp_path, pack, teacher)
+    prepare(made, views=8)
+    (made.features / "meta.json").unlink()
+    for features in (made.features, None):
+        with pytest.raises(DatasetError, match="meta.json.*--features"):
+            prepare(settings(tmp_path, pack, teacher, features=features), views=8)
+    assert not (made.features / "meta.json").exists()
+
+
 def test_a_source_of_other_data_is_an_error(tmp_path, pack, teacher):
     other = tmp_path / "other"
     write_stills(other, "rendered")
@@ -112,7 +157,7 @@ def test_features_of_another_backbone_are_an_error(tmp_path, pack, teacher):
     network.weights.save(other, network.build("lt_mobile").state_dict(), {})
     with pytest.raises(DatasetError, match="begun with .*--features"):
         prepare(settings(tmp_path, pack, other), views=8)
-    with pytest.raises(DatasetError, match="was made with .*--teacher"):
+    with pytest.raises(DatasetError, match="begun with .*--teacher"):
         prepare(settings(tmp_path, pack, other, features=made.features), views=8)
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from ltr_et.settings import Settings, Stage
 from ltr_et.training import checkpoint
@@ -86,3 +87,21 @@ def test_checkpoints_of_earlier_versions(files):
     later = settings(files, seed=5, initial=files / "b", backbone=files / "b")
     check({**old, "settings": json.dumps(content)}, later, PATH)
     check({"stage": 0}, later, PATH)
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), RuntimeError("pos 0\nx")]
+)
+def test_a_full_disk_is_told_and_leaves_the_last_checkpoint(tmp_path, monkeypatch, error):
+    path = tmp_path / "latest.pth"
+    checkpoint.save(path, {"step": 1})
+
+    def fail(state, temporary):
+        temporary.write_bytes(b"half")
+        raise error
+
+    monkeypatch.setattr(torch, "save", fail)
+    with pytest.raises(TrainingError, match=r"\((.*No space left.*|pos 0)\); is the disk full"):
+        checkpoint.save(path, {"step": 2})
+    assert [one.name for one in tmp_path.iterdir()] == ["latest.pth"]
+    assert checkpoint.load(path)["step"] == 1

@@ -12,9 +12,11 @@ from ltr_et.training import launch
 from ltr_et.training.distributed import Group
 from ltr_et.training.launch import Launch
 from ltr_et.training.trainer import to_device
+from ltr_et.warm_start import copy_shared
 from pytracking_et import network
+from pytracking_et.errors import CheckpointError
 
-from ..networks import RandomPairs, feature_pairs
+from ..networks import RandomPairs, feature_pairs, randomised
 
 META = torch.device("meta")
 
@@ -46,6 +48,47 @@ def test_statistics_are_measured_where_the_network_is(made, net, monkeypatch):
     monkeypatch.setattr(launch, "reestimate", measure)
     made._reestimate(net, Stage("s", 64, reestimate=32))
     assert len(seen) == 2
+
+
+def test_cached_features_are_those_of_the_networks_own_backbone(made):
+    """Of weights that were trained on, the backbone too, the cache tells nothing."""
+    teacher, student = randomised("lt_mobile"), network.build("et_tracker")
+    copy_shared(student, teacher)
+    made.teacher = teacher
+    weights = [weight.data for weight in student.backbone_net.parameters()]
+    for weight in weights:
+        weight.copy_(weight.half())
+    made.before_stage(student, Stage("heads", 64))
+    for weight in weights:
+        weight.mul_(1 + 0.1 * torch.randn(weight.shape))
+    made.before_stage(student, Stage("all", 64, "crops"))
+    with pytest.raises(CheckpointError, match="'heads' reads cached features.*source=crops"):
+        made.before_stage(student, Stage("heads", 64))
+
+
+def test_weights_of_another_network_are_told(tmp_path, caplog):
+    """Those of S x S queries have the same shapes."""
+    path = tmp_path / "s2.safetensors"
+    network.weights.save(path, randomised("et_s2").state_dict(), {"network": "et_s2"})
+    made = Launch(Settings(stages=[Stage("s", 64)], initial=path), Group())
+    made._start(network.build("et_tracker"))
+    assert "weights of network et_s2" in caplog.text and "--set network=et_s2" in caplog.text
+
+
+def test_a_value_beyond_float16_costs_no_run(made, tmp_path, caplog):
+    state = {"weight": torch.tensor([1e-9, 7e4])}
+    made.export(state, 64, tmp_path / "final.safetensors")
+    read, _ = network.weights.read(tmp_path / "final.safetensors")
+    assert torch.equal(read["weight"], state["weight"])
+    assert "70000 does not fit into float16" in caplog.text
+    with pytest.raises(CheckpointError, match="float16"):
+        made.export({"weight": torch.tensor([float("nan")])}, 64, tmp_path / "final.safetensors")
+
+
+def test_a_loss_that_compares_with_a_teacher_needs_one():
+    taught = Stage("heads", 64, losses=LossWeights(distill_box=(0.5, 0.0)))
+    with pytest.raises(CheckpointError, match="'heads' learns from LT-Mobile.*--teacher"):
+        Launch(Settings(stages=[Stage("first", 64), taught]), Group())
 
 
 def test_units_are_fitted_where_the_network_is(net, monkeypatch):

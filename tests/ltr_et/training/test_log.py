@@ -32,10 +32,13 @@ def test_tensorboard_gets_the_numbers(tmp_path):
     log = TrainingLog(tmp_path)
     log.write("train", 10, loss=0.5, stage="heads")
     log.close()
+    log = TrainingLog(tmp_path)  # a run that begins anew in the same folder
+    log.write("train", 5, loss=0.7, stage="heads")
+    log.close()
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
     assert events.Tags()["scalars"] == ["train/loss"]
-    assert events.Scalars("train/loss")[0].step == 10
+    assert [one.step for one in events.Scalars("train/loss")] == [5]
 
 
 def test_curves_take_tracking_results_from_beside_the_log(tmp_path):

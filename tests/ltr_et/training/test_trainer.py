@@ -11,14 +11,17 @@ import torch
 
 from ltr_et.actors import ETActor
 from ltr_et.jsonl import read as read_log
+from ltr_et.locks import alone
 from ltr_et.settings import Settings, Stage
 from ltr_et.training import checkpoint
 from ltr_et.training import trainer as trainer_module
 from ltr_et.training.data import PairData
 from ltr_et.training.distributed import Group
 from ltr_et.training.trainer import Trainer, TrainingError, split
+from pytracking_et.errors import CheckpointError
+from pytracking_et.network.weights import fingerprint
 
-from ..networks import RandomPairs, small_heads
+from ..networks import RandomPairs, feature_pairs, small_heads
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -103,9 +106,13 @@ def test_micro_batches_change_nothing(tmp_path):
     assert curves[0] == pytest.approx(curves[1], rel=1e-4)
 
 
-def test_an_interrupted_run_repeats_the_curve(tmp_path):
-    only = stage(samples=12, dropout=0.1, fast=False)
-    whole, halves = settings(tmp_path / "a", only, save_minutes=0), settings(tmp_path / "b", only)
+# Scaled by 65536, float16 overflows in the first steps: the scale then reached decides the rest.
+@pytest.mark.parametrize("precision, lr", [("float32", 1e-3), ("float16", 0.1)])
+def test_an_interrupted_run_repeats_the_curve(tmp_path, precision, lr):
+    # The network's own layers have dropout.
+    only = stage(samples=12, fast=False, lr=lr)
+    whole = settings(tmp_path / "a", only, save_minutes=0, precision=precision)
+    halves = settings(tmp_path / "b", only, precision=precision)
     trainer(whole).run()
 
     class Killed(Exception):
@@ -125,6 +132,71 @@ def test_an_interrupted_run_repeats_the_curve(tmp_path):
     assert state["step"] == 4
     trainer(halves).run()
     assert losses(halves) == losses(whole)
+
+
+class Drawing:
+    """Batches made in the process itself, with numbers of torch's, as on a GPU."""
+
+    waited = 0.0
+
+    def state(self):
+        return {}
+
+    def batches(self, step):
+        while True:
+            batch = feature_pairs(2, 4, seed=step)
+            yield {**batch, "x": batch["x"] + torch.randn(batch["x"].shape)}
+            step += 1
+
+
+def test_every_process_has_its_random_numbers_again(tmp_path):
+    """A process that does not lead finds the leader's state in the checkpoint."""
+    whole, stopped = (settings(tmp_path / n, stage(samples=8), save_minutes=0) for n in "ab")
+    for made in (whole, stopped):
+        run = trainer(made)
+        run._open_data = lambda stage, state: Drawing()
+        stopped.max_minutes = 1e-9
+        run.run()
+    state = checkpoint.load(stopped.folder / "latest.pth")
+    torch.manual_seed(9)
+    checkpoint.save(stopped.folder / "latest.pth", {**state, "random": checkpoint.random_state()})
+    stopped.max_minutes = 0
+    run = trainer(stopped)
+    run._open_data = lambda stage, state: Drawing()
+    assert run.run()
+    assert losses(stopped) == losses(whole)
+
+
+def test_a_folder_is_trained_in_by_one_process(tmp_path):
+    made = settings(tmp_path, stage(samples=2))
+    with alone(made.folder, ""), pytest.raises(TrainingError, match="another process.*--workspace"):
+        trainer(made).run()
+    assert trainer(made).run()
+
+
+def test_the_weights_it_started_from_may_go(tmp_path):
+    initial = tmp_path / "initial.safetensors"
+    initial.write_bytes(b"weights")
+    made = settings(tmp_path, stage(), initial=initial, max_minutes=1e-9)
+    run = trainer(made)
+    digest = fingerprint(initial)
+    initial.unlink()
+    assert not run.run()
+    assert checkpoint.load(run.latest)["digests"]["initial"] == digest
+    made.max_minutes = 0
+    assert trainer(made).run()
+    assert checkpoint.load(run.latest)["digests"]["initial"] == digest
+    made.initial = tmp_path / "other.safetensors"
+    with pytest.raises(CheckpointError, match="other.safetensors do not exist"):
+        trainer(made)
+
+
+def test_a_fresh_run_begins_a_log_of_its_own(tmp_path):
+    made = settings(tmp_path, stage(samples=2), fresh=True)
+    for _ in range(2):
+        trainer(made, validate=lambda net: {"iou": 0.5}).run()
+    kinds = [(r["kind"], r["samples"]) for r in read_log(made.folder / "log.jsonl")]
+    assert kinds.count(("validation", 0)) == 1
 
 
 def test_a_loss_that_is_not_finite_stops_and_saves_the_batch(tmp_path):

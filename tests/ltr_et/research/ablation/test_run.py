@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -72,6 +74,12 @@ def test_mistakes_are_found_before_the_night(tmp_path, teacher, capsys):
     for option in ("--pairs", "--batch", "--threads"):
         assert main(["components", option, "0"]) == 2
         assert f"{option} 0: give 1 or more" in capsys.readouterr().err
+    assert main(["scaling", "--threads", "0"]) == 2
+    assert "--threads 0: give 1 or more" in capsys.readouterr().err
+    for name in ("resnet_18", "lt_mobile"):
+        file = ["--backbone", f"{name}={teacher}", "--groups"]
+        assert main(["backbones", *file, "--output", str(tmp_path)]) == 2
+        assert "one of mobilenet_v3, resnet18, shufflenet_v2" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -126,7 +134,7 @@ def plan(tmp_path, monkeypatch, crops):
         tried.append((configuration, seed))
         if configuration == "et_attention":
             raise CheckpointError("no such file")
-        return Trained(tmp_path, 1.0, "somewhere")
+        return Trained(tmp_path, 1.0, run.asked_start(configuration, recipe) or "somewhere")
 
     monkeypatch.setattr(run, "train_row", train)
     monkeypatch.setattr(run, "evaluate", lambda name, weights, plan: {"wtrack": 40.0})
@@ -159,6 +167,18 @@ def test_a_table_mixes_no_seeds_or_budgets(plan):
     assert run.run(again) == 0
     assert tried[3:] == [("et_conv", 2)]
     assert shown(again) == {"Conv": [0, 1, 2]}
+
+
+def test_a_row_with_other_weights_to_start_from_is_another_row(plan):
+    """Trained from random weights at first; then somebody finds the backbone's."""
+    first, tried = plan(("resnet18_conv",))
+    assert run.run(replace(first, tables=("backbones",))) == 0
+    recipe = replace(first.recipe, backbones={"resnet18": Path("resnet18.pth")})
+    named = replace(first, tables=("backbones",), recipe=recipe)
+    for _ in range(2):
+        assert run.run(named) == 0
+    assert [name for name, _ in tried] == ["resnet18_conv", "resnet18_conv"]
+    assert tried == 2 * [("resnet18_conv", 0)]
 
 
 def test_a_row_that_fails_costs_no_other(plan):

@@ -13,7 +13,7 @@ from ltr_et.dataset.pack import open_pack
 from ltr_et.research.search.__main__ import Overlaps, main
 from ltr_et.research.search.space import sample
 from ltr_et.research.search.supernet import Supernet, judge, path_of, train
-from ltr_et.training import data
+from ltr_et.training import checkpoint, data
 from pytracking_et import network
 from pytracking_et.errors import CheckpointError
 from pytracking_et.network.normalisation import normalise
@@ -108,6 +108,12 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(tmp_path):
         train(5, 0, batches, tmp_path / "parts")
 
 
+def test_a_training_goes_on_with_the_values_it_began_with(tmp_path):
+    checkpoint.save(tmp_path / "supernet.pth", {"seed": 0, "steps": 3, "batch": 8})
+    with pytest.raises(CheckpointError, match="batch 8, not 16; give the same"):
+        train(3, 0, batches, tmp_path, batch=16)
+
+
 def test_paths_depend_on_seed_and_step():
     assert path_of(0, 3) == path_of(0, 3)
     assert len({str(path_of(0, step)) for step in range(20)}) == 20
@@ -147,3 +153,7 @@ def test_search_from_crops_to_a_network(tmp_path, pack, monkeypatch, capsys):
     assert max(each["overlap"] for each in best["tried"].values()) == best["overlap"]
     net = network.build(best["architecture"])
     network.weights.load(net, out / "best.safetensors")
+    # Of other pairs overlaps are other numbers.
+    assert main([*arguments, "--validation-pairs", "6"]) == 0
+    stored = json.loads((out / "overlaps.json").read_text())
+    assert stored["supernet"] == "3 steps of 2, seed 0, 6 validation pairs"

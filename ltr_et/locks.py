@@ -1,0 +1,37 @@
+"""One process at a time for what training writes: a run's folder, a crop store, a feature cache."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from pytracking_et.errors import PytrackingETError
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def alone(folder: Path, busy: str, error: type[PytrackingETError] | None = None) -> Iterator[None]:
+    """Hold a folder, which is made; the system lets go of it when its holder ends in whatever way.
+
+    Args:
+        busy: what to say where another process holds it.
+        error: to raise then; None: wait for it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if error is not None:
+            raise error(busy) from None
+        log.info(busy)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

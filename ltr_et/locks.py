@@ -21,16 +21,25 @@ def alone(folder: Path, busy: str, error: type[PytrackingETError] | None = None)
     Args:
         busy: what to say where another process holds it.
         error: to raise then; None: wait for it.
+
+    Raises:
+        PytrackingETError: the folder cannot be written, or its file system has no locks.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock")
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        if error is not None:
-            raise error(busy) from None
-        log.info(busy)
-        lock.acquire()
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if error is not None:
+                raise error(busy) from None
+            log.info(busy)
+            lock.acquire()
+    except (OSError, NotImplementedError) as problem:  # the second is filelock's, for no locks
+        raise PytrackingETError(
+            f"{folder} cannot be written and locked ({problem}); make room or allow it there, or "
+            "name a folder on another disk"
+        ) from problem
     try:
         yield
     finally:

@@ -389,6 +389,8 @@ def features(folder: Path) -> Path:
     path = folder / "chunk-00000" / "index.npz"
     path.parent.mkdir()
     np.savez(path, **{name: np.zeros(2, np.int64) for name in _JOINED})
+    for kind in ("x", "z"):
+        np.save(path.with_name(f"{kind}.npy"), np.zeros(2, np.float16))
     return path
 
 

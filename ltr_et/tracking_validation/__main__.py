@@ -184,8 +184,10 @@ def _main(options: argparse.Namespace) -> int:
         mean = table.summary(runs)[table.MEAN].mean
         print(f"{mean:5.2f}  {label}  {listing}  ({seconds:.0f} s)", flush=True)
         if options.log is not None:
-            record = {"kind": "tracking", **subject.record(), "part": options.part}
-            jsonl.append(options.log, record | table.record(runs))
+            # "auc" is what the curves of a training draw (`ltr_et.training.log.plot`).
+            about = {"auc": round(mean, 2), "part": options.part}
+            record = {"kind": "tracking", **subject.record(), **about, **table.record(runs)}
+            jsonl.append(options.log, record)
     print("\n" + table.markdown(rows))
     return 0
 

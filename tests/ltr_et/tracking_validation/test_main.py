@@ -63,6 +63,7 @@ def test_command_prints_the_table_and_logs_a_record_a_row(tmp_path, arguments, m
     records = [json.loads(line) for line in log.read_text().splitlines()]
     assert [record["label"] for record in records] == ["still", "ahead"]
     assert len(records[0]["whole"]) == 6
+    assert records[0]["auc"] == records[0]["figures"]["mean"][0]
 
 
 def test_rows_of_weights_and_constants(tmp_path, arguments, checkpoint):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pytracking_et import process
 from pytracking_et.errors import CheckpointError, DatasetError, ParameterError
+from pytracking_et.settings import expanded
 
 from ...tracking_validation.clips import SETS
 from ...tracking_validation.subjects import first_engine
@@ -128,7 +129,7 @@ def _named_files(assignments: list[str]) -> dict[str, Path]:
         name, equals, path = assignment.partition("=")
         if not equals or not name or not path:
             raise ParameterError(f"{assignment!r} is not of the form NAME=PATH")
-        found[name] = _existing(Path(path).expanduser())
+        found[name] = _existing(expanded(path))
     return found
 
 

@@ -80,6 +80,8 @@ def test_mistakes_are_found_before_the_night(tmp_path, teacher, capsys):
         file = ["--backbone", f"{name}={teacher}", "--groups"]
         assert main(["backbones", *file, "--output", str(tmp_path)]) == 2
         assert "one of mobilenet_v3, resnet18, shufflenet_v2" in capsys.readouterr().err
+    assert main(["backbones", "--backbone", "resnet18=~nobody-here/w.pth", "--groups"]) == 2
+    assert "~nobody-here" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -358,8 +358,9 @@ def _describe(spec: str | int) -> str:
     if isinstance(spec, int):
         return f"camera {spec}"
     if "://" in spec:
-        shown = re.sub(r"(://[^:/@]*):[^/]*@", r"\1:***@", spec)  # without a password
-        return f"stream {shown!r}"
+        # Without a password: after the user's name, or somewhere in the query.
+        shown = re.sub(r"(://[^:/@]*):[^/]*@", r"\1:***@", spec)
+        return f"stream {re.sub(r'[?].*', '?***', shown)!r}"
     return f"{'camera' if Path(spec).is_char_device() else 'video'} {spec!r}"
 
 

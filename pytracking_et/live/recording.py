@@ -26,7 +26,7 @@ class Row(NamedTuple):
     """The box of one target on one frame.
 
     frame from 0, id from 1, box x, y, w, h in pixels, score in 0..1 (1 where the user drew it);
-    seconds: what all targets took on this frame.
+    seconds: what all targets took on this frame; size: width and height of the frame in pixels.
     """
 
     frame: int
@@ -36,6 +36,7 @@ class Row(NamedTuple):
     drawn: bool = False
     lost: bool = False
     seconds: float = 0.0
+    size: tuple[int, int] = (0, 0)
 
     @property
     def mark(self) -> Mark:
@@ -59,10 +60,12 @@ class Rows:
         self._lock = threading.Lock()
         self.version = self.edition = 0
 
-    def add(self, frame: int, mark: Mark, seconds: float = 0.0) -> Row:
-        """One target on one frame; replaces what was there."""
+    def add(
+        self, frame: int, mark: Mark, seconds: float = 0.0, size: tuple[int, int] = (0, 0)
+    ) -> Row:
+        """One target on one frame, see `Row`; replaces what was there."""
         x, y, w, h = (float(value) for value in mark.box)
-        row = Row(frame, mark.id, (x, y, w, h), mark.score, mark.drawn, mark.lost, seconds)
+        row = Row(frame, mark.id, (x, y, w, h), mark.score, mark.drawn, mark.lost, seconds, size)
         with self._lock:
             self._tracks.setdefault(mark.id, {})[frame] = row
             self.version += 1
@@ -138,9 +141,11 @@ class Recording(Rows):
         self.folder, self.stem, self.notify = folder, stem, notify
         self._journal: Journal | None = None
 
-    def add(self, frame: int, mark: Mark, seconds: float = 0.0) -> Row:
-        """One target on one frame: its box and score, and the time all targets took."""
-        row = super().add(frame, mark, seconds)
+    def add(
+        self, frame: int, mark: Mark, seconds: float = 0.0, size: tuple[int, int] = (0, 0)
+    ) -> Row:
+        """One target on one frame, see `Row`; a line of the journal."""
+        row = super().add(frame, mark, seconds, size)
         if self._journal is None:
             self._journal = Journal(self.folder, f"video_{self.stem}.unfinished", self.notify)
             self._journal.write(HEADER)

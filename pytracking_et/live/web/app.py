@@ -159,8 +159,8 @@ class Server:
         kind, suffix = request.path_params["kind"], request.path_params["suffix"]
         if kind not in WRITERS:
             raise HTTPException(404, f"no format {kind!r}; there are {', '.join(WRITERS)}")
-        rows = [TrackRow(*row[:4]) for row in session.rows.all()]
-        text = WRITERS[kind](rows, (session.clip.width, session.clip.height))
+        rows = [TrackRow(*row[:4], row.size) for row in session.rows.all()]
+        text = WRITERS[kind](rows)
         return _download(text, "text/plain; charset=utf-8", session, f"{kind}.{suffix}")
 
     async def render(self, request: Request) -> Response:

@@ -307,6 +307,11 @@ def test_frames_from_before_a_turn_show_their_boxes_in_place(client, tmp_path):
         talk.until("rows")
     found = frames(client.get(finish(client, identity)["url"]).content, tmp_path / "o.mp4")
     assert [image.shape for image in found] == [(120, 160, 3)] * 2
+    tracks = client.get(f"/api/sessions/{identity}/tracks.yolo.txt").text.splitlines()
+    assert [line.split()[5:7] for line in tracks] == [
+        ["0.150000", "0.200000"],
+        ["0.200000", "0.150000"],
+    ]
     x, y, w, h = fakes.true_box(0)
     edge = found[0][y + h - 2 : y + h + 2, x + 4 : x + w - 4].astype(int)
     plain = fakes.frame(0)[y + h - 2 : y + h + 2, x + 4 : x + w - 4].astype(int)

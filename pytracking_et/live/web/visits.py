@@ -23,7 +23,7 @@ from ...errors import PytrackingETError
 from ...files import remove_old
 from ...frames import DEFAULT_FPS
 from ...version import __version__
-from ...videos import open_writer
+from ...videos import VideoWriter, h264_program
 from ..draw import annotate
 from ..recording import Row, Rows
 from ..sources import CaptureSource
@@ -205,7 +205,9 @@ class Rendering(threading.Thread):
             self.error = str(error)
 
     def _write(self) -> Path:
-        with open_writer(self._session.folder, self._session.fps) as writer:
+        # Browsers play WebM (VP8), and MP4 where it is H.264.
+        name = "annotated.webm" if h264_program() is None else "annotated.mp4"
+        with VideoWriter(self._session.folder / name, self._session.fps) as writer:
             for frame, image in self._frames():
                 if self._session.closed.is_set():
                     raise _Cancelled

@@ -15,7 +15,7 @@ from pytracking_et.frames import DEFAULT_FPS
 from pytracking_et.live.draw import LOW_SCORE, Mark
 from pytracking_et.live.recording import Row
 from pytracking_et.live.sources import open_source
-from pytracking_et.live.web import create_app
+from pytracking_et.live.web import create_app, visits
 from pytracking_et.live.web.uploads import Limits
 from pytracking_et.live.web.visits import (
     FOLDER_PREFIX,
@@ -203,7 +203,7 @@ def test_annotated_video_shows_every_frame_with_its_box(
     client, session, tmp_path, monkeypatch, suffix
 ):
     if suffix == "webm":
-        monkeypatch.setattr(videos, "h264_program", lambda: None)
+        monkeypatch.setattr(visits, "h264_program", lambda: None)
     elif videos.h264_program() is None:
         pytest.skip("H.264 needs the ffmpeg program with libx264")
     track(client, session)

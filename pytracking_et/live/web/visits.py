@@ -32,18 +32,8 @@ from .uploads import ClipInfo, Image, Limits, decode_jpeg, open_video
 logger = logging.getLogger(__name__)
 
 CSV_HEADER = ("frame", "time", "x", "y", "w", "h", "score", "id", "lost")
-# frame, time, x, y, w, h, score, id, lost: what the page and the downloads get of a row
+# What the page and the downloads get of a row: see CSV_HEADER.
 Line = tuple[int, float, float, float, float, float, float | None, int, int]
-
-
-def as_line(row: Row, seconds: float) -> Line:
-    """A row at `seconds` of the video; rounded to 1/1000 pixel, far below what a tracker resolves.
-
-    The score is None where the user drew the box.
-    """
-    x, y, w, h = (round(value, 3) for value in row.box)
-    score = None if row.drawn else round(row.score, 4)
-    return row.frame, round(seconds, 4), x, y, w, h, score, row.id, int(row.lost)
 
 
 def to_csv(lines: Sequence[Line]) -> str:
@@ -268,9 +258,14 @@ class Visit:
         return open_video(self.path, self.clip.name)
 
     def line(self, row: Row) -> Line:
-        """A row as the page and the downloads get it."""
+        """A row as the page and the downloads get it; the score is None where the user drew it.
+
+        Rounded to 1/1000 pixel, far below what a tracker resolves.
+        """
         at = row.frame / self.clip.fps if self.camera is None else self.times.get(row.frame, 0.0)
-        return as_line(row, at)
+        x, y, w, h = (round(value, 3) for value in row.box)
+        score = None if row.drawn else round(row.score, 4)
+        return row.frame, round(at, 4), x, y, w, h, score, row.id, int(row.lost)
 
     def lines(self) -> list[Line]:
         """All rows so far."""
@@ -347,8 +342,7 @@ class Visits:
             session.rendering.join()
         if session.camera is not None:
             session.camera.close()
-        # A tracking thread that still reads the video lets go of it at once (the socket's
-        # handler stops it); on Windows the folder cannot be removed before.
+        # On Windows not before the tracking thread, which the socket's handler stops, has let go.
         for _ in range(50):
             shutil.rmtree(session.folder, ignore_errors=True)
             if not session.folder.exists():

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,15 +17,8 @@ from pytracking_et.live.draw import LOW_SCORE, Mark
 from pytracking_et.live.recording import Row
 from pytracking_et.live.sources import open_source
 from pytracking_et.live.web import create_app, visits
-from pytracking_et.live.web.uploads import Limits
-from pytracking_et.live.web.visits import (
-    FOLDER_PREFIX,
-    CameraFrames,
-    Visits,
-    as_line,
-    to_csv,
-    to_json,
-)
+from pytracking_et.live.web.uploads import ClipInfo, Limits
+from pytracking_et.live.web.visits import FOLDER_PREFIX, CameraFrames, Visits, to_csv, to_json
 from pytracking_et.version import __version__
 
 from ..fakes import eventually
@@ -148,9 +142,10 @@ def test_the_threshold_of_grey_reaches_page_and_download(open_client, clip):
     assert client.get(f"{address}/boxes.json").json()["low_score"] == 0.3
 
 
+VISIT = visits.Visit(Path("visit"), ClipInfo("clip.mp4", 160, 120, 25.0, 2))
 ROWS = [
-    as_line(Row(0, 1, (10.0, 20.0, 30.5, 40.0), 1.0, drawn=True), 0.0),
-    as_line(Row(1, 2, (10.12345, 20.0, 30.5, 40.0), 0.98765432, lost=True), 0.04),
+    VISIT.line(Row(0, 1, (10.0, 20.0, 30.5, 40.0), 1.0, drawn=True)),
+    VISIT.line(Row(1, 2, (10.12345, 20.0, 30.5, 40.0), 0.98765432, lost=True)),
 ]
 
 

@@ -1,4 +1,4 @@
-"""A TestClient on the application with a small tracker; its temporary folder is `folder`."""
+"""The application with a small tracker, asked by a TestClient or a browser; its temporary folder."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from starlette.testclient import TestClient
 from pytracking_et.live.web import create_app
 
 from . import fakes
+from .pages import browser
+from .processes import fake_server
 
 ADDRESS = "http://127.0.0.1:8000"
 
@@ -59,3 +61,18 @@ def session(client, clip):
     answer = client.post("/api/videos?name=clip.mp4", content=clip.read_bytes())
     assert answer.status_code == 201, answer.text
     return answer.json()
+
+
+@pytest.fixture
+def server(folder, request):
+    """Takes 0.01 s for a frame, or as much as its parameter says."""
+    with fake_server(folder, getattr(request, "param", 0.01)) as process:
+        yield process
+
+
+@pytest.fixture
+def page(tmp_path):
+    """A page of a fresh browser, whose console must be clean at the end."""
+    with browser(tmp_path) as found:
+        yield found
+        assert found.problems == []

@@ -1,4 +1,4 @@
-"""The application with a small tracker, asked by a TestClient or a browser; its temporary folder."""
+"""The application with a small tracker, asked by a TestClient or a browser; its folder."""
 
 from __future__ import annotations
 
@@ -58,9 +58,7 @@ def clip(tmp_path):
 @pytest.fixture
 def session(client, clip):
     """Description of a session with the uploaded clip."""
-    answer = client.post("/api/videos?name=clip.mp4", content=clip.read_bytes())
-    assert answer.status_code == 201, answer.text
-    return answer.json()
+    return fakes.upload(client, clip)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..boxes import Box
@@ -168,8 +168,8 @@ class Player:
         self.summary.tracked += bool(self.session.due)
         marks = [target.mark for target in self.session.due]
         if first:
-            added = [self.session.add(frame.image, box, frame=frame.index) for box in self.boxes]
-            marks += [replace(target.mark, drawn=True) for target in added]
+            for box in self.boxes:
+                marks.append(self.session.add(frame.image, box, frame=frame.index).mark)
         if fresh:
             marks += self._start(frame)
         for mark in marks:
@@ -190,10 +190,9 @@ class Player:
         for row in self.starts.get(frame.index, ()):
             try:
                 target = self.session.add(frame.image, row.box, row.target, frame.index)
+                marks.append(target.mark)
             except BoxError as error:
                 self.notify(f"frame {frame.index}, target {row.target} is left out: {error}")
-                continue
-            marks.append(replace(target.mark, drawn=True))
         return marks
 
     def _meet_drawn(self, frame: Frame) -> None:
@@ -331,7 +330,7 @@ class Player:
             except BoxError as error:
                 self.notify(str(error))
                 return False
-            self._record(frame, replace(target.mark, drawn=True), 0.0)
+            self._record(frame, target.mark, 0.0)
             if edit.play:
                 self.controls.pause(False)
         elif edit.target is not None:

@@ -28,12 +28,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from ...frames import DEFAULT_FPS
 from ...results.exchange import WRITERS, TrackRow
 from ...version import __version__
 from . import uploads
 from .channel import Channel, TrackerFactory
-from .uploads import ACCEPTED, ClipInfo, DemoClip, Limits, RefusedError, probe
+from .uploads import ACCEPTED, DemoClip, Limits, RefusedError, probe
 from .visits import CameraFrames, Rendering, Visit, Visits, to_csv, to_json
 
 STATIC = Path(__file__).parent / "static"
@@ -102,7 +101,6 @@ class Server:
         async with self._created("camera") as session:
             path = session.folder / "camera.mjpeg"
             session.camera = CameraFrames(path, self.limits.upload_bytes)
-            session.clip = ClipInfo("camera", 0, 0, DEFAULT_FPS, None)
         return JSONResponse(session.describe(), status_code=201)
 
     @asynccontextmanager

@@ -316,7 +316,7 @@ class Visits:
             identity = secrets.token_urlsafe(16)
             folder = self.folder / identity
             folder.mkdir(mode=0o700)
-            session = Visit(folder, ClipInfo(name, 0, 0, 0.0, None))
+            session = Visit(folder, ClipInfo(name, 0, 0, DEFAULT_FPS, None))
             session.deadline = time.monotonic() + self.limits.idle_seconds
             self._sessions[identity] = session
             return session

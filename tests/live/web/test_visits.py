@@ -337,18 +337,3 @@ def test_failure_is_told(client, session, monkeypatch):
     state = finish(client, session["id"])
     assert state["state"] == "failed"
     assert state["message"]
-
-
-@pytest.mark.parametrize(
-    ("encoders", "found"), [("V....D libx264  libx264 H.264", True), ("V....D libvpx", False)]
-)
-def test_ffmpeg_without_h264_is_not_used(tmp_path, monkeypatch, encoders, found):
-    if os.name == "nt":
-        pytest.skip("a shell script stands for ffmpeg")
-    program = tmp_path / "ffmpeg"
-    program.write_text(f"#!/bin/sh\necho '{encoders}'\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    videos.h264_program.cache_clear()
-    assert (videos.h264_program() == str(program)) == found
-    videos.h264_program.cache_clear()

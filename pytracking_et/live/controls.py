@@ -167,10 +167,10 @@ class Controls:
 
 
 class Rate:
-    """Frames a second over the last second or so."""
+    """Frames a second over the last 30 frames."""
 
-    def __init__(self, window: int = 30) -> None:
-        self._times: deque[float] = deque(maxlen=window + 1)
+    def __init__(self) -> None:
+        self._times: deque[float] = deque(maxlen=31)
 
     def tick(self) -> float:
         """Count a frame; returns the rate, 0 until two frames are known."""

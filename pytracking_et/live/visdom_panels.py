@@ -33,7 +33,6 @@ class Visdom:
             each once (the page repeats them; see `Once`).
         visdom_info: `use_visdom` (True), `server` ("127.0.0.1"), `port` (8097); `started` (False)
             where it is ours: then nothing is sent to another that took its port.
-        notify: prints one line to the user.
 
     Panels: "Block List" with a checkbox per title; the rest as registered. Close it (or use it as
     a context manager) so that the last state is sent.
@@ -44,10 +43,9 @@ class Visdom:
         debug: int = 0,
         ui_info: Mapping[str, Any] | None = None,
         visdom_info: Mapping[str, Any] | None = None,
-        notify: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
     ) -> None:
         info = dict(visdom_info or {})
-        self.debug, self.ui_info, self.notify = debug, dict(ui_info or {}), notify
+        self.debug, self.ui_info = debug, dict(ui_info or {})
         self.started = bool(info.get("started", False))
         self.server = address(ADDRESS if self.started else str(info.get("server", ADDRESS)))
         self.port = int(info.get("port", 8097))
@@ -132,10 +130,7 @@ class Visdom:
             import visdom  # noqa: F401 - only whether it is there
         except ImportError:
             self.enabled = False
-            self.notify(
-                "notice: Visdom is not installed, tracking goes on without it "
-                f"({pip_line('visdom')})"
-            )
+            _notice(f"Visdom is not installed, tracking goes on without it ({pip_line('visdom')})")
             return
         # Its client logs every failed request and reconnection; one notice of ours is enough.
         logging.getLogger("visdom").setLevel(logging.CRITICAL)
@@ -191,13 +186,13 @@ class Visdom:
         if "handler" in self.ui_info:
             client.register_event_handler(Once(self.ui_info["handler"]), self.ui_info["win_id"])
         if came_back:
-            self.notify(f"notice: Visdom answers at {self.url}")
+            _notice(f"Visdom answers at {self.url}")
 
     def _lost(self, what: str) -> None:
         if not self._told:
-            self.notify(
-                f"notice: Visdom at {self.url} {what}; tracking goes on without it and "
-                "tries again (--visdom-start starts one here, --use_visdom false turns it off)"
+            _notice(
+                f"Visdom at {self.url} {what}; tracking goes on without it and tries again "
+                "(--visdom-start starts one here, --use_visdom false turns it off)"
             )
         with self._changed:
             if self._client is not None:
@@ -227,7 +222,7 @@ class Visdom:
             else:
                 panel.send(self._client, state)
         except ParameterError as error:
-            self.notify(f"notice: panel {title!r} is not shown: {error}")
+            _notice(f"panel {title!r} is not shown: {error}")
         except (ConnectionError, OSError):
             self._lost("has stopped answering")
 
@@ -245,6 +240,10 @@ class Visdom:
             if self._active[title]:
                 self._pending[title] = None
             self._changed.notify_all()
+
+
+def _notice(text: str) -> None:
+    print(f"notice: {text}", file=sys.stderr)
 
 
 def _client(server: str, port: int) -> Any:

@@ -42,15 +42,10 @@ class Server:
     """Handlers over one Visits."""
 
     def __init__(
-        self,
-        make_tracker: TrackerFactory,
-        tracker: str,
-        limits: Limits,
-        parent: Path | None,
-        low_score: float,
+        self, make_tracker: TrackerFactory, tracker: str, limits: Limits, low_score: float
     ) -> None:
         self.tracker, self.low_score, self.limits = tracker, low_score, limits
-        self.store = Visits(limits, parent)
+        self.store = Visits(limits)
         self.demo_clip = DemoClip(self.store.folder)
         self.channel = Channel(self.store, make_tracker, low_score)
 

@@ -293,11 +293,10 @@ class Visit:
 class Visits:
     """All open sessions and the temporary folder they live in."""
 
-    def __init__(self, limits: Limits, parent: Path | None = None) -> None:
+    def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        base = Path(tempfile.gettempdir()) if parent is None else parent
-        remove_old(base, f"{FOLDER_PREFIX}*", STALE_SECONDS)
-        self.folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=base))
+        remove_old(Path(tempfile.gettempdir()), f"{FOLDER_PREFIX}*", STALE_SECONDS)
+        self.folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
         self._sessions: dict[str, Visit] = {}
         self._lock = threading.Lock()
 

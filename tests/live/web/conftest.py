@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from contextlib import ExitStack
 
 import pytest
@@ -21,9 +22,10 @@ ADDRESS = "http://127.0.0.1:8000"
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, monkeypatch):
     path = tmp_path / "temporary"
     path.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(path))
     return path
 
 
@@ -32,7 +34,7 @@ def open_client(folder):
     """Function that starts a server with given limits, tracker and options of `create_app`."""
 
     def start(limits=fakes.SMALL, make_tracker=fakes.MatchTracker, **options) -> TestClient:
-        app = create_app(make_tracker, "fake", limits, folder, **options)
+        app = create_app(make_tracker, "fake", limits, **options)
         return clients.enter_context(TestClient(app, base_url=ADDRESS))
 
     with ExitStack() as clients:

@@ -192,7 +192,7 @@ def test_every_answer_carries_the_security_headers(client):
 
 
 def test_with_a_token_nothing_is_answered_without_it(folder):
-    app = create_app(fakes.MatchTracker, "fake", fakes.SMALL, folder, token="secret")
+    app = create_app(fakes.MatchTracker, "fake", fakes.SMALL, token="secret")
     with TestClient(app, base_url="http://192.168.1.5:8000", follow_redirects=False) as client:
         for path in ("/", "/api/info", "/static/main.js", "/?token=wrong"):
             answer = client.get(path)

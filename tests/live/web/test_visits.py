@@ -28,7 +28,7 @@ from .test_channel import connect, follow, offer, track
 
 @pytest.fixture
 def store(folder):
-    store = Visits(Limits(sessions=2, idle_seconds=0.05, leave_seconds=0.0), folder)
+    store = Visits(Limits(sessions=2, idle_seconds=0.05, leave_seconds=0.0))
     yield store
     store.shut_down()
 
@@ -44,7 +44,7 @@ def test_idle_sessions_are_swept_but_not_connected_ones(store):
 
 
 def test_a_reload_keeps_the_session_of_a_page_that_left(folder):
-    store = Visits(Limits(idle_seconds=60.0, leave_seconds=0.0), folder)
+    store = Visits(Limits(idle_seconds=60.0, leave_seconds=0.0))
     gone, reloaded = store.open("a"), store.open("b")
     store.leave(gone)
     store.leave(reloaded)
@@ -70,7 +70,7 @@ def test_folders_of_killed_servers_are_removed_at_the_next_start(folder):
         (path / "upload.bin").write_bytes(b"x")
     for path in (old, foreign):
         os.utime(path, (time.time() - 7200,) * 2)
-    Visits(Limits(), folder).shut_down()
+    Visits(Limits()).shut_down()
     assert sorted(path.name for path in folder.iterdir()) == [fresh.name, "other"]
 
 
@@ -108,7 +108,7 @@ def test_closing_the_page_shortens_the_time(open_client, clip, left):
 
 
 def test_end_of_the_server_leaves_nothing(clip, folder):
-    app = create_app(fakes.MatchTracker, "fake", fakes.SMALL, folder)
+    app = create_app(fakes.MatchTracker, "fake", fakes.SMALL)
     with TestClient(app, base_url="http://127.0.0.1:8000") as client:
         for _ in range(2):
             fakes.upload(client, clip)

@@ -21,8 +21,6 @@ BLOCK_LIST = "block_list"
 RETRY_SECONDS = 3.0
 REQUEST_TIMEOUT = 3.0
 
-Handler = Callable[[dict[str, Any]], None]
-
 
 class Visdom:
     """Drop-in for pytracking's wrapper of the same name.
@@ -49,6 +47,7 @@ class Visdom:
         self.started = bool(info.get("started", False))
         self.server = address(ADDRESS if self.started else str(info.get("server", ADDRESS)))
         self.port = int(info.get("port", 8097))
+        self.url = f"{self.server}:{self.port}"
         self.enabled = bool(info.get("use_visdom", True)) and debug > 0
         self._panels: dict[str, Panel] = {}
         self._active: dict[str, bool] = {}
@@ -99,11 +98,6 @@ class Visdom:
         with self._changed:
             self._changed.wait_for(lambda: self._client is not None or self._told, timeout)
             return self._client is not None
-
-    @property
-    def url(self) -> str:
-        """Where the page is."""
-        return f"{self.server}:{self.port}"
 
     def close(self, timeout: float = 5.0) -> None:
         """Send what is left and stop; panels stay on the server."""

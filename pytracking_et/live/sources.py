@@ -366,10 +366,11 @@ def _describe(spec: str | int) -> str:
 
 def _cannot_open(spec: str | int) -> str:
     name = _describe(spec)
-    advice = {
-        "camera": "is one connected, free, and may this user read it? "
-        "--source takes another index, a video file or a URL",
-        "stream": "check the address, the network and the password",
-        "video": "it is damaged, not a video, or of a codec OpenCV lacks",
-    }
-    return f"{name} cannot be opened; {advice[name.partition(' ')[0]]}"
+    if name.startswith("camera"):
+        return (
+            f"{name} cannot be opened; is one connected, free, and may this user read it? "
+            "--source takes another index, a video file or a URL"
+        )
+    if name.startswith("stream"):
+        return f"{name} cannot be opened; check the address, the network and the password"
+    return f"{name} cannot be opened; it is damaged, not a video, or of a codec OpenCV lacks"

@@ -124,7 +124,11 @@ class Visdom:
             import visdom  # noqa: F401 - only whether it is there
         except ImportError:
             self.enabled = False
-            _notice(f"Visdom is not installed, tracking goes on without it ({pip_line('visdom')})")
+            print(
+                "notice: Visdom is not installed, tracking goes on without it "
+                f"({pip_line('visdom')})",
+                file=sys.stderr,
+            )
             return
         # Its client logs every failed request and reconnection; one notice of ours is enough.
         logging.getLogger("visdom").setLevel(logging.CRITICAL)
@@ -180,13 +184,14 @@ class Visdom:
         if "handler" in self.ui_info:
             client.register_event_handler(Once(self.ui_info["handler"]), self.ui_info["win_id"])
         if came_back:
-            _notice(f"Visdom answers at {self.url}")
+            print(f"notice: Visdom answers at {self.url}", file=sys.stderr)
 
     def _lost(self, what: str) -> None:
         if not self._told:
-            _notice(
-                f"Visdom at {self.url} {what}; tracking goes on without it and tries again "
-                "(--visdom-start starts one here, --use_visdom false turns it off)"
+            print(
+                f"notice: Visdom at {self.url} {what}; tracking goes on without it and tries again "
+                "(--visdom-start starts one here, --use_visdom false turns it off)",
+                file=sys.stderr,
             )
         with self._changed:
             if self._client is not None:
@@ -216,7 +221,7 @@ class Visdom:
             else:
                 panel.send(self._client, state)
         except ParameterError as error:
-            _notice(f"panel {title!r} is not shown: {error}")
+            print(f"notice: panel {title!r} is not shown: {error}", file=sys.stderr)
         except (ConnectionError, OSError):
             self._lost("has stopped answering")
 
@@ -234,10 +239,6 @@ class Visdom:
             if self._active[title]:
                 self._pending[title] = None
             self._changed.notify_all()
-
-
-def _notice(text: str) -> None:
-    print(f"notice: {text}", file=sys.stderr)
 
 
 def _client(server: str, port: int) -> Any:

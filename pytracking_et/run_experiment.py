@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 
 if __package__ in (None, ""):
-    # Run as a file, Python puts this folder first on the path, where our modules would be
-    # top-level names; what must be found is the package itself.
+    # Run as a file: in place of this folder the one in which the package is found.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from pytracking_et.commands import main

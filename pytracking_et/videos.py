@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from functools import lru_cache
 from numbers import Real
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -70,7 +70,7 @@ class VideoWriter:
             )
         self._stack = ExitStack()
         self._temporary: Path | None = None
-        self._encoder: Encoder | None = None
+        self._encoder: cv2.VideoWriter | FfmpegEncoder | None = None
         self._size = (0, 0)
 
     def __enter__(self) -> VideoWriter:
@@ -111,7 +111,7 @@ class VideoWriter:
         self.frames += 1
         self._encoder.write(np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), np.uint8))
 
-    def _open(self) -> Encoder:
+    def _open(self) -> cv2.VideoWriter | FfmpegEncoder:
         suffix, path = self.path.suffix.lower(), str(self._temporary)
         program = h264_program() if suffix in H264_SUFFIXES else None
         if program is not None:
@@ -143,18 +143,10 @@ def _fit(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     return canvas
 
 
-class Encoder(Protocol):
-    """What makes a file of frames: OpenCV's `VideoWriter`, or `FfmpegEncoder`."""
-
-    def write(self, image: NDArray[np.uint8], /) -> object:
-        """Append one frame, BGR HxWx3 uint8 of the size it was opened for."""
-
-    def release(self) -> None:
-        """Finish the file."""
-
-
 class FfmpegEncoder:
-    """H.264 through an `ffmpeg` program; frames are BGR HxWx3 uint8 of one even size.
+    """H.264 through an `ffmpeg` program, with the methods of `cv2.VideoWriter`.
+
+    Frames are BGR HxWx3 uint8 of one even size.
 
     What it cannot write shows when the file is read back, as with OpenCV.
 
@@ -225,9 +217,3 @@ def only_for_players(path: str | os.PathLike[str]) -> str | None:
     if Path(path).suffix.lower() not in H264_SUFFIXES or h264_program() is not None:
         return None
     return f"for a video that browsers play: {pip_line('video')}, or name it .webm"
-
-
-def open_writer(folder: Path, fps: float) -> VideoWriter:
-    """MP4 with H.264 where it can be encoded, else WebM (VP8): browsers play both."""
-    name = "annotated.webm" if h264_program() is None else "annotated.mp4"
-    return VideoWriter(folder / name, fps)

@@ -1,3 +1,4 @@
+import os
 import queue
 import shutil
 import subprocess
@@ -222,3 +223,18 @@ def test_mp4_is_what_browsers_play_where_it_can_be(tmp_path, monkeypatch, encode
     assert found == code
     assert (module.only_for_players("out.mp4") is not None) == hint
     assert module.only_for_players("out.webm") is None
+
+
+@pytest.mark.parametrize(
+    ("encoders", "found"), [("V....D libx264  libx264 H.264", True), ("V....D libvpx", False)]
+)
+def test_ffmpeg_without_h264_is_not_used(tmp_path, monkeypatch, encoders, found):
+    if os.name == "nt":
+        pytest.skip("a shell script stands for ffmpeg")
+    program = tmp_path / "ffmpeg"
+    program.write_text(f"#!/bin/sh\necho '{encoders}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    module.h264_program.cache_clear()
+    assert (module.h264_program() == str(program)) == found
+    module.h264_program.cache_clear()

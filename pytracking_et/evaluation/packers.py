@@ -152,12 +152,12 @@ def pack_tracks(
         scores = _read_scores(folder, sequence.name, len(boxes), problems)
         if problems:
             continue
+        height, width = read_image(sequence.frames[0]).shape[:2]
         rows = [
-            TrackRow(frame, 1, tuple(box), score)
+            TrackRow(frame, 1, tuple(box), score, (width, height))
             for frame, (box, score) in enumerate(zip(boxes.tolist(), scores.tolist(), strict=True))
         ]
-        height, width = read_image(sequence.frames[0]).shape[:2]
-        files[f"{sequence.name}{SUFFIXES[kind]}"] = WRITERS[kind](rows, (width, height))
+        files[f"{sequence.name}{SUFFIXES[kind]}"] = WRITERS[kind](rows)
     archive = _archive("", output_name or f"{tracker_name}_{folder.name}_{kind}")
     return _write(archive, files, problems, [tracker.results_dir])
 

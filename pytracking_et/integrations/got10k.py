@@ -8,6 +8,7 @@ ExperimentOTB("path/to/OTB100", version=2015).run(GOT10kTracker())
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..api import ETTracker
+from ..errors import ParameterError
+from ..frames import read_image
 from ..tracker import plugins
 from ..tracker.params import evaluation_precision
 
@@ -67,11 +70,6 @@ class GOT10kTracker:
         Raises:
             ParameterError: `visualize`, which needs a window that this adapter does not open.
         """
-        import time
-
-        from ..errors import ParameterError
-        from ..frames import read_image
-
         if visualize:
             raise ParameterError(
                 "visualize=True is not supported; use `ettrack report` for pictures"

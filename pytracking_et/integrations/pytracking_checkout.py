@@ -10,7 +10,6 @@ them, so that `undo` removes exactly that.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -22,7 +21,7 @@ from pathlib import Path
 
 from .. import parameter as parameter_package
 from ..errors import PytrackingETError
-from ..files import atomic_open, read_json, reading, sha256
+from ..files import atomic_open, read_json, reading, sha256, write_json
 from ..settings import expanded
 from ..version import __version__
 
@@ -58,7 +57,8 @@ def find_package(path: str | os.PathLike[str]) -> Path:
         missing = [name for name in _NEEDED if not (folder / name).is_file()]
         if not missing and folder.name == PACKAGE:
             return folder
-        tried.append(f"  {folder}: {_lacking(folder, missing)}")
+        lacking = f"no {', '.join(missing)}" if missing else f"not named {PACKAGE!r}"
+        tried.append(f"  {folder}: {lacking}")
     _refuse_ostrack(given)
     raise PytrackingETError(
         f"{given} is no pytracking checkout:\n" + "\n".join(tried) + "\ngive the repository's "
@@ -75,10 +75,6 @@ def _refuse_ostrack(given: Path) -> None:
                 "lib/test alone and no plug-in of pytracking; use `ettrack run`, and compare the "
                 "result files with `ettrack results`"
             )
-
-
-def _lacking(folder: Path, missing: list[str]) -> str:
-    return f"no {', '.join(missing)}" if missing else f"not named {PACKAGE!r}"
 
 
 def check_version(package: Path) -> None:
@@ -168,10 +164,6 @@ def _changing(package: Path) -> Iterator[None]:
         ) from error
 
 
-def _python_files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.py"))
-
-
 def _to_copy(source: Path) -> dict[str, bytes]:
     """Name -> content of the files that go into a checkout.
 
@@ -179,7 +171,7 @@ def _to_copy(source: Path) -> dict[str, bytes]:
     """
     if source.parent.name == "tracker":
         return {"__init__.py": (source / "__init__.py").read_bytes()}
-    files = {path.name: path.read_bytes() for path in _python_files(source)}
+    files = {path.name: path.read_bytes() for path in sorted(source.glob("*.py"))}
     made = import_module(f"{parameter_package.__name__}.{TRACKER}").made_files()
     return files | {f"{name}.py": text.encode() for name, text in made.items()}
 
@@ -187,10 +179,8 @@ def _to_copy(source: Path) -> dict[str, bytes]:
 def _copy(source: Path, target: Path) -> list[Path]:
     files = _to_copy(source)
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    record = {"version": __version__, "files": digests}
     # First of all: what is written before an interruption is known to be ours then.
-    with atomic_open(target / RECORD) as stream:
-        json.dump(record, stream, indent=1)
+    write_json(target / RECORD, {"version": __version__, "files": digests})
     for name, content in files.items():
         with atomic_open(target / name, "wb") as stream:
             stream.write(content)
@@ -226,11 +216,11 @@ def _replaceable(folder: Path, source: Path, link: bool) -> bool:
     if not (folder / RECORD).is_file():
         return False
     recorded = _recorded(folder)
-    there = _python_files(folder)
-    added = {path.name for path in there if path.name not in recorded}
+    there = {path.name: path for path in folder.glob("*.py")}
+    added = there.keys() - recorded.keys()
     if added and (link or added & _to_copy(source).keys()):
         return False
-    return all(sha256(path) == recorded[path.name] for path in there if path.name in recorded)
+    return all(sha256(there[name]) == recorded[name] for name in there.keys() & recorded.keys())
 
 
 def _remove(folder: Path) -> tuple[list[Path], list[str]]:
@@ -241,7 +231,7 @@ def _remove(folder: Path) -> tuple[list[Path], list[str]]:
     if not (folder / RECORD).is_file():
         return [], [f"{folder}: not written by install-into"] * folder.exists()
     removed: list[Path] = []
-    kept: list[str] = []
+    changed: list[Path] = []
     for name, digest in _recorded(folder).items():
         path = folder / name
         if not path.is_file():
@@ -250,12 +240,12 @@ def _remove(folder: Path) -> tuple[list[Path], list[str]]:
             path.unlink()
             removed.append(path)
         else:
-            kept.append(f"{path}: changed since it was installed")
+            changed.append(path)
     shutil.rmtree(folder / "__pycache__", ignore_errors=True)
-    if not kept:
+    if not changed:
         (folder / RECORD).unlink()
-    others = [path for path in folder.iterdir() if path.name != RECORD]
-    kept += [f"{path}: not ours" for path in others if str(path) not in " ".join(kept)]
-    if not any(folder.iterdir()):
+    others = [path for path in folder.iterdir() if path not in (*changed, folder / RECORD)]
+    if not changed and not others:
         folder.rmdir()
-    return removed, kept
+    kept = [f"{path}: changed since it was installed" for path in changed]
+    return removed, kept + [f"{path}: not ours" for path in others]

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..boxes import Box
 from ..errors import BoxError, DependencyError, PytrackingETError, pip_line
+from ..frames import read_image
 from ..live.session import Session, SingleTracker
 from ..spec import TrackerSpec
 from .vot_registry import add_tracker_arguments
@@ -81,8 +82,6 @@ def serve(tracker: SingleTracker, name: str = "pytracking_et") -> None:
         raise DependencyError(
             f"TraX cannot be loaded ({error}); install it with: {pip_line('vot')}"
         ) from error
-    from ..frames import read_image
-
     regions = [trax.Region.RECTANGLE, trax.Region.POLYGON, trax.Region.MASK]
     session = Session(tracker)
     # Always multi-object: an experiment with one object then is a list of one, and the toolkit's
@@ -98,12 +97,12 @@ def serve(tracker: SingleTracker, name: str = "pytracking_et") -> None:
             session.update(image)
             for region, _properties in request.objects or []:
                 session.add(image, bounding_rectangle(region))
-            server.status([_status(trax, mark.box, mark.score) for mark in session.marks])
-
-
-def _status(trax: Any, box: Box, score: float) -> tuple[Any, dict[str, float]]:
-    x, y, w, h = (float(value) for value in box)
-    return trax.Rectangle.create(x, y, w, h), {"confidence": float(score)}
+            server.status(
+                [
+                    (trax.Rectangle.create(*mark.box.tolist()), {"confidence": mark.score})
+                    for mark in session.marks
+                ]
+            )
 
 
 def run(spec: TrackerSpec) -> None:

@@ -44,11 +44,11 @@ class Entry:
             f"[{self.name}]",
             f"label = {self.name}",
             "protocol = trax",
-            f"command = {_escaped(self.command)}",
+            f"command = {self.command}",
         ]
         if self.python_path is not None:
-            lines.append(f"env_PYTHONPATH = {_escaped(self.python_path)}")
-        return "\n".join(lines) + "\n"
+            lines.append(f"env_PYTHONPATH = {self.python_path}")
+        return "\n".join(lines).replace("%", "%%") + "\n"
 
 
 def add_tracker_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,10 +76,6 @@ def tracker_words(args: argparse.Namespace) -> list[str]:
     if args.precision:
         words += ["--precision", args.precision]
     return words + (["--threads", str(args.threads)] if args.threads else [])
-
-
-def _escaped(value: str) -> str:
-    return value.replace("%", "%%")
 
 
 def command_line(words: Sequence[str], windows: bool = os.name == "nt") -> str:

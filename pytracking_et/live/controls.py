@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -166,15 +167,14 @@ class Controls:
 
 
 class Rate:
-    """Frames a second over the last second or so."""
+    """Frames a second over the last 30 frames."""
 
-    def __init__(self, window: int = 30) -> None:
-        self._times: list[float] = []
-        self._window = window
+    def __init__(self) -> None:
+        self._times: deque[float] = deque(maxlen=31)
 
     def tick(self) -> float:
         """Count a frame; returns the rate, 0 until two frames are known."""
-        self._times = [*self._times[-self._window :], time.monotonic()]
+        self._times.append(time.monotonic())
         spent = self._times[-1] - self._times[0]
         return (len(self._times) - 1) / spent if spent > 0 else 0.0
 

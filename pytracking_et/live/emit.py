@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from ..errors import ParameterError, ResultsError
 from .session import Target
 
-COLUMNS = ("frame", "time", "target", "x", "y", "w", "h", "score", "lost", "candidates")
+HEADER = "frame,time,target,x,y,w,h,score,lost,candidates"
 
 
 class Emitter:
@@ -50,7 +50,7 @@ class Emitter:
 
     def __enter__(self) -> Emitter:
         if self._csv:
-            self._write(",".join(COLUMNS))
+            self._write(HEADER)
         return self
 
     def __exit__(self, *exception: object) -> None:

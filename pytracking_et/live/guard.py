@@ -17,7 +17,8 @@ import socket
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+from ..process import LOOPBACK
+
 # Of every answer: no other page may show ours in a frame or read it as a script.
 SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..boxes import Box
@@ -45,12 +45,10 @@ class Display(Protocol):
 class Summary:
     """What was done: frames read, frames with a target, seconds of tracking.
 
-    size: width and height of the newest frame in pixels.
     ended: the source came to its end (and was not left by the user).
     """
 
     frames: int = 0
-    size: tuple[int, int] = (0, 0)
     ended: bool = False
     tracked: int = 0
     seconds: float = 0.0
@@ -170,12 +168,12 @@ class Player:
         self.summary.tracked += bool(self.session.due)
         marks = [target.mark for target in self.session.due]
         if first:
-            added = [self.session.add(frame.image, box, frame=frame.index) for box in self.boxes]
-            marks += [replace(target.mark, drawn=True) for target in added]
+            for box in self.boxes:
+                marks.append(self.session.add(frame.image, box, frame=frame.index).mark)
         if fresh:
             marks += self._start(frame)
         for mark in marks:
-            self._record(frame.index, mark, spent)
+            self._record(frame, mark, spent)
         # Frames of a file wait in the reader's queue; only live is that waiting a delay.
         since = frame.time if self.reader.live else begun
         self._latency = time.monotonic() - since
@@ -183,7 +181,6 @@ class Player:
         view = self._show()
         if fresh:
             self.summary.frames += 1
-            self.summary.size = (frame.image.shape[1], frame.image.shape[0])
             for step in self.on_frame:
                 step(view)
 
@@ -193,10 +190,9 @@ class Player:
         for row in self.starts.get(frame.index, ()):
             try:
                 target = self.session.add(frame.image, row.box, row.target, frame.index)
+                marks.append(target.mark)
             except BoxError as error:
                 self.notify(f"frame {frame.index}, target {row.target} is left out: {error}")
-                continue
-            marks.append(replace(target.mark, drawn=True))
         return marks
 
     def _meet_drawn(self, frame: Frame) -> None:
@@ -212,9 +208,10 @@ class Player:
             else:
                 self.session.add(frame.image, row.box, target.id, frame.index)
 
-    def _record(self, index: int, mark: Mark, seconds: float) -> None:
+    def _record(self, frame: Frame, mark: Mark, seconds: float) -> None:
         if self.recording is not None:
-            self._rows.append(self.recording.add(index, mark, seconds))
+            height, width = frame.image.shape[:2]
+            self._rows.append(self.recording.add(frame.index, mark, seconds, (width, height)))
 
     def _refresh(self) -> None:
         """Pausing changes the hint on a picture that otherwise stands still."""
@@ -333,7 +330,7 @@ class Player:
             except BoxError as error:
                 self.notify(str(error))
                 return False
-            self._record(frame.index, replace(target.mark, drawn=True), 0.0)
+            self._record(frame, target.mark, 0.0)
             if edit.play:
                 self.controls.pause(False)
         elif edit.target is not None:

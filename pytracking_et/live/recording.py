@@ -6,7 +6,6 @@ import errno
 import os
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -26,7 +25,7 @@ class Row(NamedTuple):
     """The box of one target on one frame.
 
     frame from 0, id from 1, box x, y, w, h in pixels, score in 0..1 (1 where the user drew it);
-    seconds: what all targets took on this frame.
+    seconds: what all targets took on this frame; size: width and height of the frame in pixels.
     """
 
     frame: int
@@ -36,6 +35,7 @@ class Row(NamedTuple):
     drawn: bool = False
     lost: bool = False
     seconds: float = 0.0
+    size: tuple[int, int] = (0, 0)
 
     @property
     def mark(self) -> Mark:
@@ -59,10 +59,12 @@ class Rows:
         self._lock = threading.Lock()
         self.version = self.edition = 0
 
-    def add(self, frame: int, mark: Mark, seconds: float = 0.0) -> Row:
-        """One target on one frame; replaces what was there."""
+    def add(
+        self, frame: int, mark: Mark, seconds: float = 0.0, size: tuple[int, int] = (0, 0)
+    ) -> Row:
+        """One target on one frame, see `Row`; replaces what was there."""
         x, y, w, h = (float(value) for value in mark.box)
-        row = Row(frame, mark.id, (x, y, w, h), mark.score, mark.drawn, mark.lost, seconds)
+        row = Row(frame, mark.id, (x, y, w, h), mark.score, mark.drawn, mark.lost, seconds, size)
         with self._lock:
             self._tracks.setdefault(mark.id, {})[frame] = row
             self.version += 1
@@ -125,24 +127,20 @@ class Recording(Rows):
     Args:
         folder: results folder of the tracker, e.g. `<results_path>/et_tracker/et_tracker`.
         stem: name of the video without suffix, or "webcam".
-        notify: prints one line to the user.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        stem: str,
-        notify: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
-    ) -> None:
+    def __init__(self, folder: Path, stem: str) -> None:
         super().__init__()
-        self.folder, self.stem, self.notify = folder, stem, notify
+        self.folder, self.stem = folder, stem
         self._journal: Journal | None = None
 
-    def add(self, frame: int, mark: Mark, seconds: float = 0.0) -> Row:
-        """One target on one frame: its box and score, and the time all targets took."""
-        row = super().add(frame, mark, seconds)
+    def add(
+        self, frame: int, mark: Mark, seconds: float = 0.0, size: tuple[int, int] = (0, 0)
+    ) -> Row:
+        """One target on one frame, see `Row`; a line of the journal."""
+        row = super().add(frame, mark, seconds, size)
         if self._journal is None:
-            self._journal = Journal(self.folder, f"video_{self.stem}.unfinished", self.notify)
+            self._journal = Journal(self.folder, f"video_{self.stem}.unfinished")
             self._journal.write(HEADER)
         self._journal.write(_line(row))
         return row
@@ -174,7 +172,7 @@ class Recording(Rows):
                 written.append(table)
         except (OSError, ResultsError) as error:
             if self._journal is not None and self._journal.path.is_file():
-                self.notify(f"the boxes are in {self._journal.path}")
+                print(f"the boxes are in {self._journal.path}", file=sys.stderr)
             if isinstance(error, OSError):
                 raise unwritable(self.folder, error) from error
             raise
@@ -196,12 +194,10 @@ class Journal:
     Args:
         folder: made if absent.
         stem: the file is `<stem>.csv`, or `<stem>-2.csv`, ... where that is there already.
-        notify: prints one line to the user.
     """
 
-    def __init__(self, folder: Path, stem: str, notify: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, stem: str) -> None:
         self.path = folder / f"{stem}.csv"
-        self._notify = notify
         self._stream: BinaryIO | None = None
         self._written = threading.Event()
         try:
@@ -255,8 +251,9 @@ class Journal:
             self._written.clear()
 
     def _give_up(self, error: OSError) -> None:
-        self._notify(
+        print(
             f"notice: {self.path} cannot be written ({error.strerror or error}); boxes are kept in "
-            "memory until the end"
+            "memory until the end",
+            file=sys.stderr,
         )
         self.close()

@@ -185,10 +185,9 @@ def run_live(options: LiveOptions) -> int:
             # tried, whatever becomes of the others.
             with ExitStack() as files:
                 if recording is not None and player.summary.frames:
-                    rows = [TrackRow(*row[:4]) for row in recording.all()]
+                    rows = [TrackRow(*row[:4], row.size) for row in recording.all()]
                     for kind, path in exports:
-                        text = WRITERS[kind](rows, player.summary.size)
-                        files.callback(_write_export, path, text)
+                        files.callback(_write_export, path, WRITERS[kind](rows))
                 if isinstance(recording, Recording):
                     files.callback(_save, recording)
         _report(player.summary, source, time.monotonic() - started)

@@ -29,7 +29,7 @@ class SingleTracker(Protocol):
 class Target:
     """One object: id from 1 (never used again), its tracker and where it was last seen.
 
-    at: number of the frame that its tracker has seen last.
+    at: number of the frame that its tracker has seen last; drawn: its box was given there.
     """
 
     id: int
@@ -37,12 +37,13 @@ class Target:
     box: Box
     score: float = 1.0
     at: int = 0
+    drawn: bool = True
 
     @property
     def mark(self) -> Mark:
         """For drawing."""
         lost = bool(getattr(self.tracker, "lost", False))
-        return Mark(self.id, self.box, self.score, lost=lost)
+        return Mark(self.id, self.box, self.score, self.drawn, lost)
 
 
 class Session:
@@ -131,6 +132,7 @@ class Session:
         self.due = [each for each in self.targets if frame is None or each.at == frame - 1]
         for target in self.due:
             target.at = target.at + 1 if frame is None else frame
+            target.drawn = False
         for target in self.due:
             box, score = target.tracker.update(image)
             target.box, target.score = np.asarray(box, np.float64), float(score)

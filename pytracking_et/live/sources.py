@@ -358,18 +358,19 @@ def _describe(spec: str | int) -> str:
     if isinstance(spec, int):
         return f"camera {spec}"
     if "://" in spec:
-        shown = re.sub(r"(://[^:/@]*):[^/]*@", r"\1:***@", spec)  # without a password
-        return f"stream {shown!r}"
+        # Without a password: after the user's name, or somewhere in the query.
+        shown = re.sub(r"(://[^:/@]*):[^/]*@", r"\1:***@", spec)
+        return f"stream {re.sub(r'[?].*', '?***', shown)!r}"
     return f"{'camera' if Path(spec).is_char_device() else 'video'} {spec!r}"
 
 
 def _cannot_open(spec: str | int) -> str:
     name = _describe(spec)
-    if isinstance(spec, int) or name.startswith("camera"):
+    if name.startswith("camera"):
         return (
             f"{name} cannot be opened; is one connected, free, and may this user read it? "
             "--source takes another index, a video file or a URL"
         )
-    if "://" in spec:
+    if name.startswith("stream"):
         return f"{name} cannot be opened; check the address, the network and the password"
     return f"{name} cannot be opened; it is damaged, not a video, or of a codec OpenCV lacks"

@@ -21,8 +21,6 @@ BLOCK_LIST = "block_list"
 RETRY_SECONDS = 3.0
 REQUEST_TIMEOUT = 3.0
 
-Handler = Callable[[dict[str, Any]], None]
-
 
 class Visdom:
     """Drop-in for pytracking's wrapper of the same name.
@@ -33,7 +31,6 @@ class Visdom:
             each once (the page repeats them; see `Once`).
         visdom_info: `use_visdom` (True), `server` ("127.0.0.1"), `port` (8097); `started` (False)
             where it is ours: then nothing is sent to another that took its port.
-        notify: prints one line to the user.
 
     Panels: "Block List" with a checkbox per title; the rest as registered. Close it (or use it as
     a context manager) so that the last state is sent.
@@ -44,13 +41,13 @@ class Visdom:
         debug: int = 0,
         ui_info: Mapping[str, Any] | None = None,
         visdom_info: Mapping[str, Any] | None = None,
-        notify: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
     ) -> None:
         info = dict(visdom_info or {})
-        self.debug, self.ui_info, self.notify = debug, dict(ui_info or {}), notify
+        self.debug, self.ui_info = debug, dict(ui_info or {})
         self.started = bool(info.get("started", False))
         self.server = address(ADDRESS if self.started else str(info.get("server", ADDRESS)))
         self.port = int(info.get("port", 8097))
+        self.url = f"{self.server}:{self.port}"
         self.enabled = bool(info.get("use_visdom", True)) and debug > 0
         self._panels: dict[str, Panel] = {}
         self._active: dict[str, bool] = {}
@@ -102,11 +99,6 @@ class Visdom:
             self._changed.wait_for(lambda: self._client is not None or self._told, timeout)
             return self._client is not None
 
-    @property
-    def url(self) -> str:
-        """Where the page is."""
-        return f"{self.server}:{self.port}"
-
     def close(self, timeout: float = 5.0) -> None:
         """Send what is left and stop; panels stay on the server."""
         with self._changed:
@@ -132,9 +124,10 @@ class Visdom:
             import visdom  # noqa: F401 - only whether it is there
         except ImportError:
             self.enabled = False
-            self.notify(
+            print(
                 "notice: Visdom is not installed, tracking goes on without it "
-                f"({pip_line('visdom')})"
+                f"({pip_line('visdom')})",
+                file=sys.stderr,
             )
             return
         # Its client logs every failed request and reconnection; one notice of ours is enough.
@@ -191,13 +184,14 @@ class Visdom:
         if "handler" in self.ui_info:
             client.register_event_handler(Once(self.ui_info["handler"]), self.ui_info["win_id"])
         if came_back:
-            self.notify(f"notice: Visdom answers at {self.url}")
+            print(f"notice: Visdom answers at {self.url}", file=sys.stderr)
 
     def _lost(self, what: str) -> None:
         if not self._told:
-            self.notify(
-                f"notice: Visdom at {self.url} {what}; tracking goes on without it and "
-                "tries again (--visdom-start starts one here, --use_visdom false turns it off)"
+            print(
+                f"notice: Visdom at {self.url} {what}; tracking goes on without it and tries again "
+                "(--visdom-start starts one here, --use_visdom false turns it off)",
+                file=sys.stderr,
             )
         with self._changed:
             if self._client is not None:
@@ -227,7 +221,7 @@ class Visdom:
             else:
                 panel.send(self._client, state)
         except ParameterError as error:
-            self.notify(f"notice: panel {title!r} is not shown: {error}")
+            print(f"notice: panel {title!r} is not shown: {error}", file=sys.stderr)
         except (ConnectionError, OSError):
             self._lost("has stopped answering")
 

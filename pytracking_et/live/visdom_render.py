@@ -111,18 +111,17 @@ def draw_tracking(data: Any) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def plot(points: list[tuple[float, float]], low: float = 0.0, high: float = 1.0) -> NDArray:
-    """A curve as a picture HxWx3: y from `low` to `high` or as far as the values go."""
+def plot(points: list[tuple[float, float]]) -> NDArray:
+    """A curve as a picture HxWx3: y from 0 to 1, or as far as the values go."""
     width, height = PLOT_SIZE
     picture = np.full((height, width, 3), 255, np.uint8)
     left, right, top, bottom = 44, width - 10, 12, height - 24
     values = np.array(points, np.float64).reshape(-1, 2)
     finite = values[np.isfinite(values).all(axis=1)]
+    first, last, low, high = 0.0, 1.0, 0.0, 1.0
     if len(finite):
         low, high = min(low, finite[:, 1].min()), max(high, finite[:, 1].max())
         first, last = finite[:, 0].min(), max(finite[:, 0].max(), finite[:, 0].min() + 1)
-    else:
-        first, last = 0.0, 1.0
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         y = round(bottom + (top - bottom) * share)
         cv2.line(picture, (left, y), (right, y), (225, 225, 225), 1)

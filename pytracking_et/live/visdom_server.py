@@ -63,7 +63,7 @@ EMPTY = (
 )
 
 
-def answers(server: str, port: int, timeout: float = 1.0) -> bool:
+def answers(server: str, port: int) -> bool:
     """Whether a Visdom server is at `server` ("127.0.0.1" or "http://host"), `port`.
 
     Asks for its list of environments, not for its page: with tornado 6.6 Visdom 0.2.4 answers
@@ -72,7 +72,7 @@ def answers(server: str, port: int, timeout: float = 1.0) -> bool:
     process.without_proxy()
     request = Request(f"{address(server)}:{port}/env_state", data=b"{}")
     try:
-        with urlopen(request, timeout=timeout) as response:
+        with urlopen(request, timeout=1.0) as response:
             return isinstance(json.loads(response.read()), list)
     except (OSError, ValueError, RecursionError, HTTPException):
         return False

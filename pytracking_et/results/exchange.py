@@ -14,21 +14,20 @@ LABEL = "target"
 
 
 class TrackRow(NamedTuple):
-    """One box: frame from 0, target from 1, x, y, w, h in pixels, 0-based, score 0..1."""
+    """One box: frame from 0, target from 1, x, y, w, h in pixels, 0-based, score 0..1.
+
+    size: (width, height) of its frame in pixels; they differ where a phone was turned.
+    """
 
     frame: int
     target: int
     box: tuple[float, float, float, float]
     score: float
+    size: tuple[int, int] = (0, 0)
 
 
-def mot_text(rows: Iterable[TrackRow], size: tuple[int, int]) -> str:
-    """MOT challenge: `frame,id,left,top,width,height,confidence,-1,-1,-1`, counted from 1.
-
-    Args:
-        rows: in any order.
-        size: (width, height) of the video in pixels; not part of this format.
-    """
+def mot_text(rows: Iterable[TrackRow]) -> str:
+    """MOT challenge: `frame,id,left,top,width,height,confidence,-1,-1,-1`, counted from 1."""
     return "".join(
         f"{row.frame + 1},{row.target},{row.box[0] + 1:.3f},{row.box[1] + 1:.3f},"
         f"{row.box[2]:.3f},{row.box[3]:.3f},{row.score:.4f},-1,-1,-1\n"
@@ -36,13 +35,13 @@ def mot_text(rows: Iterable[TrackRow], size: tuple[int, int]) -> str:
     )
 
 
-def coco_text(rows: Iterable[TrackRow], size: tuple[int, int]) -> str:
+def coco_text(rows: Iterable[TrackRow]) -> str:
     """COCO: an image for every frame with a box, `track_id` and `score` in the annotations."""
     ordered = sorted(rows)
-    frames = sorted({row.frame for row in ordered})
+    sizes = {row.frame: row.size for row in ordered}
     images = [
-        {"id": frame + 1, "file_name": f"{frame:06d}.jpg", "width": size[0], "height": size[1]}
-        for frame in frames
+        {"id": frame + 1, "file_name": f"{frame:06d}.jpg", "width": width, "height": height}
+        for frame, (width, height) in sizes.items()
     ]
     annotations = [
         {
@@ -61,22 +60,22 @@ def coco_text(rows: Iterable[TrackRow], size: tuple[int, int]) -> str:
     return json.dumps({"images": images, "annotations": annotations, "categories": categories})
 
 
-def yolo_text(rows: Iterable[TrackRow], size: tuple[int, int]) -> str:
+def yolo_text(rows: Iterable[TrackRow]) -> str:
     """YOLO with frame and track before it: `frame id 0 center_x center_y width height score`.
 
     Centre and size are shares of the picture, as in YOLO's one file a frame.
     """
-    width, height = size
     lines = []
     for row in sorted(rows):
         x, y, w, h = row.box
+        width, height = row.size
         place = ((x + w / 2) / width, (y + h / 2) / height, w / width, h / height)
         numbers = " ".join(f"{value:.6f}" for value in place)
         lines.append(f"{row.frame} {row.target} 0 {numbers} {row.score:.4f}\n")
     return "".join(lines)
 
 
-def cvat_text(rows: Iterable[TrackRow], size: tuple[int, int]) -> str:
+def cvat_text(rows: Iterable[TrackRow]) -> str:
     """CVAT for video 1.1: a track for every target, with a box that ends it."""
     root = ET.Element("annotations")
     ET.SubElement(root, "version").text = "1.1"
@@ -101,7 +100,7 @@ def _cvat_box(track: ET.Element, frame: int, row: TrackRow, outside: str) -> Non
     ET.SubElement(track, "box", {"frame": str(frame), **state, **values})
 
 
-WRITERS: dict[str, Callable[[Iterable[TrackRow], tuple[int, int]], str]] = {
+WRITERS: dict[str, Callable[[Iterable[TrackRow]], str]] = {
     "mot": mot_text,
     "coco": coco_text,
     "yolo": yolo_text,

@@ -34,8 +34,6 @@ def test_the_loop_of_an_opencv_example(options, make):
     assert type(ok) is bool
     assert all(type(value) is int for value in box)
     cv2.rectangle(frame, box, (0, 255, 0))
-    x, y, w, h = box
-    cv2.rectangle(frame, (x, y), (x + w, y + h), (0, 255, 0), 2)
     assert 0 <= tracker.getTrackingScore() <= 1
 
 

@@ -74,7 +74,7 @@ def test_wait_ends_with_the_first_request():
 
 
 def test_rate():
-    rate = Rate(window=4)
+    rate = Rate()
     assert rate.tick() == 0.0
     for _ in range(6):
         time.sleep(0.01)

@@ -135,15 +135,6 @@ def test_mouse_coordinates_are_of_the_frame_not_the_window(shown):
     np.testing.assert_array_equal(boxes(controls), [[200, 100, 400, 200]])
 
 
-def test_escape_gives_the_picture_free():
-    controls = Controls()
-    window = Window(controls)
-    window._on_mouse(cv2.EVENT_LBUTTONDOWN, 5, 5, 0, None)
-    assert not controls.may_advance()
-    window._on_key(27)
-    assert controls.may_advance() and window.picker.start is None
-
-
 @pytest.mark.parametrize(
     ("gui", "display", "reason"),
     [("NONE", ":0", "headless build"), ("QT5", None, "DISPLAY is not set")],

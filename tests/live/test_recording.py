@@ -84,9 +84,8 @@ os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
                     "video_webcam.unfinished.csv"]  # fmt: skip
 
 
-def test_a_full_disk_is_said_once_and_the_boxes_stay_in_memory(tmp_path):
-    notices = []
-    recording = Recording(tmp_path, "webcam", notify=notices.append)
+def test_a_full_disk_is_said_once_and_the_boxes_stay_in_memory(tmp_path, capsys):
+    recording = Recording(tmp_path, "webcam")
     row(recording, 0)
     stream = recording._journal._stream
 
@@ -99,16 +98,16 @@ def test_a_full_disk_is_said_once_and_the_boxes_stay_in_memory(tmp_path):
     recording._journal._stream = Full()
     row(recording, 1)
     row(recording, 2)
-    assert len(notices) == 1 and "No space left" in notices[0]
+    assert capsys.readouterr().err.count("No space left") == 1
     recording.save()
     assert len((tmp_path / "video_webcam_1.txt").read_text().splitlines()) == 3
 
 
-def test_what_cannot_be_saved_is_named_where_it_is(tmp_path, monkeypatch):
-    notices = []
-    recording = Recording(tmp_path, "webcam", notify=notices.append)
+def test_what_cannot_be_saved_is_named_where_it_is(tmp_path, capsys):
+    recording = Recording(tmp_path, "webcam")
     row(recording, 0)
     (tmp_path / "video_webcam_1.txt").mkdir()  # in the way
     with pytest.raises(ResultsError):
         recording.save()
-    assert notices == [f"the boxes are in {tmp_path / 'video_webcam.unfinished.csv'}"]
+    journal = tmp_path / "video_webcam.unfinished.csv"
+    assert capsys.readouterr().err == f"the boxes are in {journal}\n"

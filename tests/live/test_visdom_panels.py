@@ -52,6 +52,18 @@ def server(monkeypatch):
     return fake
 
 
+@pytest.fixture
+def notices(capsys):
+    """Function that gives the lines of stderr so far."""
+    lines = []
+
+    def found():
+        lines.extend(capsys.readouterr().err.splitlines())
+        return lines
+
+    return found
+
+
 def fill(visdom, server):
     visdom.register(IMAGE, "image", 1, "Picture")
     visdom.register({"FPS": 3}, "info_dict", 1, "Status")
@@ -107,33 +119,31 @@ def test_a_slow_server_gets_the_newest_and_nobody_waits(server):
     assert pictures[-1].max() == 199
 
 
-def test_no_server_is_one_notice(server):
+def test_no_server_is_one_notice(server, notices):
     server.up = False
-    notices = []
-    with Visdom(2, visdom_info={"port": 1}, notify=notices.append) as visdom:
+    with Visdom(2, visdom_info={"port": 1}) as visdom:
         assert not visdom.connected()
         for _ in range(50):
             visdom.register(IMAGE, "image", 1, "Picture")
             time.sleep(0.01)
-    assert len(notices) == 1
-    assert "127.0.0.1:1" in notices[0] and "goes on" in notices[0]
+    (notice,) = notices()
+    assert "127.0.0.1:1" in notice and "goes on" in notice
 
 
 @pytest.mark.parametrize("when", ["sending", "idle", "unnoticed"])
-def test_a_server_that_dies_is_filled_when_it_is_back(server, when):
+def test_a_server_that_dies_is_filled_when_it_is_back(server, notices, when):
     """Unnoticed: it is back before anybody looks."""
-    notices, words = [], ["has stopped answering", "answers at"] if when != "unnoticed" else []
-    with Visdom(2, notify=notices.append) as visdom:
+    words = ["has stopped answering", "answers at"] if when != "unnoticed" else []
+    with Visdom(2) as visdom:
         fill(visdom, server)
         server.up = when == "unnoticed"
         server.sent.clear()
         if when == "sending":
             visdom.register(IMAGE, "image", 1, "Picture")
-        eventually(lambda: server.up or len(notices) == 1)
+        eventually(lambda: server.up or len(notices()) == 1)
         server.up = True
         eventually(lambda: {"Picture", "Status", BLOCK_LIST} <= server.titles())
-    assert len(notices) == len(words)
-    assert all(word in text for word, text in zip(words, notices, strict=True))
+    assert all(word in text for word, text in zip(words, notices(), strict=True))
 
 
 def test_a_panel_that_the_user_closes_stays_closed(server):
@@ -154,13 +164,13 @@ def test_panels_come_in_the_order_of_their_names_and_the_list_last(server):
     assert [win for win, _ in server.sent][:4] == ["Tracking", "Status", "Help", BLOCK_LIST]
 
 
-def test_data_that_cannot_be_drawn_is_a_notice_and_the_rest_goes_on(server):
-    notices = []
-    with Visdom(1, notify=notices.append) as visdom:
+def test_data_that_cannot_be_drawn_is_a_notice_and_the_rest_goes_on(server, notices):
+    with Visdom(1) as visdom:
         visdom.register(np.zeros((5, 5, 5)), "heatmap", 1, "Odd")
         visdom.register(IMAGE, "image", 1, "Picture")
         eventually(lambda: "Picture" in server.titles())
-    assert len(notices) == 1 and "'Odd'" in notices[0]
+    (notice,) = notices()
+    assert "'Odd'" in notice
 
 
 @pytest.mark.parametrize(

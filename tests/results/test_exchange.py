@@ -6,15 +6,14 @@ from pytracking_et.errors import ResultsError
 from pytracking_et.results.exchange import WRITERS, TrackRow, starts
 
 ROWS = [
-    TrackRow(3, 1, (10.0, 20.0, 40.0, 30.0), 0.9),
-    TrackRow(2, 1, (8.0, 20.0, 40.0, 30.0), 1.0),
-    TrackRow(3, 2, (0.0, 0.0, 100.0, 50.0), 0.25),
+    TrackRow(3, 1, (10.0, 20.0, 40.0, 30.0), 0.9, (200, 100)),
+    TrackRow(2, 1, (8.0, 20.0, 40.0, 30.0), 1.0, (100, 200)),
+    TrackRow(3, 2, (0.0, 0.0, 100.0, 50.0), 0.25, (200, 100)),
 ]
-SIZE = (200, 100)
 
 
 def test_mot_counts_from_one():
-    assert WRITERS["mot"](ROWS, SIZE).splitlines() == [
+    assert WRITERS["mot"](ROWS).splitlines() == [
         "3,1,9.000,21.000,40.000,30.000,1.0000,-1,-1,-1",
         "4,1,11.000,21.000,40.000,30.000,0.9000,-1,-1,-1",
         "4,2,1.000,1.000,100.000,50.000,0.2500,-1,-1,-1",
@@ -22,14 +21,15 @@ def test_mot_counts_from_one():
 
 
 def test_yolo_is_in_shares_of_the_picture():
-    assert WRITERS["yolo"](ROWS, SIZE).splitlines()[-1] == (
-        "3 2 0 0.250000 0.250000 0.500000 0.500000 0.2500"
-    )
+    first, _, last = WRITERS["yolo"](ROWS).splitlines()
+    assert first == "2 1 0 0.280000 0.175000 0.400000 0.150000 1.0000"
+    assert last == "3 2 0 0.250000 0.250000 0.500000 0.500000 0.2500"
 
 
 def test_coco():
-    found = json.loads(WRITERS["coco"](ROWS, SIZE))
-    assert [image["id"] for image in found["images"]] == [3, 4]
+    found = json.loads(WRITERS["coco"](ROWS))
+    images = [(image["id"], image["width"], image["height"]) for image in found["images"]]
+    assert images == [(3, 100, 200), (4, 200, 100)]
     last = found["annotations"][-1]
     assert (last["image_id"], last["track_id"], last["bbox"]) == (4, 2, [0, 0, 100, 50])
     assert last["area"] == 5000
@@ -37,7 +37,7 @@ def test_coco():
 
 @pytest.mark.parametrize("kind", ["mot", "cvat"])
 def test_what_is_written_gives_the_starts(kind):
-    assert starts(WRITERS[kind](ROWS, SIZE)) == [
+    assert starts(WRITERS[kind](ROWS)) == [
         TrackRow(2, 1, (8.0, 20.0, 40.0, 30.0), 1.0),
         TrackRow(3, 2, (0.0, 0.0, 100.0, 50.0), 1.0),
     ]

@@ -28,12 +28,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from ...frames import DEFAULT_FPS
 from ...results.exchange import WRITERS, TrackRow
 from ...version import __version__
 from . import uploads
 from .channel import Channel, TrackerFactory
-from .uploads import ACCEPTED, ClipInfo, DemoClip, Limits, RefusedError, probe
+from .uploads import ACCEPTED, DemoClip, Limits, RefusedError, probe
 from .visits import CameraFrames, Rendering, Visit, Visits, to_csv, to_json
 
 STATIC = Path(__file__).parent / "static"
@@ -43,15 +42,10 @@ class Server:
     """Handlers over one Visits."""
 
     def __init__(
-        self,
-        make_tracker: TrackerFactory,
-        tracker: str,
-        limits: Limits,
-        parent: Path | None,
-        low_score: float,
+        self, make_tracker: TrackerFactory, tracker: str, limits: Limits, low_score: float
     ) -> None:
         self.tracker, self.low_score, self.limits = tracker, low_score, limits
-        self.store = Visits(limits, parent)
+        self.store = Visits(limits)
         self.demo_clip = DemoClip(self.store.folder)
         self.channel = Channel(self.store, make_tracker, low_score)
 
@@ -102,7 +96,6 @@ class Server:
         async with self._created("camera") as session:
             path = session.folder / "camera.mjpeg"
             session.camera = CameraFrames(path, self.limits.upload_bytes)
-            session.clip = ClipInfo("camera", 0, 0, DEFAULT_FPS, None)
         return JSONResponse(session.describe(), status_code=201)
 
     @asynccontextmanager
@@ -159,8 +152,8 @@ class Server:
         kind, suffix = request.path_params["kind"], request.path_params["suffix"]
         if kind not in WRITERS:
             raise HTTPException(404, f"no format {kind!r}; there are {', '.join(WRITERS)}")
-        rows = [TrackRow(*row[:4]) for row in session.rows.all()]
-        text = WRITERS[kind](rows, (session.clip.width, session.clip.height))
+        rows = [TrackRow(*row[:4], row.size) for row in session.rows.all()]
+        text = WRITERS[kind](rows)
         return _download(text, "text/plain; charset=utf-8", session, f"{kind}.{suffix}")
 
     async def render(self, request: Request) -> Response:

@@ -52,11 +52,15 @@ COMMANDS = frozenset(
     }
 )
 HEADER_BYTES = 4096
+TAKEOVER_SECONDS = 1.0
 
 # WebSocket close codes of our own (4000-4999 are free for applications, RFC 6455, 7.4.2).
 CLOSE_PROTOCOL = 4400
 CLOSE_UNKNOWN = 4404
 CLOSE_BUSY = 4409
+
+TrackerFactory = Callable[[], SingleTracker]
+logger = logging.getLogger(__name__)
 
 
 class ProtocolError(PytrackingETError):
@@ -136,13 +140,6 @@ def parse_frame(data: bytes) -> CameraFrame:
     return CameraFrame(number, seconds, data[4 + length :], box, target)
 
 
-logger = logging.getLogger(__name__)
-
-TAKEOVER_SECONDS = 1.0
-
-TrackerFactory = Callable[[], SingleTracker]
-
-
 class Worker(threading.Thread):
     """The live loop of one connection, in a thread of its own."""
 
@@ -154,8 +151,9 @@ class Worker(threading.Thread):
         self._make_tracker = make_tracker
         self.outbox = Outbox(asyncio.get_running_loop())
         self.controls = Controls(paused=visit.mode == "video")
-        camera = BrowserCamera(visit, self.controls, self.outbox, limits)
-        self.camera = camera if visit.mode == "camera" else None
+        self.camera: BrowserCamera | None = None
+        if visit.mode == "camera":
+            self.camera = BrowserCamera(visit, self.controls, self.outbox, limits)
 
     def submit(self, command: Command) -> None:
         """Pass a command of the page on; from any thread."""

@@ -10,7 +10,6 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
@@ -120,7 +119,6 @@ def create_app(
     make_tracker: TrackerFactory,
     tracker: str = "tracker",
     limits: Limits | None = None,
-    parent: Path | None = None,
     low_score: float = LOW_SCORE,
     token: str | None = None,
 ) -> Starlette:
@@ -130,11 +128,10 @@ def create_app(
         make_tracker: called once per session, in the session's thread; gets RGB frames.
         tracker: name shown on the page and written into the JSON download.
         limits: bounds; the defaults of `Limits` if None.
-        parent: folder for the temporary folder; the system's if None.
         low_score: below it a box is grey: the target may be hidden or gone.
         token: what a request must show that may come from another machine; None: none may.
     """
-    server = Server(make_tracker, tracker, limits or Limits(), parent, low_score)
+    server = Server(make_tracker, tracker, limits or Limits(), low_score)
 
     async def sweep() -> None:
         while True:

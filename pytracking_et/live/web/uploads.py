@@ -13,7 +13,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import anyio
@@ -30,6 +29,7 @@ from ..clip import FPS, render
 from ..sources import CaptureSource
 
 MEGABYTE = 1 << 20
+PREVIEW_QUALITY = 80
 
 
 @dataclass(frozen=True)
@@ -164,15 +164,12 @@ def decode_jpeg(data: bytes, limits: Limits) -> Image:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def encode_preview(image: Image, side: int, quality: int = 80) -> bytes:
+def encode_preview(image: Image, side: int) -> bytes:
     """JPEG of `image` (RGB), scaled down so that its longer side is at most `side` pixels."""
-    scale = side / max(image.shape[:2])
-    if scale < 1.0:
-        image = np.asarray(
-            cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
-        )
-    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    good, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    scale = min(1.0, side / max(image.shape[:2]))
+    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    bgr = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
+    good, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, PREVIEW_QUALITY])
     if not good:
         raise ImageError(f"a frame of shape {image.shape} could not be written as JPEG")
     return data.tobytes()
@@ -311,10 +308,8 @@ class DemoClip:
         """(file, box x, y, w, h of the target in its first frame)."""
         with self._lock:
             if not self._path.is_file():  # not yet, or a cleaner of /tmp was here
-                frames = render(DEMO_FRAMES)
-                first = next(frames)
                 with VideoWriter(self._path, FPS) as writer:
-                    for frame in chain([first], frames):
+                    for frame in render(DEMO_FRAMES):
+                        self._box = self._box or tuple(frame.box.tolist())  # of the first
                         writer.write(frame.image)
-                self._box = tuple(first.box.tolist())
             return self._path, self._box

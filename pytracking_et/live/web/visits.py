@@ -23,7 +23,7 @@ from ...errors import PytrackingETError
 from ...files import remove_old
 from ...frames import DEFAULT_FPS
 from ...version import __version__
-from ...videos import open_writer
+from ...videos import VideoWriter, h264_program
 from ..draw import annotate
 from ..recording import Row, Rows
 from ..sources import CaptureSource
@@ -32,18 +32,8 @@ from .uploads import ClipInfo, Image, Limits, decode_jpeg, open_video
 logger = logging.getLogger(__name__)
 
 CSV_HEADER = ("frame", "time", "x", "y", "w", "h", "score", "id", "lost")
-# frame, time, x, y, w, h, score, id, lost: what the page and the downloads get of a row
+# What the page and the downloads get of a row: see CSV_HEADER.
 Line = tuple[int, float, float, float, float, float, float | None, int, int]
-
-
-def as_line(row: Row, seconds: float) -> Line:
-    """A row at `seconds` of the video; rounded to 1/1000 pixel, far below what a tracker resolves.
-
-    The score is None where the user drew the box.
-    """
-    x, y, w, h = (round(value, 3) for value in row.box)
-    score = None if row.drawn else round(row.score, 4)
-    return row.frame, round(seconds, 4), x, y, w, h, score, row.id, int(row.lost)
 
 
 def to_csv(lines: Sequence[Line]) -> str:
@@ -205,7 +195,9 @@ class Rendering(threading.Thread):
             self.error = str(error)
 
     def _write(self) -> Path:
-        with open_writer(self._session.folder, self._session.fps) as writer:
+        # Browsers play WebM (VP8), and MP4 where it is H.264.
+        name = "annotated.webm" if h264_program() is None else "annotated.mp4"
+        with VideoWriter(self._session.folder / name, self._session.fps) as writer:
             for frame, image in self._frames():
                 if self._session.closed.is_set():
                     raise _Cancelled
@@ -266,9 +258,14 @@ class Visit:
         return open_video(self.path, self.clip.name)
 
     def line(self, row: Row) -> Line:
-        """A row as the page and the downloads get it."""
+        """A row as the page and the downloads get it; the score is None where the user drew it.
+
+        Rounded to 1/1000 pixel, far below what a tracker resolves.
+        """
         at = row.frame / self.clip.fps if self.camera is None else self.times.get(row.frame, 0.0)
-        return as_line(row, at)
+        x, y, w, h = (round(value, 3) for value in row.box)
+        score = None if row.drawn else round(row.score, 4)
+        return row.frame, round(at, 4), x, y, w, h, score, row.id, int(row.lost)
 
     def lines(self) -> list[Line]:
         """All rows so far."""
@@ -296,11 +293,10 @@ class Visit:
 class Visits:
     """All open sessions and the temporary folder they live in."""
 
-    def __init__(self, limits: Limits, parent: Path | None = None) -> None:
+    def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        base = Path(tempfile.gettempdir()) if parent is None else parent
-        remove_old(base, f"{FOLDER_PREFIX}*", STALE_SECONDS)
-        self.folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=base))
+        remove_old(Path(tempfile.gettempdir()), f"{FOLDER_PREFIX}*", STALE_SECONDS)
+        self.folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
         self._sessions: dict[str, Visit] = {}
         self._lock = threading.Lock()
 
@@ -319,7 +315,7 @@ class Visits:
             identity = secrets.token_urlsafe(16)
             folder = self.folder / identity
             folder.mkdir(mode=0o700)
-            session = Visit(folder, ClipInfo(name, 0, 0, 0.0, None))
+            session = Visit(folder, ClipInfo(name, 0, 0, DEFAULT_FPS, None))
             session.deadline = time.monotonic() + self.limits.idle_seconds
             self._sessions[identity] = session
             return session
@@ -345,8 +341,7 @@ class Visits:
             session.rendering.join()
         if session.camera is not None:
             session.camera.close()
-        # A tracking thread that still reads the video lets go of it at once (the socket's
-        # handler stops it); on Windows the folder cannot be removed before.
+        # On Windows not before the tracking thread, which the socket's handler stops, has let go.
         for _ in range(50):
             shutil.rmtree(session.folder, ignore_errors=True)
             if not session.folder.exists():

@@ -74,4 +74,11 @@ def jpeg(image: np.ndarray) -> bytes:
     return data.tobytes()
 
 
+def upload(client, clip: Path) -> dict:
+    """Description of a session with the clip."""
+    answer = client.post("/api/videos?name=clip.mp4", content=clip.read_bytes())
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
 SMALL = Limits(upload_bytes=200_000, sessions=3, idle_seconds=60.0)

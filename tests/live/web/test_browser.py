@@ -1,13 +1,10 @@
-"""The page driven in a real browser: upload, camera, keyboard, finger, faults."""
+"""The page driven in a real browser: upload, keyboard, finger, several targets, faults."""
 
 from __future__ import annotations
 
-import csv
 import json
 import signal
-import time
 
-import cv2
 import numpy as np
 import pytest
 
@@ -15,35 +12,34 @@ from pytracking_et.boxes import iou
 from pytracking_et.live.sources import open_source
 
 from . import fakes
-from .processes import browser, browser_program, fake_server
+from .pages import (
+    SELECT_TRACK,
+    box_of,
+    browser,
+    download,
+    drag,
+    draw,
+    fits,
+    focus,
+    go_to,
+    on_screen,
+    open_clip,
+    open_page,
+    picture,
+    read_csv,
+    slow_in_browser,
+    track_to_end,
+    wait_hint,
+    wait_rows,
+)
+from .processes import fake_server
 
 pytest.importorskip("playwright", reason="needs the package playwright")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(browser_program() is None, reason="needs Chromium or Chrome"),
-]
+pytestmark = slow_in_browser
 
 # Seconds per frame that leave a test time to act before the 40 frames are over.
-SLOW = 0.4
-SELECT_TRACK = "#track:not([disabled])"
-
-
-@pytest.fixture
-def server(folder, request):
-    """Takes 0.01 s for a frame, or as much as its parameter says."""
-    with fake_server(folder, getattr(request, "param", 0.01)) as process:
-        yield process
-
-
-slow_server = pytest.mark.parametrize("server", [SLOW], indirect=True)
-
-
-@pytest.fixture
-def page(tmp_path):
-    """A page of a fresh browser, whose console must be clean at the end."""
-    with browser(tmp_path) as found:
-        yield found
-        assert found.problems == []
+slow_server = pytest.mark.parametrize("server", [0.4], indirect=True)
+CORNER = [120, 80, 20, 20]  # background that stands still
 
 
 @pytest.fixture
@@ -56,86 +52,6 @@ def opened(page, server, long_clip):
     """The page with the clip in it."""
     open_clip(page, server, long_clip)
     return page
-
-
-def open_page(page, server):
-    page.goto(server.address)
-    page.wait_for_selector("html[data-ready]")
-
-
-def open_clip(page, server, clip):
-    open_page(page, server)
-    page.set_input_files("#file", str(clip))
-    page.wait_for_selector("#stage[data-shown=yes]")
-    wait_hint(page, "Draw a box")
-
-
-def wait_hint(page, text):
-    page.locator("#hint", has_text=text).wait_for()
-
-
-def wait_rows(page, count):
-    """More than `count` rows (not wait_for_function: the page's policy forbids eval)."""
-    deadline = time.monotonic() + 60
-    while int(page.inner_text("#rows").split()[0].replace("Nothing", "0")) <= count:
-        assert time.monotonic() < deadline, page.inner_text("#rows")
-        page.wait_for_timeout(50)
-
-
-def on_screen(page, box) -> tuple[float, float, float, float]:
-    """Box of the frame (160x120) in page coordinates."""
-    stage = page.locator("#stage").bounding_box()
-    scale = stage["width"] / fakes.WIDTH
-    x, y, w, h = (value * scale for value in box)
-    return stage["x"] + x, stage["y"] + y, w, h
-
-
-def draw(page, box):
-    drag(page, *on_screen(page, box))
-    page.wait_for_selector(SELECT_TRACK)
-
-
-def drag(page, x, y, w, h):
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + w / 2, y + h / 2)
-    page.mouse.move(x + w, y + h)
-    page.mouse.up()
-
-
-def download(page, selector="#csv"):
-    """The file, under the name that was proposed."""
-    with page.expect_download() as info:
-        page.click(selector)
-    path = info.value.path()
-    return path.rename(path.with_name(info.value.suggested_filename))
-
-
-def read_csv(page, selector="#csv") -> dict[int, dict[int, dict[str, str]]]:
-    """Rows of the download, by target and frame."""
-    found: dict[int, dict[int, dict[str, str]]] = {}
-    with download(page, selector).open(newline="") as stream:
-        for row in csv.DictReader(stream):
-            found.setdefault(int(row["id"]), {})[int(row["frame"])] = row
-    return found
-
-
-def box_of(row) -> list[float]:
-    return [float(row[name]) for name in "xywh"]
-
-
-def focus(page) -> str:
-    return page.evaluate("document.activeElement.id")
-
-
-def track_to_end(page, box, button="#track"):
-    draw(page, box)
-    page.click(button)
-    wait_hint(page, "End of the video")
-
-
-def fits(page) -> bool:
-    return page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_upload_draw_track_download(page, opened, server, long_clip):
@@ -301,15 +217,6 @@ def test_server_that_dies_leaves_the_boxes_in_the_page(folder, long_clip, tmp_pa
     assert iou(box_of(rows[5]), fakes.true_box(5)) > 0.7
 
 
-# ------------------------------------------------------- several targets, undo, zoom
-def go_to(page, frame):
-    page.fill("#seek", str(frame))
-    page.locator("#position", has_text=f"{frame + 1} / 40").wait_for()
-
-
-CORNER = [120, 80, 20, 20]  # background that stands still
-
-
 def test_two_targets_one_corrected_one_removed_and_undone(page, opened):
     track_to_end(page, fakes.true_box(0))
     go_to(page, 5)
@@ -340,21 +247,6 @@ def test_two_targets_one_corrected_one_removed_and_undone(page, opened):
     assert read_csv(page) == both
     video = download(page, "#video")
     assert open_source(video).length == 40
-
-
-def test_a_correction_ends_where_the_user_drew_later(page, opened):
-    track_to_end(page, CORNER)
-    go_to(page, 20)
-    track_to_end(page, fakes.true_box(20))
-    before = read_csv(page)[1]
-    go_to(page, 10)
-    track_to_end(page, fakes.true_box(10))
-    after = read_csv(page)[1]
-    assert {k: after[k] for k in range(20, 40)} == {k: before[k] for k in range(20, 40)}
-    overlap = iou(
-        [box_of(after[k]) for k in range(10, 20)], [fakes.true_box(k) for k in range(10, 20)]
-    )
-    assert overlap.mean() > 0.75
 
 
 def test_previous_frame_by_button_and_key(page, opened):
@@ -455,98 +347,3 @@ def test_other_machines_need_the_token_of_the_link(folder, long_clip, tmp_path):
         page.wait_for_selector("#stage[data-shown=yes]")
         track_to_end(page, fakes.true_box(0))
         assert page.problems == []
-
-
-# ------------------------------------------------------------------- camera
-CAMERA_SCALE = 4
-
-
-@pytest.fixture
-def camera_clip(tmp_path):
-    """A film for Chromium's fake camera: the target goes there and back, 640x480."""
-    path = tmp_path / "camera.mjpeg"
-    order = [*range(40), *range(39, -1, -1)]
-    with path.open("wb") as stream:
-        for index in order:
-            image = cv2.resize(
-                fakes.frame(index),
-                None,
-                fx=CAMERA_SCALE,
-                fy=CAMERA_SCALE,
-                interpolation=cv2.INTER_NEAREST,
-            )
-            stream.write(fakes.jpeg(image))
-    return path
-
-
-def find_target(image) -> tuple[list[float], float]:
-    """Box of the target by its looks in a picture of any size, and how sure that is."""
-    small = cv2.resize(image, (fakes.WIDTH, fakes.HEIGHT), interpolation=cv2.INTER_AREA)
-    x, y, w, h = fakes.true_box(0)
-    template = fakes.frame(0)[y : y + h, x : x + w]
-    scores = cv2.matchTemplate(small, template, cv2.TM_CCOEFF_NORMED)
-    _, best, _, (left, top) = cv2.minMaxLoc(scores)
-    return [float(left), float(top), float(w), float(h)], best
-
-
-def picture(page) -> np.ndarray:
-    data = page.locator("#stage").screenshot()
-    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
-
-
-# Every second picture is encoded so slowly that the next one overtakes it.
-OVERTAKING = """
-const encode = HTMLCanvasElement.prototype.toBlob;
-let count = 0;
-HTMLCanvasElement.prototype.toBlob = function (done, ...how) {
-  const wait = count++ % 2 ? 0 : 150;
-  encode.call(this, (blob) => setTimeout(() => done(blob), wait), ...how);
-};
-"""
-
-
-@pytest.mark.parametrize("script", ["", OVERTAKING], ids=["as it is", "overtaking"])
-def test_camera_is_tracked_with_matching_frames(server, camera_clip, tmp_path, script):
-    flags = (
-        "--use-fake-device-for-media-stream",
-        "--use-fake-ui-for-media-stream",
-        f"--use-file-for-fake-video-capture={camera_clip}",
-    )
-    with browser(tmp_path, *flags) as page:
-        page.add_init_script(script)
-        open_page(page, server)
-        page.click("#camera")
-        page.wait_for_selector("#stage[data-shown=yes]")
-        page.wait_for_timeout(500)
-        page.keyboard.press("Space")  # hold the picture still
-        wait_hint(page, "Paused")
-        page.wait_for_timeout(200)
-        box, sure = find_target(picture(page))
-        assert sure > 0.8
-        draw(page, box)
-        page.keyboard.press("Enter")
-        wait_rows(page, 40)
-        page.keyboard.press("Space")
-        wait_hint(page, "Paused")
-        page.wait_for_timeout(1000)  # frames on their way are still tracked
-        values = json.loads(download(page, "#json").read_text())
-        video = open_source(download(page, "#video"))
-        truth = [find_target(read.image)[0] for read in video]
-        page.click("#close")
-        page.wait_for_selector("#start:not([hidden])")
-        assert server.files() == []
-        assert page.problems == []
-    assert values["source"]["width"] == 640
-    boxes = [np.divide(entry["box"], CAMERA_SCALE) for entry in values["boxes"]]
-    assert len(truth) == len(boxes) > 40
-    travelled = np.ptp([entry[0] for entry in truth])
-    assert travelled > 20  # the film moved, so that a wrong pairing would show
-    assert iou(boxes, truth).mean() > 0.8
-
-
-def test_no_camera_is_told(page, server):
-    open_page(page, server)
-    page.click("#camera")
-    page.locator("#notices", has_text="camera").wait_for()
-    page.wait_for_selector("#start:not([hidden])")
-    assert server.files() == []

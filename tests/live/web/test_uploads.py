@@ -167,7 +167,7 @@ def test_an_upload_that_is_held_open_ends(folder, left, seconds, head):
         answers.append(message)
 
     limits = replace(fakes.SMALL, upload_stall_seconds=0.3)
-    app = create_app(fakes.MatchTracker, "fake", limits, folder)
+    app = create_app(fakes.MatchTracker, "fake", limits)
     asyncio.run(asyncio.wait_for(app(SCOPE, receive, send), 30))
     assert answers[0]["status"] == 408
     assert b"stalled after" in answers[1]["body"]

@@ -4,6 +4,4 @@ from pytracking_et.tracker.params import TrackerParams
 
 
 def parameters():
-    params = TrackerParams()
-    params.report_environment = True
-    return params
+    return TrackerParams(report_environment=True)

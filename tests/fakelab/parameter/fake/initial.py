@@ -4,6 +4,4 @@ from pytracking_et.tracker.params import TrackerParams
 
 
 def parameters():
-    params = TrackerParams()
-    params.init_box_out = True
-    return params
+    return TrackerParams(init_box_out=True)

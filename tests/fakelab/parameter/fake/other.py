@@ -4,6 +4,4 @@ from pytracking_et.tracker.params import TrackerParams
 
 
 def parameters():
-    params = TrackerParams()
-    params.strength = 2
-    return params
+    return TrackerParams(strength=2)

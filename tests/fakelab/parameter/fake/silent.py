@@ -4,6 +4,4 @@ from pytracking_et.tracker.params import TrackerParams
 
 
 def parameters():
-    params = TrackerParams()
-    params.scores = False
-    return params
+    return TrackerParams(scores=False)

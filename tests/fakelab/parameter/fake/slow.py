@@ -4,6 +4,4 @@ from pytracking_et.tracker.params import TrackerParams
 
 
 def parameters():
-    params = TrackerParams()
-    params.delay = 0.02
-    return params
+    return TrackerParams(delay=0.02)

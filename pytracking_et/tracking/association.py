@@ -118,10 +118,8 @@ class Association:
         shift: (2,) common motion of the last frame in pixels, for a target that is not seen.
     """
 
-    def __init__(
-        self, center: Array, size: Array, look: NDArray[np.float32], odds: Odds | None = None
-    ) -> None:
-        self.odds = odds or Odds()
+    def __init__(self, center: Array, size: Array, look: NDArray[np.float32]) -> None:
+        self.odds = Odds()
         self.shift = np.zeros(2)
         self._places = center[None].copy()
         self._sizes = np.log(size)[None].copy()

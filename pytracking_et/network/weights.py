@@ -140,7 +140,7 @@ def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
         advice = "write the graphs again with 'ettrack export'"
         with reading(path, CheckpointError, advice):
             content = read_json(path, CheckpointError, advice)
-            return {"network": content["network"], "parameters": json.dumps(content["loop"])}
+            return {"network": str(content["network"]), "parameters": json.dumps(content["loop"])}
     if Path(path).suffix.lower() != ".safetensors":
         return {}
     from safetensors import safe_open

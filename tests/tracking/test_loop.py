@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import copy
-import pickle
 
 import numpy as np
 import pytest
@@ -210,10 +209,6 @@ def test_copies_track_on_independently(make):
     loop.step(frame((120, 100, 40, 40)))
     assert twin.box.tolist() == [100, 100, 40, 40]
     assert twin.step(frame((90, 100, 40, 40))).box[0] < 100
-
-
-def test_parameters_pickle():
-    assert pickle.loads(pickle.dumps(Parameters(lr=0.5))) == Parameters(lr=0.5)
 
 
 @pytest.mark.parametrize("name", ["Crossing", "Deer", "Couple", "MotorRolling"])

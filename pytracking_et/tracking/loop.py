@@ -121,7 +121,7 @@ class Loop:
             ImageError: an image that cannot be used; the loop keeps its former target.
             BoxError: a box that cannot be tracked; the loop keeps its former target.
             ParameterError: another channel order than "rgb" or "bgr"; likewise.
-            EngineError: the engine fails, or its answer is not finite; no target is left.
+            EngineError: the network's answer is not finite; then there is no target.
         """
         image, color = as_three_channels(image), check_color(color)
         target = as_box(box, image.shape)
@@ -132,9 +132,9 @@ class Loop:
         side = max(round_half_away(context_side(target[2], target[3], settings.context)), 1)
         center, fill = target[:2] + target[2:] / 2, mean_color(image)
         patch = _rgb(crop(image, center, side, settings.template_size, fill), color)
-        # From here to the end there is no target: the engine has another one than the loop.
-        self._center = None
         self.engine.template(patch)
+        # Until all of the new target is known there is none: the engine has lost the former one.
+        self._center = None
         self._size, self._fill = target[2:].copy(), fill
         self._limits = np.array([width, height], np.float64)
         self._search_size = settings.small_search_size if small else settings.search_size

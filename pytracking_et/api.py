@@ -77,6 +77,7 @@ class ETTracker:
         Raises:
             ImageError: an image that cannot be used; the former target stays.
             BoxError: a box that cannot be tracked; the former target stays.
+            EngineError: the network's answer is not finite; then there is no target.
         """
         self._loop.start(image, box, color or self.color)
 

@@ -84,10 +84,9 @@ def unusable(boxes: ArrayLike) -> NDArray[np.bool_]:
 
 def iou(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     """Intersection over union of boxes (..., 4), broadcast; 0 where a box has no area."""
-    a, b = np.broadcast_arrays(np.asarray(first, np.float64), np.asarray(second, np.float64))
+    a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
     low = np.maximum(a[..., :2], b[..., :2])
     high = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
-    shared = np.prod(np.clip(high - low, 0, None), axis=-1)
-    union = np.prod(np.clip(a[..., 2:], 0, None), axis=-1)
-    union = union + np.prod(np.clip(b[..., 2:], 0, None), axis=-1) - shared
+    shared = np.maximum(high - low, 0).prod(-1)
+    union = np.maximum(a[..., 2:], 0).prod(-1) + np.maximum(b[..., 2:], 0).prod(-1) - shared
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)

@@ -73,9 +73,7 @@ def parameter_for(checkpoint: str | os.PathLike[str] | None) -> str:
 
     path = weights.find("et_tracker", checkpoint)
     network = weights.metadata(path).get("network")
-    if path.name == weights.EXPORT and network != "et_tracker":
-        return str(network)
-    if network == "et_tracker":
+    if network is not None and (network == "et_tracker" or path.name == weights.EXPORT):
         return network
     state, _ = weights.read(path)
     return "lt_mobile" if weights.recognised(list(state)) == "lt_mobile" else "et_tracker"

@@ -74,16 +74,15 @@ def notice(text: str) -> None:
     print(f"pytracking-et: {text}", file=sys.stderr, flush=True)
 
 
-def is_whole(folder: Path) -> bool:
-    """Whether an export is there and undamaged; says so where it is damaged."""
+def whole(folder: Path) -> Metadata | None:
+    """Metadata of an export that is there and undamaged; says so where it is damaged."""
     if not folder.is_dir():
-        return False
+        return None
     try:
-        check(folder)
+        return check(folder)
     except EngineError as error:
         notice(f"cached engine is rebuilt: {error}")
-        return False
-    return True
+        return None
 
 
 def ensure(folder: Path, build: Build, what: str) -> Metadata:
@@ -96,8 +95,9 @@ def ensure(folder: Path, build: Build, what: str) -> Metadata:
     Raises:
         EngineError: what `build` raises, or a cache folder that cannot be written.
     """
-    if is_whole(folder):
-        return Metadata.read(folder)
+    found = whole(folder)
+    if found is not None:
+        return found
     started = time.perf_counter()
     notice(f"preparing {what} (once, kept in {folder})")
     try:
@@ -132,7 +132,7 @@ def _publish(temporary: Path, folder: Path) -> None:
             return
         except OSError:
             # Somebody else's, finished meanwhile, or the damaged one.
-            if is_whole(folder):
+            if whole(folder) is not None:
                 return
             aside = folder.with_name(f".{folder.name}.{os.getpid()}.damaged")
             with suppress(FileNotFoundError):

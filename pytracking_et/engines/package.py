@@ -106,7 +106,7 @@ class Metadata:
         if result.revision != GRAPH_REVISION:
             raise EngineError(
                 f"{path} has graph revision {result.revision}, this version reads "
-                f"{GRAPH_REVISION}; write the graphs again with 'ettrack export'"
+                f"{GRAPH_REVISION}; {AGAIN}"
             )
         return result
 

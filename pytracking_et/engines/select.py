@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import EngineError, pip_line
-from ..files import atomic_open, reading
+from ..files import atomic_open, read_json, reading, remove_old
 from ..machine import cores, cpu_name, package_version
 from ..network.weights import EXPORT
 from . import cache, catalogue
@@ -36,6 +36,9 @@ TORCH = ("torch", "f32")
 # starts the least times of all of them hold: some machines are never steady.
 STEADY, STARTS = 1.25, 3
 REMEDY = "'ettrack benchmark --again' measures again"
+# Seconds after which what was compiled of somebody's export is compiled again: every export has a
+# folder of its own, and nothing tells which of them are still in use.
+COMPILED_FOR = 90 * 86400.0
 # Threads that start together wait for the first, and share what it opens.
 _OPENING = threading.RLock()
 
@@ -66,7 +69,7 @@ def create(
     check_names(engine, precision, threads)
     model = Model.find(network, checkpoint)
     with _OPENING:
-        return TargetEngine(*_open(engine, model, threads, precision))
+        return _open(engine, model, threads, precision).clone()
 
 
 def require(engine: str) -> None:
@@ -83,14 +86,14 @@ def require(engine: str) -> None:
 
 
 @lru_cache(maxsize=8)
-def _open(engine: str, model: Model, threads: int | None, precision: str) -> tuple[Runtime, Any]:
+def _open(engine: str, model: Model, threads: int | None, precision: str) -> TargetEngine:
     if model.path.name == EXPORT:
         runtime = open_export(engine, precision, model, threads)
     elif engine == "auto" or precision == "auto":
         runtime = choose(engine, precision, model, threads)
     else:
         runtime = open_runtime(engine, precision, model, threads)
-    return runtime, threading.Lock()
+    return TargetEngine(runtime)
 
 
 def open_runtime(engine: str, precision: str, model: Model, threads: int | None) -> Runtime:
@@ -152,9 +155,10 @@ def open_export(engine: str, precision: str, model: Model, threads: int | None) 
     if not there:
         require(fit[-1])
     # The folder is the user's; what is compiled for this machine goes to the cache.
-    compiled = cache.engines_folder() / "compiled" / model.digest[:16]
+    compiled = cache.engines_folder() / "compiled"
+    remove_old(compiled, "*", COMPILED_FOR)
     opened = catalogue.module(there[0]).open_folder
-    return opened(folder, metadata, threads, None, wanted, compiled)
+    return opened(folder, metadata, threads, None, wanted, compiled / model.digest[:16])
 
 
 def candidates(engine: str, precision: str, model: Model) -> list[tuple[str, str]]:
@@ -219,14 +223,14 @@ def choose(
     file = _choice_file(model, wanted)
     remembered = None if again else _read(file)
     if remembered is not None and (remembered.quiet or catalogue.is_busy()):
+        kept = remembered.engine, remembered.precision
         try:
-            runtime = open_runtime(*remembered.pair, model, threads)
+            runtime = open_runtime(*kept, model, threads)
         except EngineError as error:
-            cache.notice(f"remembered engine {remembered.pair[0]} fails, choosing again: {error}")
+            cache.notice(f"remembered engine {kept[0]} fails, choosing again: {error}")
         else:
             when = "" if remembered.quiet else " on a busy machine, again when it is quiet"
-            name = " ".join(remembered.pair)
-            cache.notice(f"engine {name}, chosen earlier{when} ({REMEDY})")
+            cache.notice(f"engine {' '.join(kept)}, chosen earlier{when} ({REMEDY})")
             return runtime
     if len(tried) == 1:
         return open_runtime(*tried[0], model, threads)
@@ -241,16 +245,18 @@ def _choice_file(model: Model, wanted: dict[str, Any]) -> Path:
 
 
 class Choice(NamedTuple):
-    """What is remembered.
+    """What is remembered, under the names of its file.
 
     Attributes:
-        pair: engine and precision.
+        engine: the chosen one.
+        precision: likewise.
         quiet: whether it holds, because nothing disturbed the measurement or it was repeated.
         starts: how many measured.
         milliseconds: least of a search, by engine and precision.
     """
 
-    pair: tuple[str, str]
+    engine: str
+    precision: str
     quiet: bool
     starts: int
     milliseconds: Mapping[str, float]
@@ -261,16 +267,15 @@ def _read(file: Path) -> Choice | None:
         return None
     try:
         with reading(file, EngineError, "choosing again"):
-            stored = json.loads(file.read_text("utf-8"))
+            stored = read_json(file, EngineError, "choosing again")
             engine, precision = stored["engine"], stored["precision"]
-            least = {str(name): float(value) for name, value in stored["milliseconds"].items()}
-            quiet, starts = bool(stored["quiet"]), int(stored["starts"])
+            if precision not in ENGINES[engine].precisions:
+                raise ValueError(f"precision is {precision!r}")
+            least = {name: float(value) for name, value in stored["milliseconds"].items()}
+            return Choice(engine, precision, bool(stored["quiet"]), int(stored["starts"]), least)
     except EngineError as error:
         cache.notice(f"remembered choice: {error}")
         return None
-    choice = Choice((engine, precision), quiet, starts, least)
-    known = engine in ENGINES and precision in ENGINES[engine].precisions
-    return choice if known else None
 
 
 def _measure(
@@ -282,7 +287,9 @@ def _measure(
     earlier: Choice | None,
 ) -> Runtime:
     try:
-        reference = _reference(model, tried[0][1])
+        # What the plain network answers is the same at any precision.
+        folder, _ = cached_graphs(model, tried[0][1])
+        reference = Reference.read(folder / REFERENCE)
     except EngineError as error:
         if TORCH not in tried:
             raise
@@ -316,25 +323,13 @@ def _measure(
     listing = ", ".join(f"{name} {value:.0f} ms" for name, value in measured.items())
     later = "" if quiet else "; others kept the machine busy, a quieter start measures again"
     cache.notice(f"engine {' '.join(chosen)} chosen ({listing} a frame{later})")
-    record = {
-        "engine": chosen[0],
-        "precision": chosen[1],
-        "quiet": quiet,
-        "starts": starts,
-        "milliseconds": measured,
-    }
+    choice = Choice(*chosen, quiet, starts, measured)
     try:
         with atomic_open(file) as stream:
-            json.dump({**record, "failures": failures, **wanted}, stream, indent=2)
+            json.dump({**choice._asdict(), "failures": failures, **wanted}, stream, indent=2)
     except OSError as error:
         cache.notice(f"the choice is not kept, the next start measures again: {error}")
     return runtimes[chosen]
-
-
-def _reference(model: Model, precision: str) -> Reference:
-    """What the plain network answers, at any precision; EngineError where nothing is exported."""
-    folder, _ = cached_graphs(model, precision)
-    return Reference.read(folder / REFERENCE)
 
 
 def check_agreement(runtime: Runtime, precision: str, reference: Reference) -> None:

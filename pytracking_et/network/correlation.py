@@ -19,7 +19,8 @@ def listed(module: nn.Module, wrap: bool) -> nn.Module:
     return nn.ModuleList([module]) if wrap else module
 
 
-def _single(module: nn.Module) -> nn.Module:
+def single(module: nn.Module) -> nn.Module:
+    """What `listed` was given."""
     return module[0] if isinstance(module, nn.ModuleList) else module
 
 
@@ -33,11 +34,11 @@ class Neck(nn.Module):
 
     def template(self, z: Tensor) -> Tensor:
         """Normalise template features."""
-        return _single(self.BN_z)(z)
+        return single(self.BN_z)(z)
 
     def search(self, x: Tensor) -> Tensor:
         """Normalise search features."""
-        return _single(self.BN_x)(x)
+        return single(self.BN_x)(x)
 
 
 class ChannelAttention(nn.Module):
@@ -57,9 +58,9 @@ class ChannelAttention(nn.Module):
 class PixelwiseCorrelation(nn.Module):
     """Correlate, then weigh: zf (B, C, 8, 8), xf (B, C, S, S) -> (B, 64, S, S)."""
 
-    def __init__(self, positions: int = TEMPLATE_CELLS**2) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.CA_layer = ChannelAttention(positions)
+        self.CA_layer = ChannelAttention(TEMPLATE_CELLS**2)
 
     def forward(self, zf: Tensor, xf: Tensor) -> Tensor:
         """Inner product of every template position with every search position."""
@@ -79,4 +80,4 @@ class FeatureFusor(nn.Module):
 
     def forward(self, zf: Tensor, xf: Tensor) -> Tensor:
         """Fuse template (B, C, 8, 8) and search (B, C, S, S) features."""
-        return _single(self.adj_layer)(_single(self.pw_corr)(zf, xf))
+        return single(self.adj_layer)(single(self.pw_corr)(zf, xf))

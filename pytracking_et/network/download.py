@@ -92,12 +92,13 @@ def _fetch(item: Published, part: Path) -> None:
         with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
             # 206 continues; a server that ignores the range answers 200 with the whole file.
             resumed = have > 0 and answer.status == 206
-            length = _length(answer.headers.get("Content-Length"), item)
             done = have if resumed else 0
+            # What a proxy may say instead of a number is no length: the hash decides then.
+            expected = None if answer.length is None else done + answer.length
             with (
                 part.open("ab" if resumed else "wb") as stream,
                 tqdm(
-                    total=done + length if length else None,
+                    total=expected,
                     initial=done,
                     unit="B",
                     unit_scale=True,
@@ -108,7 +109,6 @@ def _fetch(item: Published, part: Path) -> None:
                 for block in iter(lambda: answer.read(_BLOCK), b""):
                     stream.write(block)
                     bar.update(len(block))
-            expected = done + length if length else None
             if expected is not None and part.stat().st_size < expected:
                 raise CheckpointError(
                     f"{item.url} broke off after {part.stat().st_size} of {expected} bytes; run "
@@ -128,14 +128,3 @@ def _fetch(item: Published, part: Path) -> None:
             f"cannot reach {item.url} ({reason}); without a network, copy the file here and give "
             "it with --checkpoint"
         ) from error
-
-
-def _length(text: str | None, item: Published) -> int | None:
-    if text is None:
-        return None
-    if not text.isdecimal() or len(text) > 20:
-        raise CheckpointError(
-            f"{item.url} announced a length of {text[:40]!r} bytes; is a proxy in between? "
-            "Fetch the file by hand and give it with --checkpoint"
-        )
-    return int(text)

@@ -75,19 +75,10 @@ def separable_tower(inputs: int, width: int, kernels: Iterable[int]) -> nn.Modul
 
 
 class SeparableHead(nn.Module):
-    """LT-Mobile's two towers and predictions, under the names of its checkpoint."""
+    """Holds LT-Mobile's two towers and predictions under the names of its checkpoint."""
 
     def __init__(self, inputs: int, cls: nn.ModuleList, reg: nn.ModuleList) -> None:
         super().__init__()
         self.cls_tower, self.reg_tower = cls, reg
         self.cls_pred_head = ClassificationHead(cls[-1].BN.num_features)  # type: ignore[union-attr, arg-type]
         self.reg_pred_head = RegressionHead(reg[-1].BN.num_features)  # type: ignore[union-attr, arg-type]
-
-    def forward(self, fused: Tensor) -> tuple[Tensor, Tensor]:
-        """Fused map (B, 128, S, S) -> logits (B, 1, S, S), distances (B, 4, S, S)."""
-        cls = reg = fused
-        for layer in self.cls_tower:
-            cls = layer(cls)
-        for layer in self.reg_tower:
-            reg = layer(reg)
-        return self.cls_pred_head(cls), self.reg_pred_head(reg)

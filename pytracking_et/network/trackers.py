@@ -165,7 +165,3 @@ class LightTrackNetwork(TrackingNetwork):
     def reg_pred_head(self) -> RegressionHead:
         """Prediction of the distances."""
         return self.head.reg_pred_head
-
-    def heads(self, fused: Tensor, zf: Tensor) -> tuple[Tensor, Tensor]:
-        """Fused map (B, 128, S, S) -> logits and distances; zf is not needed again."""
-        return self.head(fused)

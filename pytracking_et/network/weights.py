@@ -15,8 +15,9 @@ import pickle
 import pickletools
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,9 @@ _PICKLES_BEFORE_1_6 = 5
 _LONGEST_WORD = 10_000
 # How many names an error lists before it counts the rest.
 _LISTED = 8
+_DAMAGED = (
+    "these weights are truncated or not of the kind their name says: download or copy them again"
+)
 
 
 def cached_weights() -> Path:
@@ -126,25 +130,26 @@ def _forbidden(path: str | os.PathLike[str], error: OSError) -> CheckpointError:
 def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     """Text stored beside the tensors of a `.safetensors` file; empty for other formats.
 
-    Exported graphs have `network` and `parameters`.
-
     Keys in use: `network` (configuration name), `parameters` (JSON of the loop's constants tuned
-    with these weights), `recipe`, `samples`, `license`.
+    with these weights), `recipe`, `samples`, `license`; exported graphs have the first two.
+
+    Raises:
+        CheckpointError: the file is damaged.
     """
     if Path(path).name == EXPORT:
         advice = "write the graphs again with 'ettrack export'"
         with reading(path, CheckpointError, advice):
             content = read_json(path, CheckpointError, advice)
-            return {"network": content["network"], "parameters": json.dumps(content["loop"])}
+            return {"network": str(content["network"]), "parameters": json.dumps(content["loop"])}
     if Path(path).suffix.lower() != ".safetensors":
         return {}
     from safetensors import safe_open
 
-    try:
-        with safe_open(str(path), framework="numpy") as stream:
-            return dict(stream.metadata() or {})
-    except Exception as error:
-        raise _unreadable(path, error) from error
+    with (
+        reading(path, CheckpointError, _DAMAGED),
+        safe_open(str(path), framework="numpy") as stream,
+    ):
+        return dict(stream.metadata() or {})
 
 
 def tuned_parameters(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -181,7 +186,9 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str
     if not path.is_file():
         raise CheckpointError(f"weights {path} do not exist")
     readers = {".safetensors": _read_safetensors, ".npz": _read_npz}
-    state = _unwrapped(readers.get(path.suffix.lower(), _read_torch)(path), path)
+    with reading(path, CheckpointError, _DAMAGED):
+        content = readers.get(path.suffix.lower(), _read_torch)(path)
+    state = _unwrapped(content, path)
     return {name: _checked(value, name, path) for name, value in state.items()}, metadata(path)
 
 
@@ -208,34 +215,18 @@ def _checked(value: Tensor, name: str, path: Path) -> Tensor:
     return full
 
 
-# The readers below catch every Exception: safetensors, zipfile, numpy and torch raise a dozen kinds
-# for damaged content, and what they were given is a file, not an argument of ours.
-def _unreadable(path: str | os.PathLike[str], error: Exception) -> CheckpointError:
-    size = Path(path).stat().st_size if Path(path).is_file() else 0
-    return CheckpointError(
-        f"weights {path} ({size} bytes) cannot be read: {type(error).__name__}: {error}; the file "
-        "is truncated or not of the kind its name says: download or copy it again"
-    )
-
-
 def _read_safetensors(path: Path) -> Mapping[str, Any]:
     from safetensors.torch import load_file
 
-    try:
-        return load_file(path)
-    except Exception as error:
-        raise _unreadable(path, error) from error
+    return load_file(path)
 
 
 def _read_npz(path: Path) -> Mapping[str, Any]:
     import numpy as np
     import torch
 
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
-    except Exception as error:
-        raise _unreadable(path, error) from error
+    with np.load(path, allow_pickle=False) as arrays:
+        return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
 
 
 def load_tensors(path: Path) -> Any:
@@ -261,19 +252,13 @@ def _texts(path: Path) -> Iterator[str]:
     with path.open("rb") as stream:
         zipped = stream.read(2) == b"PK"
         stream.seek(0)
-        if not zipped:
-            for _ in range(_PICKLES_BEFORE_1_6):
-                yield from (
-                    text for _, text, _ in pickletools.genops(stream) if isinstance(text, str)
-                )
-            return
-        with zipfile.ZipFile(stream) as archive:
-            for name in archive.namelist():
-                if name.endswith("data.pkl"):
-                    content = archive.read(name)
-                    yield from (
-                        text for _, text, _ in pickletools.genops(content) if isinstance(text, str)
-                    )
+        pickles: Iterable[Any] = repeat(stream, _PICKLES_BEFORE_1_6)
+        if zipped:
+            archive = zipfile.ZipFile(stream)
+            names = (name for name in archive.namelist() if name.endswith("data.pkl"))
+            pickles = map(archive.read, names)
+        for content in pickles:
+            yield from (text for _, text, _ in pickletools.genops(content) if isinstance(text, str))
 
 
 def _read_torch(path: Path) -> Mapping[str, Any]:
@@ -283,19 +268,19 @@ def _read_torch(path: Path) -> Mapping[str, Any]:
         # torch's own text advises weights_only=False, which would run whatever the file holds.
         foreign = re.search(r"GLOBAL ([\w.]+)", str(error))
         if foreign is None:
-            raise _unreadable(path, pickle.UnpicklingError("not a PyTorch file")) from error
+            raise pickle.UnpicklingError("not a PyTorch file") from error
         raise CheckpointError(
             f"weights {path} hold more than tensors ({foreign[1]}), and loading that would run "
             "code from the file, which is never done. Where you trust it, save its state dict "
             "alone: torch.save(checkpoint['net'], 'clean.pth')"
         ) from error
-    except Exception as error:
-        if "TorchScript" in str(error):
-            raise CheckpointError(
-                f"weights {path} are a TorchScript program; save the state dict of the network "
-                "that it was made from: torch.save(network.state_dict(), 'clean.pth')"
-            ) from error
-        raise _unreadable(path, error) from error
+    except RuntimeError as error:
+        if "TorchScript" not in str(error):
+            raise
+        raise CheckpointError(
+            f"weights {path} are a TorchScript program; save the state dict of the network that it "
+            "was made from: torch.save(network.state_dict(), 'clean.pth')"
+        ) from error
 
 
 def _unwrapped(content: Any, path: Path) -> dict[str, Tensor]:
@@ -326,34 +311,31 @@ def load(module: nn.Module, path: str | os.PathLike[str]) -> dict[str, str]:
     """
     state, texts = read(path)
     wanted = module.state_dict()
-    missing = [k for k in wanted if k not in state and not k.endswith("num_batches_tracked")]
-    extra = [k for k in state if k not in wanted]
-    misshapen = [
-        f"{k} {tuple(state[k].shape)}, expected {tuple(wanted[k].shape)}"
-        for k in wanted
-        if k in state and state[k].shape != wanted[k].shape
-    ]
-    kinds = [
-        f"{k} {state[k].dtype}, expected {wanted[k].dtype}"
-        for k in wanted
-        if k in state and state[k].is_floating_point() != wanted[k].is_floating_point()
-    ]
-    if missing or extra or misshapen or kinds:
+    both = [k for k in wanted if k in state]
+    misfits = {
+        "missing": [k for k in wanted if k not in state and not k.endswith("num_batches_tracked")],
+        "extra": [k for k in state if k not in wanted],
+        "misshapen": [
+            f"{k} {tuple(state[k].shape)}, expected {tuple(wanted[k].shape)}"
+            for k in both
+            if state[k].shape != wanted[k].shape
+        ],
+        "of another kind": [
+            f"{k} {state[k].dtype}, expected {wanted[k].dtype}"
+            for k in both
+            if state[k].is_floating_point() != wanted[k].is_floating_point()
+        ],
+    }
+    if any(misfits.values()):
+        listing = "".join(_listing(kind, names) for kind, names in misfits.items() if names)
         raise CheckpointError(
-            f"weights {path} do not fit {type(module).__name__}:"
-            + _listing("missing", missing)
-            + _listing("extra", extra)
-            + _listing("misshapen", misshapen)
-            + _listing("of another kind", kinds)
-            + _advice(state)
+            f"weights {path} do not fit {type(module).__name__}:{listing}{_advice(state)}"
         )
     module.load_state_dict(state, strict=False)
     return texts
 
 
 def _listing(kind: str, names: list[str]) -> str:
-    if not names:
-        return ""
     more = f", and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return f"\n  {len(names)} {kind}: {', '.join(names[:_LISTED])}{more}"
 

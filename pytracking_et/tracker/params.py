@@ -38,8 +38,6 @@ class TrackerParams:
         Raises:
             AttributeError: absent and no default given.
         """
-        if len(default) > 1:
-            raise TypeError(f"get takes a name and at most one default, not {len(default)}")
         return getattr(self, name, *default)
 
     def has(self, name: str) -> bool:

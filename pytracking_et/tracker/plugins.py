@@ -103,32 +103,34 @@ def parameter_files(tracker: str) -> list[str]:
 def _find(path: str) -> ModuleType | None:
     for root in roots():
         name = f"{root}.{path}"
-        try:
+        found = None
+        with _not_here(name):
             found = importlib.util.find_spec(name)
-        except ModuleNotFoundError as error:
-            # A missing parent package means "not here"; any other import that fails inside it is
-            # the user's to see.
-            if error.name is None or not name.startswith(error.name):
-                raise
-            found = None
         if found is not None:
             with _no_exit(name):
                 return importlib.import_module(name)
     return None
 
 
+@contextmanager
+def _not_here(name: str) -> Iterator[None]:
+    """A missing parent package is none; any other failing import inside is the user's to see."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or not name.startswith(error.name):
+            raise
+
+
 def _children(path: str, packages: bool) -> list[str]:
     names: set[str] = set()
     for root in roots():
-        try:
-            parent = importlib.import_module(f"{root}.{path}")
-        except ModuleNotFoundError as error:
-            if error.name is None or not f"{root}.{path}".startswith(error.name):
-                raise
-            continue
-        found = pkgutil.iter_modules(parent.__path__)
-        names.update(item.name for item in found if item.ispkg == packages)
-        names.update(getattr(parent, "made_files", dict)())
+        name = f"{root}.{path}"
+        with _not_here(name):
+            parent = importlib.import_module(name)
+            found = pkgutil.iter_modules(parent.__path__)
+            names.update(item.name for item in found if item.ispkg == packages)
+            names.update(getattr(parent, "made_files", dict)())
     return sorted(names)
 
 

@@ -118,19 +118,15 @@ class Association:
         shift: (2,) common motion of the last frame in pixels, for a target that is not seen.
     """
 
-    def __init__(
-        self, center: Array, size: Array, look: NDArray[np.float32], odds: Odds | None = None
-    ) -> None:
-        self.odds = odds or Odds()
+    def __init__(self, center: Array, size: Array, look: NDArray[np.float32]) -> None:
+        self.odds = Odds()
         self.shift = np.zeros(2)
-        self._places = center[None].copy()
-        self._sizes = np.log(size)[None].copy()
         self._looks = look[None].copy()
-        self._unseen = np.zeros(1)
+        self.restart(center, size)
 
     def restart(self, center: Array, size: Array) -> None:
         """The target is elsewhere; its look-alikes are forgotten, its colours are not."""
-        self._places, self._sizes = center[None].copy(), np.log(size)[None].copy()
+        self._places, self._sizes = center[None].copy(), np.log(size)[None]
         self._looks, self._unseen = self._looks[:1], np.zeros(1)
 
     def choose(

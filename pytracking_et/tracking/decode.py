@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,8 +27,7 @@ MOST_PEAKS = 5
 Map = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """The cell chosen in a search crop.
 
     Attributes:
@@ -34,14 +35,12 @@ class Choice:
         size: predicted width and height in search pixels.
         score: of the cell, 0..1, before penalty and window.
         penalty: factor 0..1 of the cell for its change of size and shape.
-        cell: row and column.
     """
 
     offset: NDArray[np.float64]
     size: NDArray[np.float64]
     score: float
     penalty: float
-    cell: tuple[int, int]
 
 
 @lru_cache(maxsize=8)
@@ -106,8 +105,7 @@ class Cells:
 
     def best(self) -> tuple[int, int]:
         """Row and column of the cell that ranks highest."""
-        row, column = np.unravel_index(int(np.argmax(self.ranking)), self.ranking.shape)
-        return int(row), int(column)
+        return divmod(int(self.ranking.argmax()), self.ranking.shape[1])
 
     def boxes(
         self, cells: Sequence[tuple[int, int]], middle: NDArray[np.float64], scale: float
@@ -127,14 +125,7 @@ class Cells:
     def choice(self, cell: tuple[int, int]) -> Choice:
         """One cell."""
         score, penalty = float(self.score[cell]), float(self.penalty[cell])
-        return Choice(self.offset[cell], self.size[cell], score, penalty, cell)
-
-
-def local_maxima(score: Map) -> NDArray[np.bool_]:
-    """Cells (S, S) that none of their eight neighbours exceeds."""
-    padded = np.pad(score, 1, constant_values=-np.inf)
-    rows = np.maximum(np.maximum(padded[:-2], padded[1:-1]), padded[2:])
-    return np.greater_equal(score, np.maximum(np.maximum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:]))
+        return Choice(self.offset[cell], self.size[cell], score, penalty)
 
 
 def peaks(cells: Cells, best: tuple[int, int]) -> list[tuple[int, int]]:
@@ -146,7 +137,9 @@ def peaks(cells: Cells, best: tuple[int, int]) -> list[tuple[int, int]]:
             more.
     """
     score = cells.score
-    rows, columns = np.nonzero(local_maxima(score) & (score >= LEAST_SHARE * score.max()))
+    # Cells that none of their eight neighbours exceeds; OpenCV takes what lies outside for lower.
+    maximal = score >= cv2.dilate(score, np.ones((3, 3), np.uint8))
+    rows, columns = np.nonzero(maximal & (score >= LEAST_SHARE * score.max()))
     order = np.argsort(-score[rows, columns], kind="stable")
     found = [best, *((int(rows[i]), int(columns[i])) for i in order)]
     if len(found) == 2 and found[1] == best:

@@ -121,6 +121,7 @@ class Loop:
             ImageError: an image that cannot be used; the loop keeps its former target.
             BoxError: a box that cannot be tracked; the loop keeps its former target.
             ParameterError: another channel order than "rgb" or "bgr"; likewise.
+            EngineError: the network's answer is not finite; then there is no target.
         """
         image, color = as_three_channels(image), check_color(color)
         target = as_box(box, image.shape)
@@ -128,11 +129,13 @@ class Loop:
         height, width = image.shape[:2]
         share = target[2] * target[3] / (width * height)
         small = share < settings.small_target
-        side = round_half_away(context_side(target[2], target[3], settings.context))
+        side = max(round_half_away(context_side(target[2], target[3], settings.context)), 1)
         center, fill = target[:2] + target[2:] / 2, mean_color(image)
-        patch = crop(image, center, max(side, 1), settings.template_size, fill)
-        self.engine.template(_rgb(patch, color))
-        self._center, self._size, self._fill = center, target[2:].copy(), fill
+        patch = _rgb(crop(image, center, side, settings.template_size, fill), color)
+        self.engine.template(patch)
+        # Until all of the new target is known there is none: the engine has lost the former one.
+        self._center = None
+        self._size, self._fill = target[2:].copy(), fill
         self._limits = np.array([width, height], np.float64)
         self._search_size = settings.small_search_size if small else settings.search_size
         self._sure = False
@@ -144,19 +147,20 @@ class Loop:
                     self._loaded.add(each)
         self._ratio, self._shift = np.ones(2), np.zeros(2)
         if settings.calibrate > 0:
-            self._calibrate(image, color)
+            self._calibrate(image, color, center)
         self.score_map = self.search_crop = self.candidates = None
         self.lost, self.raw_score, self._turns = False, 1.0, 0
         middle = settings.template_size / 2
-        given = target[2:] * settings.template_size / max(side, 1)
-        here, patch = np.concatenate([middle - given / 2, given]), _rgb(patch, color)
+        given = target[2:] * settings.template_size / side
+        here = np.concatenate([middle - given / 2, given])
         look = looks(patch, here[None])[0]
         self._association = Association(center, self._size, look)
         self._presence = Presence(look, thumbnail(patch, here), settings.presence)
         self._search, self._kept = Search(), self._size
+        self._center = center
 
-    def _calibrate(self, image: Image, color: Color) -> None:
-        seen = self._look(image, color, self._require_center(), self._size, self._search_size)
+    def _calibrate(self, image: Image, color: Color, center: NDArray[np.float64]) -> None:
+        seen = self._look(image, color, center, self._size, self._search_size)
         choice = seen.cells.choice(seen.cells.best())
         found = choice.size / seen.scale
         # An answer that misses the given box by more says nothing about how boxes are drawn.
@@ -164,7 +168,7 @@ class Loop:
         ratio = self._size / found
         if np.all((ratio > limits[0]) & (ratio < limits[1])):
             self._ratio = ratio**self.parameters.calibrate
-            off = seen.middle + choice.offset / seen.scale - self._require_center()
+            off = seen.middle + choice.offset / seen.scale - center
             self._shift = -off / found * self.parameters.calibrate
 
     @property
@@ -231,10 +235,12 @@ class Loop:
         """Take one of the peaks, move there; returns the score."""
         cells, best = seen.cells, seen.cells.best()
         found = peaks(cells, best)
-        boxes, appear = seen.boxes(found), self._appearances(seen, found)
+        boxes = seen.boxes(found)
         scores = np.array([cells.score[cell] for cell in found], np.float64)
         published = found.index(best)
         target: int | None = published
+        if self.parameters.association or self.parameters.presence:
+            appear = seen.looks(found)
         if self.parameters.association:
             target = self._association.choose(boxes, scores, appear, published)
         self.candidates = Candidates(boxes, scores, target)
@@ -296,11 +302,6 @@ class Loop:
         self.raw_score, self.lost, self._turns, self._sure = float(scores[row]), False, 0, False
         return sure
 
-    def _appearances(self, seen: _Seen, found: list[tuple[int, int]]) -> NDArray[np.float32]:
-        if self.parameters.association or self.parameters.presence:
-            return seen.looks(found)
-        return np.zeros((len(found), 0), np.float32)
-
     def _is_sure(self, choice: Choice, scale: float) -> bool:
         """Whether the target is clear, slow and small enough for a smaller crop to hold it."""
         step = np.linalg.norm(choice.offset) / np.sqrt(np.prod(self._size * scale))
@@ -361,14 +362,6 @@ class Loop:
     def __copy__(self) -> Loop:
         """As deep: two loops on one engine would take each other's target."""
         return copy.deepcopy(self)
-
-    def __deepcopy__(self, memory: dict) -> Loop:
-        """Copy the target's state; the engine's weights are shared, its template is not."""
-        twin = object.__new__(type(self))
-        memory[id(self)] = twin
-        for name, value in self.__dict__.items():
-            twin.__dict__[name] = copy.deepcopy(value, memory)
-        return twin
 
 
 def _rgb(patch: Image, color: Color) -> Image:

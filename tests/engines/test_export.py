@@ -9,7 +9,7 @@ import pytest
 from pytracking_et.commands import main
 from pytracking_et.engines import export as module
 from pytracking_et.engines.export import export
-from pytracking_et.engines.package import Metadata, check
+from pytracking_et.engines.package import check
 from pytracking_et.errors import EngineError
 from pytracking_et.network import MEAN, STD, weights
 from tests.engines.conftest import NETWORK
@@ -64,10 +64,3 @@ def test_errors(arguments, words, tmp_path, weight_file):
     with pytest.raises(EngineError, match=words):
         export(output=tmp_path / "graphs", network=NETWORK, checkpoint=weight_file, **arguments)
     assert not (tmp_path / "graphs").exists()
-
-
-def test_metadata_of_another_revision_is_refused(tmp_path, exported_here):
-    fields = json.loads((exported_here / "metadata.json").read_text())
-    (tmp_path / "metadata.json").write_text(json.dumps({**fields, "revision": -1}))
-    with pytest.raises(EngineError, match="revision -1"):
-        Metadata.read(tmp_path)

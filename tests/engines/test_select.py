@@ -13,7 +13,7 @@ import threading
 import numpy as np
 import pytest
 
-from pytracking_et.engines import create, select
+from pytracking_et.engines import cache, create, select
 from pytracking_et.errors import CheckpointError, EngineError, pip_line
 from tests.engines.conftest import NETWORK, maps
 
@@ -249,9 +249,12 @@ def test_an_export_answers_as_the_weights_do(weight_file, exported_here, templat
 
 def test_an_export_is_compiled_once(exported_here, template, searches, fresh_engines, monkeypatch):
     runtimes = pytest.importorskip("pytracking_et.engines.runtimes.openvino")
-    before = sorted(exported_here.rglob("*"))
+    before, old = sorted(exported_here.rglob("*")), cache.engines_folder() / "compiled" / "old"
+    old.mkdir(parents=True)
+    os.utime(old, (0, 0))
     first = maps(create("openvino", NETWORK, exported_here, 1), template, searches[0])
     assert sorted(exported_here.rglob("*")) == before
+    assert not old.exists()
     monkeypatch.setattr(runtimes, "_compile", None)
     select._open.cache_clear()
     again = maps(create("openvino", NETWORK, exported_here, 1), template, searches[0])

@@ -35,7 +35,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(404)
             return
         self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(CONTENT) - start))
+        self.send_header("Content-Length", self.options.get("length", len(CONTENT) - start))
         self.end_headers()
         body = self.options.get("body", CONTENT)[start:]
         self.wfile.write(body[: self.options.pop("cut", len(body))])
@@ -77,6 +77,11 @@ def test_an_interrupted_download_goes_on(server, tmp_path, ranges):
     server["ranges"] = ranges
     assert download(item(server), tmp_path).read_bytes() == CONTENT
     assert server["requests"][-1] == "bytes=100000-"
+
+
+def test_a_length_that_is_no_number_does_not_matter(server, tmp_path):
+    server["length"] = "many"
+    assert download(item(server), tmp_path).read_bytes() == CONTENT
 
 
 def test_a_complete_part_needs_no_request(server, tmp_path):

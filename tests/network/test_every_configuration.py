@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
 
 import numpy as np
@@ -58,13 +57,6 @@ def answering(name: str) -> nn.Module:
 def test_every_row_of_the_papers_tables_is_there(table):
     assert set(NAMES) >= ROWS[table]
     assert len(NAMES) >= 20
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_summary_and_parameter_file(name):
-    assert network.configuration(name).summary
-    module = importlib.import_module(f"pytracking_et.parameter.et_tracker.{name}")
-    assert module.parameters().get("network", "et_tracker") == name
 
 
 @pytest.mark.parametrize("name", NAMES)

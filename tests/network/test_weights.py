@@ -175,7 +175,7 @@ def long_name(zipped):
         ("cut.pth", truncated, "truncated"),
         ("cut.safetensors", truncated_safetensors, "truncated"),
         ("text.npz", lambda p: p.write_text("<html>not found</html>"), "truncated"),
-        ("empty.safetensors", lambda p: p.write_bytes(b""), "0 bytes"),
+        ("empty.safetensors", lambda p: p.write_bytes(b""), "truncated"),
         ("list.pth", lambda p: torch.save([torch.zeros(1)], p), "no state dict"),
         (
             "script.pt",

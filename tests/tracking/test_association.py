@@ -30,11 +30,11 @@ class Scene:
         score = np.full((cells, cells), 0.01, np.float32)
         distances = np.full((4, cells, cells), 8, np.float32)
         points = (np.arange(cells) - cells // 2) * 16 + side // 2
-        box = self.loop.box
-        scale = 127 / (2 * np.sqrt(box[2] * box[3]))
         for center, value in self.things:
             if value is None:
                 continue
+            box = self.loop.box
+            scale = 127 / (2 * np.sqrt(box[2] * box[3]))
             x, y = (center - box[:2] - box[2:] / 2) * scale + side // 2
             if not (0 <= x < side and 0 <= y < side):
                 continue

@@ -12,8 +12,9 @@ FLAT = Parameters(penalty_k=0.0, window_influence=0.0)
 
 
 def best(score, distances, target, side, settings):
+    """Cell that ranks highest, and what it says."""
     cells = decode(score, distances, target, side, settings)
-    return cells.choice(cells.best())
+    return cells.best(), cells.choice(cells.best())
 
 
 def maps(cells=16, size=(40.0, 20.0)):
@@ -37,8 +38,8 @@ def test_grid_has_the_crop_centre_at_half(cells, search, first, middle):
 def test_best_cell_gives_offset_and_size(row, column):
     score, distances = maps()
     score[row, column] = 0.9
-    choice = best(score, distances, np.array([40.0, 20.0]), 256, FLAT)
-    assert choice.cell == (row, column)
+    cell, choice = best(score, distances, np.array([40.0, 20.0]), 256, FLAT)
+    assert cell == (row, column)
     assert choice.offset.tolist() == [(column - 8) * 16, (row - 8) * 16]
     assert choice.size.tolist() == [40, 20]
     assert choice.score == pytest.approx(0.9)
@@ -49,7 +50,7 @@ def test_asymmetric_distances_move_the_centre():
     score, distances = maps()
     score[8, 8] = 1
     distances[:, 8, 8] = (10, 4, 30, 8)
-    choice = best(score, distances, np.array([40.0, 12.0]), 256, FLAT)
+    _, choice = best(score, distances, np.array([40.0, 12.0]), 256, FLAT)
     assert choice.offset.tolist() == [10, 2]
     assert choice.size.tolist() == [40, 12]
 
@@ -57,8 +58,8 @@ def test_asymmetric_distances_move_the_centre():
 def test_window_decides_between_equals_and_keeps_the_score_raw():
     score, distances = maps()
     score[8, 8] = score[2, 2] = 0.7
-    choice = best(score, distances, np.array([40.0, 20.0]), 256, Parameters(penalty_k=0))
-    assert choice.cell == (8, 8)
+    cell, choice = best(score, distances, np.array([40.0, 20.0]), 256, Parameters(penalty_k=0))
+    assert cell == (8, 8)
     assert choice.score == pytest.approx(0.7)
 
 
@@ -67,8 +68,8 @@ def test_penalty_prefers_the_known_shape():
     score[8, 7], score[8, 9] = 0.80, 0.78
     distances[:, 8, 7] = (80, 10, 80, 10)
     settings = Parameters(penalty_k=0.1, window_influence=0)
-    assert best(score, distances, np.array([40.0, 20.0]), 256, settings).cell == (8, 9)
-    assert best(score, distances, np.array([40.0, 20.0]), 256, FLAT).cell == (8, 7)
+    assert best(score, distances, np.array([40.0, 20.0]), 256, settings)[0] == (8, 9)
+    assert best(score, distances, np.array([40.0, 20.0]), 256, FLAT)[0] == (8, 7)
 
 
 def test_penalty_against_the_formula():
@@ -88,8 +89,8 @@ def test_a_box_without_area_is_never_chosen_over_one_with():
     score[4, 4], score[8, 8] = 0.9, 0.5
     distances[:, 4, 4] = 0
     with np.errstate(over="raise", invalid="raise", divide="raise"):
-        choice = best(score, distances, np.array([40.0, 20.0]), 256, Parameters())
-    assert choice.cell == (8, 8)
+        cell, _ = best(score, distances, np.array([40.0, 20.0]), 256, Parameters())
+    assert cell == (8, 8)
 
 
 def test_cosine_window():

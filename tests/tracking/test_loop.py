@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import copy
-import pickle
 
 import numpy as np
 import pytest
@@ -184,9 +183,22 @@ class TestBadInput:
         box, _ = loop.step(frame((100, 100, 40, 40)))
         assert np.isfinite(box).all() and (box[:2] <= (320, 240)).all()
 
-    def test_step_before_start(self):
-        with pytest.raises(ParameterError, match="call init"):
-            Loop(BrightSpotEngine()).step(frame((0, 0, 9, 9)))
+    def test_before_start(self):
+        loop = Loop(BrightSpotEngine())
+        for use in (lambda: loop.step(frame((0, 0, 9, 9))), lambda: loop.move_to((10, 10))):
+            with pytest.raises(ParameterError, match="call init"):
+                use()
+
+
+def test_the_next_step_looks_where_it_was_told():
+    image = frame((300, 200, 20, 20), (300, 400))
+    loop = Loop(BrightSpotEngine())
+    loop.start(image, (40, 40, 20, 20))
+    loop.step(image)
+    assert loop.search_crop.max() < 255
+    loop.move_to((310, 210))
+    box, _ = loop.step(image)
+    np.testing.assert_allclose(box[:2] + box[2:] / 2, (310, 210), atol=3)
 
 
 @pytest.mark.parametrize("make", [copy.copy, copy.deepcopy])
@@ -197,10 +209,6 @@ def test_copies_track_on_independently(make):
     loop.step(frame((120, 100, 40, 40)))
     assert twin.box.tolist() == [100, 100, 40, 40]
     assert twin.step(frame((90, 100, 40, 40))).box[0] < 100
-
-
-def test_parameters_pickle():
-    assert pickle.loads(pickle.dumps(Parameters(lr=0.5))) == Parameters(lr=0.5)
 
 
 @pytest.mark.parametrize("name", ["Crossing", "Deer", "Couple", "MotorRolling"])
@@ -229,10 +237,15 @@ def test_an_answer_that_is_not_finite_is_an_error_and_moves_nothing(spoilt, valu
             maps[spoilt][..., 3, 5] = value
             return maps
 
-    loop = Loop(BrightSpotEngine(), Parameters(hold_below=0.5))
+    loop = Loop(BrightSpotEngine(), Parameters(hold_below=0.5, calibrate=1.0))
     loop.start(frame((100, 80, 40, 30)), (100, 80, 40, 30))
     before = loop.box
     loop.engine = Broken()
     with pytest.raises(EngineError, match="not finite"):
         loop.step(frame((103, 82, 40, 30)))
     assert np.array_equal(loop.box, before)
+    with pytest.raises(EngineError, match="not finite"):
+        loop.start(frame((9, 9, 40, 30)), (9, 9, 40, 30))
+    # The engine has the new target's template: the former one's box must not follow it.
+    with pytest.raises(ParameterError, match="no target"):
+        loop.step(frame((103, 82, 40, 30)))

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...network.correlation import FeatureFusor
+from ...network.correlation import FeatureFusor, single
 from ...network.layers.exemplar import QUERY_CHANNELS, TEMPERATURE, ExemplarLayer
 from ...network.normalisation import affine
 
@@ -67,12 +67,8 @@ class LoweredExemplar(nn.Module):
 
     def forward(self, x: Tensor, template: Tensor | None = None) -> Tensor:
         """Same values as `ExemplarLayer.forward` up to rounding."""
-        channels, kernel, height, width = (
-            self.channels,
-            self.kernel,
-            int(x.shape[2]),
-            int(x.shape[3]),
-        )
+        channels, kernel = self.channels, self.kernel
+        height, width = (int(side) for side in x.shape[2:])
         attention = self.attention(x, template)
         mixed = (attention @ self.depthwise).reshape(channels, 1, kernel, kernel)
         y = F.conv2d(x, mixed, self.dw_shift, padding=kernel // 2, groups=channels)
@@ -114,8 +110,8 @@ class LoweredFusor(nn.Module):
 
     def __init__(self, fusor: FeatureFusor) -> None:
         super().__init__()
-        correlation: Any = _unlisted(fusor.pw_corr).CA_layer
-        adjust: Any = _unlisted(fusor.adj_layer)
+        correlation: Any = single(fusor.pw_corr).CA_layer
+        adjust: Any = single(fusor.adj_layer)
         self.fc1, self.bias1 = _constants(correlation.fc1.weight.flatten(1), correlation.fc1.bias)
         self.fc2, self.bias2 = _constants(correlation.fc2.weight.flatten(1), correlation.fc2.bias)
         self.adjust, self.bias = _constants(adjust.weight.flatten(1), adjust.bias)
@@ -135,10 +131,6 @@ def _tokens(x: Tensor) -> Tensor:
     """(1, C, H, W) -> (H W, C); written so that a channels-last map need not be moved."""
     channels, height, width = (int(n) for n in x.shape[1:])
     return x.permute(0, 2, 3, 1).reshape(height * width, channels)
-
-
-def _unlisted(module: nn.Module) -> Any:
-    return module[0] if isinstance(module, nn.ModuleList) else module
 
 
 def _constant(value: Tensor | None) -> nn.Parameter:

@@ -17,6 +17,7 @@ from ...files import atomic_path, sha256
 from ...machine import package_version
 from ...network import weights
 from ...network.constants import MEAN, STD, STRIDE
+from ...network.normalisation import normalise
 from ...network.trackers import TrackingNetwork
 from ...tracking.parameters import Parameters
 from ...version import __version__
@@ -81,9 +82,8 @@ def write_graph(graph: TemplateGraph | SearchGraph, side: int, folder: Path) -> 
 def plain_reference(network: TrackingNetwork, template: int, search: int) -> Reference:
     """What the network as built, nothing folded or lowered, answers to the test crops."""
     z, x = sample_crop(template, seed=1), sample_crop(search, seed=2)
-    mean, std = torch.tensor(MEAN).view(3, 1, 1) * 255, torch.tensor(STD).view(3, 1, 1) * 255
     with torch.inference_mode():
-        images = [((torch.from_numpy(i).permute(2, 0, 1) - mean) / std)[None] for i in (z, x)]
+        images = [normalise(torch.from_numpy(i).permute(2, 0, 1)[None]) for i in (z, x)]
         logits, distances = network.track(network.template(images[0]), images[1])
         return Reference(z, x, torch.sigmoid(logits)[0, 0].numpy(), distances[0].numpy())
 
@@ -118,16 +118,14 @@ def write(
         EngineError: no exporter.
     """
     require_exporter()
-    folder.mkdir(parents=True, exist_ok=True)
     module, *pair = load_graphs(model.network, model.path)
     kinds: list[tuple[str, Any, Sequence[int]]]
     kinds = list(zip(("template", "search"), pair, (templates, searches), strict=True))
-    files = {}
+    names = []
     for kind, graph, sides in kinds:
         for side in sides:
             progress(f"{kind} graph, {side} px")
-            name = write_graph(graph, side, folder)
-            files[name] = sha256(folder / name)
+            names.append(write_graph(graph, side, folder))
     loop = Parameters.from_fields(weights.tuned_parameters(model.path))
     metadata = Metadata(
         "onnx", OPSET, model.network, "f32", model.digest, tuple(templates), tuple(searches),
@@ -135,7 +133,8 @@ def write(
     )  # fmt: skip
     for kind, _, sides in kinds:
         for side in sides:
-            files.update(_write_reference(module, metadata, folder, kind, side))
+            names.append(_write_reference(module, metadata, folder, kind, side))
+    files = {name: sha256(folder / name) for name in names}
     metadata = dataclasses.replace(metadata, files=files)
     metadata.write(folder)
     return metadata
@@ -143,13 +142,13 @@ def write(
 
 def _write_reference(
     module: TrackingNetwork, metadata: Metadata, folder: Path, kind: str, side: int
-) -> dict[str, str]:
-    """Write the reference of one graph; its name and hash."""
+) -> str:
+    """Write the reference of one graph; returns its file name."""
     name = reference_name(metadata, kind, side)
     template = side if kind == "template" else metadata.templates[0]
     search = side if kind == "search" else metadata.searches[0]
     plain_reference(module, template, search).write(folder / name)
-    return {name: sha256(folder / name)}
+    return name
 
 
 def add_graph(model: Model, folder: Path, kind: str, side: int) -> None:
@@ -161,9 +160,11 @@ def add_graph(model: Model, folder: Path, kind: str, side: int) -> None:
             f"{side}; choose one of these sizes or another precision"
         )
     module, template, search = load_graphs(model.network, model.path)
-    name = write_graph(search if kind == "search" else template, side, folder)
-    files = {**old.files, name: sha256(folder / name)}
-    files.update(_write_reference(module, old, folder, kind, side))
+    names = [
+        write_graph(search if kind == "search" else template, side, folder),
+        _write_reference(module, old, folder, kind, side),
+    ]
+    files = {**old.files, **{name: sha256(folder / name) for name in names}}
     sides = "searches" if kind == "search" else "templates"
     more: Any = {sides: (*getattr(old, sides), side)}
     dataclasses.replace(old, files=files, **more).write(folder)

@@ -200,6 +200,5 @@ def find_ranges(model: Model) -> Ranges | None:
 def keep_ranges(ranges: Ranges, model: Model) -> Path:
     """Write ranges where `find_ranges` looks first; returns the file."""
     path, _ = range_files(model)
-    path.parent.mkdir(parents=True, exist_ok=True)
     ranges.write(path)
     return path

@@ -110,10 +110,10 @@ def _tower(digits: str, text: str) -> TowerChoice:
     return TowerChoice(HEAD_WIDTHS[int(digits[0])], kernels)
 
 
-def round_channels(value: float, divisor: int = 8) -> int:
-    """Nearest multiple of `divisor`, at least `divisor`, never below 90 % of `value`."""
-    rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < 0.9 * value else rounded
+def round_channels(value: float) -> int:
+    """Nearest multiple of 8, at least 8, never below 90 % of `value`."""
+    rounded = max(8, int(value + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * value else rounded
 
 
 def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1):
@@ -141,9 +141,9 @@ class SqueezeExcite(nn.Module):
 class SeparableBlock(nn.Module):
     """Depthwise-separable block of the stem: (B, C, H, W) -> the same shape."""
 
-    def __init__(self, channels: int, kernel: int = 3) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv_dw = convolution(channels, channels, kernel, groups=channels)
+        self.conv_dw = convolution(channels, channels, 3, groups=channels)
         self.bn1 = nn.BatchNorm2d(channels)
         self.se = SqueezeExcite(channels)
         self.conv_pw = convolution(channels, channels, 1)

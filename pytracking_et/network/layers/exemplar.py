@@ -30,9 +30,9 @@ TEMPERATURE = 2.0
 class AveragePooler(nn.Module):
     """Query of an image: (B, C, H, W) and optional context (B, D) -> (B, 256)."""
 
-    def __init__(self, channels: int, outputs: int = QUERY_CHANNELS) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(channels, outputs)
+        self.fc1 = nn.Linear(channels, QUERY_CHANNELS)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Average over positions, append the context, project, ReLU."""

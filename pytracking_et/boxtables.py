@@ -102,6 +102,19 @@ def read_flags(path: PathArgument, kind: Kind) -> NDArray[np.bool_]:
     return np.array(words) == b"1"
 
 
+def read_visible(paths: Sequence[PathArgument], kind: Kind) -> NDArray[np.bool_]:
+    """Frames that none of several files of flags hides (LaSOT: occluded, out of view).
+
+    Raises:
+        kind: as `read_flags`, or files of different length.
+    """
+    hidden = [read_flags(path, kind) for path in paths]
+    if len({len(one) for one in hidden}) > 1:
+        counts = ", ".join(str(len(one)) for one in hidden)
+        raise kind(f"{' and '.join(map(str, paths))} differ in length: {counts} flags")
+    return ~np.logical_or.reduce(hidden)
+
+
 def _raw(path: PathArgument, kind: Kind) -> bytes:
     """Content with "\\n" line ends and plain blanks, without a byte order mark."""
     try:

@@ -226,9 +226,7 @@ def _fit(given: BoxSet, truth: BoxSet) -> tuple[Array, NDArray[np.int64], NDArra
     boxes = np.zeros_like(truth.boxes)
     rows = np.zeros(len(truth), np.int64)
     padded: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
-    matcher = Matcher(given)
-    found = {name: matcher.find(name) for name in truth.names}
-    missing = [name for name, match in found.items() if match is None]
+    found, missing = Matcher(given).pair(truth.names)
     if missing:
         raise ResultsError(
             f"no predictions for {len(missing)} of {len(truth)} sequences: {', '.join(missing[:8])}"
@@ -236,8 +234,8 @@ def _fit(given: BoxSet, truth: BoxSet) -> tuple[Array, NDArray[np.int64], NDArra
         )
     for i, match in enumerate(found.values()):
         begin, end = truth.offsets[i], truth.offsets[i + 1]
-        one = given[str(match)][: end - begin]
-        rows[i] = len(given[str(match)])
+        one = given[match][: end - begin]
+        rows[i] = len(given[match])
         boxes[begin : begin + len(one)] = one
         padded.append(np.arange(begin + len(one), end))
     return boxes, rows, np.concatenate(padded)

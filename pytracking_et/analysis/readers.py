@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..boxtables import Array, PathArgument, read_flags, read_tables
+from ..boxtables import Array, PathArgument, read_tables, read_visible
 from ..errors import DatasetError, ResultsError
 from ..files import read_json, reading
 from .rules import refuse_hidden
@@ -113,7 +113,10 @@ def read_visibility(path: PathArgument) -> dict[str, NDArray[np.bool_]]:
         folders = sorted(file.parent for file in source.rglob("full_occlusion.txt"))
         if not folders:
             raise DatasetError(f"no full_occlusion.txt below {source}; expected a LaSOT root")
-        return {one.name: read_lasot_visibility(one) for one in folders}
+        names = ("full_occlusion.txt", "out_of_view.txt")
+        return {
+            one.name: read_visible([one / name for name in names], DatasetError) for one in folders
+        }
     advice = (
         'expected JSON {sequence: {"frames": n, "absent": [[first, last], ...]}} or a LaSOT root'
     )
@@ -129,16 +132,6 @@ def read_visibility(path: PathArgument) -> dict[str, NDArray[np.bool_]]:
                     )
                 flags[name][first : last + 1] = False
     return flags
-
-
-def read_lasot_visibility(folder: PathArgument) -> NDArray[np.bool_]:
-    """Flags of one LaSOT sequence folder: neither fully occluded nor out of view."""
-    root = Path(folder)
-    names = ("full_occlusion.txt", "out_of_view.txt")
-    occluded, outside = (read_flags(root / name, DatasetError) for name in names)
-    if len(occluded) != len(outside):
-        raise DatasetError(f"{' and '.join(names)} in {root}: {len(occluded)} and {len(outside)}")
-    return ~(occluded | outside)
 
 
 def gather(dataset: Iterable[Any]) -> tuple[str, BoxSet, dict[str, NDArray[np.bool_]] | None]:

@@ -19,13 +19,6 @@ def test_read(tmp_path):
         read_attributes(tmp_path / "a.json", ["Deer"])
 
 
-@pytest.mark.parametrize("text", ["x", "[]", "{}"])
-def test_not_such_a_file(tmp_path, text):
-    (tmp_path / "a.json").write_text(text)
-    with pytest.raises(DatasetError, match="cannot read"):
-        read_attributes(tmp_path / "a.json", [])
-
-
 def test_shared_lists_cover_their_data_sets(shared):
     for name, sequences, attributes in (("OTB100", 100, 11), ("UAV123", 123, 12)):
         names = [path.stem for path in (shared / "results" / "gt" / name).glob("*.txt")]

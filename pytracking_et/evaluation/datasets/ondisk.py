@@ -22,7 +22,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ...boxtables import read_flags, read_table
+from ...boxtables import read_table, read_visible
 from ...errors import DatasetError
 from ...files import IMAGE_SUFFIXES, is_image
 from ..sequence import Listing, absent, cached_listing
@@ -208,11 +208,8 @@ class VisibleFlags:
     paths: tuple[str, ...]
 
     def __call__(self) -> NDArray[np.bool_]:
-        """Read the files; visible is what none of them hides."""
-        flags = [read_flags(path, DatasetError) for path in self.paths]
-        if len({len(one) for one in flags}) > 1:
-            raise DatasetError(f"{' and '.join(self.paths)} differ in length")
-        return ~np.logical_or.reduce(flags)
+        """Read the files."""
+        return read_visible(self.paths, DatasetError)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..boxes import as_rows
 from ..boxtables import Array, PathArgument, read_tables, read_visible
 from ..errors import DatasetError, ResultsError
 from ..files import read_json, reading
@@ -38,7 +39,7 @@ class BoxSet(Mapping[str, Array]):
         """Gather a mapping sequence -> (frames, 4); a BoxSet is returned as it is."""
         if isinstance(boxes, BoxSet):
             return boxes
-        arrays = [as_rows(name, rows) for name, rows in boxes.items()]
+        arrays = [as_rows(rows, f"sequence {name!r}", ResultsError) for name, rows in boxes.items()]
         offsets = np.cumsum([0, *map(len, arrays)], dtype=np.int64)
         joined = np.concatenate(arrays) if arrays else np.zeros((0, 4))
         return cls(tuple(boxes), joined, offsets)
@@ -52,21 +53,6 @@ class BoxSet(Mapping[str, Array]):
 
     def __len__(self) -> int:
         return len(self.names)
-
-
-def as_rows(name: str, rows: ArrayLike) -> Array:
-    """Check that `rows` is (frames, 4) and return it as float64; `name` is for the message."""
-    try:
-        array = np.asarray(rows, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ResultsError(f"boxes of sequence {name!r} are not numbers: {error}") from error
-    if array.ndim == 1 and array.size == 4:
-        array = array.reshape(1, 4)
-    if array.ndim != 2 or array.shape[1] != 4:
-        raise ResultsError(
-            f"boxes of sequence {name!r} have shape {array.shape}; expected (frames, 4): x, y, w, h"
-        )
-    return array
 
 
 def read_boxes(paths: Mapping[str, PathArgument]) -> BoxSet:

@@ -91,9 +91,6 @@ class _Frames(collections.abc.Sequence[str]):
     def __getitem__(self, index: int | slice) -> str | list[str]:
         return self.paths()[index]
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.paths())
-
 
 @dataclass
 class NumberedFrames(_Frames):
@@ -182,16 +179,20 @@ def natural_key(name: str) -> list[Any]:
 
 
 @dataclass(frozen=True)
-class BoxFile:
-    """Ground truth of one file; calling it reads N x 4, without the first `omit` rows."""
-
+class _OneFile:
     path: str
-    omit: int = 0
 
     @property
     def paths(self) -> tuple[str, ...]:
         """Files that must exist."""
         return (self.path,)
+
+
+@dataclass(frozen=True)
+class BoxFile(_OneFile):
+    """Ground truth of one file; calling it reads N x 4, without the first `omit` rows."""
+
+    omit: int = 0
 
     def __call__(self) -> Boxes:
         """Read the file."""
@@ -232,16 +233,10 @@ class CoverLabels:
 
 
 @dataclass(frozen=True)
-class OfficialBoxes:
+class OfficialBoxes(_OneFile):
     """Ground truth N x 4 (x, y, w, h) of one official annotation file, at 30 fps."""
 
-    path: str
     images: str
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """Files that must exist."""
-        return (self.path,)
 
     def __call__(self) -> Boxes:
         """Read them; a last row without a frame is dropped."""

@@ -21,6 +21,8 @@ from .metrics import Array
 from .tables import written
 
 FORMATS = ("pdf", "svg", "png")
+# Kinds of curves over thresholds, and what their files are called after.
+CURVES = {"success": "success", "prec": "precision", "norm_prec": "norm_precision"}
 _PLOTS: dict[str, dict[str, Any]] = {
     "success": {
         "title": "Success plot",

@@ -26,9 +26,8 @@ from .scoring import score, score_got10k
 from .tables import Table
 from .trackers import (
     ResultFolder,
-    boxes_note,
     describe,
-    engines_note,
+    files_note,
     folder_of,
     labels_of,
     style_name,
@@ -196,7 +195,7 @@ def got10k_table(trackers: Sequence[Any], annotation: Annotation, subpixel: bool
     )
     if not annotation.visibility:
         note += "; VISIBILITY FLAGS (cover.label) MISSING, frames without the target are counted"
-    note += boxes_note(subpixel) + engines_note(trackers, annotation.truth, annotation.dataset)
+    note += files_note(trackers, annotation.truth, annotation.dataset, subpixel)
     return Table(frame, f"GOT-10k figures on {annotation.dataset}", note)
 
 
@@ -211,8 +210,8 @@ def vot_table(trackers: Sequence[Any], annotation: Annotation, subpixel: bool = 
     frame = _by_tracker({label: one.as_dict() for label, one in scores.items()})
     frame = frame.sort_values("eao", ascending=False)
     # Fewest failures are best, which a mark on the highest figure would get wrong.
-    note = next(iter(scores.values())).note + boxes_note(subpixel)
-    note += engines_note(trackers, annotation.truth, annotation.dataset)
+    note = next(iter(scores.values())).note
+    note += files_note(trackers, annotation.truth, annotation.dataset, subpixel)
     return Table(frame, f"VOT figures on {annotation.dataset}", note, digits=3, best=False)
 
 

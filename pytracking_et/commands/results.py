@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from ..analysis.tables import Table
     from ..analysis.trackers import ResultTracker
 
-_PLOTS = {"success": "success", "prec": "precision", "norm_prec": "norm_precision"}
-
 
 def results_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `ettrack results`."""
@@ -170,7 +168,7 @@ def _plots(
 ) -> list[Path]:
     from ..analysis import summary
     from ..analysis.eval_data import by_attribute
-    from ..analysis.figures import draw_comparison, draw_radar, save_figure
+    from ..analysis.figures import CURVES, draw_comparison, draw_radar, save_figure
     from ..analysis.looks import LOOKS
 
     look = LOOKS[args.purpose]
@@ -181,7 +179,7 @@ def _plots(
         title=look.title and not args.no_title,
     )
     figures = {
-        f"{name}_plot": draw_comparison(data, kind, look=look) for kind, name in _PLOTS.items()
+        f"{name}_plot": draw_comparison(data, kind, look=look) for kind, name in CURVES.items()
     }
     if len(chosen.attributes) >= 3:
         frame = by_attribute(data, chosen.attributes).iloc[:-1]
@@ -251,15 +249,13 @@ def report(args: argparse.Namespace) -> int:
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that `select` reads."""
-    where = "data set name (otb, uav, lasot, ...), or the path of a folder of frames"
     parser.add_argument(
-        "dataset", nargs="?", action=_Dataset, default=argparse.SUPPRESS, help=where
+        "dataset",
+        nargs="?",
+        help="data set name (otb, uav, lasot, ...), or the path of a folder of frames",
     )
     parser.add_argument(
-        "--dataset",
-        action=_Dataset,
-        metavar="NAME|PATH",
-        help="the same, as `run` takes it",
+        "--dataset", dest="named", metavar="NAME|PATH", help="the same, as `run` takes it"
     )
     parser.add_argument(
         "--trackers",
@@ -305,22 +301,6 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     )
 
 
-class _Dataset(argparse.Action):
-    """The data set, by position or by option; both only where they agree."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,
-    ) -> None:
-        former = getattr(namespace, "dataset", None)
-        if former not in (None, values):
-            parser.error(f"two data sets, {former!r} and {values!r}; give one")
-        namespace.dataset = values
-
-
 @dataclass(frozen=True)
 class Selection:
     """What the arguments name.
@@ -345,6 +325,9 @@ def select(args: argparse.Namespace) -> Selection:
     from ..analysis.rules import refuse_hidden
     from ..analysis.trackers import find_trackers
 
+    if args.dataset and args.named and args.dataset != args.named:
+        raise ParameterError(f"two data sets, {args.dataset!r} and {args.named!r}; give one")
+    args.dataset = args.dataset or args.named
     if args.dataset is None:
         raise ParameterError("which data set? Name it: `otb`, or `--dataset otb` as for `run`")
     refuse_hidden(args.dataset)

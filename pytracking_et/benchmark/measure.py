@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -228,5 +228,5 @@ def _compared(results: list[Measurement]) -> list[Measurement]:
     for result in results:
         base = plain.get(result.subject.threads)
         ratio = base / result.total if base and result.total else None
-        compared.append(Measurement(**{**vars(result), "ratio": ratio}))
+        compared.append(replace(result, ratio=ratio))
     return compared

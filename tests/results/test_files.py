@@ -115,7 +115,6 @@ def test_bad_results_are_refused(tmp_path, result, message):
 def test_load_prefers_subpixel_boxes(tmp_path):
     results.save(tmp_path, "seq", RESULT)
     assert results.load_boxes(tmp_path, "seq")[1, 0] == 66.7
-    assert results.load_boxes(tmp_path, "seq", subpixel=False)[1, 0] == 66
     np.testing.assert_allclose(results.load_values(tmp_path, "seq", "time")[1], 1.0)
 
 

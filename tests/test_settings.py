@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
@@ -16,7 +15,6 @@ from pytracking_et.settings import (
     read_settings,
     read_toml,
     resolve,
-    settings_template,
     toml_text,
     write_settings,
 )
@@ -268,13 +266,6 @@ def test_unknown_values_and_folders_that_cannot_be_written(tmp_path):
     assert sorted(item.name for item in tmp_path.iterdir()) == ["file"]
 
 
-def test_template_keeps_the_order_of_groups():
-    text = settings_template()
-    groups = [environment.RESULTS, environment.DATASETS, environment.PACKED]
-    places = [text.index(f"# --- {group}") for group in groups]
-    assert places == sorted(places)
-
-
 def test_root_of_a_data_set(tmp_path, monkeypatch):
     settings = ("uav123_10fps_path", "uav_path")
     with pytest.raises(DatasetError, match="PYTRACKING_ET_UAV123_10FPS_PATH"):
@@ -287,9 +278,3 @@ def test_root_of_a_data_set(tmp_path, monkeypatch):
     assert dataset_root(settings, "uav123_10fps", str(tmp_path)) == tmp_path
     with pytest.raises(DatasetError, match="--dataset-root"):
         dataset_root(settings, "uav123_10fps", tmp_path / "gone")
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the place differs on other systems")
-def test_user_folder_on_linux(monkeypatch):
-    monkeypatch.setenv("XDG_CONFIG_HOME", "/c")
-    assert environment.user_folder() == Path("/c/pytracking_et")

@@ -17,11 +17,3 @@ def test_read(tmp_path):
     assert groups == {"SV": ["uav_bike1", "car_1"], "OCC": ["car_1"]}
     with pytest.raises(DatasetError, match="no attributes of: Deer"):
         read_attributes(tmp_path / "a.json", ["Deer"])
-
-
-def test_shared_lists_cover_their_data_sets(shared):
-    for name, sequences, attributes in (("OTB100", 100, 11), ("UAV123", 123, 12)):
-        names = [path.stem for path in (shared / "results" / "gt" / name).glob("*.txt")]
-        groups = read_attributes(shared / "results" / "attr" / f"{name}.json", names)
-        assert len(names) == sequences
-        assert len(groups) == attributes

@@ -91,12 +91,6 @@ def test_a_sequence_that_starts_without_a_box(fakelab, tmp_path):
     assert "its first box is None" in report.failed["lost (fake/plain)"]
 
 
-def test_worker_death_is_reported_in_the_log(fakelab, tmp_path):
-    report = run(make_list(tmp_path, ("good", 5, 20.0), ("bad", 5, 102.0)), threads=1)
-    assert report.done == ["good (fake/plain)"]
-    assert "worker died" in report.failed["bad (fake/plain)"]
-
-
 @pytest.mark.parametrize("width", [107.0, 108.0], ids=["sys.exit(0)", "GeneratorExit"])
 def test_an_exit_of_a_tracker_is_no_end_of_the_run(fakelab, tmp_path, width):
     report = run(make_list(tmp_path, ("bad", 5, width), ("good", 5, 20.0)), threads=0)

@@ -1,6 +1,6 @@
 """Boxes: (x, y, w, h) in pixels, 0-based, float64; x, y is the top-left corner.
 
-One convention everywhere; corners and centres exist only inside the functions that need them.
+One convention everywhere; corners and centers exist only inside the functions that need them.
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ def _clean(path: PathArgument, kind: Kind) -> bytes:
     data = data.replace(b",\n", b"\n").replace(b";\n", b"\n").rstrip(b"\n") + b"\n"
     if data == b"\n":
         raise kind(f"{path} is empty; expected one row of numbers for each frame")
-    if sum(separator in data for separator in _SEPARATORS) > 1:
+    if _mixes(data):
         return b"\n".join(
             line.replace(b"\t", b";") if _mixes(line) else line.translate(_TO_COMMA)
             for line in data.split(b"\n")
@@ -151,8 +151,8 @@ def _clean(path: PathArgument, kind: Kind) -> bytes:
     return data.translate(_TO_COMMA)
 
 
-def _mixes(line: bytes) -> bool:
-    return sum(separator in line for separator in _SEPARATORS) > 1
+def _mixes(text: bytes) -> bool:
+    return sum(separator in text for separator in _SEPARATORS) > 1
 
 
 def _parse(text: bytes, columns: int) -> Array | None:

@@ -160,7 +160,7 @@ def reader(name: str) -> Reader:
         try:
             return jpeg4py.JPEG(np.frombuffer(data, np.uint8)).decode()
         except jpeg4py.JPEGRuntimeError:
-            # Flavours that libturbojpeg's simple interface refuses, such as CMYK.
+            # Flavors that libturbojpeg's simple interface refuses, such as CMYK.
             return _decode_opencv(data, path)
 
     return read_jpeg4py
@@ -204,7 +204,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
 
 
 def require_complete(data: bytes, path: str | os.PathLike[str]) -> None:
-    """Refuse a truncated JPEG or PNG: OpenCV fills what is missing with grey and says nothing.
+    """Refuse a truncated JPEG or PNG: OpenCV fills what is missing with gray and says nothing.
 
     Raises:
         ImageError: the file ends within the image, or announces too many pixels.

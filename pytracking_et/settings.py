@@ -214,7 +214,7 @@ def expanded(path: str | os.PathLike[str]) -> Path:
 
 
 def resolve(text: str, base: PurePath) -> str:
-    """Expand `~` and make a relative path absolute against `base` (of either path flavour).
+    """Expand `~` and make a relative path absolute against `base` (of either path flavor).
 
     Raises:
         ParameterError: as of `expanded`.

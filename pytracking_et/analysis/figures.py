@@ -231,7 +231,7 @@ def _name_points(axes: Any, names: Sequence[tuple[str, float, float, str]], size
     """Write each name near its point where nothing else is, with a thin line if further off.
 
     Args:
-        names: (text, x, y, colour); earlier ones choose first.
+        names: (text, x, y, color); earlier ones choose first.
     """
     unit = axes.figure.dpi / 72
     points = axes.transData.transform([(x, y) for _, x, y, _ in names]) / unit

@@ -280,7 +280,7 @@ def _length(vectors: Array) -> Array:
 
 @dataclass(frozen=True)
 class FrameErrors:
-    """Per frame, (frames,): IoU (-1 invalid), centre error in px, normalised error."""
+    """Per frame, (frames,): IoU (-1 invalid), center error in px, normalized error."""
 
     overlap: Array
     center: Array
@@ -294,7 +294,7 @@ def frame_errors(boxes: Array, annotation: Annotation) -> FrameErrors:
         shared = overlap(boxes, truth)
         mine, real = (b[:, :2] + 0.5 * (b[:, 2:] - 1) for b in (boxes, truth))
         center = _length(mine - real)
-        # Each centre is divided before the difference is taken: at an error of exactly 0.2 the
+        # Each center is divided before the difference is taken: at an error of exactly 0.2 the
         # other order rounds to the other side, worth 0.01 points on OTB-100.
         norm = _length(mine / truth[:, 2:] - real / truth[:, 2:])
     shared[invalid] = -1.0
@@ -310,7 +310,7 @@ class Curves:
     Attributes:
         success: (sequences, thresholds) IoU > threshold.
         precision: (sequences, thresholds) center error <= threshold.
-        norm_precision: normalised error <= threshold.
+        norm_precision: normalized error <= threshold.
         average_overlap: (sequences,) mean IoU of the valid frames, NaN where there is none.
         thresholds: of the success curve.
     """

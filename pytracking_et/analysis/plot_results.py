@@ -126,7 +126,7 @@ def print_results(
     plot_types: str | Sequence[str] = ("success",),
     **kwargs: Any,
 ) -> pd.DataFrame:
-    """Print AUC, OP50, OP75 (success), precision, normalised precision; arguments as above.
+    """Print AUC, OP50, OP75 (success), precision, normalized precision; arguments as above.
 
     Returns:
         One row a tracker, percent.

@@ -95,7 +95,7 @@ def column_of(dataset: str) -> str | None:
 def fps_statistics(times: Mapping[str, ArrayLike]) -> dict[str, float]:
     """Speed of one run, from `_time.txt` files (seconds per frame, decoding excluded).
 
-    The first frame of a sequence is the initialisation and is stated apart. The mean is tracked
+    The first frame of a sequence is the initialization and is stated apart. The mean is tracked
     frames over total time: the mean of 1 / time would let a few fast frames outweigh slow ones.
 
     Args:
@@ -120,9 +120,9 @@ def fps_statistics(times: Mapping[str, ArrayLike]) -> dict[str, float]:
         first.extend(seconds[:1])
         tracked.append(seconds[1:])
     frames = np.concatenate(tracked) if tracked else np.zeros(0)
+    nan = float("nan")
+    init = 1000 * float(np.median(first)) if first else nan
     if not frames.size or frames.sum() <= 0:
-        nan = float("nan")
-        init = 1000 * float(np.median(first)) if first else nan
         return {"fps": nan, "median_fps": nan, "slow_fps": nan, "init_ms": init}
     with np.errstate(divide="ignore"):
         median, slow = 1 / np.percentile(frames, [50, 95])
@@ -130,7 +130,7 @@ def fps_statistics(times: Mapping[str, ArrayLike]) -> dict[str, float]:
         "fps": frames.size / float(frames.sum()),
         "median_fps": float(median),
         "slow_fps": float(slow),
-        "init_ms": 1000 * float(np.median(first)),
+        "init_ms": init,
     }
 
 

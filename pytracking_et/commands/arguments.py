@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from ..errors import ParameterError
+
 if TYPE_CHECKING:
     from ..spec import TrackerSpec
 
@@ -151,7 +153,6 @@ def add_results_argument(parser: argparse.ArgumentParser) -> None:
 
 def _folder(text: str) -> str:
     """The folder; bash leaves the ~ of `--results=~/runs` to us."""
-    from ..errors import ParameterError
     from ..settings import expanded
 
     try:

@@ -77,6 +77,7 @@ def pack(args: argparse.Namespace) -> int:
     """Check and write; prints the path."""
     from ..evaluation.packers import pack_got10k_results, pack_trackingnet_results, pack_tracks
 
+    tracker = args.tracker_name, args.tracker_param
     where = {"results_path": args.results, "dataset_root": args.dataset_root}
     if args.dataset is not None and args.benchmark not in WRITERS:
         raise ParameterError(
@@ -89,26 +90,14 @@ def pack(args: argparse.Namespace) -> int:
                 f"--runid {args.runid}: got10k packs run ids 0 to 2 (--runs 3), or the run without "
                 "an id (--runs 1); leave --runid out"
             )
-        output = args.output or f"{args.tracker_name}_{args.tracker_param}"
-        path = pack_got10k_results(
-            args.tracker_name, args.tracker_param, output, runs=args.runs, **where
-        )
+        output = args.output or "_".join(tracker)
+        path = pack_got10k_results(*tracker, output, runs=args.runs, **where)
     elif args.benchmark in WRITERS:
         if args.dataset is None:
             raise ParameterError(f"pack {args.benchmark} of which data set? Add --dataset otb")
-        path = pack_tracks(
-            args.benchmark,
-            args.tracker_name,
-            args.tracker_param,
-            args.dataset,
-            args.runid,
-            args.output,
-            **where,
-        )
+        path = pack_tracks(args.benchmark, *tracker, args.dataset, args.runid, args.output, **where)
     else:
-        path = pack_trackingnet_results(
-            args.tracker_name, args.tracker_param, args.runid, args.output, **where
-        )
+        path = pack_trackingnet_results(*tracker, args.runid, args.output, **where)
     print(path)
     return 0
 

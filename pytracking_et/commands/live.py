@@ -8,7 +8,7 @@ import sys
 from dataclasses import fields
 from typing import Any
 
-from ..errors import ParameterError
+from ..errors import ParameterError, pip_line
 from .arguments import (
     add_box_argument,
     add_results_argument,
@@ -51,7 +51,6 @@ def demo(args: argparse.Namespace) -> int:
 def _faster() -> str | None:
     """A line that names the extra to add where PyTorch is the only engine, else None."""
     from ..engines.select import ENGINES, installed
-    from ..errors import pip_line
 
     if any(installed(name) for name in ENGINES if name != "torch"):
         return None

@@ -124,7 +124,7 @@ def series_styles(labels: Sequence[str], names: Sequence[str]) -> list[dict[str,
 
 
 def curve_plots(data: Comparison) -> list[dict[str, Any]]:
-    """Success, precision and normalised precision, percent over thresholds."""
+    """Success, precision and normalized precision, percent over thresholds."""
     plots = (
         ("success", "Success", "IoU threshold", "AUC"),
         ("prec", "Precision", "center error threshold, px", "at 20 px"),

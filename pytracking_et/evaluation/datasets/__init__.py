@@ -133,7 +133,7 @@ def read_attributes(
     if (folder / ATTRIBUTES).is_file():
         order, table = attribute_codes(folder / ATTRIBUTES)
     else:
-        order, table = _as_published(folder, found)
+        order, table = _as_published(found)
     matches, lacking = Matcher(table).pair(found.names)
     if lacking:
         raise DatasetError(
@@ -144,7 +144,7 @@ def read_attributes(
     return order, {name: table[match] for name, match in matches.items()}
 
 
-def _as_published(folder: Path, found: SequenceList) -> tuple[list[str], dict[str, list[str]]]:
+def _as_published(found: SequenceList) -> tuple[list[str], dict[str, list[str]]]:
     table: dict[str, list[str]] = {}
     for item in found:
         boxes = Path(item.sources[0])

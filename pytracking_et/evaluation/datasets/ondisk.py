@@ -134,7 +134,7 @@ class NumberedFrames(_Frames):
                     yield there, names
 
     def missing(self, listing: Listing) -> list[str]:
-        """Missing frames; neighbours share a line: a whole folder gone is one line."""
+        """Missing frames; neighbors share a line: a whole folder gone is one line."""
         paths = self.paths()
         gone = set(absent(paths, listing))
         lines = []

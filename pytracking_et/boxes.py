@@ -78,7 +78,6 @@ def as_rows(values: ArrayLike, what: str, error: type[PytrackingETError]) -> NDA
     Args:
         values: x, y, w, h in pixels; any numbers, NaN too.
         what: how messages call them, e.g. "ground truth".
-        error: what to raise.
 
     Raises:
         error: not numbers, or of another shape.

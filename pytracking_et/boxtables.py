@@ -43,9 +43,7 @@ def read_table(path: PathArgument, columns: int | Sequence[int] | None, kind: Ki
     """Rows of one file, (frames, columns) float64.
 
     Args:
-        path: text file.
         columns: numbers in a row, or those that are allowed; None: as many as the first row has.
-        kind: error to raise.
 
     Raises:
         kind: missing, empty, or a line that is not such a row; names file and line.

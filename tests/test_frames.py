@@ -110,7 +110,6 @@ def test_exif_orientation_is_applied_as_imread_does(tmp_path, name, orientation)
 
 def test_every_mode_sees_the_turned_picture(tmp_path):
     from ltr_et.dataset import FolderDataset
-    from pytracking_et.analysis.strips import read_frame
     from pytracking_et.engines.int8 import read_image as calibration
     from pytracking_et.live.sources import open_source
 
@@ -125,7 +124,6 @@ def test_every_mode_sees_the_turned_picture(tmp_path):
         read_image(path),
         next(iter(open_source(path.parent))).image,
         FolderDataset(tmp_path / "set").read_frame(0, 0),
-        read_frame(path)[..., ::-1],
         calibration(path),
     ):
         np.testing.assert_array_equal(image, expected)

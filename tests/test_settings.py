@@ -247,14 +247,6 @@ def test_template_names_everything_and_sets_nothing(tmp_path):
     assert set(read_toml(path)) == set(NAMES)
 
 
-def test_a_file_is_written_once(tmp_path):
-    path = tmp_path / "ettrack.toml"
-    assert write_settings(path, {"otb_path": "/a"})
-    path.write_text("broken = ", encoding="utf-8")
-    assert not write_settings(path, {"otb_path": "/b"})
-    assert path.read_text(encoding="utf-8") == "broken = "
-
-
 def test_unknown_values_and_folders_that_cannot_be_written(tmp_path):
     with pytest.raises(ParameterError, match="unknown setting 'otb'"):
         write_settings(tmp_path / "ettrack.toml", {"otb": "/a"})

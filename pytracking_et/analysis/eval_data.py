@@ -114,7 +114,7 @@ def filter_sequences(frame: pd.DataFrame, criteria: Mapping[str, Any] | None) ->
 
 
 def read_attributes(path: PathArgument, names: Iterable[str]) -> dict[str, list[str]]:
-    """Read a file as of `attribute_codes`: attribute -> those of `names`.
+    """Read {"order": [codes], "sequences": {name: [codes]}}: attribute -> those of `names`.
 
     Raises:
         DatasetError: not such a file, or a sequence that is not in it.

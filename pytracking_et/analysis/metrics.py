@@ -194,7 +194,6 @@ def rows_that_differ(names: Iterable[str], given: ArrayLike, frames: ArrayLike) 
     """Sequences whose result has another number of rows than their annotation; "" where none has.
 
     Args:
-        names: of the sequences.
         given: (sequences,) rows of each result.
         frames: (sequences,) rows of each annotation.
     """

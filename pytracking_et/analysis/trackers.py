@@ -114,8 +114,8 @@ def engines_note(trackers: Sequence[Any], names: Iterable[str], dataset: str = "
 
     Args:
         trackers: as in `compare`.
-        dataset: as in `folder_of`.
         names: sequences.
+        dataset: as in `folder_of`.
     """
     names, labels = list(names), labels_of(trackers)
     by_engine: dict[str, list[str]] = {}

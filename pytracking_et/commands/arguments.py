@@ -69,7 +69,6 @@ def add_tracker_arguments(
     """--checkpoint, --engine, --precision, and as asked --parameter and --threads.
 
     Args:
-        parser: gets the arguments.
         default: of engine and precision; None leaves them to the parameter file.
         parameter: for commands that do not name the parameter file by position.
         threads: not where --threads counts worker processes.

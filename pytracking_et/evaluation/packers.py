@@ -47,8 +47,6 @@ def pack_got10k_results(
     """Pack test results for GOT-10k's server: `SEQ/SEQ_001.txt`.. and `SEQ/SEQ_time.txt`.
 
     Args:
-        tracker_name: as in run_tracker.
-        param_name: as in run_tracker.
         output_name: archive `<got_packed_results_path>/<output_name>.zip`, or a path ending .zip.
         runs: 3 reads run ids 0..2, the server's protocol; 1 reads the run without an id, which
             the protocol allows for a deterministic tracker.
@@ -97,7 +95,6 @@ def pack_trackingnet_results(
     Arguments and errors as of `pack_got10k_results`, but for these.
 
     Args:
-        run_id: as in run_tracker.
         output_name: archive `<tn_packed_results_path>/<output_name>.zip`, or a path ending .zip;
             default NAME_PARAM.
         dataset_root: without the data set only the number of videos is checked.

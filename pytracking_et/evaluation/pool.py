@@ -85,7 +85,6 @@ def run_in_processes(
     in it, Ctrl-C included, ends all workers at once.
 
     Args:
-        units: what to run.
         workers: processes asked for; see `worker_count`.
         on_progress: called with (index of the unit, frames done); 0 frames when it starts again.
         on_note: called with a line of text on each death of a worker.

@@ -69,7 +69,6 @@ def run_unit(
     """Track one sequence; a failure becomes part of the outcome, not an exception.
 
     Args:
-        unit: what to run.
         progress: called with the number of frames done after each frame.
         threads: processor threads of the tracker and of this process; None leaves their defaults.
         tracker: the caller's own Tracker (with Visdom opened); looked up by name where None.

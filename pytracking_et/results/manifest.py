@@ -150,12 +150,8 @@ class Manifest:
 
 def read_manifest(path: Path) -> dict[str, Any]:
     """Content of a manifest.json; ResultsError where it cannot be understood."""
-    try:
+    with reading(path, ResultsError, "move it away to compute its sequences again"):
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ResultsError(
-            f"cannot read {path}: {error}; move it away to compute its sequences again"
-        ) from error
     form = content.get("format") if isinstance(content, dict) else None
     if type(form) is int and form != FORMAT:
         raise ResultsError(

@@ -123,6 +123,6 @@ def attribute_codes(path: str | PathLike[str]) -> tuple[list[str], dict[str, lis
 
 def _codes(value: Any) -> list[str]:
     # Text is a sequence too, of its letters.
-    if not isinstance(value, list) or not all(isinstance(code, str) for code in value):
+    if not isinstance(value, list) or not all(isinstance(code, str | int) for code in value):
         raise TypeError(f"attribute codes {value!r} are no list such as ['OCC', 'SV']")
-    return value
+    return [str(code) for code in value]

@@ -215,13 +215,6 @@ def test_three_runs(fakelab, tmp_path):
     assert files_of(folders[0]) == files_of(folders[1]) == files_of(folders[2])
 
 
-def test_log_lines_where_there_is_no_terminal(fakelab, tmp_path, capsys):
-    run(make_list(tmp_path, *SPECS))
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[0].startswith("[1/3] a (fake/plain): 3 frames, ")
-    assert lines[0].endswith(" fps")
-
-
 def test_bar_shows_fps_and_time_left(fakelab, tmp_path, capsys):
     run(make_list(tmp_path, *SPECS), bar=True)
     text = capsys.readouterr().err

@@ -162,23 +162,6 @@ def test_ctrl_c_keeps_what_is_done(fakelab, tmp_path, monkeypatch, capsys, threa
     assert (len(report.kept), len(report.done)) == (1, 2)
 
 
-def test_locked_folder_is_refused(fakelab, tmp_path):
-    from pytracking_et.results.files import run_lock
-
-    with (
-        run_lock(fakelab / "fake" / "plain"),
-        pytest.raises(ResultsError, match=f"another run.*pid {os.getpid()}"),
-    ):
-        run(make_list(tmp_path, *SPECS))
-
-
-def test_results_folder_that_cannot_be_written(fakelab, tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    tracker = Tracker("fake", "plain", results_path=tmp_path / "file")
-    with pytest.raises(ResultsError, match="cannot write results"):
-        run(make_list(tmp_path, *SPECS), tracker)
-
-
 @pytest.mark.parametrize("threads", [0, 2])
 def test_full_disk_stops_the_run_and_loses_nothing(fakelab, tmp_path, small_disk, threads):
     sequences = make_list(tmp_path, ("first", 5, 20.0), ("long", 700, 20.0), ("last", 5, 20.0))

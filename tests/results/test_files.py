@@ -134,18 +134,6 @@ def test_leftovers_of_a_killed_run_are_removed(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(GOLDEN)
 
 
-def test_full_disk_keeps_what_is_finished(small_disk):
-    small_disk = small_disk.folder
-    long = Result([[1.5, 2.5, 3.5, 4.5]] * 2000, [0.1] * 2000)
-    results.save(small_disk, "first", RESULT)
-    before = {path.name: path.read_bytes() for path in small_disk.iterdir()}
-    with pytest.raises(ResultsError, match="No space left on device"):
-        results.save(small_disk, "second", long)
-    after = {path.name: path.read_bytes() for path in small_disk.iterdir()}
-    assert {name: after[name] for name in before} == before
-    assert not any(name.endswith("second.txt") or ".tmp" in name for name in after)
-
-
 HOLD = """
 import sys
 from pathlib import Path

@@ -3,8 +3,7 @@
 Attributes of sequences (occlusion, scale variation, ...) are read from the data set's folder: the
 lists belong to the benchmarks and are not part of this package. Read are, the first found:
 
-* `attributes.json` in the root: {"order": [codes], "sequences": {name: [codes]}}, or only the
-  latter mapping;
+* `attributes.json` in the root (`results.names.attribute_codes`);
 * UAV123 as published: anno/UAV123/att/NAME.txt, one line of 0 and 1 in the order of UAV123_ORDER;
 * OTB as published: SEQ/attrs.txt, codes separated by commas.
 

@@ -14,7 +14,6 @@ import collections.abc
 import itertools
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, overload
@@ -25,9 +24,8 @@ from numpy.typing import NDArray
 from ...boxtables import read_table, read_visible
 from ...errors import DatasetError
 from ...files import IMAGE_SUFFIXES, is_image
-from ..sequence import Listing, absent, cached_listing
+from ..sequence import Boxes, Listing, absent, cached_listing
 
-Boxes = NDArray[np.float64]
 # 240 Hz annotation over 30 fps frames.
 EVERY = 8
 
@@ -115,15 +113,15 @@ class NumberedFrames(_Frames):
         return os.path.join(self.folder, f"{number:0{self.digits}d}.{self.extension}")
 
     def _find(self) -> list[str]:
-        here, names = next(self._variants(), (self, {}))
+        here, names = self._variant()
         found = []
         for number in range(self.first, self.last + 1):
             folder, name = os.path.split(here.path(number))
             found.append(os.path.join(folder, names.get(name.lower(), name)))
         return found
 
-    def _variants(self) -> Iterator[tuple[NumberedFrames, dict[str, str]]]:
-        """Variants whose first frame is there, with the folder's names by their lower case."""
+    def _variant(self) -> tuple[NumberedFrames, dict[str, str]]:
+        """The variant whose first frame is there, with the folder's names by their lower case."""
         folders = (self.folder, os.path.join(os.path.dirname(self.folder), "img"))
         for folder in dict.fromkeys(folders):
             # "0001.JPG" sorts before "0001.jpg", which so is kept where there are both.
@@ -131,7 +129,8 @@ class NumberedFrames(_Frames):
             for suffix in dict.fromkeys((f".{self.extension.lower()}", *IMAGE_SUFFIXES)):
                 there = replace(self, folder=folder, extension=suffix[1:])
                 if os.path.basename(there.path(self.first)) in names:
-                    yield there, names
+                    return there, names
+        return self, {}
 
     def missing(self, listing: Listing) -> list[str]:
         """Missing frames; neighbors share a line: a whole folder gone is one line."""

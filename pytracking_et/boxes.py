@@ -1,6 +1,6 @@
 """Boxes: (x, y, w, h) in pixels, 0-based, float64; x, y is the top-left corner.
 
-One convention everywhere; corners and centres exist only inside the functions that need them.
+One convention everywhere; corners and centers exist only inside the functions that need them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import BoxError
+from .errors import BoxError, PytrackingETError
 
 Box = NDArray[np.float64]
 
@@ -70,6 +70,27 @@ def _check_inside(box: Box, height: int, width: int) -> None:
             f"box {box.tolist()} lies outside the image of {width}x{height} pixels "
             "(x, y, w, h; 0-based)"
         )
+
+
+def as_rows(values: ArrayLike, what: str, error: type[PytrackingETError]) -> NDArray[np.float64]:
+    """Boxes (N, 4) as float64; a single one may come without its brackets.
+
+    Args:
+        values: x, y, w, h in pixels; any numbers, NaN too.
+        what: how messages call them, e.g. "ground truth".
+
+    Raises:
+        error: not numbers, or of another shape.
+    """
+    try:
+        rows = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as reason:
+        raise error(f"{what} has other things than numbers: {reason}") from reason
+    if rows.shape == (4,):
+        rows = rows.reshape(1, 4)
+    if rows.ndim != 2 or rows.shape[1] != 4:
+        raise error(f"{what} has shape {rows.shape}; expected (frames, 4): x, y, w, h")
+    return rows
 
 
 def unusable(boxes: ArrayLike) -> NDArray[np.bool_]:

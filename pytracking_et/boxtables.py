@@ -43,9 +43,7 @@ def read_table(path: PathArgument, columns: int | Sequence[int] | None, kind: Ki
     """Rows of one file, (frames, columns) float64.
 
     Args:
-        path: text file.
         columns: numbers in a row, or those that are allowed; None: as many as the first row has.
-        kind: error to raise.
 
     Raises:
         kind: missing, empty, or a line that is not such a row; names file and line.
@@ -102,6 +100,19 @@ def read_flags(path: PathArgument, kind: Kind) -> NDArray[np.bool_]:
     return np.array(words) == b"1"
 
 
+def read_visible(paths: Sequence[PathArgument], kind: Kind) -> NDArray[np.bool_]:
+    """Frames that none of several files of flags hides (LaSOT: occluded, out of view).
+
+    Raises:
+        kind: as `read_flags`, or files of different length.
+    """
+    hidden = [read_flags(path, kind) for path in paths]
+    if len({len(one) for one in hidden}) > 1:
+        counts = ", ".join(str(len(one)) for one in hidden)
+        raise kind(f"{' and '.join(map(str, paths))} differ in length: {counts} flags")
+    return ~np.logical_or.reduce(hidden)
+
+
 def _raw(path: PathArgument, kind: Kind) -> bytes:
     """Content with "\\n" line ends and plain blanks, without a byte order mark."""
     try:
@@ -130,7 +141,7 @@ def _clean(path: PathArgument, kind: Kind) -> bytes:
     data = data.replace(b",\n", b"\n").replace(b";\n", b"\n").rstrip(b"\n") + b"\n"
     if data == b"\n":
         raise kind(f"{path} is empty; expected one row of numbers for each frame")
-    if sum(separator in data for separator in _SEPARATORS) > 1:
+    if _mixes(data):
         return b"\n".join(
             line.replace(b"\t", b";") if _mixes(line) else line.translate(_TO_COMMA)
             for line in data.split(b"\n")
@@ -138,8 +149,8 @@ def _clean(path: PathArgument, kind: Kind) -> bytes:
     return data.translate(_TO_COMMA)
 
 
-def _mixes(line: bytes) -> bool:
-    return sum(separator in line for separator in _SEPARATORS) > 1
+def _mixes(text: bytes) -> bool:
+    return sum(separator in text for separator in _SEPARATORS) > 1
 
 
 def _parse(text: bytes, columns: int) -> Array | None:

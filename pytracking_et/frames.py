@@ -160,7 +160,7 @@ def reader(name: str) -> Reader:
         try:
             return jpeg4py.JPEG(np.frombuffer(data, np.uint8)).decode()
         except jpeg4py.JPEGRuntimeError:
-            # Flavours that libturbojpeg's simple interface refuses, such as CMYK.
+            # Flavors that libturbojpeg's simple interface refuses, such as CMYK.
             return _decode_opencv(data, path)
 
     return read_jpeg4py
@@ -196,16 +196,15 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
         ImageError: missing or unreadable; names the file.
     """
     try:
-        data = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except FileNotFoundError as error:
         raise ImageError(f"frame '{os.fspath(path)}' does not exist") from error
     except OSError as error:
         raise ImageError(f"frame '{os.fspath(path)}' cannot be read: {error}") from error
-    return data
 
 
 def require_complete(data: bytes, path: str | os.PathLike[str]) -> None:
-    """Refuse a truncated JPEG or PNG: OpenCV fills what is missing with grey and says nothing.
+    """Refuse a truncated JPEG or PNG: OpenCV fills what is missing with gray and says nothing.
 
     Raises:
         ImageError: the file ends within the image, or announces too many pixels.
@@ -235,29 +234,16 @@ def _decodes_fully(data: bytes) -> bool:
     return True
 
 
-def prefetch(
-    paths: Iterable[str], ahead: int = AHEAD, read: Reader | None = None
-) -> Iterator[Image]:
+def prefetch(paths: Iterable[str]) -> Iterator[Image]:
     """Images of the paths in order, decoded by a thread while the caller works on earlier ones.
 
     An error is raised where its frame would have come, after all frames before it. The thread
     starts with the first frame asked for, and ends when the iteration ends or is abandoned.
 
-    Args:
-        paths: files, first to last.
-        ahead: most images held decoded at a time.
-        read: reading function; read_image by default.
-
     Raises:
         ImageError: see read_image.
     """
-    if ahead < 1:
-        raise ParameterError(f"ahead={ahead} is not positive; 1 reads one frame ahead")
-    return _prefetch(paths, ahead, read or read_image)
-
-
-def _prefetch(paths: Iterable[str], ahead: int, read: Reader) -> Iterator[Image]:
-    results: queue.Queue[Image | BaseException | None] = queue.Queue(maxsize=ahead)
+    results: queue.Queue[Image | BaseException | None] = queue.Queue(AHEAD)
     stop = threading.Event()
 
     def work() -> None:
@@ -266,7 +252,7 @@ def _prefetch(paths: Iterable[str], ahead: int, read: Reader) -> Iterator[Image]
             for path in paths:
                 if stop.is_set():
                     return
-                results.put(read(path))
+                results.put(read_image(path))
             results.put(None)
         except BaseException as error:
             results.put(error)

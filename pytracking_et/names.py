@@ -34,7 +34,6 @@ def check_name(name: str, what: str, error: type[PytrackingETError]) -> str:
     Args:
         name: of a sequence, tracker or parameter file.
         what: how messages call it, e.g. "sequence name".
-        error: what to raise.
 
     Raises:
         error: empty, a path, hidden, with control characters, too long, or no name here.

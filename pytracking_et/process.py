@@ -1,4 +1,4 @@
-"""What every command does before and after its work: signals, streams, exit codes."""
+"""What a command does around its work, and for its children: signals, streams, exit codes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
@@ -92,6 +92,21 @@ def without_proxy() -> None:
     missing = [name for name in LOOPBACK if name not in names]
     if missing and known.strip() != "*":
         os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join([*names, *missing])
+
+
+@contextmanager
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set variables for a child: libraries read them when they load, before any code of ours."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextmanager

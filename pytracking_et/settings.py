@@ -105,7 +105,8 @@ def env_settings() -> EnvironmentSettings:
     path = settings_file()
     if path is not None:
         values.update(read_settings(path))
-    values.update(_from_environment(os.environ))
+    given = {name: os.environ.get(PREFIX + name.upper()) for name in NAMES}
+    values.update({name: resolve(text, Path.cwd()) for name, text in given.items() if text})
     return EnvironmentSettings(**values)
 
 
@@ -213,24 +214,16 @@ def expanded(path: str | os.PathLike[str]) -> Path:
 
 
 def resolve(text: str, base: PurePath) -> str:
-    """Expand `~` and make a relative path absolute against `base` (of either path flavour).
+    """Expand `~` and make a relative path absolute against `base` (of either path flavor).
 
     Raises:
         ParameterError: as of `expanded`.
     """
     if text.startswith("~"):
         text = str(expanded(text))
-    return text if is_absolute(text) else str(base / text)
-
-
-def is_absolute(text: str) -> bool:
-    """Whether a path is absolute on any system: settings may be shared between systems."""
-    return PureWindowsPath(text).is_absolute() or PurePosixPath(text).is_absolute()
-
-
-def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    given = {name: environ.get(PREFIX + name.upper()) for name in NAMES}
-    return {name: resolve(text, Path.cwd()) for name, text in given.items() if text}
+    # On any system: settings may be shared between systems.
+    absolute = PureWindowsPath(text).is_absolute() or PurePosixPath(text).is_absolute()
+    return text if absolute else str(base / text)
 
 
 def _defaults() -> dict[str, str]:
@@ -252,11 +245,11 @@ def _defaults() -> dict[str, str]:
 def toml_text(value: str | PurePath) -> str:
     """Write a path as a TOML string: literal (single quotes), so that backslashes stay as typed."""
     text = str(value)
-    if "'" not in text and not any(ord(letter) < 32 for letter in text):
+    if any(ord(letter) < 32 for letter in text):
+        raise ParameterError(f"{text!r} is not a usable path: it holds a control character")
+    if "'" not in text:
         return f"'{text}'"
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    if any(ord(letter) < 32 for letter in escaped):
-        raise ParameterError(f"{text!r} is not a usable path: it holds a control character")
     return f'"{escaped}"'
 
 

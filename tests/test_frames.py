@@ -15,7 +15,15 @@ from PIL import Image
 
 from pytracking_et import frames
 from pytracking_et.errors import ImageError, ParameterError
-from pytracking_et.frames import check_encoded, frame_rate, prefetch, read_image, read_size, reader
+from pytracking_et.frames import (
+    AHEAD,
+    check_encoded,
+    frame_rate,
+    prefetch,
+    read_image,
+    read_size,
+    reader,
+)
 
 RED = (255, 0, 0)
 
@@ -102,7 +110,6 @@ def test_exif_orientation_is_applied_as_imread_does(tmp_path, name, orientation)
 
 def test_every_mode_sees_the_turned_picture(tmp_path):
     from ltr_et.dataset import FolderDataset
-    from pytracking_et.analysis.strips import read_frame
     from pytracking_et.engines.int8 import read_image as calibration
     from pytracking_et.live.sources import open_source
 
@@ -117,7 +124,6 @@ def test_every_mode_sees_the_turned_picture(tmp_path):
         read_image(path),
         next(iter(open_source(path.parent))).image,
         FolderDataset(tmp_path / "set").read_frame(0, 0),
-        read_frame(path)[..., ::-1],
         calibration(path),
     ):
         np.testing.assert_array_equal(image, expected)
@@ -256,14 +262,10 @@ def numbered(tmp_path, count: int) -> list[str]:
     return paths
 
 
-@pytest.mark.parametrize("ahead", [1, 2, 50])
-def test_prefetch_keeps_the_order(tmp_path, ahead):
-    values = [int(image[0, 0, 0]) for image in prefetch(numbered(tmp_path, 20), ahead)]
-    assert values == list(range(20))
-
-
-def test_prefetch_of_nothing():
-    assert list(prefetch([])) == []
+@pytest.mark.parametrize("count", [0, 1, 20])
+def test_prefetch_keeps_the_order(tmp_path, count):
+    values = [int(image[0, 0, 0]) for image in prefetch(numbered(tmp_path, count))]
+    assert values == list(range(count))
 
 
 def test_prefetch_raises_at_the_frame_that_is_bad(tmp_path):
@@ -276,50 +278,44 @@ def test_prefetch_raises_at_the_frame_that_is_bad(tmp_path):
     assert seen == [0, 1, 2]
 
 
-def test_prefetch_raises_errors_of_the_list_itself():
+def test_prefetch_raises_errors_of_the_list_itself(tmp_path):
     def paths():
-        yield "a"
+        yield from numbered(tmp_path, 1)
         raise ValueError("the list breaks")
 
-    images = prefetch(paths(), read=lambda path: np.zeros((1, 1, 3), np.uint8))
+    images = prefetch(paths())
     next(images)
     with pytest.raises(ValueError, match="the list breaks"):
         next(images)
-
-
-@pytest.mark.parametrize("ahead", [0, -1])
-def test_prefetch_refuses_no_room(ahead):
-    with pytest.raises(ParameterError, match="not positive"):
-        prefetch([], ahead)
 
 
 def reading_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "frame reader"]
 
 
-def test_prefetch_reads_ahead_and_no_further():
+def test_prefetch_reads_ahead_and_no_further(tmp_path):
     read, enough = [], threading.Event()
 
-    def slow_list():
-        for number in range(100):
-            read.append(number)
-            if len(read) == 5:
+    def paths():
+        for path in numbered(tmp_path, AHEAD + 20):
+            read.append(path)
+            if len(read) == AHEAD + 2:
                 enough.set()
-            yield str(number)
+            yield path
 
-    images = prefetch(slow_list(), 3, read=lambda path: np.full((1, 1, 3), int(path), np.uint8))
+    images = prefetch(paths())
     assert int(next(images)[0, 0, 0]) == 0
-    # One is handed out, three wait in the queue, one is in the thread's hand.
+    # One is handed out, the queue is full, one is in the thread's hand.
     assert enough.wait(10)
     time.sleep(0.05)
-    assert len(read) == 5
+    assert len(read) == AHEAD + 2
     images.close()
     assert reading_threads() == []
 
 
 def test_an_abandoned_iteration_ends_its_thread(tmp_path):
     paths = numbered(tmp_path, 30)
-    for image in prefetch(paths, 2):
+    for image in prefetch(paths):
         assert image.shape == (4, 4, 3)
         break
     deadline = time.monotonic() + 10

@@ -13,13 +13,13 @@ import pytest
 
 from pytracking_et import names
 from pytracking_et.errors import DatasetError, ParameterError, ResultsError
-from pytracking_et.evaluation import Sequence, SequenceList, Tracker, run_dataset
+from pytracking_et.evaluation import Sequence, Tracker
 from pytracking_et.evaluation.datasets import load_dataset
 from pytracking_et.live.sources import open_source
 from pytracking_et.results import files as results
 from pytracking_et.videos import VideoWriter
 
-from .evaluation.fakes import make_sequence, write_otb
+from .evaluation.fakes import make_sequence, run, write_otb
 
 BAD = {
     "": "is empty",
@@ -114,28 +114,22 @@ def test_a_case_blind_file_system(tmp_path, monkeypatch):
     assert names.is_case_blind(tmp_path / "Here")
 
 
-def run(*sequences):
-    return run_dataset(SequenceList(sequences), [Tracker("fake", "plain")])
-
-
 @pytest.mark.parametrize("suffix", ["_time", "_float", "_object_presence_scores"])
 def test_a_name_beside_its_stem_is_refused_before_anything_is_written(fakelab, tmp_path, suffix):
     first, second = (make_sequence(tmp_path, name) for name in ("a", f"a{suffix}"))
     with pytest.raises(ResultsError, match="would write the same files"):
-        run(first, second)
+        run([first, second])
     assert not fakelab.exists()
-    run(first)
+    run([first])
     with pytest.raises(ResultsError, match="would write the same files"):
-        run(second)
+        run([second])
     assert not (fakelab / "fake" / "plain" / f"a{suffix}_float.txt").exists()
 
 
 def test_two_names_on_a_case_blind_file_system(fakelab, tmp_path, monkeypatch):
     monkeypatch.setattr("pytracking_et.evaluation.run_folder.is_case_blind", lambda folder: True)
     with pytest.raises(ResultsError, match="'Basketball' and 'basketball' would write"):
-        run(
-            make_sequence(tmp_path / "1", "Basketball"), make_sequence(tmp_path / "2", "basketball")
-        )
+        run([make_sequence(tmp_path / name, name) for name in ("Basketball", "basketball")])
     assert not fakelab.exists()
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
@@ -16,7 +15,6 @@ from pytracking_et.settings import (
     read_settings,
     read_toml,
     resolve,
-    settings_template,
     toml_text,
     write_settings,
 )
@@ -249,14 +247,6 @@ def test_template_names_everything_and_sets_nothing(tmp_path):
     assert set(read_toml(path)) == set(NAMES)
 
 
-def test_a_file_is_written_once(tmp_path):
-    path = tmp_path / "ettrack.toml"
-    assert write_settings(path, {"otb_path": "/a"})
-    path.write_text("broken = ", encoding="utf-8")
-    assert not write_settings(path, {"otb_path": "/b"})
-    assert path.read_text(encoding="utf-8") == "broken = "
-
-
 def test_unknown_values_and_folders_that_cannot_be_written(tmp_path):
     with pytest.raises(ParameterError, match="unknown setting 'otb'"):
         write_settings(tmp_path / "ettrack.toml", {"otb": "/a"})
@@ -266,13 +256,6 @@ def test_unknown_values_and_folders_that_cannot_be_written(tmp_path):
     with pytest.raises(ParameterError, match=r"is a folder; name the file, as .*ettrack\.toml"):
         write_settings(tmp_path)
     assert sorted(item.name for item in tmp_path.iterdir()) == ["file"]
-
-
-def test_template_keeps_the_order_of_groups():
-    text = settings_template()
-    groups = [environment.RESULTS, environment.DATASETS, environment.PACKED]
-    places = [text.index(f"# --- {group}") for group in groups]
-    assert places == sorted(places)
 
 
 def test_root_of_a_data_set(tmp_path, monkeypatch):
@@ -287,9 +270,3 @@ def test_root_of_a_data_set(tmp_path, monkeypatch):
     assert dataset_root(settings, "uav123_10fps", str(tmp_path)) == tmp_path
     with pytest.raises(DatasetError, match="--dataset-root"):
         dataset_root(settings, "uav123_10fps", tmp_path / "gone")
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the place differs on other systems")
-def test_user_folder_on_linux(monkeypatch):
-    monkeypatch.setenv("XDG_CONFIG_HOME", "/c")
-    assert environment.user_folder() == Path("/c/pytracking_et")

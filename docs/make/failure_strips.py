@@ -18,9 +18,10 @@ import cv2
 import matplotlib
 import numpy as np
 
-from pytracking_et.analysis.strips import choose_frames, draw_boxes, read_frame
+from pytracking_et.analysis.strips import choose_frames, draw_boxes
 from pytracking_et.boxes import iou
 from pytracking_et.evaluation import get_dataset
+from pytracking_et.frames import read_image
 from pytracking_et.results.files import load_boxes
 
 matplotlib.use("Agg")
@@ -51,13 +52,13 @@ def strip(sequence, boxes: dict[str, np.ndarray], chosen: list[int]) -> np.ndarr
     """Pictures side by side, RGB."""
     pictures = []
     for index in chosen:
-        image = read_frame(sequence.frames[index])
+        image = read_image(sequence.frames[index])
         scale = HEIGHT / image.shape[0]
         small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         drawn = {TRACKERS[title][1]: rows[index] for title, rows in reversed(boxes.items())}
         draw_boxes(small, np.asarray(sequence.ground_truth_rect[index]), drawn, scale, 2)
         cv2.putText(small, str(index), (4, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1)
-        pictures.append(cv2.cvtColor(small, cv2.COLOR_BGR2RGB))
+        pictures.append(small)
     return np.concatenate(pictures, axis=1)
 
 

@@ -27,9 +27,8 @@ from .scoring import FIGURES, Score, figures_of, score_annotated, warn_visibilit
 from .tables import written
 from .trackers import (
     ResultFolder,
-    boxes_note,
     describe,
-    engines_note,
+    files_note,
     folder_of,
     merged_labels,
     style_name,
@@ -223,10 +222,8 @@ def compare(
     if skipped:
         annotation = annotation.only(set(annotation.truth) - set(skipped))
     described = unique_labels([describe(tracker) for tracker in trackers])
-    engines = engines_note(trackers, annotation.truth, annotation.dataset)
-    options = [
-        plot_bin_gap, exclude_invalid_frames, subpixel, merge_results, list(described), engines
-    ]  # fmt: skip
+    files = files_note(trackers, annotation.truth, annotation.dataset, subpixel)
+    options = [plot_bin_gap, exclude_invalid_frames, merge_results, list(described), files]
     key = ""
     if cache is not None:
         key = _key(annotation, folders, subpixel, options)
@@ -239,7 +236,7 @@ def compare(
         _score(folder, annotation, subpixel, plot_bin_gap, exclude_invalid_frames)
         for folder in folders
     ]
-    result = _stack(described, scores, skipped, boxes_note(subpixel) + engines)
+    result = _stack(described, scores, skipped, files)
     if merge_results:
         result = result.merged()
     if cache is not None:

@@ -8,7 +8,6 @@ folder, `read_attributes` from a JSON file).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,7 @@ from numpy.typing import ArrayLike
 
 from ..boxtables import PathArgument
 from ..errors import DatasetError, ParameterError, ResultsError
-from ..files import read_json, reading
-from ..results.names import Matcher
+from ..results.names import Matcher, attribute_codes
 from .comparison import Comparison
 from .metrics import CENTER_THRESHOLDS, NORM_THRESHOLDS, Array
 
@@ -121,25 +119,11 @@ def read_attributes(path: PathArgument, names: Iterable[str]) -> dict[str, list[
     Raises:
         DatasetError: not such a file, or a sequence that is not in it.
     """
-    source = Path(path)
-    advice = 'expected {"order": [codes], "sequences": {name: [codes]}}'
-    with reading(source, DatasetError, advice):
-        content = read_json(source, DatasetError, advice)
-        table = {name: _codes(codes) for name, codes in content["sequences"].items()}
-        order = [str(code) for code in content["order"]]
-    matcher = Matcher(table)
-    found = {name: matcher.find(name) for name in names}
-    lacking = [name for name, match in found.items() if match is None]
+    order, table = attribute_codes(path)
+    found, lacking = Matcher(table).pair(names)
     if lacking:
-        raise DatasetError(f"{source} has no attributes of: {', '.join(lacking[:8])}")
+        raise DatasetError(f"{path} has no attributes of: {', '.join(lacking[:8])}")
     return {code: [n for n, match in found.items() if code in table[match]] for code in order}
-
-
-def _codes(value: Any) -> set[str]:
-    # Text is a sequence too, of its letters.
-    if not isinstance(value, list):
-        raise TypeError(f"{value!r} is no list of codes")
-    return {str(code) for code in value}
 
 
 def by_attribute(

@@ -21,6 +21,8 @@ from .metrics import Array
 from .tables import written
 
 FORMATS = ("pdf", "svg", "png")
+# Kinds of curves over thresholds, and what their files are called after.
+CURVES = {"success": "success", "prec": "precision", "norm_prec": "norm_precision"}
 _PLOTS: dict[str, dict[str, Any]] = {
     "success": {
         "title": "Success plot",
@@ -229,7 +231,7 @@ def _name_points(axes: Any, names: Sequence[tuple[str, float, float, str]], size
     """Write each name near its point where nothing else is, with a thin line if further off.
 
     Args:
-        names: (text, x, y, colour); earlier ones choose first.
+        names: (text, x, y, color); earlier ones choose first.
     """
     unit = axes.figure.dpi / 72
     points = axes.transData.transform([(x, y) for _, x, y, _ in names]) / unit

@@ -194,7 +194,6 @@ def rows_that_differ(names: Iterable[str], given: ArrayLike, frames: ArrayLike) 
     """Sequences whose result has another number of rows than their annotation; "" where none has.
 
     Args:
-        names: of the sequences.
         given: (sequences,) rows of each result.
         frames: (sequences,) rows of each annotation.
     """
@@ -226,9 +225,7 @@ def _fit(given: BoxSet, truth: BoxSet) -> tuple[Array, NDArray[np.int64], NDArra
     boxes = np.zeros_like(truth.boxes)
     rows = np.zeros(len(truth), np.int64)
     padded: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
-    matcher = Matcher(given)
-    found = {name: matcher.find(name) for name in truth.names}
-    missing = [name for name, match in found.items() if match is None]
+    found, missing = Matcher(given).pair(truth.names)
     if missing:
         raise ResultsError(
             f"no predictions for {len(missing)} of {len(truth)} sequences: {', '.join(missing[:8])}"
@@ -236,8 +233,8 @@ def _fit(given: BoxSet, truth: BoxSet) -> tuple[Array, NDArray[np.int64], NDArra
         )
     for i, match in enumerate(found.values()):
         begin, end = truth.offsets[i], truth.offsets[i + 1]
-        one = given[str(match)][: end - begin]
-        rows[i] = len(given[str(match)])
+        one = given[match][: end - begin]
+        rows[i] = len(given[match])
         boxes[begin : begin + len(one)] = one
         padded.append(np.arange(begin + len(one), end))
     return boxes, rows, np.concatenate(padded)
@@ -282,7 +279,7 @@ def _length(vectors: Array) -> Array:
 
 @dataclass(frozen=True)
 class FrameErrors:
-    """Per frame, (frames,): IoU (-1 invalid), centre error in px, normalised error."""
+    """Per frame, (frames,): IoU (-1 invalid), center error in px, normalized error."""
 
     overlap: Array
     center: Array
@@ -296,7 +293,7 @@ def frame_errors(boxes: Array, annotation: Annotation) -> FrameErrors:
         shared = overlap(boxes, truth)
         mine, real = (b[:, :2] + 0.5 * (b[:, 2:] - 1) for b in (boxes, truth))
         center = _length(mine - real)
-        # Each centre is divided before the difference is taken: at an error of exactly 0.2 the
+        # Each center is divided before the difference is taken: at an error of exactly 0.2 the
         # other order rounds to the other side, worth 0.01 points on OTB-100.
         norm = _length(mine / truth[:, 2:] - real / truth[:, 2:])
     shared[invalid] = -1.0
@@ -312,7 +309,7 @@ class Curves:
     Attributes:
         success: (sequences, thresholds) IoU > threshold.
         precision: (sequences, thresholds) center error <= threshold.
-        norm_precision: normalised error <= threshold.
+        norm_precision: normalized error <= threshold.
         average_overlap: (sequences,) mean IoU of the valid frames, NaN where there is none.
         thresholds: of the success curve.
     """

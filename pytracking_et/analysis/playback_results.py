@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from ..boxtables import PathArgument
+from ..frames import read_image
 from ..settings import env_settings
 from ..videos import VideoWriter
 from . import CallableModule
 from .looks import box_colors
-from .strips import bgr, draw_boxes, put_text, read_frame
+from .strips import draw_boxes, put_text, rgb
 from .tables import written
 from .trackers import describe, folder_of, style_name
 
@@ -53,15 +53,15 @@ def playback_results(
     # Of a video that breaks off, nothing is kept.
     with written(target) as temporary, VideoWriter(temporary, fps) as writer:
         for i, path in enumerate(paths):
-            image = read_frame(path)
+            image = read_image(path)
             row = truth[i] if i < len(truth) else np.full(4, np.nan)
             mine = {c: b[i] for c, b in zip(colors, boxes, strict=True) if i < len(b)}
             draw_boxes(image, row, mine)
             put_text(image, f"{name} #{i + 1}", (6, 20), 0.6)
             for j, (label, color) in enumerate(zip(labels, colors, strict=True)):
                 bottom = image.shape[0] - 8 - 18 * (len(labels) - 1 - j)
-                put_text(image, label, (6, bottom), 0.5, bgr(color))
-            writer.write(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8))
+                put_text(image, label, (6, bottom), 0.5, rgb(color))
+            writer.write(image)
     return target
 
 

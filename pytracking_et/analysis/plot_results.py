@@ -38,7 +38,15 @@ from .eval_data import (
     get_prec_curve,
     merge_multiple_runs,
 )
-from .figures import FORMATS, draw_comparison, draw_curves, draw_radar, plot_options, save_figure
+from .figures import (
+    CURVES,
+    FORMATS,
+    draw_comparison,
+    draw_curves,
+    draw_radar,
+    plot_options,
+    save_figure,
+)
 from .looks import LOOKS, Look, get_plot_draw_styles
 from .metrics import Array
 from .tables import Table
@@ -105,9 +113,8 @@ def plot_results(
         figures["f1_prec_rec"] = _draw_longterm(
             trackers, dataset, merge_results, options, plot_opts, files["look"]
         )
-    names = {"success": "success", "prec": "precision", "norm_prec": "norm_precision"}
     for kind, figure in figures.items():
-        save_figure(figure, folder / f"{names.get(kind, kind)}_plot", **files)
+        save_figure(figure, folder / f"{CURVES.get(kind, kind)}_plot", **files)
     return figures
 
 
@@ -119,7 +126,7 @@ def print_results(
     plot_types: str | Sequence[str] = ("success",),
     **kwargs: Any,
 ) -> pd.DataFrame:
-    """Print AUC, OP50, OP75 (success), precision, normalised precision; arguments as above.
+    """Print AUC, OP50, OP75 (success), precision, normalized precision; arguments as above.
 
     Returns:
         One row a tracker, percent.

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..boxtables import Array, PathArgument, read_flags, read_tables
+from ..boxes import as_rows
+from ..boxtables import Array, PathArgument, read_tables, read_visible
 from ..errors import DatasetError, ResultsError
 from ..files import read_json, reading
 from .rules import refuse_hidden
@@ -38,7 +39,7 @@ class BoxSet(Mapping[str, Array]):
         """Gather a mapping sequence -> (frames, 4); a BoxSet is returned as it is."""
         if isinstance(boxes, BoxSet):
             return boxes
-        arrays = [as_rows(name, rows) for name, rows in boxes.items()]
+        arrays = [as_rows(rows, f"sequence {name!r}", ResultsError) for name, rows in boxes.items()]
         offsets = np.cumsum([0, *map(len, arrays)], dtype=np.int64)
         joined = np.concatenate(arrays) if arrays else np.zeros((0, 4))
         return cls(tuple(boxes), joined, offsets)
@@ -52,21 +53,6 @@ class BoxSet(Mapping[str, Array]):
 
     def __len__(self) -> int:
         return len(self.names)
-
-
-def as_rows(name: str, rows: ArrayLike) -> Array:
-    """Check that `rows` is (frames, 4) and return it as float64; `name` is for the message."""
-    try:
-        array = np.asarray(rows, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ResultsError(f"boxes of sequence {name!r} are not numbers: {error}") from error
-    if array.ndim == 1 and array.size == 4:
-        array = array.reshape(1, 4)
-    if array.ndim != 2 or array.shape[1] != 4:
-        raise ResultsError(
-            f"boxes of sequence {name!r} have shape {array.shape}; expected (frames, 4): x, y, w, h"
-        )
-    return array
 
 
 def read_boxes(paths: Mapping[str, PathArgument]) -> BoxSet:
@@ -113,7 +99,10 @@ def read_visibility(path: PathArgument) -> dict[str, NDArray[np.bool_]]:
         folders = sorted(file.parent for file in source.rglob("full_occlusion.txt"))
         if not folders:
             raise DatasetError(f"no full_occlusion.txt below {source}; expected a LaSOT root")
-        return {one.name: read_lasot_visibility(one) for one in folders}
+        names = ("full_occlusion.txt", "out_of_view.txt")
+        return {
+            one.name: read_visible([one / name for name in names], DatasetError) for one in folders
+        }
     advice = (
         'expected JSON {sequence: {"frames": n, "absent": [[first, last], ...]}} or a LaSOT root'
     )
@@ -129,16 +118,6 @@ def read_visibility(path: PathArgument) -> dict[str, NDArray[np.bool_]]:
                     )
                 flags[name][first : last + 1] = False
     return flags
-
-
-def read_lasot_visibility(folder: PathArgument) -> NDArray[np.bool_]:
-    """Flags of one LaSOT sequence folder: neither fully occluded nor out of view."""
-    root = Path(folder)
-    names = ("full_occlusion.txt", "out_of_view.txt")
-    occluded, outside = (read_flags(root / name, DatasetError) for name in names)
-    if len(occluded) != len(outside):
-        raise DatasetError(f"{' and '.join(names)} in {root}: {len(occluded)} and {len(outside)}")
-    return ~(occluded | outside)
 
 
 def gather(dataset: Iterable[Any]) -> tuple[str, BoxSet, dict[str, NDArray[np.bool_]] | None]:

@@ -2,7 +2,7 @@
 
 Three rules are in use; the same result files give different figures under each, so every table
 and plot names the one it was made with. All share: 21 overlap thresholds 0, 0.05, ... 1 with
-success where IoU is greater; precision at a centre error of at most 20 px; normalised precision
+success where IoU is greater; precision at a center error of at most 20 px; normalized precision
 at 0.2; first frame replaced by the annotation; the mean over sequences of hits / all frames.
 A perfect tracker therefore has an AUC of 95.24 (20 of 21 thresholds).
 

@@ -39,7 +39,7 @@ class Score:
         op50: success at IoU 0.5; NaN where the threshold grid has no such point.
         op75: success at IoU 0.75; NaN likewise.
         precision: center error <= 20 px.
-        norm_precision: normalised centre error <= 0.2.
+        norm_precision: normalized center error <= 0.2.
         per_sequence: frame indexed by sequence: the five figures, `ao` (mean IoU of valid
             frames, percent), `frames`, `valid`, `predicted` (rows given).
         curves: hit rates per sequence and threshold, for plots.
@@ -89,7 +89,7 @@ def score(
             `ground_truth` are ignored.
         ground_truth: sequence -> (frames, 4); NaN or non-positive = target absent.
         dataset: "otb", "uav", "lasot", "nfs", "dtb70", ...; decides what absent frames count
-            (UAV123: a precision hit; LaSOT: a miss; elsewhere a precision miss; normalised
+            (UAV123: a precision hit; LaSOT: a miss; elsewhere a precision miss; normalized
             precision counts them as hits everywhere but on LaSOT).
         rule: "pytracking", "ettrack" or "lasot-toolkit" (`rules`).
         visible: sequence -> (frames,) flags; LaSOT's figures need them.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from os import PathLike
 from typing import Any
 
 import cv2
@@ -13,26 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from ..frames import read_image
+from ..frames import Image, read_image
 from .metrics import Array
-
-Image = NDArray[np.uint8]
-
-
-def read_frame(path: str | PathLike[str]) -> Image:
-    """Read a frame as H x W x 3 uint8 BGR, as OpenCV draws and writes.
-
-    Raises:
-        ImageError: see `frames.read_image`.
-    """
-    return np.asarray(cv2.cvtColor(read_image(path), cv2.COLOR_RGB2BGR), dtype=np.uint8)
 
 
 def draw_boxes(
     image: Image, truth: Sequence[float] | Array, boxes: Mapping[str, Sequence[float] | Array],
     scale: float = 1.0, thickness: int = 2,
 ) -> None:  # fmt: skip
-    """Draw ground truth and predictions into a BGR image.
+    """Draw ground truth and predictions into an RGB image.
 
     Args:
         truth: x, y, w, h in pixels of the original frame; NaN or without area: not drawn.
@@ -43,7 +31,7 @@ def draw_boxes(
     _rectangle(image, truth, (0, 0, 0), scale, thickness + 2)
     _rectangle(image, truth, (255, 255, 255), scale, thickness)
     for color, box in boxes.items():
-        _rectangle(image, box, bgr(color), scale, thickness)
+        _rectangle(image, box, rgb(color), scale, thickness)
 
 
 def _rectangle(
@@ -59,10 +47,10 @@ def _rectangle(
     cv2.rectangle(image, corners[:2], corners[2:], color, thickness)
 
 
-def bgr(color: str) -> tuple[int, int, int]:
-    """ "#rrggbb" as OpenCV's (b, g, r)."""
-    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
-    return blue, green, red
+def rgb(color: str) -> tuple[int, int, int]:
+    """ "#rrggbb" as numbers 0..255."""
+    red, green, blue = bytes.fromhex(color.removeprefix("#"))
+    return red, green, blue
 
 
 def put_text(
@@ -162,7 +150,7 @@ def film_strip(result: SequenceResult, count: int) -> list[dict[str, Any]]:
 
 
 def _picture(result: SequenceResult, i: int) -> dict[str, Any]:
-    image = read_frame(result.frames[i])
+    image = read_image(result.frames[i])
     truth = result.truth[i] if result.valid[i] else None
     left, top, right, bottom = view(image.shape[1], image.shape[0], truth, result.boxes[0, i])
     part = image[top:bottom, left:right]
@@ -173,7 +161,7 @@ def _picture(result: SequenceResult, i: int) -> dict[str, Any]:
     size = (max(1, round(part.shape[1] * scale)), max(1, round(len(part) * scale)))
     kind = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     small = cv2.resize(part, size, interpolation=kind)
-    done, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    done, data = cv2.imencode(".jpg", small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     if not done:
         raise ImageError(f"frame {result.frames[i]} cannot be encoded as JPEG")
 
@@ -199,8 +187,7 @@ def view(width: int, height: int, truth: Array | None, box: Array) -> tuple[int,
     frame's own shape.
 
     Args:
-        width: of the frame.
-        height: of the frame.
+        width, height: of the frame.
         truth: x, y, w, h; None where the target is absent.
         box: of the tracker.
     """

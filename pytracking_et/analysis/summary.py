@@ -26,9 +26,8 @@ from .scoring import score, score_got10k
 from .tables import Table
 from .trackers import (
     ResultFolder,
-    boxes_note,
     describe,
-    engines_note,
+    files_note,
     folder_of,
     labels_of,
     style_name,
@@ -96,7 +95,7 @@ def column_of(dataset: str) -> str | None:
 def fps_statistics(times: Mapping[str, ArrayLike]) -> dict[str, float]:
     """Speed of one run, from `_time.txt` files (seconds per frame, decoding excluded).
 
-    The first frame of a sequence is the initialisation and is stated apart. The mean is tracked
+    The first frame of a sequence is the initialization and is stated apart. The mean is tracked
     frames over total time: the mean of 1 / time would let a few fast frames outweigh slow ones.
 
     Args:
@@ -121,9 +120,9 @@ def fps_statistics(times: Mapping[str, ArrayLike]) -> dict[str, float]:
         first.extend(seconds[:1])
         tracked.append(seconds[1:])
     frames = np.concatenate(tracked) if tracked else np.zeros(0)
+    nan = float("nan")
+    init = 1000 * float(np.median(first)) if first else nan
     if not frames.size or frames.sum() <= 0:
-        nan = float("nan")
-        init = 1000 * float(np.median(first)) if first else nan
         return {"fps": nan, "median_fps": nan, "slow_fps": nan, "init_ms": init}
     with np.errstate(divide="ignore"):
         median, slow = 1 / np.percentile(frames, [50, 95])
@@ -131,7 +130,7 @@ def fps_statistics(times: Mapping[str, ArrayLike]) -> dict[str, float]:
         "fps": frames.size / float(frames.sum()),
         "median_fps": float(median),
         "slow_fps": float(slow),
-        "init_ms": 1000 * float(np.median(first)),
+        "init_ms": init,
     }
 
 
@@ -196,7 +195,7 @@ def got10k_table(trackers: Sequence[Any], annotation: Annotation, subpixel: bool
     )
     if not annotation.visibility:
         note += "; VISIBILITY FLAGS (cover.label) MISSING, frames without the target are counted"
-    note += boxes_note(subpixel) + engines_note(trackers, annotation.truth, annotation.dataset)
+    note += files_note(trackers, annotation.truth, annotation.dataset, subpixel)
     return Table(frame, f"GOT-10k figures on {annotation.dataset}", note)
 
 
@@ -211,8 +210,8 @@ def vot_table(trackers: Sequence[Any], annotation: Annotation, subpixel: bool = 
     frame = _by_tracker({label: one.as_dict() for label, one in scores.items()})
     frame = frame.sort_values("eao", ascending=False)
     # Fewest failures are best, which a mark on the highest figure would get wrong.
-    note = next(iter(scores.values())).note + boxes_note(subpixel)
-    note += engines_note(trackers, annotation.truth, annotation.dataset)
+    note = next(iter(scores.values())).note
+    note += files_note(trackers, annotation.truth, annotation.dataset, subpixel)
     return Table(frame, f"VOT figures on {annotation.dataset}", note, digits=3, best=False)
 
 

@@ -130,7 +130,7 @@ class Table:
         return "\n".join([self.title, *lines, f"({self.note})"]) + "\n"
 
     def to_markdown(self) -> str:
-        """GitHub-flavoured Markdown, best figures bold."""
+        """GitHub-flavored Markdown, best figures bold."""
 
         def row(cells: list[str]) -> str:
             return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

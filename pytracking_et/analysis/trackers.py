@@ -8,7 +8,6 @@ A result folder holds `<sequence>.txt`, optionally `<sequence>_float.txt` (sub-p
 from __future__ import annotations
 
 import hashlib
-import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,10 +19,11 @@ from ..errors import ParameterError, ResultsError
 from ..files import reading
 from ..results.files import FLOAT_SUFFIX, SCORE_SUFFIX, TIME_SUFFIX, refuse_other_run
 from ..results.manifest import (
-    MANIFEST_FILE,
     engines_text,
+    find_manifest,
     older_settings,
     older_settings_text,
+    recorded_sequences,
 )
 from ..results.names import Matcher, dataset_of, other_dataset
 from .metrics import Array
@@ -103,9 +103,10 @@ def folder_of(tracker: Any, dataset: str = "") -> ResultFolder:
     return ResultFolder.open(path, dataset)
 
 
-def boxes_note(subpixel: bool) -> str:
-    """What notes say of the files that were read."""
-    return f"; {'sub-pixel' if subpixel else 'whole-pixel'} boxes"
+def files_note(trackers: Sequence[Any], names: Iterable[str], dataset: str, subpixel: bool) -> str:
+    """What notes say of the files that were read: which boxes, and of which engines."""
+    kind = "sub-pixel" if subpixel else "whole-pixel"
+    return f"; {kind} boxes{engines_note(trackers, names, dataset)}"
 
 
 def engines_note(trackers: Sequence[Any], names: Iterable[str], dataset: str = "") -> str:
@@ -113,8 +114,8 @@ def engines_note(trackers: Sequence[Any], names: Iterable[str], dataset: str = "
 
     Args:
         trackers: as in `compare`.
-        dataset: as in `folder_of`.
         names: sequences.
+        dataset: as in `folder_of`.
     """
     names, labels = list(names), labels_of(trackers)
     by_engine: dict[str, list[str]] = {}
@@ -177,7 +178,7 @@ def _from_folder(root: Path, folder: Path) -> ResultTracker:
 
 def _is_parameter(folder: Path, name: str) -> bool:
     """Whether a parameter file is called so itself (ep_030), which our manifest knows."""
-    return (_read_manifest(folder) or {}).get("parameter") == name
+    return (find_manifest(folder) or {}).get("parameter") == name
 
 
 def _resolve(root: Path, spec: str) -> list[ResultTracker]:
@@ -259,10 +260,10 @@ class ResultFolder:
                 f"no result folder {folder}; expected <results>/NAME/PARAMETER[_RUN] "
                 "with one <sequence>.txt per sequence"
             )
-        content = _read_manifest(folder)
+        content = find_manifest(folder)
         others = {
             name: str(entry["dataset"])
-            for name, entry in _recorded_sequences(content).items()
+            for name, entry in recorded_sequences(content).items()
             if other_dataset(dataset, str(entry.get("dataset", "")))
         }
         files: dict[str, dict[str, Path]] = {kind: {} for kind in ("", *_SUFFIXES)}
@@ -383,23 +384,6 @@ class ResultFolder:
     def _numbers(self, names: Iterable[str], kind: str) -> dict[str, Array]:
         found = self.find(names, kind)
         return read_numbers({name: path for name, path in found.items() if path is not None})
-
-
-def _read_manifest(folder: Path) -> dict[str, Any] | None:
-    path = folder / MANIFEST_FILE
-    if not path.exists():
-        return None
-    with reading(path, ResultsError, "move it away to score the files as they are"):
-        content = json.loads(path.read_text(encoding="utf-8"))
-    # Other programs have files of this name too.
-    return content if isinstance(content, dict) else None
-
-
-def _recorded_sequences(content: Any) -> dict[str, Any]:
-    """Sequence -> entry of the manifest; {} where there is no manifest, or one of somebody else."""
-    named = content.get("sequences") if isinstance(content, dict) else None
-    entries = named.items() if isinstance(named, dict) else ()
-    return {name: entry for name, entry in entries if isinstance(entry, dict)}
 
 
 def read_results(

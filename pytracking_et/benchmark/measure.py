@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import random
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EngineError, PytrackingETError
+from ..process import environment
 from .subjects import Step, Subject, open_subject
 
 # Frames per turn, and the pause in which threads of the last subject stop spinning.
@@ -118,9 +118,8 @@ class _Process:
         self.connection, theirs = context.Pipe()
         began = time.perf_counter()
         self.process = context.Process(target=work, args=(theirs, subject, clip, box), daemon=True)
-        # Libraries that read the number of threads from the environment do so when imported.
-        os.environ["OMP_NUM_THREADS"] = str(subject.threads)
-        self.process.start()
+        with environment({"OMP_NUM_THREADS": str(subject.threads)}):
+            self.process.start()
         theirs.close()
         kind, value = self._answer(OPEN_SECONDS)
         self.start = time.perf_counter() - began
@@ -172,7 +171,6 @@ def measure(
     """
     if len(frames) <= BLOCK:
         raise EngineError(f"the clip has {len(frames)} frames; give more than {BLOCK}")
-    before = os.environ.get("OMP_NUM_THREADS")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         clip = str(Path(folder) / "clip.npy")
         np.save(clip, np.stack(frames))
@@ -186,10 +184,6 @@ def measure(
         finally:
             for process in processes:
                 process.close()
-            if before is None:
-                os.environ.pop("OMP_NUM_THREADS", None)
-            else:
-                os.environ["OMP_NUM_THREADS"] = before
     return _compared([_summary(process) for process in processes])
 
 
@@ -228,5 +222,5 @@ def _compared(results: list[Measurement]) -> list[Measurement]:
     for result in results:
         base = plain.get(result.subject.threads)
         ratio = base / result.total if base and result.total else None
-        compared.append(Measurement(**{**vars(result), "ratio": ratio}))
+        compared.append(replace(result, ratio=ratio))
     return compared

@@ -59,7 +59,6 @@ def table(results: Sequence[Measurement], accuracy: Mapping[str, float] | None =
     """Rows of text; times in ms, start in s, ratio against the plain network's call.
 
     Args:
-        results: a row each.
         accuracy: AUC in percent, by names as in `read_accuracy`; a last column where given.
     """
     lines = [HEADER + (f"{'AUC':>7}" if accuracy else "")]

@@ -123,8 +123,7 @@ def _peers(threads: int, models: Path | None) -> list[Subject]:
 
 
 def _factory(name: str) -> Any:
-    legacy = getattr(cv2, "legacy", None)
-    for module in (cv2, legacy):
+    for module in (cv2, getattr(cv2, "legacy", None)):
         create = getattr(module, f"Tracker{name}_create", None)
         if create is not None:
             return create

@@ -72,11 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parser_for(name: str) -> argparse.ArgumentParser:
-    """The parser of a command, which takes every option in both spellings.
-
-    Args:
-        name: a key of `COMMANDS`.
-    """
+    """The parser of a command of `COMMANDS`, which takes every option in both spellings."""
     parser = argparse.ArgumentParser(
         prog=f"ettrack {name}", description=COMMANDS[name][1], allow_abbrev=False
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from ..errors import ParameterError
+
 if TYPE_CHECKING:
     from ..spec import TrackerSpec
 
@@ -67,38 +69,34 @@ def add_tracker_arguments(
     """--checkpoint, --engine, --precision, and as asked --parameter and --threads.
 
     Args:
-        parser: gets the arguments.
         default: of engine and precision; None leaves them to the parameter file.
         parameter: for commands that do not name the parameter file by position.
         threads: not where --threads counts worker processes.
     """
+    add = parser.add_argument
     if parameter:
-        parser.add_argument(
-            "--parameter",
-            metavar="NAME",
-            help="parameter file (default: the one for the weights)",
-        )
-    parser.add_argument(
+        add("--parameter", metavar="NAME", help="parameter file (default: the one for the weights)")
+    add(
         "--checkpoint",
         metavar="FILE",
         help="weights: .safetensors, .npz, .pth, or the name of downloaded ones (default: found "
         "by themselves, see `ettrack weights list`)",
     )
     shown = "the parameter file's" if default is None else default
-    parser.add_argument(
+    add(
         "--engine",
         default=default,
         metavar="NAME",
         help=f"auto, torch, onnx, openvino (default: {shown})",
     )
-    parser.add_argument(
+    add(
         "--precision",
         default=default,
         metavar="NAME",
         help=f"auto, f32, bf16, int8 (default: {shown})",
     )
     if threads:
-        parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of the tracker")
+        add("--threads", type=int, metavar="N", help="CPU threads of the tracker")
 
 
 def tracker_spec(args: argparse.Namespace) -> TrackerSpec:
@@ -151,7 +149,6 @@ def add_results_argument(parser: argparse.ArgumentParser) -> None:
 
 def _folder(text: str) -> str:
     """The folder; bash leaves the ~ of `--results=~/runs` to us."""
-    from ..errors import ParameterError
     from ..settings import expanded
 
     try:
@@ -162,7 +159,8 @@ def _folder(text: str) -> str:
 
 def add_visdom_arguments(parser: argparse.ArgumentParser) -> None:
     """pytracking's --debug and its three Visdom arguments, and one that starts a server."""
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--debug",
         type=int,
         nargs="?",
@@ -172,10 +170,8 @@ def add_visdom_arguments(parser: argparse.ArgumentParser) -> None:
         help="Visdom panels: 0 none (default), 1 tracking and status, 2 score map, 3 score curve",
     )
     add_switch(parser, "--use_visdom", True, "Visdom panels, with --debug 1 or more")
-    parser.add_argument(
-        "--visdom_server", default="127.0.0.1", metavar="HOST", help="address of the server"
-    )
-    parser.add_argument("--visdom_port", type=int, default=8097, metavar="PORT", help="its port")
+    add("--visdom_server", default="127.0.0.1", metavar="HOST", help="address of the server")
+    add("--visdom_port", type=int, default=8097, metavar="PORT", help="its port")
     add_switch(
         parser,
         "--visdom-start",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..errors import EngineError, ParameterError, ResultsError
 from .arguments import add_box_argument
 
 
@@ -45,7 +46,6 @@ def benchmark(args: argparse.Namespace) -> int:
     from ..benchmark import measure
     from ..benchmark.report import check_output, machine, plot, read_accuracy, table, write_json
     from ..engines.cache import notice
-    from ..errors import ParameterError, ResultsError
 
     if args.plot and not args.accuracy:
         raise ParameterError("--plot needs --accuracy FILE with the AUC of each parameter file")
@@ -95,7 +95,6 @@ def _auto(args: argparse.Namespace) -> list[str]:
     """What `auto` takes with each number of threads, and what it takes in evaluation."""
     from ..engines.catalogue import Model
     from ..engines.select import candidates, choose
-    from ..errors import EngineError
 
     model = Model.find(args.network, args.checkpoint)
     known = [candidates("auto", precision, model) for precision in ("auto", "f32")]
@@ -118,8 +117,6 @@ def _auto(args: argparse.Namespace) -> list[str]:
 def _clip(args: argparse.Namespace) -> tuple:
     """Frames (H, W, 3) RGB and the box of the first."""
     import numpy as np
-
-    from ..errors import ParameterError
 
     if args.video is None:
         from ..live.clip import render

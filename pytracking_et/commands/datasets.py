@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import DatasetError, ParameterError
 from .arguments import add_dataset_root_argument
 
 if TYPE_CHECKING:
@@ -64,8 +65,6 @@ def _list() -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from ..errors import DatasetError
-
     names = args.name or _names_with_folder()
     if args.dataset_root and len(args.name) != 1:
         raise DatasetError("--dataset-root is the folder of one data set; name that data set")
@@ -156,7 +155,6 @@ def init_arguments(parser: argparse.ArgumentParser) -> None:
 def init(args: argparse.Namespace) -> int:
     """Write the file, or say where it is."""
     from .. import settings
-    from ..errors import ParameterError
 
     if args.file or args.here:
         path = args.file or Path.cwd() / settings.FILE_NAME
@@ -181,7 +179,6 @@ def init(args: argparse.Namespace) -> int:
 
 
 def _split(item: str) -> tuple[str, str]:
-    from ..errors import ParameterError
     from ..settings import resolve
 
     name, equals, text = item.partition("=")

@@ -13,14 +13,13 @@ from .arguments import add_dataset_root_argument, add_results_argument
 
 def export_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("--format", choices=("onnx", "openvino"), default="onnx")
-    parser.add_argument("--output", type=Path, required=True, help="folder to write into")
-    parser.add_argument(
-        "--network", default="et_tracker", help="configuration (default: %(default)s)"
-    )
-    parser.add_argument("--checkpoint", help="weight file (default: the one a tracker would use)")
-    parser.add_argument("--precision", default="f32", help="f32 (default) or int8")
-    parser.add_argument(
+    add = parser.add_argument
+    add("--format", choices=("onnx", "openvino"), default="onnx")
+    add("--output", type=Path, required=True, help="folder to write into")
+    add("--network", default="et_tracker", help="configuration (default: %(default)s)")
+    add("--checkpoint", help="weight file (default: the one a tracker would use)")
+    add("--precision", default="f32", help="f32 (default) or int8")
+    add(
         "--calibration",
         type=Path,
         metavar="FOLDER",
@@ -49,16 +48,17 @@ def export(args: argparse.Namespace) -> int:
 
 def pack_arguments(parser: argparse.ArgumentParser) -> None:
     """Which benchmark, which results, which archive."""
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "benchmark",
         choices=["got10k", "trackingnet", *WRITERS],
         help="for these servers, or as tracks for other tools (with --dataset)",
     )
-    parser.add_argument("tracker_name", help="tracker, e.g. et_tracker")
-    parser.add_argument("tracker_param", help="parameter file, e.g. et_tracker")
-    parser.add_argument("--dataset", help="whose results are packed as tracks: otb, uav, ...")
-    parser.add_argument("--runid", type=int, metavar="N", help="run to pack (not for GOT-10k)")
-    parser.add_argument(
+    add("tracker_name", help="tracker, e.g. et_tracker")
+    add("tracker_param", help="parameter file, e.g. et_tracker")
+    add("--dataset", help="whose results are packed as tracks: otb, uav, ...")
+    add("--runid", type=int, metavar="N", help="run to pack (not for GOT-10k)")
+    add(
         "--runs",
         type=int,
         choices=[1, 3],
@@ -66,9 +66,7 @@ def pack_arguments(parser: argparse.ArgumentParser) -> None:
         help="GOT-10k: 3 packs run ids 0..2 (default); 1 the run without an id, for a "
         "deterministic tracker",
     )
-    parser.add_argument(
-        "--output", metavar="NAME|FILE.zip", help="archive NAME.zip; default NAME_PARAM"
-    )
+    add("--output", metavar="NAME|FILE.zip", help="archive NAME.zip; default NAME_PARAM")
     add_results_argument(parser)
     add_dataset_root_argument(parser, "the data set, to check numbers of frames against")
 
@@ -77,6 +75,7 @@ def pack(args: argparse.Namespace) -> int:
     """Check and write; prints the path."""
     from ..evaluation.packers import pack_got10k_results, pack_trackingnet_results, pack_tracks
 
+    tracker = args.tracker_name, args.tracker_param
     where = {"results_path": args.results, "dataset_root": args.dataset_root}
     if args.dataset is not None and args.benchmark not in WRITERS:
         raise ParameterError(
@@ -89,35 +88,24 @@ def pack(args: argparse.Namespace) -> int:
                 f"--runid {args.runid}: got10k packs run ids 0 to 2 (--runs 3), or the run without "
                 "an id (--runs 1); leave --runid out"
             )
-        output = args.output or f"{args.tracker_name}_{args.tracker_param}"
-        path = pack_got10k_results(
-            args.tracker_name, args.tracker_param, output, runs=args.runs, **where
-        )
+        output = args.output or "_".join(tracker)
+        path = pack_got10k_results(*tracker, output, runs=args.runs, **where)
     elif args.benchmark in WRITERS:
         if args.dataset is None:
             raise ParameterError(f"pack {args.benchmark} of which data set? Add --dataset otb")
-        path = pack_tracks(
-            args.benchmark,
-            args.tracker_name,
-            args.tracker_param,
-            args.dataset,
-            args.runid,
-            args.output,
-            **where,
-        )
+        path = pack_tracks(args.benchmark, *tracker, args.dataset, args.runid, args.output, **where)
     else:
-        path = pack_trackingnet_results(
-            args.tracker_name, args.tracker_param, args.runid, args.output, **where
-        )
+        path = pack_trackingnet_results(*tracker, args.runid, args.output, **where)
     print(path)
     return 0
 
 
 def install_into_arguments(parser: argparse.ArgumentParser) -> None:
     """PATH, --link, --undo."""
-    parser.add_argument("path", help="pytracking repository (the folder with pytracking/ and ltr/)")
-    parser.add_argument("--link", action="store_true", help="link the folders instead of copying")
-    parser.add_argument("--undo", action="store_true", help="remove what was installed")
+    add = parser.add_argument
+    add("path", help="pytracking repository (the folder with pytracking/ and ltr/)")
+    add("--link", action="store_true", help="link the folders instead of copying")
+    add("--undo", action="store_true", help="remove what was installed")
 
 
 def install_into(args: argparse.Namespace) -> int:

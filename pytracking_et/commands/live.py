@@ -8,7 +8,7 @@ import sys
 from dataclasses import fields
 from typing import Any
 
-from ..errors import ParameterError
+from ..errors import ParameterError, pip_line
 from .arguments import (
     add_box_argument,
     add_results_argument,
@@ -22,10 +22,11 @@ from .arguments import (
 
 def demo_arguments(parser: argparse.ArgumentParser) -> None:
     """Output folder, weights, clip."""
-    parser.add_argument("--output", default="output", help="folder for demo.mp4 and demo.png")
+    add = parser.add_argument
+    add("--output", default="output", help="folder for demo.mp4 and demo.png")
     add_tracker_arguments(parser, parameter=True)
-    parser.add_argument("--frames", type=int, default=150, help="length of the clip (150)")
-    parser.add_argument("--seed", type=int, default=0, help="another number, another clip")
+    add("--frames", type=int, default=150, help="length of the clip (150)")
+    add("--seed", type=int, default=0, help="another number, another clip")
 
 
 def demo(args: argparse.Namespace) -> int:
@@ -51,7 +52,6 @@ def demo(args: argparse.Namespace) -> int:
 def _faster() -> str | None:
     """A line that names the extra to add where PyTorch is the only engine, else None."""
     from ..engines.select import ENGINES, installed
-    from ..errors import pip_line
 
     if any(installed(name) for name in ENGINES if name != "torch"):
         return None
@@ -86,11 +86,10 @@ def video(args: argparse.Namespace) -> int:
 
 def webcam_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of run_webcam.py; none is needed."""
-    parser.add_argument("tracker_name", nargs="?", default="et_tracker", help="et_tracker")
-    parser.add_argument(
-        "tracker_param", nargs="?", help="parameter file (default: the one for the weights)"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("tracker_name", nargs="?", default="et_tracker", help="et_tracker")
+    add("tracker_param", nargs="?", help="parameter file (default: the one for the weights)")
+    add(
         "--source",
         default="0",
         help="camera index, device path, video file, image folder or pattern, rtsp:// or http://",
@@ -107,22 +106,23 @@ def webcam(args: argparse.Namespace) -> int:
 
 def _add_live_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments that `video` and `webcam` share."""
+    add = parser.add_argument
     add_box_argument(
         parser, "target on the first frame, in pixels; may be given several times", several=True
     )
-    parser.add_argument(
+    add(
         "--starts",
         metavar="FILE",
         help="instead: first boxes of targets, on any frame, from MOT challenge text or CVAT XML",
     )
-    parser.add_argument("--output", help="write an annotated video (.mp4, .webm, .avi, .mkv)")
+    add("--output", help="write an annotated video (.mp4, .webm, .avi, .mkv)")
     add_switch(parser, "--overlay", False, "write fps and delay into that video too")
-    parser.add_argument(
+    add(
         "--emit",
         metavar="TO",
         help="boxes as they come, a line each: jsonl or csv (standard output), or udp://HOST:PORT",
     )
-    parser.add_argument(
+    add(
         "--export",
         action="append",
         default=[],
@@ -133,7 +133,7 @@ def _add_live_arguments(parser: argparse.ArgumentParser) -> None:
     add_results_argument(parser)
     add_tracker_arguments(parser)
     add_switch(parser, "--window", True, "OpenCV window, where there is a display")
-    parser.add_argument(
+    add(
         "--redetect",
         type=parse_boolean,
         nargs="?",
@@ -163,8 +163,9 @@ def live_options(args: argparse.Namespace, source: str) -> Any:
 
 def serve_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `ettrack serve`."""
-    parser.add_argument("--port", type=int, default=8000, help="default 8000; 0 takes any free one")
-    parser.add_argument(
+    add = parser.add_argument
+    add("--port", type=int, default=8000, help="default 8000; 0 takes any free one")
+    add(
         "--host",
         default="127.0.0.1",
         help="address to listen on; other machines reach one that is not 127.0.0.1 (0.0.0.0: all) "
@@ -172,16 +173,14 @@ def serve_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_tracker_arguments(parser, parameter=True)
     _add_low_score(parser)
-    parser.add_argument(
+    add(
         "--max-upload-mb",
         type=int,
         default=512,
         metavar="MB",
         help="largest video that is taken, and largest camera recording (default 512)",
     )
-    parser.add_argument(
-        "--open", action="store_true", help="open the page in the system's web browser"
-    )
+    add("--open", action="store_true", help="open the page in the system's web browser")
 
 
 def serve(args: argparse.Namespace) -> int:

@@ -20,16 +20,15 @@ if TYPE_CHECKING:
     from ..analysis.tables import Table
     from ..analysis.trackers import ResultTracker
 
-_PLOTS = {"success": "success", "prec": "precision", "norm_prec": "norm_precision"}
-
 
 def results_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `ettrack results`."""
+    add = parser.add_argument
     add_selection(parser)
-    parser.add_argument(
+    add(
         "--format", default="text", choices=("text", "md", "latex", "csv", "json"), help="of tables"
     )
-    parser.add_argument("--output", metavar="FILE", help="write tables there, not to the terminal")
+    add("--output", metavar="FILE", help="write tables there, not to the terminal")
     plots = parser.add_argument_group("plots")
     plots.add_argument("--plots", metavar="DIR", help="write plots there as PDF, SVG and PNG")
     plots.add_argument(
@@ -47,20 +46,20 @@ def results_arguments(parser: argparse.ArgumentParser) -> None:
         "--font", metavar="NAME", help="serif, or a font of this machine by its name"
     )
     plots.add_argument("--no-title", action="store_true", help="plots without the data set's name")
-    parser.add_argument(
+    add(
         "--per-sequence",
         nargs="?",
         const="ao",
         metavar="FIGURE",
         help="add a table by sequence: ao (default), auc, op50, op75, precision, norm_precision",
     )
-    parser.add_argument(
+    add(
         "--filter",
         metavar="MODE:PERCENT",
         help="with --per-sequence: ao_min:50 (some tracker below), ao_max:50 (all below), "
         "delta_ao:20 (trackers differ by more)",
     )
-    parser.add_argument(
+    add(
         "--published",
         action="store_true",
         help="add the published trackers of the paper, and a plot of accuracy against speed",
@@ -170,7 +169,7 @@ def _plots(
 ) -> list[Path]:
     from ..analysis import summary
     from ..analysis.eval_data import by_attribute
-    from ..analysis.figures import draw_comparison, draw_radar, save_figure
+    from ..analysis.figures import CURVES, draw_comparison, draw_radar, save_figure
     from ..analysis.looks import LOOKS
 
     look = LOOKS[args.purpose]
@@ -181,7 +180,7 @@ def _plots(
         title=look.title and not args.no_title,
     )
     figures = {
-        f"{name}_plot": draw_comparison(data, kind, look=look) for kind, name in _PLOTS.items()
+        f"{name}_plot": draw_comparison(data, kind, look=look) for kind, name in CURVES.items()
     }
     if len(chosen.attributes) >= 3:
         frame = by_attribute(data, chosen.attributes).iloc[:-1]
@@ -200,23 +199,18 @@ def _plots(
 
 def report_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `ettrack report`."""
+    add = parser.add_argument
     add_selection(parser)
-    parser.add_argument(
-        "--output", default="report.html", metavar="FILE", help="(default report.html)"
-    )
-    parser.add_argument("--title", help="heading of the page")
-    parser.add_argument(
+    add("--output", default="report.html", metavar="FILE", help="(default report.html)")
+    add("--title", help="heading of the page")
+    add(
         "--focus",
         metavar="LABEL",
         help="tracker whose best and worst sequences are shown (default: the first)",
     )
-    parser.add_argument(
-        "--count", type=int, default=4, metavar="N", help="best and worst sequences (default 4)"
-    )
-    parser.add_argument(
-        "--pictures", type=int, default=8, metavar="N", help="frames of each (default 8)"
-    )
-    parser.add_argument(
+    add("--count", type=int, default=4, metavar="N", help="best and worst sequences (default 4)")
+    add("--pictures", type=int, default=8, metavar="N", help="frames of each (default 8)")
+    add(
         "--published",
         action="store_true",
         help="show the published trackers of the paper also beside a part of a data set, and plot "
@@ -251,17 +245,14 @@ def report(args: argparse.Namespace) -> int:
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that `select` reads."""
-    where = "data set name (otb, uav, lasot, ...), or the path of a folder of frames"
-    parser.add_argument(
-        "dataset", nargs="?", action=_Dataset, default=argparse.SUPPRESS, help=where
+    add = parser.add_argument
+    add(
+        "dataset",
+        nargs="?",
+        help="data set name (otb, uav, lasot, ...), or the path of a folder of frames",
     )
-    parser.add_argument(
-        "--dataset",
-        action=_Dataset,
-        metavar="NAME|PATH",
-        help="the same, as `run` takes it",
-    )
-    parser.add_argument(
+    add("--dataset", dest="named", metavar="NAME|PATH", help="the same, as `run` takes it")
+    add(
         "--trackers",
         nargs="+",
         default=[],
@@ -270,17 +261,17 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     )
     add_results_argument(parser)
     add_dataset_root_argument(parser)
-    parser.add_argument(
+    add(
         "--ground-truth",
         metavar="DIR",
         help="folder of <sequence>.txt annotations, instead of the data set's own",
     )
-    parser.add_argument(
+    add(
         "--visibility",
         metavar="PATH",
         help="with --ground-truth: JSON of absent intervals, or a LaSOT root",
     )
-    parser.add_argument(
+    add(
         "--attributes",
         nargs="?",
         const="",
@@ -288,37 +279,15 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         help="figures per attribute: those in the data set's folder, or a file "
         '{"order": [codes], "sequences": {name: [codes]}}',
     )
-    parser.add_argument(
-        "--rule", default="pytracking", choices=RULES, help="which frames are valid"
-    )
-    parser.add_argument(
-        "--skip-missing", action="store_true", help="leave out sequences that a tracker lacks"
-    )
-    parser.add_argument("--merge-runs", action="store_true", help="average the runs of one tracker")
-    parser.add_argument(
-        "--subpixel", action="store_true", help="prefer <sequence>_float.txt (sub-pixel boxes)"
-    )
-    parser.add_argument(
+    add("--rule", default="pytracking", choices=RULES, help="which frames are valid")
+    add("--skip-missing", action="store_true", help="leave out sequences that a tracker lacks")
+    add("--merge-runs", action="store_true", help="average the runs of one tracker")
+    add("--subpixel", action="store_true", help="prefer <sequence>_float.txt (sub-pixel boxes)")
+    add(
         "--exclude-invalid-frames",
         action="store_true",
         help="take frames without a valid annotation out of every count",
     )
-
-
-class _Dataset(argparse.Action):
-    """The data set, by position or by option; both only where they agree."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,
-    ) -> None:
-        former = getattr(namespace, "dataset", None)
-        if former not in (None, values):
-            parser.error(f"two data sets, {former!r} and {values!r}; give one")
-        namespace.dataset = values
 
 
 @dataclass(frozen=True)
@@ -345,6 +314,9 @@ def select(args: argparse.Namespace) -> Selection:
     from ..analysis.rules import refuse_hidden
     from ..analysis.trackers import find_trackers
 
+    if args.dataset and args.named and args.dataset != args.named:
+        raise ParameterError(f"two data sets, {args.dataset!r} and {args.named!r}; give one")
+    args.dataset = args.dataset or args.named
     if args.dataset is None:
         raise ParameterError("which data set? Name it: `otb`, or `--dataset otb` as for `run`")
     refuse_hidden(args.dataset)

@@ -17,13 +17,12 @@ from .arguments import (
 
 def run_arguments(parser: argparse.ArgumentParser) -> None:
     """pytracking's arguments of run_tracker.py, and ours."""
-    parser.add_argument("tracker_name", help="tracker, e.g. et_tracker")
-    parser.add_argument("tracker_param", help="parameter file, e.g. et_tracker or lt_mobile")
-    parser.add_argument("--runid", type=int, metavar="N", help="number of a repeated run")
-    parser.add_argument(
-        "--runs", type=int, metavar="N", help="repeat as run ids 0..N-1 (GOT-10k: 3)"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("tracker_name", help="tracker, e.g. et_tracker")
+    add("tracker_param", help="parameter file, e.g. et_tracker or lt_mobile")
+    add("--runid", type=int, metavar="N", help="number of a repeated run")
+    add("--runs", type=int, metavar="N", help="repeat as run ids 0..N-1 (GOT-10k: 3)")
+    add(
         "--dataset",
         dest="dataset_name",
         default="otb",
@@ -32,36 +31,37 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
         "file (default: otb)",
     )
     add_dataset_root_argument(parser)
-    parser.add_argument("--sequence", metavar="N|NAME", help="one sequence (number or name)")
+    add("--sequence", metavar="N|NAME", help="one sequence (number or name)")
     _add_shared_arguments(parser)
 
 
 def _add_shared_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments that `run` and `experiment` share."""
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--threads",
         type=int,
         default=0,
         metavar="N",
         help="worker processes; 0 (default) tracks in this one",
     )
-    parser.add_argument(
+    add(
         "--time-limit",
         type=float,
         metavar="SECONDS",
         help="end a sequence that takes longer, as failed (with --threads 1 or more; default: "
         "none)",
     )
-    parser.add_argument("--cluster", metavar="ADDRESS", help="Dask scheduler to run on")
+    add("--cluster", metavar="ADDRESS", help="Dask scheduler to run on")
     add_tracker_arguments(parser, None, threads=False)
     add_results_argument(parser)
-    parser.add_argument(
+    add(
         "--no-resume",
         dest="resume",
         action="store_false",
         help="run again what is finished with the same tracker, parameters and weights",
     )
-    parser.add_argument(
+    add(
         "--by-content",
         action="store_true",
         help="tell by the contents of the frames, not by sizes and times, whether finished results "

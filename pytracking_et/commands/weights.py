@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..errors import CheckpointError
+
 
 def weights_arguments(parser: argparse.ArgumentParser) -> None:
     """Subcommands list, download, convert and check."""
@@ -47,7 +49,6 @@ def _list(_args: argparse.Namespace) -> int:
 
 
 def _download(args: argparse.Namespace) -> int:
-    from ..errors import CheckpointError
     from ..network.download import catalogue, download
 
     items = catalogue()
@@ -70,7 +71,6 @@ def _convert(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from ..errors import CheckpointError
     from ..network import build, weights
 
     state, texts = weights.read(args.file)

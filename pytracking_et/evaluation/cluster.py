@@ -22,8 +22,8 @@ def run_on_cluster(
     """Run units, given order first to last, yielding (index of the unit, outcome) as they end.
 
     A unit whose worker dies runs again on another; one that takes several workers with it (the
-    scheduler's setting `allowed-failures`, 3) ends with status "died". Closing the generator, or
-    Ctrl-C, cancels what has not been started.
+    scheduler's setting `allowed-failures`, 3) has failed. Closing the generator, or Ctrl-C, cancels
+    what has not been started.
 
     Raises:
         DependencyError: dask.distributed is not installed.
@@ -52,7 +52,7 @@ def run_on_cluster(
                     yield index, future.result()
                 elif isinstance(problem, KilledWorker):
                     line = f"workers died on {units[index]}: out of memory?"
-                    yield index, Outcome(None, 0.0, "died", line, str(problem))
+                    yield index, Outcome(None, line, str(problem))
                 else:
                     raise problem
         finally:

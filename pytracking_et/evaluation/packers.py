@@ -47,8 +47,6 @@ def pack_got10k_results(
     """Pack test results for GOT-10k's server: `SEQ/SEQ_001.txt`.. and `SEQ/SEQ_time.txt`.
 
     Args:
-        tracker_name: as in run_tracker.
-        param_name: as in run_tracker.
         output_name: archive `<got_packed_results_path>/<output_name>.zip`, or a path ending .zip.
         runs: 3 reads run ids 0..2, the server's protocol; 1 reads the run without an id, which
             the protocol allows for a deterministic tracker.
@@ -63,16 +61,14 @@ def pack_got10k_results(
         ResultsError: sequences, lines or numbers missing or bad, or sequences of several settings;
             lists them, nothing is written.
     """
-    trackers = (
-        [Tracker(tracker_name, param_name, results_path=results_path)]
-        if runs == 1
-        else trackerlist(tracker_name, param_name, range(runs), results_path=results_path)
-    )
+    ids = None if runs == 1 else range(runs)
+    trackers = trackerlist(tracker_name, param_name, ids, results_path=results_path)
+    folders = [Path(tracker.results_dir) for tracker in trackers]
     counts = _frame_counts("got10k_test", dataset_root)
-    problems = [text for one in trackers for text in _mixed(one, GOT10K_NAMES)]
+    problems = [text for folder in folders for text in _mixed(folder, GOT10K_NAMES)]
     files: dict[str, str] = {}
     for name in GOT10K_NAMES:
-        read = [_read(tracker, name, counts.get(name), problems) for tracker in trackers]
+        read = [_read(folder, name, counts.get(name), problems) for folder in folders]
         if len({len(boxes) for boxes, _ in read}) > 1:
             problems.append(f"{name}: runs differ in length")
             continue
@@ -81,8 +77,8 @@ def pack_got10k_results(
         times = np.stack([times for _, times in read], axis=1)
         # A column a run, as the benchmark's own toolkit writes it.
         files[f"{name}/{name}_time.txt"] = _rows(times, "%f")
-    folder = env_settings().got_packed_results_path
-    return _write(_archive(folder, output_name), files, problems, [t.results_dir for t in trackers])
+    archive = _archive(env_settings().got_packed_results_path, output_name)
+    return _write(archive, files, problems, folders)
 
 
 def pack_trackingnet_results(
@@ -99,25 +95,23 @@ def pack_trackingnet_results(
     Arguments and errors as of `pack_got10k_results`, but for these.
 
     Args:
-        run_id: as in run_tracker.
         output_name: archive `<tn_packed_results_path>/<output_name>.zip`, or a path ending .zip;
             default NAME_PARAM.
         dataset_root: without the data set only the number of videos is checked.
     """
-    tracker = Tracker(tracker_name, param_name, run_id, results_path=results_path)
-    folder = Path(tracker.results_dir)
+    folder = Path(Tracker(tracker_name, param_name, run_id, results_path=results_path).results_dir)
     counts = _frame_counts("trackingnet", dataset_root)
     names = list(counts) or _sequences_in(folder)
-    problems = _mixed(tracker, names)
+    problems = _mixed(folder, names)
     if len(names) != TRACKINGNET_COUNT:
         problems.append(f"{len(names)} videos; the test set has {TRACKINGNET_COUNT}")
     files = {}
     for name in names:
-        boxes, _ = _read(tracker, name, counts.get(name), problems)
+        boxes, _ = _read(folder, name, counts.get(name), problems)
         files[f"{name}.txt"] = _rows(boxes, "%.2f")
     output = output_name or f"{tracker_name}_{folder.name}"
     archive = _archive(env_settings().tn_packed_results_path, output)
-    return _write(archive, files, problems, [tracker.results_dir])
+    return _write(archive, files, problems, [folder])
 
 
 def pack_tracks(
@@ -142,13 +136,12 @@ def pack_tracks(
         ResultsError: sequences or lines missing or bad; lists them, nothing is written.
         DatasetError: the data set is not there.
     """
-    tracker = Tracker(tracker_name, param_name, run_id, results_path=results_path)
-    folder = Path(tracker.results_dir)
+    folder = Path(Tracker(tracker_name, param_name, run_id, results_path=results_path).results_dir)
     sequences = get_dataset(dataset, root=dataset_root)
-    problems = _mixed(tracker, [each.name for each in sequences])
+    problems = _mixed(folder, sequences.names)
     files = {}
     for sequence in sequences:
-        boxes = _read_boxes(tracker, sequence.name, len(sequence.frames), problems)
+        boxes = _read_boxes(folder, sequence.name, len(sequence.frames), problems)
         scores = _read_scores(folder, sequence.name, len(boxes), problems)
         if problems:
             continue
@@ -159,7 +152,7 @@ def pack_tracks(
         ]
         files[f"{sequence.name}{SUFFIXES[kind]}"] = WRITERS[kind](rows)
     archive = _archive("", output_name or f"{tracker_name}_{folder.name}_{kind}")
-    return _write(archive, files, problems, [tracker.results_dir])
+    return _write(archive, files, problems, [folder])
 
 
 def _frame_counts(dataset: str, root: Folder) -> dict[str, int]:
@@ -181,20 +174,18 @@ def _sequences_in(folder: Path) -> list[str]:
     return [name.removesuffix(".txt") for name in names if not name.endswith(kinds)]
 
 
-def _mixed(tracker: Tracker, names: Sequence[str]) -> list[str]:
+def _mixed(folder: Path, names: Sequence[str]) -> list[str]:
     """The problem of results that are partly of older settings; [] where they are of one kind."""
-    folder = Path(tracker.results_dir)
     path = folder / MANIFEST_FILE
     older = older_settings(read_manifest(path), names) if path.is_file() else []
     return [f"{folder.name}: {older_settings_text(older, len(names))}"] if older else []
 
 
 def _read(
-    tracker: Tracker, name: str, frames: int | None, problems: list[str]
+    folder: Path, name: str, frames: int | None, problems: list[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Boxes and times of one sequence; what is wrong with them goes to `problems`."""
-    folder = Path(tracker.results_dir)
-    boxes = _read_boxes(tracker, name, frames, problems)
+    boxes = _read_boxes(folder, name, frames, problems)
     if not len(boxes):
         return boxes, np.zeros(0)
     try:
@@ -208,9 +199,8 @@ def _read(
 
 
 def _read_boxes(
-    tracker: Tracker, name: str, frames: int | None, problems: list[str]
+    folder: Path, name: str, frames: int | None, problems: list[str]
 ) -> NDArray[np.float64]:
-    folder = Path(tracker.results_dir)
     try:
         boxes = results.load_boxes(folder, name)
     except ResultsError as error:
@@ -251,13 +241,13 @@ def _archive(folder: str, name: str) -> Path:
 
 
 def _write(
-    archive: Path, files: Mapping[str, str], problems: list[str], folders: Iterable[str]
+    archive: Path, files: Mapping[str, str], problems: list[str], folders: Iterable[Path]
 ) -> Path:
     if problems:
         shown = "\n  ".join(problems[:_LISTED])
         more = f"\n  and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
         raise ResultsError(
-            f"results in {', '.join(folders)} are not complete; no archive was written:\n"
+            f"results in {', '.join(map(str, folders))} are not complete; no archive was written:\n"
             f"  {shown}{more}"
         )
     try:

@@ -26,6 +26,7 @@ from types import ModuleType
 
 from ..errors import ResultsError
 from ..files import scratch_folder
+from ..process import environment
 from .units import Outcome, Unit, serve, thread_variables, threads_per_worker
 
 # WaitForMultipleObjects takes 64 handles, some of which multiprocessing needs itself.
@@ -80,11 +81,10 @@ def run_in_processes(
     """Run units, given order first to last, yielding (index of the unit, outcome) as they end.
 
     A unit whose worker dies (killed, out of memory, segmentation fault) is given to the worker's
-    replacement once more; if that dies too its outcome has status "died". Closing the generator,
-    or any exception in it, Ctrl-C included, ends all workers at once.
+    replacement once more; if that dies too it has failed. Closing the generator, or any exception
+    in it, Ctrl-C included, ends all workers at once.
 
     Args:
-        units: what to run.
         workers: processes asked for; see `worker_count`.
         on_progress: called with (index of the unit, frames done); 0 frames when it starts again.
         on_note: called with a line of text on each death of a worker.
@@ -172,7 +172,7 @@ class _Run:
             name=f"tracker-{index}",
             daemon=True,
         )
-        with _environment(variables), _without_main_module():
+        with environment(variables), _without_main_module():
             process.start()
         theirs.close()
         return _Worker(index, process, ours, crash_file)
@@ -203,7 +203,7 @@ class _Run:
         return index, content
 
     def _bury(self, dead: _Worker) -> tuple[int, Outcome] | None:
-        """Replace a dead worker; its unit is queued again, or ends as `died` the second time."""
+        """Replace a dead worker; its unit is queued again, or fails the second time."""
         if dead.process.exitcode is None:
             dead.process.join(5)
         dead.pipe.close()
@@ -227,7 +227,7 @@ class _Run:
             self.on_progress(index, 0)
             return None
         text = stack or f"{cause}; no stack: the system ended it from outside\n"
-        return index, Outcome(None, 0.0, "died", f"{cause}, {attempt} times", text)
+        return index, Outcome(None, f"{cause}, {attempt} times", text)
 
     def _end(self, each: _Worker) -> tuple[int, Outcome] | None:
         """Kill and replace a worker that is over the time limit; its unit is not tried again."""
@@ -243,7 +243,7 @@ class _Run:
         line = f"no result after {limit:g} s (--time-limit), {each.frames} frames done"
         stack = each.crash_file.read_text(encoding="utf-8", errors="replace")
         self._bury(each)
-        return index, Outcome(None, time.monotonic() - each.since, "failed", line, stack)
+        return index, Outcome(None, line, stack)
 
 
 def _cause(code: int | None) -> str:
@@ -254,21 +254,6 @@ def _cause(code: int | None) -> str:
             name = f"signal {-code}"
         return f"{name}: out of memory?" if name == "SIGKILL" else name
     return f"exit code {code}"
-
-
-@contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """Set variables for a child: libraries read them when they load, before any code of ours."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 @contextmanager

@@ -32,7 +32,6 @@ class Progress:
     """Counts frames over all units of a run.
 
     Args:
-        units: what is to be run.
         bar: a bar; default: where `stream` is a terminal. Otherwise one line a finished sequence.
         stream: default stderr, so that a table on stdout can be piped; under pythonw there is
             none, and nothing is shown.

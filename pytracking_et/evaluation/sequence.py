@@ -18,11 +18,11 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from ..boxes import as_rows
 from ..errors import DatasetError
 from ..names import check_name
 
 Boxes = NDArray[np.float64]
-Loader = Callable[[], Any]
 Listing = Callable[[str], frozenset[str]]
 
 # A wrong root makes every file of a data set miss; more lines than this help nobody.
@@ -234,9 +234,7 @@ class SequenceList(list[Sequence]):
         if isinstance(item, slice):
             return SequenceList(super().__getitem__(item))
         if isinstance(item, list | tuple):
-            unknown = [name for name in item if isinstance(name, str) and name not in self.names]
-            if unknown:
-                self._named(unknown)
+            self._named([name for name in item if isinstance(name, str)])  # all that are unknown
             return SequenceList(self[part] for part in item)
         try:
             return super().__getitem__(item)
@@ -313,11 +311,7 @@ def absent(paths: Iterable[str], listing: Listing) -> list[str]:
 
 
 def _as_boxes(values: Any) -> Boxes:
-    boxes = np.asarray(values, dtype=np.float64)
-    if boxes.ndim == 1 and boxes.size == 4:
-        boxes = boxes.reshape(1, 4)
-    if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise DatasetError(f"ground truth has shape {boxes.shape}; it must be N x 4 (x, y, w, h)")
+    boxes = as_rows(values, "ground truth", DatasetError)
     if not len(boxes):
         raise DatasetError(
             "ground truth has no rows; it must have one for the first frame at least"

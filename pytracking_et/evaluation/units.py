@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from multiprocessing import connection, parent_process
 from multiprocessing.connection import Connection
-from typing import Any, Literal
+from typing import Any
 
 from ..machine import cores
 from ..results.files import Result
@@ -47,11 +47,9 @@ class Unit:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a unit: a result, or the kind of failure, one line, and the traceback."""
+    """What came of a unit: a result, or None, one line that says why, and the traceback."""
 
     result: Result | None
-    seconds: float
-    status: Literal["done", "failed", "died"] = "done"
     message: str = ""
     traceback: str = ""
 
@@ -71,7 +69,6 @@ def run_unit(
     """Track one sequence; a failure becomes part of the outcome, not an exception.
 
     Args:
-        unit: what to run.
         progress: called with the number of frames done after each frame.
         threads: processor threads of the tracker and of this process; None leaves their defaults.
         tracker: the caller's own Tracker (with Visdom opened); looked up by name where None.
@@ -87,7 +84,6 @@ def run_unit(
         if progress is not None:
             progress(frames)
 
-    start = time.perf_counter()
     shown = {"use_visdom": False} if visdom_info is None else visdom_info
     try:
         if tracker is None:
@@ -100,11 +96,9 @@ def run_unit(
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # whatever a tracker raises, sys.exit too: the run goes on
-        seconds = time.perf_counter() - start
         text = _bounded(traceback.format_exc(), LONGEST_TRACEBACK)
-        return Outcome(None, seconds, "failed", error_line(error), text)
-    result = Result(output["target_bbox"], output["time"], output["object_presence_score"])
-    return Outcome(result, time.perf_counter() - start)
+        return Outcome(None, error_line(error), text)
+    return Outcome(Result(output["target_bbox"], output["time"], output["object_presence_score"]))
 
 
 def error_line(error: BaseException) -> str:

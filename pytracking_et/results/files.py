@@ -160,12 +160,10 @@ def remove_leftovers(folder: Path) -> None:
             raise unwritable(folder, error) from error
 
 
-def load_boxes(folder: Path, sequence: str, subpixel: bool = True) -> NDArray[np.float64]:
+def load_boxes(folder: Path, sequence: str) -> NDArray[np.float64]:
     """Boxes of one sequence, N x 4, x, y, w, h in pixels.
 
-    Args:
-        subpixel: prefer `<sequence>_float.txt`; pytracking's own results have none, then and when
-            False the integers are read.
+    Those of `<sequence>_float.txt`; pytracking's own results have none, then the integers.
 
     Raises:
         ResultsError: missing, empty or malformed (`boxtables`); names file and line. Or the two
@@ -173,7 +171,7 @@ def load_boxes(folder: Path, sequence: str, subpixel: bool = True) -> NDArray[np
     """
     paths = result_paths(folder, sequence)
     whole = read_table(paths["boxes"], 4, ResultsError)
-    if not (subpixel and paths["float"].is_file()):
+    if not paths["float"].is_file():
         return whole
     fine = read_table(paths["float"], 4, ResultsError)
     refuse_other_run(paths["float"], fine, whole)

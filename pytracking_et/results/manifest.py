@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ResultsError
-from ..files import atomic_open
+from ..files import atomic_open, reading
 from .description import describe
 from .files import result_paths, unwritable
 
@@ -150,12 +150,8 @@ class Manifest:
 
 def read_manifest(path: Path) -> dict[str, Any]:
     """Content of a manifest.json; ResultsError where it cannot be understood."""
-    try:
+    with reading(path, ResultsError, "move it away to compute its sequences again"):
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ResultsError(
-            f"cannot read {path}: {error}; move it away to compute its sequences again"
-        ) from error
     form = content.get("format") if isinstance(content, dict) else None
     if type(form) is int and form != FORMAT:
         raise ResultsError(
@@ -169,6 +165,27 @@ def read_manifest(path: Path) -> dict[str, Any]:
             "again"
         )
     return content
+
+
+def find_manifest(folder: Path) -> dict[str, Any] | None:
+    """What a folder of results has as manifest.json, perhaps somebody else's; None without one.
+
+    Raises:
+        ResultsError: no JSON.
+    """
+    path = folder / MANIFEST_FILE
+    if not path.exists():
+        return None
+    with reading(path, ResultsError, "move it away to score the files as they are"):
+        content = json.loads(path.read_text(encoding="utf-8"))
+    return content if isinstance(content, dict) else None
+
+
+def recorded_sequences(content: Any) -> dict[str, Any]:
+    """Sequence -> entry; {} where there is no manifest, or one of somebody else."""
+    named = content.get("sequences") if isinstance(content, dict) else None
+    entries = named.items() if isinstance(named, dict) else ()
+    return {name: entry for name, entry in entries if isinstance(entry, dict)}
 
 
 def _misshapen(content: Any) -> str:

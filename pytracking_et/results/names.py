@@ -1,12 +1,18 @@
 """Sequence names: Jogging_1, Jogging-1 and Jogging.1 are one sequence, uav_bike1 and bike1 too.
 
 uav_bike1 and uav10fps_bike1 are not: a prefix names the data set, and never answers for another.
+And the one file that goes by them alone: which sequence has which attributes.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from os import PathLike
+from typing import Any
+
+from ..errors import DatasetError
+from ..files import read_json, reading
 
 # Prefixes pytracking (and we) put before the names of some data sets, and whose they are.
 _PREFIXES = {"uav10fps_": "uav123_10fps", "uav_": "uav", "nfs_": "nfs", "tpl_": "tpl"}
@@ -87,3 +93,36 @@ class Matcher:
         ]
         # Two names that would do: only the exact spelling can tell them apart.
         return close[0] if len(close) == 1 else None
+
+    def pair(self, names: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+        """Each of `names` with its match, and those that have none."""
+        found = {name: self.find(name) for name in names}
+        paired = {name: match for name, match in found.items() if match is not None}
+        return paired, [name for name in found if name not in paired]
+
+
+def attribute_codes(path: str | PathLike[str]) -> tuple[list[str], dict[str, list[str]]]:
+    """Attribute codes in order, and those of each sequence.
+
+    Args:
+        path: JSON {"order": [codes], "sequences": {name: [codes]}}, or only the latter mapping;
+            without an order, that of the alphabet.
+
+    Raises:
+        DatasetError: not such a file.
+    """
+    advice = 'expected {"order": [codes], "sequences": {name: [codes]}}'
+    with reading(path, DatasetError, advice):
+        content = read_json(path, DatasetError, advice)
+        if "sequences" not in content:
+            content = {"sequences": content}
+        table = {name: _codes(codes) for name, codes in content["sequences"].items()}
+        used = {code for codes in table.values() for code in codes}
+        return _codes(content.get("order", sorted(used))), table
+
+
+def _codes(value: Any) -> list[str]:
+    # Text is a sequence too, of its letters.
+    if not isinstance(value, list) or not all(isinstance(code, str | int) for code in value):
+        raise TypeError(f"attribute codes {value!r} are no list such as ['OCC', 'SV']")
+    return [str(code) for code in value]

@@ -208,11 +208,6 @@ def test_same_labels_are_told_apart(world):
     assert labels_of(world.trackers) == ["mine", "mine 000", "mine 001"]
 
 
-def test_unknown_figure(world):
-    with pytest.raises(ResultsError, match="'f1'"):
-        compare(world.trackers, world.sequences).per_sequence("f1")
-
-
 def test_notes_tell_engine_and_precision(world, tmp_path):
     """So they stand under every table and plot, and in CSV and JSON."""
 

@@ -15,9 +15,7 @@ from matplotlib.figure import Figure
 
 from pytracking_et.analysis import plot_results as api
 from pytracking_et.analysis.comparison import compare
-from pytracking_et.errors import DatasetError, ParameterError, ResultsError
-
-from .conftest import tracker
+from pytracking_et.errors import ParameterError, ResultsError
 
 
 @pytest.fixture
@@ -210,13 +208,6 @@ def test_got_report_that_is_none(tmp_path, text):
         api.plot_got_success([tmp_path / "a.json"], "r", output=tmp_path, got_reports_path="x")
 
 
-def test_hidden_ground_truth_is_refused(world, tmp_path):
-    for one in world.sequences:
-        one.ground_truth_rect = one.ground_truth_rect[:1]
-    with pytest.raises(DatasetError, match="hidden"):
-        api.plot_results(world.trackers, world.sequences, "r", output=tmp_path)
-
-
 def test_f1_plot(world, tmp_path):
     for one in world.sequences:
         path = Path(world.trackers[0].results_dir) / f"{one.name}_object_presence_scores.txt"
@@ -254,10 +245,3 @@ def test_a_folder_is_a_tracker_too(world, tmp_path):
         [world.trackers[0].results_dir], world.sequences, "r", output=tmp_path
     )
     assert list(frame.index) == ["default"]
-
-
-def test_missing_result_folder(world, tmp_path):
-    with pytest.raises(ResultsError, match="no result folder"):
-        api.print_results(
-            [tracker(world.results, "none", "x")], world.sequences, "r", output=tmp_path
-        )

@@ -93,6 +93,9 @@ def test_visibility_from_a_lasot_root(tmp_path):
     (one / "full_occlusion.txt").write_text("0,1,0")
     (one / "out_of_view.txt").write_text("0,0,1")
     assert read_visibility(tmp_path)["car-1"].tolist() == [True, False, False]
+    (one / "out_of_view.txt").write_text("0")
+    with pytest.raises(DatasetError, match="differ in length: 3, 1 flags"):
+        read_visibility(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["[]", '{"a": {}}', "x"])

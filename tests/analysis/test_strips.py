@@ -10,11 +10,11 @@ import pytest
 
 from pytracking_et.analysis.strips import (
     SequenceResult,
-    bgr,
     choose_frames,
     draw_boxes,
     film_strip,
     pick,
+    rgb,
     spans,
     timeline,
     view,
@@ -148,7 +148,7 @@ def test_ground_truth_is_white_and_predictions_have_their_colour():
     image = np.full((100, 100, 3), 90, np.uint8)
     draw_boxes(image, [10, 10, 20, 20], {"#0072b2": [50, 50, 30, 30]}, thickness=1)
     assert image[10, 20].tolist() == [255, 255, 255]
-    assert image[50, 60].tolist() == [0xB2, 0x72, 0x00]
+    assert image[50, 60].tolist() == [0x00, 0x72, 0xB2]
     assert image[70, 30].tolist() == [90, 90, 90]
 
 
@@ -159,5 +159,5 @@ def test_boxes_that_cannot_be_seen(box):
     assert (image == 90).all()
 
 
-def test_bgr():
-    assert bgr("#ff8001") == (1, 128, 255)
+def test_rgb():
+    assert rgb("#ff8001") == (255, 128, 1)

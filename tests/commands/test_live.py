@@ -67,11 +67,6 @@ def test_nonsense_is_refused(arguments, capsys):
     assert arguments[1] in capsys.readouterr().err
 
 
-def test_video_takes_pytrackings_three_names():
-    args = parse("video", ["et_tracker", "lt_mobile", "a.mp4", "--save_results"])
-    assert args.names == ["et_tracker", "lt_mobile", "a.mp4"]
-
-
 def test_demo_defaults():
     args = parse("demo", [])
     assert (args.output, args.frames, args.seed, args.checkpoint) == ("output", 150, 0, None)

@@ -39,38 +39,6 @@ def test_defaults_are_pytrackings():
     assert args.resume
 
 
-def test_not_a_boolean(capsys):
-    with pytest.raises(SystemExit):
-        parse("--use_visdom", "perhaps")
-    assert "'perhaps' is not a boolean" in capsys.readouterr().err
-
-
-def test_all_arguments():
-    values = {
-        "--runid": "3",
-        "--sequence": "Deer",
-        "--debug": "2",
-        "--threads": "4",
-        "--visdom_server": "box",
-        "--visdom_port": "80",
-        "--checkpoint": "w.npz",
-        "--engine": "onnx",
-        "--precision": "int8",
-        "--cluster": "tcp://x:1",
-        "--results": "out",
-    }
-    args = parse(*(word for pair in values.items() for word in pair), "--no-resume")
-    assert (args.runid, args.sequence, args.debug, args.threads) == (3, "Deer", 2, 4)
-    assert run.visdom_info(args) == {
-        "use_visdom": True,
-        "server": "box",
-        "port": 80,
-        "started": False,
-    }
-    assert (args.checkpoint, args.engine, args.cluster) == ("w.npz", "onnx", "tcp://x:1")
-    assert (args.precision, args.results, args.resume) == ("int8", "out", False)
-
-
 @pytest.mark.parametrize(
     ("words", "level", "started"),
     [
@@ -186,9 +154,6 @@ def two_trackers():
 def one_tracker():
     return Tracker("fake", "silent"), get_dataset("otb")
 
-def wrong():
-    return ["fake"], get_dataset("otb")
-
 def nothing():
     pass
 """
@@ -224,7 +189,6 @@ def test_importable_module_and_overrides(experiment, tmp_path, monkeypatch):
     ("module", "name", "message"),
     [
         (None, "no_such", "no experiment 'no_such'.*there are: nothing, one_tracker, two_tra"),
-        (None, "wrong", "trackers must be a list of Tracker"),
         (None, "nothing", "returned NoneType"),
         ("no_such_module", "x", "there are: myexperiments"),
         ("no_such_file.py", "x", "no experiment file"),

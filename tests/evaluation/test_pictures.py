@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pytracking_et.evaluation import Sequence, SequenceList, Tracker
-from pytracking_et.evaluation.runner import run_dataset
+from pytracking_et.evaluation import Sequence
 from pytracking_et.results.description import Pictures
 
-from .fakes import make_sequence
+from .fakes import make_sequence, run
 
 
 def elsewhere(sequence: Sequence, folder: Path, keep_times: bool = True) -> Sequence:
@@ -91,26 +90,22 @@ def test_order_counts(sequence):
     assert not Pictures(sequence.frames[::-1]).are(recorded)
 
 
-def run(*sequences: Sequence, **keywords):
-    return run_dataset(SequenceList(sequences), [Tracker("fake", "plain")], **keywords)
-
-
 def test_run_tracks_other_pictures_again(fakelab, sequence, tmp_path):
-    run(sequence)
+    run([sequence])
     folder = fakelab / "fake" / "plain"
     before = (folder / "a_float.txt").read_bytes()
-    assert len(run(sequence).kept) == 1
+    assert len(run([sequence]).kept) == 1
     other = make_sequence(tmp_path / "other", "b", 4)  # of other noise
     other = Sequence("a", other.frames, "otb", other.ground_truth_rect)
     with pytest.warns(UserWarning, match="'a', now in .*other.*, then those of .*data/a/img"):
-        report = run(other)
+        report = run([other])
     assert (len(report.done), len(report.kept)) == (1, 0)
     assert (folder / "a_float.txt").read_bytes() != before
-    assert len(run(other).kept) == 1
+    assert len(run([other]).kept) == 1
 
 
 def test_contents_are_recorded_for_what_is_kept(fakelab, sequence, tmp_path):
-    run(sequence)
-    assert len(run(sequence, by_content=True).kept) == 1
+    run([sequence])
+    assert len(run([sequence], by_content=True).kept) == 1
     copied = elsewhere(sequence, tmp_path / "copied", keep_times=False)
-    assert len(run(copied).kept) == 1
+    assert len(run([copied]).kept) == 1

@@ -91,12 +91,6 @@ def test_a_sequence_that_starts_without_a_box(fakelab, tmp_path):
     assert "its first box is None" in report.failed["lost (fake/plain)"]
 
 
-def test_worker_death_is_reported_in_the_log(fakelab, tmp_path):
-    report = run(make_list(tmp_path, ("good", 5, 20.0), ("bad", 5, 102.0)), threads=1)
-    assert report.done == ["good (fake/plain)"]
-    assert "worker died" in report.failed["bad (fake/plain)"]
-
-
 @pytest.mark.parametrize("width", [107.0, 108.0], ids=["sys.exit(0)", "GeneratorExit"])
 def test_an_exit_of_a_tracker_is_no_end_of_the_run(fakelab, tmp_path, width):
     report = run(make_list(tmp_path, ("bad", 5, width), ("good", 5, 20.0)), threads=0)
@@ -166,23 +160,6 @@ def test_ctrl_c_keeps_what_is_done(fakelab, tmp_path, monkeypatch, capsys, threa
     monkeypatch.setattr(results, "save", real)
     report = run(sequences)
     assert (len(report.kept), len(report.done)) == (1, 2)
-
-
-def test_locked_folder_is_refused(fakelab, tmp_path):
-    from pytracking_et.results.files import run_lock
-
-    with (
-        run_lock(fakelab / "fake" / "plain"),
-        pytest.raises(ResultsError, match=f"another run.*pid {os.getpid()}"),
-    ):
-        run(make_list(tmp_path, *SPECS))
-
-
-def test_results_folder_that_cannot_be_written(fakelab, tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    tracker = Tracker("fake", "plain", results_path=tmp_path / "file")
-    with pytest.raises(ResultsError, match="cannot write results"):
-        run(make_list(tmp_path, *SPECS), tracker)
 
 
 @pytest.mark.parametrize("threads", [0, 2])

@@ -18,7 +18,7 @@ def unit(name: str, frames: int) -> Unit:
 
 
 def done(frames: int, seconds: float = 0.5) -> Outcome:
-    return Outcome(Result([[1.0, 2, 3, 4]] * frames, [seconds] * frames), 1.0)
+    return Outcome(Result([[1.0, 2, 3, 4]] * frames, [seconds] * frames))
 
 
 UNITS = [unit("a", 10), unit("b", 30)]
@@ -29,7 +29,7 @@ def test_lines_in_a_log():
     progress = Progress(UNITS, stream=stream)
     progress.frames(0, 5)
     progress.outcome(0, done(10))
-    progress.outcome(1, Outcome(None, 1.0, "failed", "ImageError: broken"))
+    progress.outcome(1, Outcome(None, "ImageError: broken"))
     progress.note("a note")
     progress.close()
     assert stream.getvalue().splitlines() == [
@@ -45,7 +45,7 @@ def test_nothing_without_a_stream(monkeypatch, bar):
     monkeypatch.setattr("sys.stderr", None)
     progress = Progress(UNITS, bar)
     progress.outcome(0, done(10))
-    progress.outcome(1, Outcome(None, 1.0, "failed", "ImageError: broken"))
+    progress.outcome(1, Outcome(None, "ImageError: broken"))
     progress.close()
     assert progress.finished == 2
 

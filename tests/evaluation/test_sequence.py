@@ -142,9 +142,9 @@ def test_hidden_ground_truth(truth, frames, hidden):
     assert Sequence("one", frames, "x", truth).hidden_ground_truth == hidden
 
 
-@pytest.mark.parametrize("truth", [[[1, 2, 3]], [1, 2, 3, 4, 5], np.zeros((2, 2, 4))])
-def test_ground_truth_of_wrong_shape(truth):
-    with pytest.raises(DatasetError, match="it must be N x 4"):
+@pytest.mark.parametrize("truth", [[[1, 2, 3]], [1, 2, 3, 4, 5], np.zeros((2, 2, 4)), "boxes"])
+def test_ground_truth_that_is_no_boxes(truth):
+    with pytest.raises(DatasetError, match="ground truth has "):
         _ = Sequence("one", FRAMES, "x", truth).ground_truth_rect
 
 

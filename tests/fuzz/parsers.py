@@ -8,89 +8,35 @@ that the table holds whatever lies below it.
 from __future__ import annotations
 
 import io
-import json
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
 from http.client import HTTPResponse
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 
-from ltr_et.data.build_features import check_meta
-from ltr_et.data.crops import CropStore, CropWriter
-from ltr_et.data.features import FeatureCache
-from ltr_et.dataset.official import Coco, Got10k
-from ltr_et.dataset.pack import FolderDataset, open_pack
-from ltr_et.jsonl import read as read_log
-from ltr_et.research.search.__main__ import Overlaps
-from ltr_et.settings import Settings, override
-from ltr_et.tracking_validation.__main__ import parse_grid
-from ltr_et.tracking_validation.measure import Memory
-from ltr_et.training import checkpoint
-from pytracking_et.analysis import eval_data, plot_results, readers, trackers, vot
+from pytracking_et.analysis import plot_results, readers, trackers, vot
 from pytracking_et.analysis.comparison import Comparison
 from pytracking_et.engines import cache, package, select
 from pytracking_et.engines import int8 as calibration
 from pytracking_et.engines.int8 import Ranges
+from pytracking_et.evaluation import Sequence, SequenceList
 from pytracking_et.evaluation.datasets import find_spec, layouts, ondisk, read_attributes
 from pytracking_et.integrations import pytracking_checkout, vot_registry
 from pytracking_et.live.sources import open_source
 from pytracking_et.live.web import channel
 from pytracking_et.live.web.uploads import Limits, decode_jpeg
 from pytracking_et.network import weights
-from pytracking_et.network.backbones.lt_mobile import LT_MOBILE, Architecture
 from pytracking_et.network.download import Published, download
 from pytracking_et.results import files as results
 from pytracking_et.results.manifest import Manifest, older_settings
 from pytracking_et.settings import read_settings
 from pytracking_et.tracking.parameters import Parameters
 
-BOXES = "10,20,30,40\n11,20.5,30,40\nNaN,NaN,NaN,NaN\n"
-PICTURE = np.arange(32 * 48 * 3, dtype=np.uint8).reshape(32, 48, 3)
-STATE = {"layer.weight": torch.ones(2, 3), "bn.num_batches_tracked": torch.tensor(3)}
-
-
-@dataclass(frozen=True)
-class Parser:
-    """A row of the table."""
-
-    name: str
-    make: Callable[[Path], Path]
-    read: Callable[[Path], Any]
-
-    def __str__(self) -> str:
-        return self.name
-
-
-def text(file: str, content: str | bytes) -> Callable[[Path], Path]:
-    """`make` for one small file."""
-
-    def make(folder: Path) -> Path:
-        path = folder / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return make
-
-
-def as_json(file: str, content: Any) -> Callable[[Path], Path]:
-    return text(file, json.dumps(content))
-
-
-def picture(suffix: str) -> bytes:
-    return cv2.imencode(suffix, PICTURE)[1].tobytes()
-
-
-def frames(folder: Path, count: int = 3) -> None:
-    for number in range(1, count + 1):
-        text(f"img/{number:04d}.png", picture(".png"))(folder)
-
+from .table import BOXES, STATE, Parser, as_json, frames, got10k, picture, text
+from .training import TRAINING
 
 # --- results and manifests
 
@@ -199,26 +145,14 @@ def use_layout(name: str, levels: int) -> Callable[[Path], None]:
     return lambda path: use(layouts.sequences(path.parents[levels], find_spec(name)))
 
 
-def got10k(changed: str) -> Callable[[Path], Path]:
-    def make(folder: Path) -> Path:
-        root = folder / "val"
-        for number in (1, 2, 3):
-            text(f"Val_1/{number:08d}.jpg", picture(".jpg"))(root)
-        text("list.txt", "Val_1\n")(root)
-        text("Val_1/groundtruth.txt", BOXES)(root)
-        text("Val_1/cover.label", "8\n0\n8\n")(root)
-        text("Val_1/absence.label", "0\n1\n0\n")(root)
-        return root / changed
-
-    return make
+def read_published(root: Path, dataset: str, name: str, boxes: str) -> None:
+    """Attributes of a data set that has one sequence, whose boxes are in this file."""
+    found = SequenceList([Sequence(name, ["1.jpg"], dataset, ondisk.BoxFile(str(root / boxes)))])
+    read_attributes(root, dataset, found)
 
 
-SEQUENCES = [SimpleNamespace(name="uav_bike1", sources=["anno/UAV123/bike1.txt"])]
-PUBLISHED = [SimpleNamespace(name="Deer", sources=["Deer/groundtruth_rect.txt"])]
-
-
-def published(root: Path, found: list[SimpleNamespace]) -> list[SimpleNamespace]:
-    return [SimpleNamespace(name=s.name, sources=[str(root / s.sources[0])]) for s in found]
+UAV = ("uav", "uav_bike1", "anno/UAV123/bike1.txt")
+OTB = ("otb", "Deer", "Deer/groundtruth_rect.txt")
 
 
 # --- weights and engines
@@ -325,75 +259,6 @@ def message(folder: Path) -> Path:
     return text("m", len(header).to_bytes(4, "big") + header + picture(".jpg"))(folder)
 
 
-# --- training
-
-
-def crop_store(folder: Path) -> Path:
-    writer = CropWriter(folder, "src")
-    names = {"track": "t", "clip": "c", "category": "dog", "frame": 1, "video": True}
-    box, others = np.array([8, 8, 20, 12], np.float32), np.array([[1, 2, 9, 9]], np.float32)
-    writer.add(PICTURE, (0, 0, 0), box, others, None, pseudo=False, held_out=False, **names)
-    writer.finish()
-    return folder / "src.npz"
-
-
-def training_checkpoint(folder: Path) -> Path:
-    checkpoint.save(folder / "c.pt", {"stage": 1, "settings": "{}", "network": STATE})
-    return folder / "c.pt"
-
-
-COCO = {
-    "images": [{"id": 1, "file_name": "a.jpg"}],
-    "categories": [{"id": 2, "name": "dog"}],
-    "annotations": [
-        {"id": 5, "image_id": 1, "category_id": 2, "bbox": [1, 2, 30, 40], "iscrowd": 0},
-        {"id": 6, "image_id": 1, "category_id": 2, "bbox": [5, 2, 30, 40]},
-    ],
-}
-VIDEO_TABLE = "track,frame,x,y,w,h\ndog,00000,1,2,30,40\ndog,00001,2,2,,\n"
-STILL_TABLE = "image,category,x,y,w,h\na.jpg,dog,1,2,30,40\n"
-
-
-def use_datasets(found: Any) -> None:
-    for dataset in found:
-        for number in range(dataset.get_num_sequences()):
-            dataset.get_sequence_info(number)
-            dataset.track_name(number)
-            dataset.category(number)
-
-
-def training_folder(folder: Path) -> Path:
-    text("Deer/1.png", picture(".png"))(folder)
-    return text("Deer/groundtruth.txt", "1,2,3,4\n")(folder)
-
-
-def use_folder(path: Path) -> None:
-    dataset = FolderDataset(path.parents[1])
-    use_datasets([dataset])
-
-
-def tiny_imagenet(folder: Path) -> Path:
-    data = np.frombuffer(picture(".png"), np.uint8)
-    path = folder / "still" / "tiny-imagenet" / "tiny_imagenet.npz"
-    path.parent.mkdir(parents=True)
-    np.savez(
-        path, webp=data, offset=np.array([0, data.size]), box=np.ones((1, 4), np.int16),
-        label=np.zeros(1, np.int16), word=np.array(["goldfish, Carassius"]),
-    )  # fmt: skip
-    return path
-
-
-def features(folder: Path) -> Path:
-    from ltr_et.data.features import _JOINED
-
-    path = folder / "chunk-00000" / "index.npz"
-    path.parent.mkdir()
-    np.savez(path, **{name: np.zeros(2, np.int64) for name in _JOINED})
-    for kind in ("x", "z"):
-        np.save(path.with_name(f"{kind}.npy"), np.zeros(2, np.float16))
-    return path
-
-
 PARSERS = [
     Parser("manifest", as_json("manifest.json", MANIFEST), read_manifest),
     Parser("manifest, scoring", run_with_boxes, read_run),
@@ -409,9 +274,6 @@ PARSERS = [
     Parser("VOT result", text(
         "a.txt", "1\n10,20,30,40\n1,2,3,4,5,6,7,8\n2\n0\n"
     ), vot.read_supervised),
-    Parser("attributes, scoring", as_json(
-        "a.json", {"order": ["OCC"], "sequences": {"Deer": ["OCC"]}}
-    ), lambda path: eval_data.read_attributes(path, ["Deer"])),
     Parser("visibility", as_json(
         "v.json", {"Deer": {"frames": 9, "absent": [[2, 3]]}}
     ), readers.read_visibility),
@@ -430,13 +292,13 @@ PARSERS = [
     ), lambda path: ondisk.read_official(str(path))),
     Parser("attributes.json", as_json(
         "attributes.json", {"order": ["OCC", "SV"], "sequences": {"bike1": ["OCC"]}}
-    ), lambda path: read_attributes(path.parent, "uav", published(path.parent, SEQUENCES))),
+    ), lambda path: read_published(path.parent, *UAV)),
     Parser("attribute flags", text(
         "anno/UAV123/att/bike1.txt", "0,1,0,0,0,0,1,0,0,0,1,0\n"
-    ), lambda path: read_attributes(path.parents[3], "uav", published(path.parents[3], SEQUENCES))),
+    ), lambda path: read_published(path.parents[3], *UAV)),
     Parser("attribute codes", text(
         "Deer/attrs.txt", "OCC, SV,MB\n"
-    ), lambda path: read_attributes(path.parents[1], "otb", published(path.parents[1], PUBLISHED))),
+    ), lambda path: read_published(path.parents[1], *OTB)),
     Parser("weights .safetensors", safetensors, read_weights),
     Parser("weights .npz", arrays, read_weights),
     Parser("weights .pth", pickled(True), read_weights),
@@ -471,40 +333,5 @@ PARSERS = [
     Parser("image .jpg", text("f.jpg", picture(".jpg")), lambda path: list(open_source(path))),
     Parser("image .png", text("f.png", picture(".png")), lambda path: list(open_source(path))),
     Parser("image .bmp", text("f.bmp", picture(".bmp")), lambda path: list(open_source(path))),
-    Parser("training checkpoint", training_checkpoint, checkpoint.load),
-    Parser("training log", text(
-        "log.jsonl", '{"kind": "train", "samples": 3}\n{"kind": "event", "sampl'
-    ), read_log),
-    Parser("training setting", text(
-        "s", "seed=3"
-    ), lambda path: override(Settings(), path.read_bytes().decode("utf-8", "replace"))),
-    Parser("grid", text(
-        "g", "lr=0.5,0.6"
-    ), lambda path: list(parse_grid([path.read_bytes().decode("utf-8", "replace")]))),
-    Parser("validation runs", text(
-        "runs.jsonl", '{"subject": "s", "label": "l", "clip": "c", "runs": {"k": [0.5, false]}}\n'
-    ), Memory),
-    Parser("architecture", text(
-        "a", LT_MOBILE
-    ), lambda path: Architecture.parse(path.read_bytes().decode("utf-8", "replace"))),
-    Parser("overlaps of the search", as_json(
-        "o.json", {"supernet": "s", "values": {"a": 0.5}}
-    ), lambda path: Overlaps(path, "s")),
-    Parser("crop store", crop_store, lambda path: CropStore(path.parent, held_out=None).others(0)),
-    Parser("feature index", features, lambda path: len(FeatureCache(path.parents[1]))),
-    Parser("feature settings", as_json(
-        "meta.json", {"part": "train"}
-    ), lambda path: check_meta(path.parent, {"part": "train"})),
-    Parser("pack, video", text(
-        "video/src/annotations.csv", VIDEO_TABLE
-    ), lambda path: use_datasets(open_pack(path.parents[2]))),
-    Parser("pack, still", text(
-        "still/src/annotations.csv", STILL_TABLE
-    ), lambda path: use_datasets(open_pack(path.parents[2]))),
-    Parser("pack, tiny-imagenet", tiny_imagenet, lambda p: use_datasets(open_pack(p.parents[2]))),
-    Parser("COCO", as_json(
-        "annotations/instances_train2017.json", COCO
-    ), lambda path: use_datasets([Coco(path.parents[1])])),
-    Parser("training annotation", training_folder, use_folder),
-    Parser("training list", got10k("list.txt"), lambda p: use_datasets([Got10k(p.parent, None)])),
+    *TRAINING,
 ]  # fmt: skip

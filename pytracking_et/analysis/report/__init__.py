@@ -70,17 +70,41 @@ def write_report(
     else:
         sequences = list(dataset)
         annotation = annotate(sequences, rule)
-    content = build(
-        trackers,
-        annotation,
-        sequences,
-        attributes or {},
-        options,
+    data = compare(trackers, annotation, **options)
+    labels = labels_of(trackers)
+    merged, subpixel = (bool(options.get(name)) for name in ("merge_results", "subpixel"))
+    rows = labels_of(trackers, merged)
+    drawn = _focused(rows, focus)[:_DRAWN]
+    average = data.average_overlap[:, data.labels.index(rows[drawn[0]])]
+    details, lost = _sequences(
+        [trackers[i] for i in drawn],
+        [labels[i] for i in drawn],
+        annotation.only(data.sequences),
+        dict(zip(data.sequences, average.tolist(), strict=True)),
+        {str(one.name): one.frames for one in sequences},
         count,
         pictures,
-        published,
-        focus,
+        subpixel,
     )
+    speed = summary.speeds(trackers, data.sequences, merged, data.dataset)
+    column = summary.column_for(data.dataset, len(data.sequences), published)
+    content = {
+        "comparison": data,
+        "tables": _tables(trackers, data, speed, column, attributes or {}, lost),
+        "manifests": {
+            label: folder_of(one).content for label, one in zip(labels, trackers, strict=True)
+        },
+        "values": {
+            "styles": series_styles(data.labels, data.names),
+            "plots": curve_plots(data),
+            "speed": speed_plot(data, speed, column) if published else None,
+            "sequences": details,
+            "drawn": series_styles(
+                [labels[i] for i in drawn], [style_name(describe(trackers[i])) for i in drawn]
+            ),
+            "first": labels[drawn[0]],
+        },
+    }
     target = Path(path)
     write_text(target, render(content, title))
     return target
@@ -100,7 +124,7 @@ def series_styles(labels: Sequence[str], names: Sequence[str]) -> list[dict[str,
 
 
 def curve_plots(data: Comparison) -> list[dict[str, Any]]:
-    """Success, precision and normalised precision, percent over thresholds."""
+    """Success, precision and normalized precision, percent over thresholds."""
     plots = (
         ("success", "Success", "IoU threshold", "AUC"),
         ("prec", "Precision", "center error threshold, px", "at 20 px"),
@@ -144,11 +168,10 @@ def speed_plot(data: Comparison, speed: pd.DataFrame, column: str | None) -> dic
     }
 
 
-def gather_sequences(
+def _sequences(
     trackers: Sequence[Any],
     labels: Sequence[str],
-    annotation: Annotation,
-    data: Comparison,
+    shown: Annotation,
     average: Mapping[str, float],
     frames: Mapping[str, Sequence[Any]],
     count: int,
@@ -160,7 +183,6 @@ def gather_sequences(
     Args:
         average: mean IoU of the first tracker by sequence, which says what is best and worst.
     """
-    shown = annotation.only(data.sequences)
     boxes, overlaps = [], []
     for one in trackers:
         with warnings.catch_warnings():
@@ -197,81 +219,36 @@ def gather_sequences(
                     "timeline": timeline(result, labels),
                 }
             )
-    return rows, pd.Series(share, index=list(shown.truth.names))
+    return rows, pd.Series(share, list(shown.truth.names), name=f"lost, {labels[0]}")
 
 
-def build(
+def _tables(
     trackers: Sequence[Any],
-    annotation: Annotation,
-    sequences: Iterable[Any],
+    data: Comparison,
+    speed: pd.DataFrame,
+    column: str | None,
     attributes: Mapping[str, Iterable[str]],
-    options: Mapping[str, Any],
-    count: int,
-    pictures: int,
-    anyway: bool = False,
-    focus: str | None = None,
-) -> dict[str, Any]:
-    """Everything the page shows: tables (Table) and values for the scripts.
-
-    Args:
-        anyway: published trackers also beside a run on a part of the data set, and a plot.
-        focus: label of the tracker whose best and worst sequences are shown; None: the first.
-    """
-    data = compare(trackers, annotation, **options)
-    labels = labels_of(trackers)
-    merged = bool(options.get("merge_results"))
-    speed = summary.speeds(trackers, data.sequences, merged, data.dataset)
-    frames = {str(one.name): one.frames for one in sequences}
-    order = _focused(labels_of(trackers, merged), focus)[:_DRAWN]
-    column_of_focus = data.labels.index(labels_of(trackers, merged)[order[0]])
-    average = data.average_overlap[:, column_of_focus].tolist()
-    drawn = [labels[i] for i in order]
-    details, lost = gather_sequences(
-        [trackers[i] for i in order],
-        drawn,
-        annotation,
-        data,
-        dict(zip(data.sequences, average, strict=True)),
-        frames,
-        count,
-        pictures,
-        bool(options.get("subpixel")),
-    )
-    per_sequence = data.per_sequence("ao")
-    first = drawn[0]
-    per_sequence.insert(0, "frames", data.frames)
-    per_sequence[f"lost, {first}"] = lost
+    lost: pd.Series,
+) -> dict[str, Table]:
+    """Tables of the page; `lost`: of the tracker in focus, by sequence, under the name it has."""
     tables = {"summary": summary.summary_table(data, speed)}
     if speed["fps"].notna().any():
         note = "seconds per frame as recorded by the runs; image decoding excluded"
         note += engines_note(trackers, data.sequences, data.dataset)
         tables["speed"] = Table(speed, "Speed", note, digits=1, best=False)
-    column = summary.column_for(data.dataset, len(data.sequences), anyway)
-    among = summary.published_table(data, speed) if column else None
-    if among is not None:
+    if column and (among := summary.published_table(data, speed)):
         tables["published"] = among
     if attributes:
         frame = by_attribute(data, attributes)
         tables["attributes"] = Table(frame, "AUC per attribute", data.note, 1, best=False)
+    per_sequence = data.per_sequence("ao")
+    per_sequence.insert(0, "frames", data.frames)
+    per_sequence[lost.name] = lost
     tables["sequences"] = Table(
         per_sequence, "Mean IoU by sequence, %", data.note, 1, best=False,
-        meanings={f"lost, {first}": "share of frames with IoU 0, %"},
+        meanings={str(lost.name): "share of frames with IoU 0, %"},
     )  # fmt: skip
-    return {
-        "comparison": data,
-        "tables": tables,
-        "manifests": {
-            label: folder_of(one).content for label, one in zip(labels, trackers, strict=True)
-        },
-        "values": {
-            "styles": series_styles(data.labels, data.names),
-            "plots": curve_plots(data),
-            "speed": speed_plot(data, speed, column) if anyway else None,
-            "sequences": details,
-            "drawn": series_styles(drawn, [style_name(describe(trackers[i])) for i in order]),
-            "first": first,
-        },
-    }
+    return tables
 
 
 def _focused(labels: Sequence[str], focus: str | None) -> list[int]:

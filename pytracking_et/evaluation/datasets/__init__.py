@@ -3,8 +3,7 @@
 Attributes of sequences (occlusion, scale variation, ...) are read from the data set's folder: the
 lists belong to the benchmarks and are not part of this package. Read are, the first found:
 
-* `attributes.json` in the root: {"order": [codes], "sequences": {name: [codes]}}, or only the
-  latter mapping;
+* `attributes.json` in the root (`results.names.attribute_codes`);
 * UAV123 as published: anno/UAV123/att/NAME.txt, one line of 0 and 1 in the order of UAV123_ORDER;
 * OTB as published: SEQ/attrs.txt, codes separated by commas.
 
@@ -14,14 +13,12 @@ A name may be written with or without the data set's prefix (`uav_bike1`, `bike1
 from __future__ import annotations
 
 import difflib
-import json
 import os
 from pathlib import Path
 
 from ...boxtables import read_flags
 from ...errors import DatasetError
-from ...files import reading
-from ...results.names import Matcher
+from ...results.names import Matcher, attribute_codes
 from ...settings import dataset_root, expanded
 from ..sequence import SequenceList
 from .layouts import Spec, from_path, package_json, registry, sequences
@@ -133,45 +130,20 @@ def read_attributes(
 ) -> tuple[list[str], dict[str, list[str]]]:
     """Codes in order, and those of each sequence in `found`."""
     if (folder / ATTRIBUTES).is_file():
-        order, table = _from_json(folder / ATTRIBUTES)
+        order, table = attribute_codes(folder / ATTRIBUTES)
     else:
-        order, table = _as_published(folder, found)
-    matcher = Matcher(table)
-    matches = {item.name: matcher.find(item.name) for item in found}
-    unknown = [name for name, match in matches.items() if match is None]
-    if unknown:
+        order, table = _as_published(found)
+    matches, lacking = Matcher(table).pair(found.names)
+    if lacking:
         raise DatasetError(
-            f"{name}: no attributes for {len(unknown)} of {len(found)} sequences, e.g. "
-            f"{', '.join(unknown[:5])}; looked for {folder / ATTRIBUTES}, anno/*/att/NAME.txt and "
+            f"{name}: no attributes for {len(lacking)} of {len(found)} sequences, e.g. "
+            f"{', '.join(lacking[:5])}; looked for {folder / ATTRIBUTES}, anno/*/att/NAME.txt and "
             "NAME/attrs.txt below it"
         )
-    return order, {name: table[match] for name, match in matches.items() if match is not None}
+    return order, {name: table[match] for name, match in matches.items()}
 
 
-def _from_json(path: Path) -> tuple[list[str], dict[str, list[str]]]:
-    with reading(path, DatasetError, 'expected {"order": [codes], "sequences": {name: [codes]}}'):
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-        named = content.get("sequences", content)
-        table = {name: _codes(codes) for name, codes in named.items()}
-        used = {code for codes in table.values() for code in codes}
-        listed = content["order"] if "sequences" in content and "order" in content else sorted(used)
-        return _codes(listed), table
-
-
-def _codes(value: object) -> list[str]:
-    # Text is a sequence too, of its letters.
-    if not isinstance(value, list):
-        raise TypeError(f"attribute codes {value!r} are no list such as ['OCC', 'SV']")
-    return [_code(code) for code in value]
-
-
-def _code(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"attribute code {value!r} is no text such as 'OCC'")
-    return value
-
-
-def _as_published(folder: Path, found: SequenceList) -> tuple[list[str], dict[str, list[str]]]:
+def _as_published(found: SequenceList) -> tuple[list[str], dict[str, list[str]]]:
     table: dict[str, list[str]] = {}
     for item in found:
         boxes = Path(item.sources[0])

@@ -55,7 +55,6 @@ def check(
     """Look at every file of the sequences.
 
     Args:
-        sequences: a whole data set or a part.
         deep: decode every image; otherwise the first of a sequence, and the headers of all.
         progress: called after each sequence.
     """

@@ -14,7 +14,6 @@ import collections.abc
 import itertools
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, overload
@@ -22,12 +21,11 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ...boxtables import read_flags, read_table
+from ...boxtables import read_table, read_visible
 from ...errors import DatasetError
 from ...files import IMAGE_SUFFIXES, is_image
-from ..sequence import Listing, absent, cached_listing
+from ..sequence import Boxes, Listing, absent, cached_listing
 
-Boxes = NDArray[np.float64]
 # 240 Hz annotation over 30 fps frames.
 EVERY = 8
 
@@ -91,9 +89,6 @@ class _Frames(collections.abc.Sequence[str]):
     def __getitem__(self, index: int | slice) -> str | list[str]:
         return self.paths()[index]
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.paths())
-
 
 @dataclass
 class NumberedFrames(_Frames):
@@ -118,15 +113,15 @@ class NumberedFrames(_Frames):
         return os.path.join(self.folder, f"{number:0{self.digits}d}.{self.extension}")
 
     def _find(self) -> list[str]:
-        here, names = next(self._variants(), (self, {}))
+        here, names = self._variant()
         found = []
         for number in range(self.first, self.last + 1):
             folder, name = os.path.split(here.path(number))
             found.append(os.path.join(folder, names.get(name.lower(), name)))
         return found
 
-    def _variants(self) -> Iterator[tuple[NumberedFrames, dict[str, str]]]:
-        """Variants whose first frame is there, with the folder's names by their lower case."""
+    def _variant(self) -> tuple[NumberedFrames, dict[str, str]]:
+        """The variant whose first frame is there, with the folder's names by their lower case."""
         folders = (self.folder, os.path.join(os.path.dirname(self.folder), "img"))
         for folder in dict.fromkeys(folders):
             # "0001.JPG" sorts before "0001.jpg", which so is kept where there are both.
@@ -134,10 +129,11 @@ class NumberedFrames(_Frames):
             for suffix in dict.fromkeys((f".{self.extension.lower()}", *IMAGE_SUFFIXES)):
                 there = replace(self, folder=folder, extension=suffix[1:])
                 if os.path.basename(there.path(self.first)) in names:
-                    yield there, names
+                    return there, names
+        return self, {}
 
     def missing(self, listing: Listing) -> list[str]:
-        """Missing frames; neighbours share a line: a whole folder gone is one line."""
+        """Missing frames; neighbors share a line: a whole folder gone is one line."""
         paths = self.paths()
         gone = set(absent(paths, listing))
         lines = []
@@ -182,16 +178,20 @@ def natural_key(name: str) -> list[Any]:
 
 
 @dataclass(frozen=True)
-class BoxFile:
-    """Ground truth of one file; calling it reads N x 4, without the first `omit` rows."""
-
+class _OneFile:
     path: str
-    omit: int = 0
 
     @property
     def paths(self) -> tuple[str, ...]:
         """Files that must exist."""
         return (self.path,)
+
+
+@dataclass(frozen=True)
+class BoxFile(_OneFile):
+    """Ground truth of one file; calling it reads N x 4, without the first `omit` rows."""
+
+    omit: int = 0
 
     def __call__(self) -> Boxes:
         """Read the file."""
@@ -208,11 +208,8 @@ class VisibleFlags:
     paths: tuple[str, ...]
 
     def __call__(self) -> NDArray[np.bool_]:
-        """Read the files; visible is what none of them hides."""
-        flags = [read_flags(path, DatasetError) for path in self.paths]
-        if len({len(one) for one in flags}) > 1:
-            raise DatasetError(f"{' and '.join(self.paths)} differ in length")
-        return ~np.logical_or.reduce(flags)
+        """Read the files."""
+        return read_visible(self.paths, DatasetError)
 
 
 @dataclass(frozen=True)
@@ -235,16 +232,10 @@ class CoverLabels:
 
 
 @dataclass(frozen=True)
-class OfficialBoxes:
+class OfficialBoxes(_OneFile):
     """Ground truth N x 4 (x, y, w, h) of one official annotation file, at 30 fps."""
 
-    path: str
     images: str
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """Files that must exist."""
-        return (self.path,)
 
     def __call__(self) -> Boxes:
         """Read them; a last row without a frame is dropped."""

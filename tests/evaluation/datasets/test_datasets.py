@@ -88,12 +88,6 @@ def test_uav_10fps_falls_back_to_the_folder_of_uav(tmp_path, monkeypatch):
     assert len(get_dataset("uav123_10fps")[wanted].require()) == 2
 
 
-def test_names_of_both_frame_rates_of_uav_differ(tmp_path):
-    # Result files are named after the sequence, so that equal names would overwrite each other.
-    fast, slow = (set(get_dataset(n, root=tmp_path).names) for n in ("uav", "uav123_10fps"))
-    assert not fast & slow
-
-
 def test_only_missing_files_of_what_is_asked_are_reported(tmp_path):
     wanted = trees.otb(tmp_path)
     found = get_dataset("otb", root=tmp_path)

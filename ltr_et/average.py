@@ -121,8 +121,6 @@ class EMA:
     """
 
     def __init__(self, module: nn.Module, decay: float = 0.998) -> None:
-        if not 0 <= decay < 1:
-            raise ValueError(f"EMA decay {decay} is not in [0, 1)")
         self.decay = decay
         self.updates = 0
         self.state = {name: value.detach().clone() for name, value in module.state_dict().items()}

@@ -15,7 +15,6 @@ x_box (Nx, 4), x_distractors (Nx, DISTRACTORS, 4) padded with zeros, x_pseudo, x
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,9 +99,6 @@ class FeatureCache:
 
     def __len__(self) -> int:
         return len(self._place["x"])
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_open": {}}
 
     def x(self, row: int) -> NDArray[np.float16]:
         """Search feature (96, 16, 16) of a row."""

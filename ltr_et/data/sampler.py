@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pytracking_et.errors import ParameterError
 
 from ..dataset.base import BaseDataset
-from .pairs import ATTEMPTS, PairSource, Sample, image_sample
+from .pairs import PairSource, Sample, image_sample
 from .views import (
     PAPER_SEARCH_VIEW,
     PAPER_TEMPLATE_VIEW,
@@ -68,12 +68,8 @@ class TrackingSampler(PairSource):
             self.max_gap = list(max_gap)
         if len(self.max_gap) != len(self.datasets):
             raise ParameterError(f"max_gap {self.max_gap} for {len(self.datasets)} data sets")
-        self.seed = seed
+        super().__init__(seed, [dataset.name for dataset in self.datasets])
         self._usable: OrderedDict[tuple[int, int], tuple[NDArray, NDArray]] = OrderedDict()
-
-    def _failure(self, broken: list[str]) -> str:
-        names = [dataset.name for dataset in self.datasets]
-        return f"no pair in {ATTEMPTS} attempts from {names}; last unreadable image: {broken[-1:]}"
 
     def _draw(self, rng: np.random.Generator) -> Sample | None:
         number = int(np.searchsorted(self._edge, rng.random(), side="right"))

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from pytracking_et.process import Stop, deferred_stop
+from pytracking_et.process import deferred_stop
 
 from ..actors import Batch
 from ..average import EMA
@@ -65,7 +65,7 @@ class Trainer:
         net: network under training, already at its starting weights.
         actor: makes the actor of a stage.
         data: opens the data of a stage; second argument is a resumed `Data.state()` or {}.
-        validate: measures a network (it gets the averaged weights); empty result: not recorded.
+        validate: measures a network (it gets the averaged weights).
         export: writes averaged weights for tracking.
         before_stage: called with the network when a stage begins (not when it is resumed).
 
@@ -105,8 +105,6 @@ class Trainer:
         self._digests = checkpoint.digests(settings, self._resumed)
         self.ema = EMA(self.net)
         self.log: TrainingLog | None = None
-        self._stop = Stop()
-        self._scaler = self._new_scaler()
 
     def run(self) -> bool:
         """Train until all stages are done (True) or `max_minutes` have passed (False).
@@ -334,8 +332,7 @@ class Trainer:
             result = self._validate(self.net.eval())
         for name, module in self.net.named_modules():
             module.training = training[name]
-        if result:
-            self.log.write("validation", self.samples, hours=self.seconds / 3600, **result)
+        self.log.write("validation", self.samples, hours=self.seconds / 3600, **result)
 
     def _snapshot(self, name: str) -> None:
         if self._export is not None and self.group.leads:

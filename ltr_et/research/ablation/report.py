@@ -17,7 +17,6 @@ from matplotlib.figure import Figure
 
 from pytracking_et.analysis.summary import published_figures, source
 from pytracking_et.analysis.tables import Table
-from pytracking_et.errors import ParameterError
 from pytracking_et.files import atomic_open, atomic_path, write_json
 
 MEAN = "mean"
@@ -51,19 +50,8 @@ def _content() -> dict[str, list[dict[str, Any]]]:
     return json.loads((files(__package__) / "tables.json").read_text(encoding="utf-8"))
 
 
-def tables() -> list[str]:
-    """Names of the tables."""
-    return list(_content())
-
-
 def rows(table: str) -> list[Row]:
-    """Rows of a table in the paper's order.
-
-    Raises:
-        ParameterError: no such table.
-    """
-    if table not in _content():
-        raise ParameterError(f"unknown table {table!r}; one of: {', '.join(_content())}")
+    """Rows of a table in the paper's order."""
     return [_row(table, entry) for entry in _content()[table]]
 
 

@@ -10,6 +10,7 @@ mixing of positions. A projection costs N ** 1, so that the fit of standard atte
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -210,8 +211,6 @@ def run(sides: Sequence[int], repeats: int, threads: int, output: Path, command:
 
 def _load() -> float | None:
     """Mean number of running processes of the last minute: how quiet the machine was (1: quiet)."""
-    import os
-
     if not hasattr(os, "getloadavg"):
         return None
     value = os.getloadavg()[0]

@@ -220,7 +220,7 @@ def write(table: str, results: Sequence[Result], context: Context, output: Path)
 
 def _plot(results: Sequence[Result], context: Context, path: Path) -> None:
     """Bars of the mean over sets, a stroke for each seed; beside them the work of a frame."""
-    figure, (left, right) = new_figure(2, 0.8 + 0.5 * len(results))
+    figure, (left, right) = new_figure(0.8 + 0.5 * len(results))
     places = list(range(len(results)))
     for panel, values in (
         (left, [_mean(result.auc[MEAN]) for result in results]),
@@ -237,10 +237,10 @@ def _plot(results: Sequence[Result], context: Context, path: Path) -> None:
     save(figure, path)
 
 
-def new_figure(panels: int, height: float = 4.0) -> tuple[Figure, list[Any]]:
-    """A figure with panels side by side."""
-    figure = Figure(figsize=(1.0 + 5.5 * panels, height), layout="constrained")
-    return figure, list(figure.subplots(1, panels, squeeze=False)[0])
+def new_figure(height: float) -> tuple[Figure, list[Any]]:
+    """A figure with two panels side by side."""
+    figure = Figure(figsize=(12.0, height), layout="constrained")
+    return figure, list(figure.subplots(1, 2))
 
 
 def save(figure: Figure, path: Path) -> None:

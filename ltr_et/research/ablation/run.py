@@ -88,6 +88,8 @@ class Plan:
 def run(plan: Plan) -> int:
     """Run what the log does not have and write the tables; 1 where a row failed or waits."""
     wanted = plan.wanted()
+    if plan.groups:
+        _ = plan.clips  # a set that is not there is told before hours of training
     incomplete = False
     for configuration in wanted:
         for seed in plan.seeds:

@@ -17,7 +17,7 @@ from ltr_et.research.ablation.__main__ import main
 from ltr_et.research.ablation.training import Recipe, Trained, copy_given, train_row
 from ltr_et.training.launch import load_backbone
 from pytracking_et import network
-from pytracking_et.errors import CheckpointError, ParameterError
+from pytracking_et.errors import CheckpointError, DatasetError, ParameterError
 from tests.evaluation.fakes import write_otb
 
 
@@ -188,6 +188,23 @@ def test_a_row_that_fails_costs_no_other(plan):
     assert run.run(chosen) == 1
     assert tried == [("et_attention", 0), ("et_conv", 0)]
     assert shown(chosen) == {"Conv": [0]}
+
+
+def test_measuring_alone_keeps_the_number_of_starts(plan):
+    trained, _ = plan(("Conv",))
+    notes = []
+    for work in (run.run, run.measure):
+        work(replace(trained))
+        content = json.loads((trained.recipe.output / "components.json").read_text("utf-8"))
+        notes.append(content["context"]["starts"])
+    assert notes[0] == notes[1] == {"wtrack": 1}
+
+
+def test_sets_that_are_not_there_are_told_before_anything_is_trained(plan, tmp_path):
+    trained, tried = plan(("Conv",))
+    with pytest.raises(DatasetError):
+        run.run(replace(trained, root=tmp_path / "absent"))
+    assert not tried
 
 
 def test_unknown_rows_are_refused(plan):

@@ -161,7 +161,6 @@ class Trainer:
             if self._resumed.get("scaler") and self._scaler.is_enabled():
                 self._scaler.load_state_dict(self._resumed["scaler"])
             self.ema.load_state_dict(self._resumed["ema"])
-            checkpoint.set_random_state(self._resumed["random"])
             data_state, self._resumed = self._resumed["data"], {}
         # On the CPU there is none: each process takes its own share's statistics (see Group.wrap).
         on_gpu = self.group.device.type == "cuda"
@@ -196,8 +195,7 @@ class Trainer:
                 if self.step and backbone_frozen(stage, self.step - 1):
                     set_modes(self.net, stage, self.step)
                 waited = data.waited
-                # For data that are made here (`data.batched`), on every process: a checkpoint has
-                # the leader's random state alone.
+                # For data that are made here (`data.batched`).
                 self._seed(_DATA)
                 batch = next(batches)
                 stats = self._one_step(stage, actor, optimizer, batch)
@@ -346,7 +344,6 @@ class Trainer:
             "stage": self.stage_number, "step": self.step, "samples": self.samples,
             "seconds": self.seconds, "net": self.net.state_dict(), "ema": self.ema.state_dict(),
             "optimizer": optimizer.state_dict(), "scaler": self._scaler.state_dict(),
-            "random": checkpoint.random_state(),
             "data": data.state(), "settings": self.settings.to_json(),
             "revision": checkpoint.revision(), "digests": self._digests,
         }  # fmt: skip

@@ -88,7 +88,6 @@ def train_row(configuration: str, seed: int, recipe: Recipe) -> Trained:
         ParameterError: the folder holds the same row trained with other inputs.
     """
     settings = _settings(configuration, seed, recipe)
-    settings.folder.mkdir(parents=True, exist_ok=True)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     with group(use_gpu=True) as processes:

@@ -177,4 +177,4 @@ def test_the_command_resumes(tmp_path, store_folder, weights, monkeypatch, capsy
 def test_the_command_wants_numbers_above_zero(tmp_path, store_folder, option, capsys):
     arguments = ["--crops", store_folder, "--output", tmp_path / "cache", option, 0]
     assert main([str(a) for a in arguments]) == 2
-    assert f"{option[2:]} 0: give 1 or more" in capsys.readouterr().err
+    assert f"{option[2:]} is 0; give 1 or more" in capsys.readouterr().err

@@ -73,9 +73,9 @@ def test_mistakes_are_found_before_the_night(tmp_path, teacher, capsys):
     assert "no crop store at" in capsys.readouterr().err
     for option in ("--pairs", "--batch", "--threads"):
         assert main(["components", option, "0"]) == 2
-        assert f"{option} 0: give 1 or more" in capsys.readouterr().err
+        assert f"{option} is 0; give 1 or more" in capsys.readouterr().err
     assert main(["scaling", "--threads", "0"]) == 2
-    assert "--threads 0: give 1 or more" in capsys.readouterr().err
+    assert "--threads is 0; give 1 or more" in capsys.readouterr().err
     for name in ("resnet_18", "lt_mobile"):
         file = ["--backbone", f"{name}={teacher}", "--groups"]
         assert main(["backbones", *file, "--output", str(tmp_path)]) == 2

@@ -78,7 +78,7 @@ def matrices(draw: Draws, settings: ViewSettings, box: Tensor, flip: Tensor) -> 
 
 
 def place(
-    draw: Draws, box: Tensor, extent: Tensor, size: int, covering: bool, tries: int = 8
+    draw: Draws, box: Tensor, extent: Tensor, size: int, covering: bool
 ) -> tuple[Tensor, Tensor]:
     """Centres (B, 2) for objects of `extent` (B, 2), and where one fits its role.
 
@@ -87,7 +87,7 @@ def place(
     middle = box[:, :2] + box[:, 2:] / 2
     best = middle.clone()
     fits = torch.zeros(len(box), dtype=torch.bool, device=box.device)
-    for _ in range(tries):
+    for _ in range(8):
         if covering:
             centre = middle + draw.pair(-0.5, 0.5) * (box[:, 2:] + extent)
         else:

@@ -31,12 +31,12 @@ _JOINED = (
 )
 
 
-def pad_boxes(boxes: NDArray, box: NDArray, count: int = DISTRACTORS) -> NDArray[np.float32]:
-    """The `count` boxes (K, 4) nearest to `box`, padded with zeros to (count, 4)."""
-    padded = np.zeros((count, 4), np.float32)
+def pad_boxes(boxes: NDArray, box: NDArray) -> NDArray[np.float32]:
+    """The boxes (K, 4) nearest to `box`, padded with zeros to (DISTRACTORS, 4)."""
+    padded = np.zeros((DISTRACTORS, 4), np.float32)
     if len(boxes):
         gap = (boxes[:, :2] + boxes[:, 2:] / 2) - (box[:2] + box[2:] / 2)
-        near = np.argsort((gap**2).sum(1), kind="stable")[:count]
+        near = np.argsort((gap**2).sum(1), kind="stable")[:DISTRACTORS]
         padded[: len(near)] = boxes[near]
     return padded
 

@@ -72,8 +72,9 @@ def _class_of(source: str, name: str, otherwise: str) -> str:
 _BOX = ["x", "y", "w", "h"]
 
 
-def _read_table(path: Path, names: list[str]) -> pd.DataFrame:
+def _read_table(root: Path, names: list[str]) -> pd.DataFrame:
     """A source's annotations: `names` and `image` are text, the box numbers."""
+    path = root / "annotations.csv"
     if not path.is_file():
         raise DatasetError(f"no {path.name} in {path.parent}; is this a source of the pack?")
     words, empty = dict.fromkeys([*names, "image"], str), {name: [""] for name in _BOX}
@@ -124,7 +125,7 @@ class PackVideo(_TableDataset):
 
     def __init__(self, root: str | Path) -> None:
         super().__init__(Path(root).name, root)
-        table = _read_table(self.root / "annotations.csv", ["track", "frame"])
+        table = _read_table(self.root, ["track", "frame"])
         if "image" not in table:
             table["image"] = table["track"] + "/" + table["frame"] + ".jpg"
         with reading(self.root / "annotations.csv", DatasetError, "frames are numbers: 00001"):
@@ -154,7 +155,7 @@ class PackStill(_TableDataset):
 
     def __init__(self, root: str | Path) -> None:
         super().__init__(Path(root).name, root)
-        table = _read_table(self.root / "annotations.csv", ["image", "category"])
+        table = _read_table(self.root, ["image", "category"])
         order = table.groupby("image").cumcount()
         stem = table["image"].str.rsplit(".", n=1).str[0]
         # a.jpg and a.png are two images, and not two frames of a track.

@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from ltr_et.data.build_crops import build
-from ltr_et.dataset.pack import open_pack
 from ltr_et.research.ablation import run
 from ltr_et.research.ablation.__main__ import main
 from ltr_et.research.ablation.training import Recipe, Trained, copy_given, train_row
@@ -19,13 +17,6 @@ from ltr_et.training.launch import load_backbone
 from pytracking_et import network
 from pytracking_et.errors import CheckpointError, DatasetError, ParameterError
 from tests.evaluation.fakes import write_otb
-
-
-@pytest.fixture(scope="module")
-def crops(pack, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("crops")
-    build(open_pack(pack), folder)
-    return folder
 
 
 def write_sequences(folder):
@@ -85,24 +76,26 @@ def test_mistakes_are_found_before_the_night(tmp_path, teacher, capsys):
 
 
 @pytest.mark.slow
-def test_a_row_is_trained_once_and_told_from_others(tmp_path, teacher, crops):
-    recipe = Recipe(48, tmp_path, crops, teacher)
+def test_a_row_is_trained_once_and_told_from_others(tmp_path, teacher, store_folder):
+    recipe = Recipe(48, tmp_path, store_folder, teacher)
     first = train_row("et_conv", 0, recipe)
     assert first.last_loss > 0
     stamp = first.weights.stat().st_mtime_ns
     assert train_row("et_conv", 0, recipe) == first
     assert first.weights.stat().st_mtime_ns == stamp
-    other = Recipe(48, tmp_path, crops / ".." / "crops", teacher)
+    other = Recipe(48, tmp_path, store_folder / ".." / "crops", teacher)
     with pytest.raises(ParameterError, match="with crops"):
         train_row("et_conv", 0, other)
 
 
 @pytest.mark.slow
-def test_the_command_writes_the_table_and_goes_on_from_the_log(tmp_path, teacher, crops, capsys):
+def test_the_command_writes_the_table_and_goes_on_from_the_log(
+    tmp_path, teacher, store_folder, capsys
+):
     root = write_sequences(tmp_path / "sequences")
     out = tmp_path / "out"
     command = ["components", "--rows", "Conv", "--pairs", "16", "--engine", "torch"]
-    command += ["--sequences", str(root), "--crops", str(crops), "--teacher", str(teacher)]
+    command += ["--sequences", str(root), "--crops", str(store_folder), "--teacher", str(teacher)]
     command += ["--output", str(out)]
     # Trained where there is an accelerator, evaluated elsewhere.
     assert main([*command, "--groups"]) == 0
@@ -128,7 +121,7 @@ def test_the_command_writes_the_table_and_goes_on_from_the_log(tmp_path, teacher
 
 
 @pytest.fixture
-def plan(tmp_path, monkeypatch, crops):
+def plan(tmp_path, monkeypatch, store_folder):
     """Makes plans whose trainings take no time."""
     tried = []
 
@@ -143,7 +136,7 @@ def plan(tmp_path, monkeypatch, crops):
     root = write_sequences(tmp_path / "sequences")
 
     def make(only, seeds=(0,), pairs=16):
-        recipe = Recipe(pairs, tmp_path / "out", crops, tmp_path)
+        recipe = Recipe(pairs, tmp_path / "out", store_folder, tmp_path)
         return run.Plan(("components",), recipe, root, ("wtrack",), only, seeds), tried
 
     return make

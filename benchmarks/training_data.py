@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from ltr_et.data.crops import CropStore
+from ltr_et.data.features import FeatureCache
 from ltr_et.data.pairs import CropPairs, FeaturePairs
 from ltr_et.data.paste import Donors
 from ltr_et.data.views import (
@@ -101,7 +102,9 @@ def main() -> None:
     views(store, options.repeats)
     batches("pairs from crops", CropPairs(store), max(2, options.repeats // 32))
     if options.features is not None:
-        batches("pairs from features", FeaturePairs(options.features), options.repeats)
+        batches(
+            "pairs from features", FeaturePairs(FeatureCache(options.features)), options.repeats
+        )
     libraries(options.repeats)
 
 

@@ -61,15 +61,20 @@ class LossWeights:
 
     def at(self, progress: float) -> dict[str, float]:
         """Weights of the terms at `progress` in 0..1 through the stage."""
-        distilled = min(1.0, progress / self.distill_until)
+        distilled = _share(progress, self.distill_until)
         return {
             "cls": self.cls,
             "box": self.box,
             "rank": self.rank,
             "distill_cls": _between(self.distill_cls, distilled),
             "distill_box": _between(self.distill_box, distilled),
-            "hint": self.hint * max(0.0, 1 - progress / self.hint_until),
+            "hint": self.hint * (1 - _share(progress, self.hint_until)),
         }
+
+
+def _share(progress: float, until: float) -> float:
+    """How much of the way to `until` is done, 0..1."""
+    return min(1.0, progress / until) if until else 1.0
 
 
 def _between(ends: tuple[float, float], progress: float) -> float:

@@ -49,17 +49,18 @@ class _Moments:
         return mean, (self.square / self.count - mean.square()).clamp_min(0)
 
 
+# Smallest variance that is written, so that a dead channel is not blown up later.
+LEAST_VARIANCE = 1e-4
+
+
 @torch.no_grad()
-def reestimate(
-    net: nn.Module, run: Callable[[Any], Any], batches: Iterable[Any], least: float = 1e-4
-) -> int:
+def reestimate(net: nn.Module, run: Callable[[Any], Any], batches: Iterable[Any]) -> int:
     """Set the running statistics of every BatchNorm (SyncBatchNorm too) that `run` passes through.
 
     Args:
         net: changed in place; put into eval mode.
         run: passes one batch through the network's own modules (not through `fast_heads`).
         batches: a few hundred samples.
-        least: smallest variance written, so that a dead channel is not blown up later.
 
     Returns:
         Number of layers whose statistics were set.
@@ -79,7 +80,8 @@ def reestimate(
             hook.remove()
     measured = [layer for layer in layers if moments[layer].count]
     for layer in measured:
-        _replace(layer, *moments[layer].result(), least)
+        mean, var = moments[layer].result()
+        _replace(layer, mean, var.clamp_min(LEAST_VARIANCE))
     return len(measured)
 
 
@@ -97,14 +99,13 @@ def take_statistics(net: nn.Module, other: nn.Module) -> None:
             model = theirs[name]
             assert isinstance(model, _BatchNorm)
             assert model.running_mean is not None and model.running_var is not None
-            _replace(layer, model.running_mean.double().cpu(), model.running_var.double().cpu(), 0)
+            _replace(layer, model.running_mean.double().cpu(), model.running_var.double().cpu())
 
 
-def _replace(layer: _BatchNorm, mean: Tensor, var: Tensor, least: float) -> None:
+def _replace(layer: _BatchNorm, mean: Tensor, var: Tensor) -> None:
     assert layer.running_mean is not None and layer.running_var is not None
     old_mean, old_var = layer.running_mean.double().cpu(), layer.running_var.double().cpu()
     slope = layer.weight.double().cpu() * torch.rsqrt(old_var + layer.eps)
-    var = var.clamp_min(least)
     layer.weight.copy_(slope * torch.sqrt(var + layer.eps))
     layer.bias.copy_(layer.bias.double().cpu() + slope * (mean - old_mean))
     layer.running_mean.copy_(mean)
@@ -121,8 +122,6 @@ class EMA:
     """
 
     def __init__(self, module: nn.Module, decay: float = 0.998) -> None:
-        if not 0 <= decay < 1:
-            raise ValueError(f"EMA decay {decay} is not in [0, 1)")
         self.decay = decay
         self.updates = 0
         self.state = {name: value.detach().clone() for name, value in module.state_dict().items()}

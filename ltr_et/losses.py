@@ -163,8 +163,12 @@ def distill_scores(logits: Tensor, teacher: Tensor) -> Tensor:
     return 0.5 * _mean_over(excess, p) + 0.5 * _mean_over(excess, 1 - p)
 
 
+# Overlap with the truth from which a teacher's box is right.
+LEAST_IOU = 0.5
+
+
 def distill_boxes(
-    distances: Tensor, teacher: Tensor, scores: Tensor, target: Tensor, least_iou: float = 0.5,
+    distances: Tensor, teacher: Tensor, scores: Tensor, target: Tensor,
     believed: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """IoU loss to the teacher's boxes where those are right, weighted by its scores -> B.
@@ -172,12 +176,11 @@ def distill_boxes(
     Args:
         teacher: the teacher's distances, B x 4 x S x S.
         scores: the teacher's probabilities, B x S x S.
-        target: true distances; only cells where the teacher's box overlaps the truth by more
-            than `least_iou` count.
+        target: true distances; only cells where the teacher's box is right count.
         believed: B bool, samples whose teacher is right everywhere, for want of a truth.
     """
     shared, union = iou_of_distances(teacher, target)
-    right = shared / union.clamp_min(_TINY) > least_iou
+    right = shared / union.clamp_min(_TINY) > LEAST_IOU
     if believed is not None:
         right = right | believed[:, None, None]
     return iou_loss(distances, teacher, right * scores.float())

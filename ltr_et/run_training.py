@@ -81,7 +81,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--max-minutes", type=float, help="stop after so long; start again to go on"
     )
     parser.add_argument("--fresh", action="store_true", help="begin anew, not from the checkpoint")
-    parser.add_argument("--cpu", action="store_true", help="do not use a GPU")
+    parser.add_argument("--cpu", action="store_false", dest="use_gpu", help="do not use a GPU")
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", dest="overrides",
         help="change a setting, e.g. stages.0.lr=1e-4 or validate_minutes=5 (repeatable)",
@@ -91,14 +91,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def settings_from(options: argparse.Namespace) -> Settings:
     """Settings with what the command line names; the settings script fills in the rest."""
-    settings = Settings(fresh=options.fresh, overrides=list(options.overrides))
-    settings.use_gpu = not options.cpu
-    names = ("workspace", "data", "crops", "features", "teacher", "initial", "backbone")
-    for name in (*names, "threads", "seed", "max_minutes"):
-        value = getattr(options, name)
-        if value is not None:
-            setattr(settings, name, value)
-    return settings
+    given = {name: value for name, value in vars(options).items() if value is not None}
+    del given["train_module"], given["train_name"]
+    return Settings(**given)
 
 
 def main(arguments: list[str] | None = None) -> int:

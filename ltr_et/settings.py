@@ -28,7 +28,7 @@ PARTS = ("stem", "backbone", "neck", "fusor", "separable", "exemplar", "predicti
 # without a word: a negative `clip` turns the gradient round.
 Bound = tuple[Callable[[float], bool], str]
 _NOT_NEGATIVE: Bound = (lambda value: 0 <= value < math.inf, "0 or more")
-_ONE_OR_MORE: Bound = (lambda value: value >= 1, "1 or more")
+ONE_OR_MORE: Bound = (lambda value: value >= 1, "1 or more")
 _BELOW_ONE: Bound = (lambda value: 0 <= value < 1, "0 or more and less than 1")
 _SHARE: Bound = (lambda value: 0 <= value <= 1, "0 to 1")
 _PART: Bound = (lambda value: 0 < value <= 1, "more than 0, at most 1")
@@ -43,11 +43,19 @@ _OF_A_RUN: dict[str, Bound] = {
     **dict.fromkeys(("threads", "num_workers", "seed", "validation_pairs"), _NOT_NEGATIVE),
     **dict.fromkeys(("save_minutes", "validate_minutes"), _NOT_NEGATIVE),
     **dict.fromkeys(("snapshot_minutes", "max_minutes"), _NOT_NEGATIVE),
-    **dict.fromkeys(("record_steps", "warm_start_pairs"), _ONE_OR_MORE),
+    **dict.fromkeys(("record_steps", "warm_start_pairs"), ONE_OR_MORE),
 }
 
 
-def _check_numbers(where: str, values: Mapping[str, float], bounds: Mapping[str, Bound]) -> None:
+def check_numbers(where: str, values: Mapping[str, float], bounds: Mapping[str, Bound]) -> None:
+    """Whether values lie within the bounds of their names.
+
+    Args:
+        where: what messages put before a name.
+
+    Raises:
+        ParameterError: one does not.
+    """
     for name, (fits, words) in bounds.items():
         if not fits(values[name]):
             raise ParameterError(f"{where}{name} is {values[name]}; give {words}")
@@ -128,10 +136,10 @@ class Stage:
                 "set fast=True"
             )
         where = f"stage {self.name!r}: "
-        _check_numbers(where, vars(self), _OF_A_STAGE)
-        _check_numbers(f"{where}rates.", self.rates, dict.fromkeys(self.rates, _NOT_NEGATIVE))
+        check_numbers(where, vars(self), _OF_A_STAGE)
+        check_numbers(f"{where}rates.", self.rates, dict.fromkeys(self.rates, _NOT_NEGATIVE))
         betas = dict(zip("01", self.betas, strict=True))
-        _check_numbers(f"{where}betas.", betas, dict.fromkeys(betas, _BELOW_ONE))
+        check_numbers(f"{where}betas.", betas, dict.fromkeys(betas, _BELOW_ONE))
         if not 1 <= self.batch <= self.samples:
             raise ParameterError(
                 f"stage {self.name!r}: {self.samples} samples, batch {self.batch}; a batch has at "
@@ -213,7 +221,7 @@ class Settings:
         Raises:
             ParameterError: they do not.
         """
-        _check_numbers("", vars(self), _OF_A_RUN)
+        check_numbers("", vars(self), _OF_A_RUN)
         Parameters.from_fields(self.constants)
         for stage in self.stages:
             stage.check()
@@ -268,16 +276,21 @@ def override(settings: Any, assignment: str) -> None:
         raise ParameterError(f"no setting {name!r}: {last!r} is not there")
 
 
+def value_of(text: str) -> Any:
+    """What a word of a command line says in JSON; else the word itself."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):  # no JSON, or numbers and brackets without end
+        return text
+
+
 def _fitting(name: str, text: str, kind: Any) -> Any:
     """The value written as `text`, of the annotated type `kind`.
 
     Raises:
         ParameterError: it is no such value.
     """
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):  # no JSON, or numbers and brackets without end: text
-        value = text
+    value = value_of(text)
     origin, inner = get_origin(kind), get_args(kind)
     if kind is Any:
         return value

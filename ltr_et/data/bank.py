@@ -41,7 +41,6 @@ class Rows:
         track: names, (N,).
         clip: names, (N,).
         category: names, (N,).
-        number: frame number in the source's video.
         frame: number of the frame in the bank.
         box: (N, 4) float32 x, y, w, h in the frame's pixels (edge coordinates).
         instance: 1-based place among the frame's rows, as in its pixels.
@@ -53,7 +52,6 @@ class Rows:
     track: NDArray[np.str_]
     clip: NDArray[np.str_]
     category: NDArray[np.str_]
-    number: NDArray[np.int64]
     frame: NDArray[np.int64]
     box: NDArray[np.float32]
     instance: NDArray[np.int64]
@@ -231,8 +229,7 @@ def _frames(dataset: BaseDataset) -> list[_Frame]:
             frame.rows.append({
                 "source": dataset.name, "track": dataset.track_name(sequence), "clip": clip,
                 "category": dataset.category(sequence), "pseudo": is_pseudo(dataset.name),
-                "masked": False, "number": dataset.frame_number(sequence, number),
-                "box": info["bbox"][number], "at": (sequence, number),
+                "masked": False, "box": info["bbox"][number], "at": (sequence, number),
             })  # fmt: skip
     return list(frames.values())
 

@@ -13,7 +13,7 @@ batched tensor operations; JPEG artefacts are left out. What goes beyond it:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,8 +34,8 @@ from .batched_views import (
     soft,
     to_bytes,
 )
-from .pairs import PairSettings, TrackTable, generator
-from .views import FLIP, GREY, SEARCH_VIEW, TEMPLATE_VIEW, ViewSettings
+from .pairs import NEGATIVE, SAME_CLASS, TrackTable, generator, joined
+from .views import FLIP, GREY, SEARCH_VIEW, TEMPLATE_VIEW
 
 Batch = dict[str, Any]
 # Other objects of a view that are told to the loss.
@@ -47,22 +47,16 @@ class BatchedSettings:
     """How batches are drawn.
 
     Attributes:
-        pairs: sources, gaps and negatives.
-        template: geometry and appearance of template views.
-        search: of search views; their shifts are those of a view of 256 pixels and shrink with
-            `sizes`.
-        sizes: sides of the search view, each batch one of them.
-        distractor: chance of this paste of `paste`, per view.
-        occluder: likewise.
-        background: likewise.
-        border: likewise.
+        seed: of every draw.
+        negative: share of pairs whose search view does not hold the target.
+        sizes: sides of the search view, each batch one of them; shifts shrink with them.
+        distractor, occluder, background, border: chance of this paste of `paste`, per view.
         own: share of pasted objects that are the target itself in other colours.
         unlabelled: share of pairs whose target is any box in any frame.
     """
 
-    pairs: PairSettings = field(default_factory=PairSettings)
-    template: ViewSettings = TEMPLATE_VIEW
-    search: ViewSettings = SEARCH_VIEW
+    seed: int = 0
+    negative: float = NEGATIVE
     sizes: tuple[int, ...] = (224, 224, 192, 256)
     distractor: float = 0.35
     occluder: float = 0.06
@@ -84,12 +78,12 @@ class DevicePairs:
 
     def __init__(self, bank: FrameBank, batch: int, settings: BatchedSettings) -> None:
         self.bank, self.batch, self.settings = bank, batch, settings
-        self.index = _Index(bank, settings.pairs)
+        self.index = _Index(bank, settings.negative)
         self.device = bank.device
 
     def state(self) -> dict[str, Any]:
-        """Images that could not be read."""
-        return {"skipped": len(self.bank.unreadable)}
+        """Nothing: the step tells all."""
+        return {}
 
     def batches(self, step: int) -> Iterator[Batch]:
         """Batches from `step` on."""
@@ -104,7 +98,7 @@ class DevicePairs:
             return self._make(step)
 
     def _make(self, step: int) -> Batch:
-        rng = generator(self.settings.pairs.seed, 7, step)
+        rng = generator(self.settings.seed, 7, step)
         draw = Draws(rng, self.batch, self.device)
         size = self.settings.sizes[int(rng.integers(len(self.settings.sizes)))]
         rows, partners, together = self.index.pairs(rng, self.batch)
@@ -119,13 +113,10 @@ class DevicePairs:
         z_frame = torch.where(unlabelled, free_frame, self.bank.frame[z_row])
         positive = self._tensor(together | free)
         flip, grey = draw.chance(FLIP), draw.chance(GREY)
-        template, _ = self.bank.views(
-            z_frame,
-            matrices(draw, self.settings.template, z_box, flip),
-            self.settings.template.size,
-        )
-        template = change(draw, template, None, self.settings.template.appearance)
-        search = scaled(self.settings.search, size)
+        matrix = matrices(draw, TEMPLATE_VIEW, z_box, flip)
+        template, _ = self.bank.views(z_frame, matrix, TEMPLATE_VIEW.size)
+        template = change(draw, template, None, TEMPLATE_VIEW.appearance)
+        search = scaled(SEARCH_VIEW, size)
         matrix = matrices(draw, search, x_box, flip)
         own = torch.where(unlabelled, torch.zeros_like(x_row), self.bank.instance[x_row])
         scene = self._scene(draw, rows, x_frame, matrix, size, x_box, own, unlabelled)
@@ -248,14 +239,11 @@ def _visible(boxes: Tensor, size: int) -> Tensor:
 class _Index:
     """Which rows go together: `pairs._Tracks` for whole batches."""
 
-    def __init__(self, bank: FrameBank, settings: PairSettings) -> None:
-        rows = bank.rows
-        self.settings, self.number = settings, rows.number
+    def __init__(self, bank: FrameBank, negative: float) -> None:
+        rows, self.negative = bank.rows, negative
         names, source = np.unique(rows.source, return_inverse=True)
-        self.table = TrackTable(source, rows.track, names.tolist(), settings.weights)
-        self.track = self.table.track
-        clips = np.char.add(np.char.add(rows.source, "/"), rows.clip)
-        self.clip = np.unique(clips, return_inverse=True)[1]
+        self.table = TrackTable(source, rows.track, names.tolist())
+        self.clip = np.unique(joined(rows.source, rows.clip), return_inverse=True)[1]
         kinds, self.category = np.unique(rows.category, return_inverse=True)
         order = np.argsort(self.category, kind="stable")
         counts = np.bincount(self.category, minlength=len(kinds))
@@ -276,12 +264,7 @@ class _Index:
         again = self._row_of(rng, tracks)
         # Another frame where there is one; one more try is enough for all but the shortest tracks.
         partners = np.where(partners == rows, again, partners)
-        for at, row in enumerate(rows.tolist()):
-            source = self.table.sources[self.table.track_source[tracks[at]]]
-            limit = self.settings.max_gap.get(source)
-            if limit is not None and abs(self.number[partners[at]] - self.number[row]) > limit:
-                partners[at] = row
-        positive = rng.random(count) >= self.settings.negative
+        positive = rng.random(count) >= self.negative
         for at in np.flatnonzero(~positive).tolist():
             other = self._stranger(rng, int(rows[at]))
             partners[at], positive[at] = (other, False) if other >= 0 else (rows[at], True)
@@ -290,7 +273,7 @@ class _Index:
     def _stranger(self, rng: np.random.Generator, row: int) -> int:
         """A row of another clip, often of the same class; -1: none found."""
         kind = int(self.category[row])
-        if kind != self.nameless and rng.random() < self.settings.same_class:
+        if kind != self.nameless and rng.random() < SAME_CLASS:
             for other in rng.choice(self.members[kind], 4).tolist():
                 if self.clip[other] != self.clip[row]:
                     return int(other)
@@ -305,7 +288,7 @@ class _Index:
             row = int(rows[at])
             kind = int(self.category[row])
             named = kind != self.nameless and len(self.members[kind]) > 1
-            if named and rng.random() < self.settings.same_class:
+            if named and rng.random() < SAME_CLASS:
                 result[at] = int(rng.choice(self.members[kind]))
             elif len(self.masked):
                 result[at] = int(rng.choice(self.masked))

@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .crops import CONTEXT
-from .views import Appearance, ViewSettings
+from .views import LUMA, Appearance, ViewSettings
 
 # Radius of the widest Gaussian: three sigma of 2.5 px, as cv2.GaussianBlur takes for 8-bit images.
 _BLUR_RADIUS = 8
 _LONGEST_MOTION = 17
-_LUMA = (0.299, 0.587, 0.114)
 
 
 class Draws:
@@ -49,7 +48,7 @@ class Draws:
         brightness, contrast, saturation = self.rng.uniform(low, high, (3, count))
         gains = self.rng.uniform(1 - strength / 3, 1 + strength / 3, (count, 3))
         gains = gains * brightness[:, None]
-        eye, luma = np.eye(3), np.tile(_LUMA, (3, 1))
+        eye, luma = np.eye(3), np.tile(LUMA, (3, 1))
         mixed = saturation[:, None, None] * eye + (1 - saturation)[:, None, None] * luma
         matrix = contrast[:, None, None] * gains[:, :, None] * mixed
         offset = np.repeat(128 * (1 - contrast)[:, None, None], 3, 1)
@@ -79,7 +78,7 @@ def matrices(draw: Draws, settings: ViewSettings, box: Tensor, flip: Tensor) -> 
 
 
 def place(
-    draw: Draws, box: Tensor, extent: Tensor, size: int, covering: bool, tries: int = 8
+    draw: Draws, box: Tensor, extent: Tensor, size: int, covering: bool
 ) -> tuple[Tensor, Tensor]:
     """Centres (B, 2) for objects of `extent` (B, 2), and where one fits its role.
 
@@ -88,7 +87,7 @@ def place(
     middle = box[:, :2] + box[:, 2:] / 2
     best = middle.clone()
     fits = torch.zeros(len(box), dtype=torch.bool, device=box.device)
-    for _ in range(tries):
+    for _ in range(8):
         if covering:
             centre = middle + draw.pair(-0.5, 0.5) * (box[:, 2:] + extent)
         else:
@@ -126,7 +125,7 @@ def to_bytes(images: Tensor) -> Tensor:
 
 def as_grey(images: Tensor, where: Tensor) -> Tensor:
     """Luma (BT.601) in all channels of the images chosen by `where` (B,) bool."""
-    luma = torch.tensor(_LUMA, device=images.device)
+    luma = torch.tensor(LUMA, device=images.device)
     single = (images * luma[:, None, None]).sum(1, keepdim=True)
     return torch.where(where[:, None, None, None], single.expand_as(images), images)
 

@@ -20,7 +20,7 @@ from pytracking_et.errors import DatasetError, ImageError
 from ..dataset.base import MINIMUM_SIDE, BaseDataset
 from ..dataset.pack import is_pseudo, open_pack
 from ..locks import alone
-from .crops import WIDTH, CropWriter, read_width
+from .crops import WIDTH, CropWriter, read_meta
 
 log = logging.getLogger(__name__)
 
@@ -103,18 +103,26 @@ def build(
     """Write every source that is not finished yet; {source: (crops, unreadable images)}.
 
     Raises:
-        DatasetError: the store has crops of another width.
+        DatasetError: the store has crops of another width, or other clips held out.
     """
     done: dict[str, tuple[int, int]] = {}
     with alone(output, f"another process is building {output}; waiting for it"):
-        for path in output.glob("*.npz"):
-            if read_width(path) != width:
+        there = {path: read_meta(path) for path in output.glob("*.npz")}
+        for path, meta in there.items():
+            if meta["width"] != width:
                 raise DatasetError(
-                    f"the crops of {path} are {read_width(path)} pixels wide, not {width}; "
+                    f"the crops of {path} are {meta['width']} pixels wide, not {width}; "
                     "give that --width, or another --output"
                 )
         for dataset in datasets:
-            if (output / f"{dataset.name}.npz").exists():
+            path = output / f"{dataset.name}.npz"
+            if path in there:
+                kept = there[path].get("held_out_clips")
+                if kept != sorted(held_out_clips(dataset, share)):
+                    raise DatasetError(
+                        f"{path} was built with other clips held out than a --held-out of {share} "
+                        "gives; delete it to build it again, or give another --output"
+                    )
                 log.info("%s: already there", dataset.name)
                 continue
             done[dataset.name] = build_source(dataset, output, share, width)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytracking_et import process
-from pytracking_et.errors import DatasetError, ImageError, ParameterError
+from pytracking_et.errors import DatasetError, ImageError
 from pytracking_et.files import read_json, write_json
 
 from ..locks import alone
@@ -262,9 +262,10 @@ def build(
 
     from pytracking_et.network.weights import find, fingerprint
 
-    for name, value in (("views", views), ("chunk", chunk), ("threads", threads)):
-        if value < 1:
-            raise ParameterError(f"{name} {value}: give 1 or more")
+    from ..settings import ONE_OR_MORE, check_numbers
+
+    numbers = {"views": views, "chunk": chunk, "threads": threads}
+    check_numbers("", numbers, dict.fromkeys(numbers, ONE_OR_MORE))
     cv2.setNumThreads(threads)
     weights = find(network, weights)
     held_out = part == "held_out"

@@ -146,8 +146,8 @@ class CropWriter:
 _REBUILD = "delete this source of the crop store and build it again"
 
 
-def read_width(index: Path) -> int:
-    """Side in pixels of the crops of one source.
+def read_meta(index: Path) -> dict[str, Any]:
+    """`width` of the crops of one source in pixels, `held_out_clips`, and what else was stored.
 
     Args:
         index: its `.npz`.
@@ -156,7 +156,8 @@ def read_width(index: Path) -> int:
         DatasetError: that file is no index.
     """
     with reading(index, DatasetError, _REBUILD), np.load(index) as data:
-        return int(json.loads(str(data["meta"]))["width"])
+        meta: dict[str, Any] = json.loads(str(data["meta"]))
+        return meta | {"width": int(meta["width"])}
 
 
 def _check_packed(packed: Path, index: Any) -> None:
@@ -197,7 +198,6 @@ class CropStore:
                 f"python -m ltr_et.data.build_crops --source DATA --output {self.folder}"
             )
         self.sources = [path.stem for path in paths]
-        self.width = WIDTH
         self._load(paths, held_out)
         self._files: dict[tuple[int, int], Any] = {}
 
@@ -205,7 +205,7 @@ class CropStore:
         parts: dict[str, list[NDArray]] = {name: [] for name in FIELDS if name != "others"}
         source, start, others = [], [], []
         base = 0
-        widths = {path.stem: read_width(path) for path in paths}
+        widths = {path.stem: read_meta(path)["width"] for path in paths}
         self.width = widths[paths[0].stem]
         if len(set(widths.values())) > 1:
             raise DatasetError(

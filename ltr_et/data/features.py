@@ -15,7 +15,6 @@ x_box (Nx, 4), x_distractors (Nx, DISTRACTORS, 4) padded with zeros, x_pseudo, x
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,12 +31,12 @@ _JOINED = (
 )
 
 
-def pad_boxes(boxes: NDArray, box: NDArray, count: int = DISTRACTORS) -> NDArray[np.float32]:
-    """The `count` boxes (K, 4) nearest to `box`, padded with zeros to (count, 4)."""
-    padded = np.zeros((count, 4), np.float32)
+def pad_boxes(boxes: NDArray, box: NDArray) -> NDArray[np.float32]:
+    """The boxes (K, 4) nearest to `box`, padded with zeros to (DISTRACTORS, 4)."""
+    padded = np.zeros((DISTRACTORS, 4), np.float32)
     if len(boxes):
         gap = (boxes[:, :2] + boxes[:, 2:] / 2) - (box[:2] + box[2:] / 2)
-        near = np.argsort((gap**2).sum(1), kind="stable")[:count]
+        near = np.argsort((gap**2).sum(1), kind="stable")[:DISTRACTORS]
         padded[: len(near)] = boxes[near]
     return padded
 
@@ -100,9 +99,6 @@ class FeatureCache:
 
     def __len__(self) -> int:
         return len(self._place["x"])
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_open": {}}
 
     def x(self, row: int) -> NDArray[np.float16]:
         """Search feature (96, 16, 16) of a row."""

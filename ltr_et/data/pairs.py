@@ -12,10 +12,6 @@ same pair whatever the number of workers or processes. A sample is a dict of
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,9 +34,12 @@ from .views import (
 
 # A source the table does not name gets the weight of the recipe's small ones.
 DEFAULT_WEIGHT = 0.014
+# Share of pairs whose search view does not hold the target, and of those the share where it holds
+# another object of the target's class.
+NEGATIVE, SAME_CLASS = 0.1, 0.7
 
 
-def generator(*key: int | str) -> np.random.Generator:
+def generator(*key: int) -> np.random.Generator:
     """A generator that depends on the key alone, e.g. (seed, epoch, item), not on the worker.
 
     Give keys of one length: numpy takes no notice of zeros at the end.
@@ -48,31 +47,21 @@ def generator(*key: int | str) -> np.random.Generator:
     Raises:
         ParameterError: a negative number.
     """
-    words = [zlib.crc32(part.encode()) if isinstance(part, str) else part for part in key]
-    if min(words) < 0:
-        raise ParameterError(f"seed {words[0]} of {key}: give 0 or more")
-    return np.random.default_rng(words)
+    if min(key) < 0:
+        raise ParameterError(f"seed {key[0]} of {key}: give 0 or more")
+    return np.random.default_rng(key)
 
 
-def source_weights(
-    sources: list[str], weights: Mapping[str, float] | None = None
-) -> NDArray[np.float64]:
-    """Probability of each source (sums to 1).
-
-    Args:
-        sources: names.
-        weights: replaces the pack's table for the sources it names.
-
-    Raises:
-        ParameterError: a negative weight, or none above zero.
-    """
+def source_weights(sources: list[str]) -> NDArray[np.float64]:
+    """Probability of each source (sums to 1), by the pack's table."""
     table = source_table()
-    named = {name: table.get(name, {}).get("weight", DEFAULT_WEIGHT) for name in sources}
-    named |= {name: value for name, value in (weights or {}).items() if name in named}
-    values = np.array([named[name] for name in sources], np.float64)
-    if (values < 0).any() or values.sum() <= 0:
-        raise ParameterError(f"source weights {named}: give no negative ones and one above zero")
-    return values / values.sum()
+    weights = [table.get(name, {}).get("weight", DEFAULT_WEIGHT) for name in sources]
+    return np.array(weights, np.float64) / np.sum(weights)
+
+
+def joined(sources: NDArray, names: NDArray) -> NDArray[np.str_]:
+    """ "source/name" of each row: names are unique within their source alone."""
+    return np.char.add(np.char.add(sources, "/"), names.astype(str))
 
 
 class TrackTable:
@@ -82,33 +71,26 @@ class TrackTable:
         source: (N,) number of each row's source in `sources`.
         track: (N,) name of each row's track within its source.
         sources: names of the sources.
-        weights: see `source_weights`.
 
     Raises:
         DatasetError: no row.
     """
 
-    def __init__(
-        self,
-        source: NDArray,
-        track: NDArray,
-        sources: list[str],
-        weights: Mapping[str, float] | None = None,
-    ) -> None:
+    def __init__(self, source: NDArray, track: NDArray, sources: list[str]) -> None:
         if not len(track):
             raise DatasetError(
                 f"nothing to train on in {sources}: every clip is held out for validation; build "
                 "the crop store with a smaller --held-out"
             )
         self.sources = sources
-        names = np.char.add(np.char.add(np.array(sources)[source], "/"), track.astype(str))
-        self.names, first, self.track = np.unique(names, return_index=True, return_inverse=True)
+        names = joined(np.array(sources)[source], track)
+        self.names, first, number = np.unique(names, return_index=True, return_inverse=True)
         self.track_source = np.asarray(source)[first]
-        order = np.argsort(self.track, kind="stable")
-        counts = np.bincount(self.track, minlength=len(self.names))
+        order = np.argsort(number, kind="stable")
+        counts = np.bincount(number)
         self.rows = np.split(order, np.cumsum(counts)[:-1])
         present = np.isin(np.arange(len(sources)), self.track_source)
-        chance = source_weights(sources, weights) * present
+        chance = source_weights(sources) * present
         self._source_edge = np.cumsum(chance / chance.sum())
         self._tracks = [np.flatnonzero(self.track_source == k) for k in range(len(sources))]
         # Long tracks more often than short ones, but by the root: their frames are alike.
@@ -137,29 +119,16 @@ Sample = dict[str, Any]
 ATTEMPTS = 20
 
 
-@dataclass(frozen=True)
-class PairSettings:
-    """How pairs are drawn.
+class PairSource:
+    """What a loader reads: `pairs[epoch, item]` is one sample (see the module).
 
-    Attributes:
+    Args:
         seed: of every draw.
-        weights: probability per source, instead of the pack's table.
-        max_gap: largest distance in frames of a pair, per source; sources not named: any.
-        negative: share of pairs whose search view does not hold the target.
-        same_class: share of those where it holds another object of the target's class.
+        place: where the pairs come from, for messages.
     """
 
-    seed: int = 0
-    weights: Mapping[str, float] | None = None
-    max_gap: Mapping[str, int] = field(default_factory=dict)
-    negative: float = 0.1
-    same_class: float = 0.7
-
-
-class PairSource:
-    """What a loader reads: `pairs[epoch, item]` is one sample (see the module)."""
-
-    seed: int
+    def __init__(self, seed: int, place: object) -> None:
+        self.seed, self.place = seed, place
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         epoch, item = key
@@ -172,14 +141,13 @@ class PairSource:
                 continue
             if sample is not None:
                 return sample | {"index": item, "broken": broken}
-        raise DatasetError(self._failure(broken))
+        raise DatasetError(
+            f"no readable pair in {ATTEMPTS} attempts in {self.place}; last unreadable image: "
+            f"{broken[-1:]}"
+        )
 
     def _draw(self, rng: np.random.Generator) -> Sample | None:
         """A sample without its index; None where what was drawn makes no pair."""
-        raise NotImplementedError
-
-    def _failure(self, broken: list[str]) -> str:
-        """What to tell after ATTEMPTS without a sample."""
         raise NotImplementedError
 
 
@@ -187,14 +155,11 @@ class _Tracks:
     """Tracks of N rows, and for each track those of its class."""
 
     def __init__(
-        self, source: NDArray, track: NDArray, clip: NDArray, category: NDArray,
-        sources: list[str], settings: PairSettings,
-    ) -> None:  # fmt: skip
-        self.settings = settings
-        self.table = TrackTable(source, track, sources, settings.weights)
+        self, source: NDArray, track: NDArray, clip: NDArray, category: NDArray, sources: list[str]
+    ) -> None:
+        self.table = TrackTable(source, track, sources)
         first = np.array([rows[0] for rows in self.table.rows])
-        self.source = [sources[number] for number in self.table.track_source]
-        clips = np.char.add(np.char.add(np.array(self.source), "/"), clip[first].astype(str))
+        clips = joined(np.array(sources)[self.table.track_source], clip[first])
         self.clip = np.unique(clips, return_inverse=True)[1]
         self.category = category[first].astype(str)
         groups: dict[str, list[int]] = {}
@@ -206,7 +171,7 @@ class _Tracks:
     def stranger(self, rng: np.random.Generator, track: int) -> int | None:
         """A track of another clip (its target cannot be in the view), often of the same class."""
         members = self._class.get(str(self.category[track]))
-        if members is not None and rng.random() < self.settings.same_class:
+        if members is not None and rng.random() < SAME_CLASS:
             for other in rng.choice(members, 4).tolist():
                 if self.clip[other] != self.clip[track]:
                     return int(other)
@@ -216,17 +181,11 @@ class _Tracks:
                 return other
         return None
 
-    def partner(
-        self, rng: np.random.Generator, track: int, frame: int, frames: NDArray
-    ) -> int | None:
-        """Place in `frames` of a frame within the source's gap, another one where there is one."""
-        gap = np.abs(frames - frame)
-        limit = self.settings.max_gap.get(self.source[track])
-        near = np.ones(len(gap), bool) if limit is None else gap <= limit
-        choices = np.flatnonzero(near & (gap > 0))
-        if not len(choices):
-            choices = np.flatnonzero(near)
-        return int(rng.choice(choices)) if len(choices) else None
+
+def partner(rng: np.random.Generator, frame: int, frames: NDArray) -> int:
+    """Place in `frames` of another frame than `frame`, where there is one."""
+    others = np.flatnonzero(frames != frame)
+    return int(rng.choice(others if len(others) else np.arange(len(frames))))
 
 
 class CropPairs(PairSource):
@@ -234,44 +193,36 @@ class CropPairs(PairSource):
 
     Args:
         store: its training part, or its held-out part with `paste` off.
-        settings: how pairs are drawn.
+        seed: of every draw.
+        negative: share of pairs whose search view does not hold the target.
         paste: whether masked objects of the store are pasted into search views.
     """
 
     def __init__(
-        self, store: CropStore, settings: PairSettings | None = None, paste: bool = True
+        self, store: CropStore, seed: int = 0, negative: float = NEGATIVE, paste: bool = True
     ) -> None:
-        self.settings = settings or PairSettings()
-        self.seed = self.settings.seed
-        self.store = store
+        super().__init__(seed, store.folder)
+        self.store, self.negative = store, negative
         self.donors = Donors(store) if paste else None
         names = store.field
         self.tracks = _Tracks(
-            store.source, names["track"], names["clip"], names["category"], store.sources,
-            self.settings,
-        )  # fmt: skip
-
-    def _failure(self, broken: list[str]) -> str:
-        place = self.store.folder
-        return f"no readable pair in {ATTEMPTS} attempts in {place}; last: {broken[-1:]}"
+            store.source, names["track"], names["clip"], names["category"], store.sources
+        )
 
     def _draw(self, rng: np.random.Generator) -> Sample | None:
         frames = self.store.field["frame"]
         track = self.tracks.table.draw(rng)
         rows = self.tracks.table.rows[track]
         row = int(rng.choice(rows))
-        positive = bool(rng.random() >= self.settings.negative)
+        positive = bool(rng.random() >= self.negative)
         other = None if positive else self.tracks.stranger(rng, track)
         if other is not None:
-            partner = int(rng.choice(self.tracks.table.rows[other]))
+            template = int(rng.choice(self.tracks.table.rows[other]))
         else:
             positive = True
-            place = self.tracks.partner(rng, track, int(frames[row]), frames[rows])
-            if place is None:
-                return None
-            partner = int(rows[place])
+            template = int(rows[partner(rng, int(frames[row]), frames[rows])])
         flavour = draw_flavour(rng)
-        z = make_view(rng, crop_picture(self.store, partner), TEMPLATE_VIEW, flavour)
+        z = make_view(rng, crop_picture(self.store, template), TEMPLATE_VIEW, flavour)
         x = make_view(rng, crop_picture(self.store, row), SEARCH_VIEW, flavour, self.donors)
         pseudo = bool(self.store.field["pseudo"][row])
         return image_sample(z, x, positive, pseudo)
@@ -300,12 +251,15 @@ class FeaturePairs(PairSource):
     """Pairs of cached backbone features; see `features.FeatureCache`.
 
     Call `refresh` between epochs to take in chunks that were finished meanwhile.
+
+    Args:
+        seed: of every draw.
+        negative: share of pairs whose search view does not hold the target.
     """
 
-    def __init__(self, cache: FeatureCache | str | Path, settings: PairSettings | None = None):
-        self.settings = settings or PairSettings()
-        self.seed = self.settings.seed
-        self.cache = cache if isinstance(cache, FeatureCache) else FeatureCache(cache)
+    def __init__(self, cache: FeatureCache, seed: int = 0, negative: float = NEGATIVE) -> None:
+        super().__init__(seed, cache.folder)
+        self.cache, self.negative = cache, negative
         self._index()
 
     def refresh(self) -> bool:
@@ -320,10 +274,10 @@ class FeaturePairs(PairSource):
         sources, code = np.unique(fields["x_source"], return_inverse=True)
         names = [str(name) for name in sources]
         self.tracks = _Tracks(
-            code, fields["x_track"], fields["x_clip"], fields["x_category"], names, self.settings
+            code, fields["x_track"], fields["x_clip"], fields["x_category"], names
         )
         place = {name: number for number, name in enumerate(self.tracks.table.names.tolist())}
-        z_names = np.char.add(np.char.add(fields["z_source"], "/"), fields["z_track"])
+        z_names = joined(fields["z_source"], fields["z_track"])
         self._z: dict[tuple[int, int], NDArray[np.intp]] = {}
         unique, inverse = np.unique(z_names, return_inverse=True)
         track = np.array([place.get(name, -1) for name in unique.tolist()])[inverse]
@@ -332,34 +286,25 @@ class FeaturePairs(PairSource):
         for group in np.split(order, np.flatnonzero(np.diff(key[order])) + 1):
             self._z[int(track[group[0]]), int(fields["z_flavour"][group[0]])] = group
 
-    def _failure(self, broken: list[str]) -> str:
-        return (
-            f"no pair in {ATTEMPTS} attempts in {self.cache.folder}: max_gap "
-            f"{dict(self.settings.max_gap)} is too small for its views"
-        )
-
     def _draw(self, rng: np.random.Generator) -> Sample | None:
         fields = self.cache.field
         track = self.tracks.table.draw(rng)
         row = int(rng.choice(self.tracks.table.rows[track]))
         flavour = int(fields["x_flavour"][row])
-        positive = bool(rng.random() >= self.settings.negative)
-        partner = None if positive else self._foreign_template(rng, track, flavour)
-        if partner is None:
+        positive = bool(rng.random() >= self.negative)
+        template = None if positive else self._foreign_template(rng, track, flavour)
+        if template is None:
             positive = True
             group = self._z.get((track, flavour))
             if group is None:
                 return None
             frame = int(fields["x_frame"][row])
-            place = self.tracks.partner(rng, track, frame, fields["z_frame"][group])
-            if place is None:
-                return None
-            partner = int(group[place])
+            template = int(group[partner(rng, frame, fields["z_frame"][group])])
         box, distractors = target_boxes(
             fields["x_box"][row], fields["x_distractors"][row], positive
         )
         return {
-            "z": self.cache.z(partner), "x": self.cache.x(row), "box": box, "positive": positive,
+            "z": self.cache.z(template), "x": self.cache.x(row), "box": box, "positive": positive,
             "pseudo": bool(fields["x_pseudo"][row]), "distractors": distractors,
         }  # fmt: skip
 

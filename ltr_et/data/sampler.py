@@ -8,8 +8,8 @@ authors' code reads 100 for all).
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pytracking_et.errors import ParameterError
 
 from ..dataset.base import BaseDataset
-from .pairs import ATTEMPTS, PairSource, Sample, image_sample
+from .pairs import PairSource, Sample, image_sample
 from .views import (
     PAPER_SEARCH_VIEW,
     PAPER_TEMPLATE_VIEW,
@@ -29,6 +29,13 @@ from .views import (
 # Annotations kept in memory per worker; LaSOT and GOT-10k fit, TrackingNet is read again.
 KEPT = 4000
 MAX_GAP = {"lasot": 100, "trackingnet": 100, "got10k": 30, "coco": 0}
+
+
+@lru_cache(maxsize=KEPT)
+def _frames(dataset: BaseDataset, seq_id: int) -> tuple[NDArray, NDArray]:
+    """Usable frames of a sequence and all its boxes."""
+    info = dataset.get_sequence_info(seq_id)
+    return np.flatnonzero(info["valid"] & info["visible"]), info["bbox"]
 
 
 class TrackingSampler(PairSource):
@@ -68,19 +75,14 @@ class TrackingSampler(PairSource):
             self.max_gap = list(max_gap)
         if len(self.max_gap) != len(self.datasets):
             raise ParameterError(f"max_gap {self.max_gap} for {len(self.datasets)} data sets")
-        self.seed = seed
-        self._usable: OrderedDict[tuple[int, int], tuple[NDArray, NDArray]] = OrderedDict()
-
-    def _failure(self, broken: list[str]) -> str:
-        names = [dataset.name for dataset in self.datasets]
-        return f"no pair in {ATTEMPTS} attempts from {names}; last unreadable image: {broken[-1:]}"
+        super().__init__(seed, [dataset.name for dataset in self.datasets])
 
     def _draw(self, rng: np.random.Generator) -> Sample | None:
         number = int(np.searchsorted(self._edge, rng.random(), side="right"))
         number = min(number, len(self.datasets) - 1)
         dataset = self.datasets[number]
         seq_id = int(rng.integers(len(dataset)))
-        rows, boxes = self._frames(number, seq_id)
+        rows, boxes = _frames(dataset, seq_id)
         if not len(rows):
             return None
         first = int(rng.choice(rows))
@@ -100,16 +102,3 @@ class TrackingSampler(PairSource):
             picture = frame_picture(frame, boxes[frame_id], dataset.others(seq_id, frame_id))
             views.append(make_view(rng, picture, settings, flavour))
         return image_sample(views[0], views[1], positive=True, pseudo=False)
-
-    def _frames(self, number: int, seq_id: int) -> tuple[NDArray, NDArray]:
-        """Usable frames of a sequence and all its boxes."""
-        key = (number, seq_id)
-        if key in self._usable:
-            self._usable.move_to_end(key)
-            return self._usable[key]
-        info = self.datasets[number].get_sequence_info(seq_id)
-        found = np.flatnonzero(info["valid"] & info["visible"]), info["bbox"]
-        self._usable[key] = found
-        if len(self._usable) > KEPT:
-            self._usable.popitem(last=False)
-        return found

@@ -24,7 +24,7 @@ from ..dataset.base import Boxes, Image
 from .crops import CropStore, context_size, visible_boxes
 from .paste import Donors, PasteSettings, Scene, enrich
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def colour(rng: np.random.Generator, image: Image, strength: float) -> Image:
     """Brightness, contrast, saturation and channel gains, each within 1 +- `strength`."""
     brightness, contrast, saturation = rng.uniform(1 - strength, 1 + strength, 3)
     gains = rng.uniform(1 - strength / 3, 1 + strength / 3, 3) * brightness
-    mixed = saturation * np.eye(3, dtype=np.float32) + (1 - saturation) * _LUMA
+    mixed = saturation * np.eye(3, dtype=np.float32) + (1 - saturation) * np.array(LUMA, np.float32)
     matrix = contrast * gains[:, None] * mixed
     # Contrast turns about the middle grey, so that it does not act as brightness.
     offset = np.full((3, 1), 128 * (1 - contrast))

@@ -28,17 +28,12 @@ from pytracking_et.files import read_json, reading
 from .base import Boxes, ListedDataset, SequenceInfo, StillDataset, read_numbers, sequence_info
 
 
-def train_names() -> list[str]:
-    """The 1,120 sequences of the official training split."""
-    return list(package_json("lasot_train.json"))
-
-
 class Lasot(ListedDataset):
     """LaSOT.
 
     Args:
         root: folder that holds the class folders.
-        split: "train" (official), or None for every sequence found.
+        split: "train" (official: 1,120 sequences), or None for every sequence found.
 
     Raises:
         DatasetError: sequences of the split are missing; names the first.
@@ -49,7 +44,7 @@ class Lasot(ListedDataset):
         if split not in ("train", None):
             raise DatasetError(f"LaSOT has no split {split!r}; choose 'train' or None (all found)")
         if split == "train":
-            self.sequences = train_names()
+            self.sequences = list(package_json("lasot_train.json"))
         else:
             found = self.root.glob("*/*/groundtruth.txt")
             self.sequences = sorted(path.parent.name for path in found)

@@ -69,18 +69,22 @@ def _class_of(source: str, name: str, otherwise: str) -> str:
     return otherwise
 
 
-def _read_table(path: Path, columns: list[str], numbers: list[str]) -> pd.DataFrame:
+_BOX = ["x", "y", "w", "h"]
+
+
+def _read_table(root: Path, names: list[str]) -> pd.DataFrame:
+    """A source's annotations: `names` and `image` are text, the box numbers."""
+    path = root / "annotations.csv"
     if not path.is_file():
         raise DatasetError(f"no {path.name} in {path.parent}; is this a source of the pack?")
-    words = {name: str for name in (*columns, "image") if name not in numbers}
-    empty = {name: [""] for name in numbers}
+    words, empty = dict.fromkeys([*names, "image"], str), {name: [""] for name in _BOX}
     with reading(path, DatasetError, "it is no table of the pack; copy it again"):
         table = pd.read_csv(path, dtype=words, keep_default_na=False, na_values=empty)
-        missing = [name for name in columns if name not in table]
+        missing = [name for name in (*names, *_BOX) if name not in table]
         if missing:
             raise DatasetError(f"{path} lacks the columns {missing}; it has {list(table.columns)}")
         # Numbers that are none would be found in the middle of training.
-        return table.astype(dict.fromkeys(numbers, np.float32))
+        return table.astype(dict.fromkeys(_BOX, np.float32))
 
 
 class _TableDataset(ListedDataset):
@@ -92,7 +96,7 @@ class _TableDataset(ListedDataset):
         groups = self.table.groupby("track", sort=True).indices
         self.sequences = sorted(groups)
         self._rows: list[NDArray[np.intp]] = [np.sort(groups[name]) for name in self.sequences]
-        self._box = self.table[["x", "y", "w", "h"]].to_numpy(np.float32)
+        self._box = self.table[_BOX].to_numpy(np.float32)
         self._image: list[str] = self.table["image"].tolist()
         self._number = self.table["number"].to_numpy(np.int64)
         self._same_image: dict[str, NDArray[np.intp]] = dict(self.table.groupby("image").indices)
@@ -121,8 +125,7 @@ class PackVideo(_TableDataset):
 
     def __init__(self, root: str | Path) -> None:
         super().__init__(Path(root).name, root)
-        numbers = ["x", "y", "w", "h"]
-        table = _read_table(self.root / "annotations.csv", ["track", "frame", *numbers], numbers)
+        table = _read_table(self.root, ["track", "frame"])
         if "image" not in table:
             table["image"] = table["track"] + "/" + table["frame"] + ".jpg"
         with reading(self.root / "annotations.csv", DatasetError, "frames are numbers: 00001"):
@@ -152,8 +155,7 @@ class PackStill(_TableDataset):
 
     def __init__(self, root: str | Path) -> None:
         super().__init__(Path(root).name, root)
-        numbers = ["x", "y", "w", "h"]
-        table = _read_table(self.root / "annotations.csv", ["image", "category", *numbers], numbers)
+        table = _read_table(self.root, ["image", "category"])
         order = table.groupby("image").cumcount()
         stem = table["image"].str.rsplit(".", n=1).str[0]
         # a.jpg and a.png are two images, and not two frames of a track.

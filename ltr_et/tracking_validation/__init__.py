@@ -1,7 +1,5 @@
 """Choose weights and constants by tracking: one table of many clips, with its uncertainty.
 
-    python -m ltr_et.tracking_validation WEIGHTS [WEIGHTS ...] [--peers ../shared/peers] [--quick]
-
 `clips` says what is tracked, `subjects` by whom, `measure` does it once and remembers, `table`
 turns it into means, intervals and differences.
 """

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -28,6 +27,7 @@ from pytracking_et.network import weights
 from pytracking_et.tracking.parameters import Parameters
 
 from .. import jsonl
+from ..settings import ONE_OR_MORE, check_numbers, value_of
 from ..train_settings.sources import shared_folder
 from . import table
 from .clips import SETS, TRACKS, Clip, sequences, tracks
@@ -59,14 +59,7 @@ def _values(assignment: str) -> tuple[str, list[Any]]:
     if not equals or name not in Parameters.names():
         names = ", ".join(Parameters.names())
         raise ParameterError(f"{assignment!r} is not NAME=VALUE,...; names: {names}")
-    return name, [_value(part) for part in text.split(",")]
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
+    return name, [value_of(part) for part in text.split(",")]
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -168,9 +161,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _main(options: argparse.Namespace) -> int:
-    for name in ("threads", "processes"):
-        if getattr(options, name) < 1:
-            raise ParameterError(f"--{name} {getattr(options, name)}: give 1 or more")
+    check_numbers("--", vars(options), dict.fromkeys(("threads", "processes"), ONE_OR_MORE))
     clips, subjects = chosen_clips(options), chosen_subjects(options)
     starts, memory = partial(Clip.starts, quick=options.quick), Memory(options.cache)
     rows: dict[str, list[Run]] = {}

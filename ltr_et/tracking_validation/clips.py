@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +83,7 @@ class Clip:
                 if (left >= least or frame == 0) and self._visible(frame):
                     found.append(Start(RESTARTED, frame, left))
         seeds = (0,) if quick else (0, *SEEDS)
-        return [Start(one.kind, one.frame, one.frames, seed) for one in found for seed in seeds]
+        return [replace(one, seed=seed) for one in found for seed in seeds]
 
     def first_box(self, start: Start) -> NDArray[np.float64]:
         """Box (4,) that the tracker is given."""

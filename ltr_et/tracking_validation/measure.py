@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import multiprocessing
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,19 +91,18 @@ class Memory:
 
     Args:
         path: file to read and append to; None remembers nothing.
+
+    Raises:
+        ResultsError: a file of something else.
     """
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self._known: dict[tuple[str, str], tuple[float, bool]] = {}
-        if path is not None and path.is_file():
-            text = path.read_text(encoding="utf-8", errors="replace")
-            for number, line in enumerate(text.splitlines(), 1):
-                try:
-                    with reading(path, ResultsError, f"line {number} is damaged and left out"):
-                        self._take(json.loads(line))
-                except ResultsError as error:  # The last line of a run that was killed.
-                    print(error, file=sys.stderr)
+        if path is not None:
+            with reading(path, ResultsError, "delete it, or name another --cache"):
+                for record in jsonl.read(path):
+                    self._take(record)
 
     def get(self, subject: Subject, clip: Clip, start: Start) -> tuple[float, bool] | None:
         """AUC and loss of a run, where known."""

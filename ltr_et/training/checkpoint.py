@@ -1,8 +1,9 @@
 """Checkpoints from which a killed run goes on as if nothing had happened.
 
-One file, replaced whole: network, averages, optimiser, position in stages and data, random state,
-settings (JSON) and code revision. Only tensors, numbers and text, so that it loads with
-`weights_only=True`. `check` tells whether it belongs to the run that the settings ask for.
+One file, replaced whole: network, averages, optimiser, position in stages and data, settings (JSON)
+and code revision; random numbers depend on the position (`trainer`). Only tensors, numbers and
+text, so that it loads with `weights_only=True`. `check` tells whether it belongs to the run that
+the settings ask for.
 """
 
 from __future__ import annotations
@@ -69,21 +70,6 @@ def load(path: Path) -> dict[str, Any]:
 def revision() -> str:
     """Git revision of the code, with '+' where the tree is changed; else the package version."""
     return git_revision("+", 12) or f"pytracking-et {__version__}"
-
-
-def random_state() -> dict[str, Any]:
-    """State of torch's generators (data depends on sample numbers, not on these)."""
-    state: dict[str, Any] = {"torch": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state_all()
-    return state
-
-
-def set_random_state(state: dict[str, Any]) -> None:
-    """Restore `random_state`."""
-    torch.set_rng_state(state["torch"])
-    if "cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["cuda"])
 
 
 FILES = ("initial", "teacher", "backbone")

@@ -27,7 +27,7 @@ from pytracking_et.errors import DatasetError, PytrackingETError
 from ..actors import Batch, ETActor
 from ..data.crops import CropStore
 from ..data.features import FeatureCache
-from ..data.pairs import CropPairs, FeaturePairs, PairSettings, PairSource, Sample
+from ..data.pairs import CropPairs, FeaturePairs, PairSource, Sample
 from ..losses import iou_of_distances, side_distances
 from ..settings import Settings, Stage
 from .distributed import Group
@@ -122,7 +122,6 @@ class PairData:
     Attributes:
         waited: seconds spent waiting for batches so far.
         broken: messages of the images that could not be read, each logged once.
-        skipped: draws that met a broken image.
 
     Raises:
         DatasetError: a batch that cannot be shared by the processes.
@@ -138,7 +137,6 @@ class PairData:
         samples = max(stage.batch, min(EPOCH, stage.samples))
         self.epochs = EpochBatches(samples, stage.batch // group.world, group)
         self.waited = 0.0
-        self.skipped = 0
         self.broken: set[str] = set()
         workers = 0 if stage.source == "features" else settings.num_workers
         if workers:
@@ -176,16 +174,14 @@ class PairData:
             if isinstance(batch, PytrackingETError):
                 raise batch
             for message in batch.pop("broken"):
-                self.skipped += 1
                 if message not in self.broken:
                     self.broken.add(message)
                     log.warning("skipped: %s", message)
             yield batch
 
     def state(self) -> dict[str, Any]:
-        """Number of feature chunks in use, and images that could not be read."""
-        chunks = self.pairs.cache.chunks if isinstance(self.pairs, FeaturePairs) else 0
-        return {"chunks": chunks, "skipped": self.skipped}
+        """Number of feature chunks in use."""
+        return {"chunks": self.pairs.cache.chunks if isinstance(self.pairs, FeaturePairs) else 0}
 
 
 def open_pairs(settings: Settings, stage: Stage, state: dict[str, Any]) -> PairSource:
@@ -197,15 +193,15 @@ def open_pairs(settings: Settings, stage: Stage, state: dict[str, Any]) -> PairS
     Raises:
         DatasetError: what the stage reads is not set or not there.
     """
-    drawn = PairSettings(seed=settings.seed + hash_name(stage.name))
+    seed = settings.seed + hash_name(stage.name)
     if stage.source == "features":
         if settings.features is None:
             raise DatasetError(f"stage {stage.name!r} reads a feature cache; set features=FOLDER")
-        return FeaturePairs(FeatureCache(settings.features, state.get("chunks") or None), drawn)
+        return FeaturePairs(FeatureCache(settings.features, state.get("chunks") or None), seed)
     if stage.source == "crops":
         if settings.crops is None:
             raise DatasetError(f"stage {stage.name!r} reads a crop store; set crops=FOLDER")
-        return CropPairs(CropStore(settings.crops, held_out=False), drawn)
+        return CropPairs(CropStore(settings.crops, held_out=False), seed)
     raise DatasetError(
         f"stage {stage.name!r} reads data sets; its settings script has to open them"
     )
@@ -252,7 +248,7 @@ def held_out_validation(crops: Path, count: int) -> PairValidation | None:
     store = CropStore(crops, held_out=True)
     if not len(store):
         return None
-    pairs = CropPairs(store, PairSettings(seed=1, negative=0), paste=False)
+    pairs = CropPairs(store, seed=1, negative=0, paste=False)
     return PairValidation([pairs[0, item] for item in range(count)])
 
 

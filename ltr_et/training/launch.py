@@ -7,7 +7,6 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,6 @@ from ..actors import Batch, ETActor
 from ..average import reestimate
 from ..data.bank import FrameBank
 from ..data.batched import BatchedSettings, DevicePairs
-from ..data.pairs import PairSettings
 from ..dataset.pack import open_pack
 from ..settings import Settings, Stage, apply_overrides
 from ..warm_start import narrow, warm_start
@@ -74,33 +72,27 @@ def launched(settings: Settings, datasets: OpenDatasets | None = None) -> Iterat
 
 
 class Launch:
-    """Builds the parts of a run."""
+    """Builds the parts of a run.
+
+    Raises:
+        CheckpointError: a loss that needs a teacher, and there is none.
+    """
 
     def __init__(
         self, settings: Settings, processes: Group, datasets: OpenDatasets | None = None
     ) -> None:
         self.settings, self.group, self.datasets = settings, processes, datasets
-        self._check()
         self.teacher: Any | None = None
+        taught = [stage.name for stage in settings.stages if stage.losses.needs_teacher]
         if settings.teacher is not None:
             self.teacher = network.build("lt_mobile").to(processes.device)
             network.weights.load(self.teacher, settings.teacher)
-        self._bank: FrameBank | None = None
-
-    def _check(self) -> None:
-        """Whether what the stages ask for is there.
-
-        Raises:
-            ParameterError: see `Settings.check`.
-            CheckpointError: a loss that needs a teacher, and there is none.
-        """
-        self.settings.check()
-        taught = [stage.name for stage in self.settings.stages if stage.losses.needs_teacher]
-        if taught and self.settings.teacher is None:
+        elif taught:
             raise CheckpointError(
                 f"stage {taught[0]!r} learns from LT-Mobile, and no teacher is set; give its "
                 "weights with --teacher FILE"
             )
+        self._bank: FrameBank | None = None
 
     def trainer(self) -> Trainer:
         """A trainer at its starting point (warm start, `initial` weights, or a checkpoint)."""
@@ -186,8 +178,8 @@ class Launch:
                 log.warning("skipped: %s", message)
             log.info("%d frames on the device", len(self._bank.offset))
         seed = settings.seed + hash_name(stage.name) + 1000 * self.group.rank
-        drawn = BatchedSettings(pairs=PairSettings(seed=seed))
-        return DevicePairs(self._bank, batch, replace(drawn, sizes=sizes) if sizes else drawn)
+        drawn = BatchedSettings(seed, sizes=sizes or BatchedSettings.sizes)
+        return DevicePairs(self._bank, batch, drawn)
 
     def _open(self, stage: Stage, state: dict[str, Any]) -> Data:
         if stage.source == "frames":

@@ -39,7 +39,7 @@ class TrainingLog:
             _tensorboard(Path(folder) / "tensorboard", samples or 0) if tensorboard else None
         )
 
-    def write(self, kind: str, samples: int, **values: Any) -> Record:
+    def write(self, kind: str, samples: int, **values: Any) -> None:
         """Append a record of `kind` ("train", "validation", "event") at `samples` pairs."""
         record = {"kind": kind, "samples": samples, "time": round(time.time(), 1)}
         record |= {name: _short(value) for name, value in values.items()}
@@ -48,7 +48,6 @@ class TrainingLog:
             for name, value in record.items():
                 if isinstance(value, float) and name != "time":
                     self._writer.add_scalar(f"{kind}/{name}", value, samples)
-        return record
 
     def close(self) -> None:
         """Flush TensorBoard."""

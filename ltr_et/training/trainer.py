@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from pytracking_et.process import Stop, deferred_stop
+from pytracking_et.process import deferred_stop
 
 from ..actors import Batch
 from ..average import EMA
@@ -65,7 +65,7 @@ class Trainer:
         net: network under training, already at its starting weights.
         actor: makes the actor of a stage.
         data: opens the data of a stage; second argument is a resumed `Data.state()` or {}.
-        validate: measures a network (it gets the averaged weights); empty result: not recorded.
+        validate: measures a network (it gets the averaged weights).
         export: writes averaged weights for tracking.
         before_stage: called with the network when a stage begins (not when it is resumed).
 
@@ -105,8 +105,6 @@ class Trainer:
         self._digests = checkpoint.digests(settings, self._resumed)
         self.ema = EMA(self.net)
         self.log: TrainingLog | None = None
-        self._stop = Stop()
-        self._scaler = self._new_scaler()
 
     def run(self) -> bool:
         """Train until all stages are done (True) or `max_minutes` have passed (False).
@@ -163,7 +161,6 @@ class Trainer:
             if self._resumed.get("scaler") and self._scaler.is_enabled():
                 self._scaler.load_state_dict(self._resumed["scaler"])
             self.ema.load_state_dict(self._resumed["ema"])
-            checkpoint.set_random_state(self._resumed["random"])
             data_state, self._resumed = self._resumed["data"], {}
         # On the CPU there is none: each process takes its own share's statistics (see Group.wrap).
         on_gpu = self.group.device.type == "cuda"
@@ -198,8 +195,7 @@ class Trainer:
                 if self.step and backbone_frozen(stage, self.step - 1):
                     set_modes(self.net, stage, self.step)
                 waited = data.waited
-                # For data that are made here (`data.batched`), on every process: a checkpoint has
-                # the leader's random state alone.
+                # For data that are made here (`data.batched`).
                 self._seed(_DATA)
                 batch = next(batches)
                 stats = self._one_step(stage, actor, optimizer, batch)
@@ -334,8 +330,7 @@ class Trainer:
             result = self._validate(self.net.eval())
         for name, module in self.net.named_modules():
             module.training = training[name]
-        if result:
-            self.log.write("validation", self.samples, hours=self.seconds / 3600, **result)
+        self.log.write("validation", self.samples, hours=self.seconds / 3600, **result)
 
     def _snapshot(self, name: str) -> None:
         if self._export is not None and self.group.leads:
@@ -349,7 +344,6 @@ class Trainer:
             "stage": self.stage_number, "step": self.step, "samples": self.samples,
             "seconds": self.seconds, "net": self.net.state_dict(), "ema": self.ema.state_dict(),
             "optimizer": optimizer.state_dict(), "scaler": self._scaler.state_dict(),
-            "random": checkpoint.random_state(),
             "data": data.state(), "settings": self.settings.to_json(),
             "revision": checkpoint.revision(), "digests": self._digests,
         }  # fmt: skip

@@ -21,6 +21,11 @@ def test_weights_over_a_stage(progress, hint, distilled):
     assert at["cls"] == 1.0
 
 
+def test_shares_of_nothing_are_over_at_once():
+    weights = LossWeights(distill_cls=(1.0, 0.2), distill_until=0.0, hint=1.0, hint_until=0.0)
+    assert (weights.at(0.0)["distill_cls"], weights.at(0.0)["hint"]) == (pytest.approx(0.2), 0)
+
+
 def test_total_is_the_weighted_sum_and_parts_are_named(networks):
     weights = LossWeights(distill_cls=(1.0, 1.0), distill_box=(0.5, 0.5), hint=0.7)
     loss, stats = ETActor(*networks, weights)(feature_pairs(2))

@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from ltr_et.average import average, main
+from ltr_et.actors import ETActor
+from ltr_et.average import EMA, average, main, reestimate
 from pytracking_et import network
 from pytracking_et.errors import ParameterError
 
-from .networks import randomised
+from .networks import feature_pairs, randomised
 
 
 def small(seed):
@@ -77,3 +78,83 @@ def test_files(tmp_path, capsys):
     assert "b.safetensors is of network 'et_s2'" in capsys.readouterr().err
     assert main([str(paths[0]), str(tmp_path / "gone.npz"), "--output", str(output)]) == 2
     assert "gone.npz" in capsys.readouterr().err
+
+
+def test_average_follows_slowly_and_the_start_is_forgotten():
+    module = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(module.weight)
+    ema = EMA(module, 0.9)
+    nn.init.ones_(module.weight)
+    values = []
+    for _ in range(60):
+        ema.update(module)
+        values.append(ema.state["weight"].item())
+    # The first update keeps (1 + 1) / (10 + 1) of the old value.
+    assert values[0] == pytest.approx(1 - 2 / 11)
+    assert values == sorted(values)
+    assert values[-1] > 0.99
+
+
+def test_counters_are_copied_and_statistics_averaged():
+    module = nn.BatchNorm1d(2)
+    ema = EMA(module, 0.5)
+    module(torch.randn(8, 2) + 5)
+    ema.update(module)
+    assert ema.state["num_batches_tracked"] == 1
+    assert 0 < ema.state["running_mean"][0] < 1
+
+
+def test_weights_come_back_even_after_an_error():
+    module = nn.Linear(2, 2)
+    ema = EMA(module)
+    own = module.weight.detach().clone() + 1
+    module.weight.data.copy_(own)
+    with pytest.raises(KeyError), ema.applied_to(module):
+        assert torch.equal(module.weight, ema.state["weight"])
+        raise KeyError("x")
+    assert torch.equal(module.weight, own)
+
+
+def test_state_survives_a_round_trip():
+    first, second = nn.Linear(2, 2), nn.Linear(2, 2)
+    ema = EMA(first)
+    for _ in range(3):
+        first.weight.data.add_(1)
+        ema.update(first)
+    other = EMA(second)
+    other.load_state_dict(ema.state_dict())
+    assert other.updates == 3
+    assert torch.equal(other.state["weight"], ema.state["weight"])
+
+
+def test_function_stays_and_statistics_are_measured():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.ReLU(), nn.Conv2d(5, 2, 1)).eval()
+    nn.init.uniform_(net[1].weight, 0.5, 2)
+    batches = [torch.randn(4, 3, 9, 9) * 3 + 1 for _ in range(3)]
+    before = net(batches[0])
+    inputs = torch.cat([net[0](batch) for batch in batches]).transpose(0, 1).flatten(1)
+    assert reestimate(net, net, batches) == 1
+    torch.testing.assert_close(net(batches[0]), before, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(net[1].running_mean, inputs.mean(1), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        net[1].running_var, inputs.var(1, correction=0), rtol=1e-3, atol=1e-4
+    )
+
+
+def test_a_dead_channel_is_not_blown_up():
+    net = nn.Sequential(nn.BatchNorm2d(1)).eval()
+    reestimate(net, net, [torch.full((2, 1, 3, 3), 4.0)])
+    out = net(torch.full((2, 1, 3, 3), 4.1))
+    torch.testing.assert_close(out, torch.full((2, 1, 3, 3), 4.1), atol=1e-3, rtol=1e-3)
+
+
+def test_whole_tracker():
+    net, data = randomised("et_tracker"), feature_pairs(4)
+    actor = ETActor(net, fast=False)
+    before = actor.heads(data["z"], data["x"])
+    count = reestimate(net, lambda b: actor.heads(b["z"], b["x"]), [data])
+    # Two of the neck, two per Exemplar layer (4 + 6), one per separable convolution (2 + 2).
+    assert count == 2 + 20 + 4
+    after = actor.heads(data["z"], data["x"])
+    torch.testing.assert_close(after.logits, before.logits, atol=1e-3, rtol=1e-3)

@@ -122,8 +122,3 @@ def test_sparse_backward_keeps_the_rows_with_the_largest_gradient():
     grad = torch.arange(1.0, 17.0)[:, None].expand(16, 6)
     kept = feed_forward_gradients(0.25, grad)[0].abs().sum(1) > 0
     assert kept.nonzero().flatten().tolist() == [12, 13, 14, 15]
-
-
-def test_tokens_and_maps_are_inverse():
-    maps = torch.randn(2, 5, 4, 4)
-    assert torch.equal(fast_heads.to_map(fast_heads.to_tokens(maps)), maps)

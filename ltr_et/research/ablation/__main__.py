@@ -6,6 +6,7 @@ python -m ltr_et.research.ablation TABLE [TABLE ...] --pairs 6000 --seeds 0 1 2
 from __future__ import annotations
 
 import argparse
+import logging
 import shlex
 import sys
 from collections.abc import Sequence
@@ -15,9 +16,10 @@ from pytracking_et import process
 from pytracking_et.errors import CheckpointError, DatasetError, ParameterError
 from pytracking_et.settings import expanded
 
+from ...settings import ONE_OR_MORE, Settings, Stage, check_numbers
 from ...tracking_validation.clips import SETS
 from ...tracking_validation.subjects import first_engine
-from ...train_settings.sources import shared_folder
+from ...train_settings.sources import check_features, find_teacher, prepare, shared_folder
 
 PROGRAM = "python -m ltr_et.research.ablation"
 
@@ -91,14 +93,10 @@ def run(args: argparse.Namespace, words: Sequence[str]) -> int:
         args: of `add_arguments`.
         words: the same as typed, for the tables.
     """
-    import logging
-
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     command = f"{PROGRAM} {shlex.join(words)}"
     # What a mistyped argument would cost is a night: everything is looked at first.
-    for option in ("pairs", "batch", "threads"):
-        if getattr(args, option) < 1:
-            raise ParameterError(f"--{option} {getattr(args, option)}: give 1 or more")
+    check_numbers("--", vars(args), dict.fromkeys(("pairs", "batch", "threads"), ONE_OR_MORE))
     if SCALING in args.tables:
         if len(args.tables) > 1:
             raise ParameterError(f"{SCALING!r} is measured alone; ask for the tables in a second")
@@ -155,9 +153,6 @@ def _existing(path: Path) -> Path:
 
 def _inputs(args: argparse.Namespace) -> tuple[Path, Path]:
     """Crop store and LT-Mobile's weights; the store is built where it is missing."""
-    from ...settings import Settings, Stage
-    from ...train_settings.sources import check_features, find_teacher, prepare
-
     settings = Settings(
         workspace=args.output, data=args.data, crops=args.crops, teacher=args.teacher,
         stages=[Stage("ablation", 32, source="crops")],

@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -34,12 +35,12 @@ def size(configuration: str) -> dict[str, int]:
     net = network.build(configuration).eval()
     with torch.no_grad():
         zf, image = net.template(torch.zeros(1, 3, 128, 128)), torch.zeros(1, 3, 256, 256)
-        macs = count(net, lambda: net.track(zf, image))
+        macs = count(lambda: net.track(zf, image))
     return {"macs": macs, "parameters": sum(value.numel() for value in net.parameters())}
 
 
-def count(module: Any, call: Any) -> int:
-    """Multiply-adds of `call()`, which runs `module`: convolutions and matrix products.
+def count(call: Callable[[], Any]) -> int:
+    """Multiply-adds of `call()`: convolutions and matrix products.
 
     PyTorch's counter does not see the fused attention of a CPU, hence the plain one here. Call it
     under `no_grad`: before torch 2.6 it misses most products under `inference_mode`.

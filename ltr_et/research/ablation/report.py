@@ -17,7 +17,6 @@ from matplotlib.figure import Figure
 
 from pytracking_et.analysis.summary import published_figures, source
 from pytracking_et.analysis.tables import Table
-from pytracking_et.errors import ParameterError
 from pytracking_et.files import atomic_open, atomic_path, write_json
 
 MEAN = "mean"
@@ -51,19 +50,8 @@ def _content() -> dict[str, list[dict[str, Any]]]:
     return json.loads((files(__package__) / "tables.json").read_text(encoding="utf-8"))
 
 
-def tables() -> list[str]:
-    """Names of the tables."""
-    return list(_content())
-
-
 def rows(table: str) -> list[Row]:
-    """Rows of a table in the paper's order.
-
-    Raises:
-        ParameterError: no such table.
-    """
-    if table not in _content():
-        raise ParameterError(f"unknown table {table!r}; one of: {', '.join(_content())}")
+    """Rows of a table in the paper's order."""
     return [_row(table, entry) for entry in _content()[table]]
 
 
@@ -232,7 +220,7 @@ def write(table: str, results: Sequence[Result], context: Context, output: Path)
 
 def _plot(results: Sequence[Result], context: Context, path: Path) -> None:
     """Bars of the mean over sets, a stroke for each seed; beside them the work of a frame."""
-    figure, (left, right) = new_figure(2, 0.8 + 0.5 * len(results))
+    figure, (left, right) = new_figure(0.8 + 0.5 * len(results))
     places = list(range(len(results)))
     for panel, values in (
         (left, [_mean(result.auc[MEAN]) for result in results]),
@@ -249,10 +237,10 @@ def _plot(results: Sequence[Result], context: Context, path: Path) -> None:
     save(figure, path)
 
 
-def new_figure(panels: int, height: float = 4.0) -> tuple[Figure, list[Any]]:
-    """A figure with panels side by side."""
-    figure = Figure(figsize=(1.0 + 5.5 * panels, height), layout="constrained")
-    return figure, list(figure.subplots(1, panels, squeeze=False)[0])
+def new_figure(height: float) -> tuple[Figure, list[Any]]:
+    """A figure with two panels side by side."""
+    figure = Figure(figsize=(12.0, height), layout="constrained")
+    return figure, list(figure.subplots(1, 2))
 
 
 def save(figure: Figure, path: Path) -> None:

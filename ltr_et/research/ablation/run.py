@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,11 @@ class Plan:
     command: str = ""
     engine: str = "torch"
     threads: int = 1
-    clips: list[Clip] = field(default_factory=list)
+
+    @cached_property
+    def clips(self) -> list[Clip]:
+        """What rows are evaluated on."""
+        return sequences(self.root, self.groups)
 
     def wanted(self) -> list[str]:
         """Configurations to run, in order.
@@ -83,7 +88,8 @@ class Plan:
 def run(plan: Plan) -> int:
     """Run what the log does not have and write the tables; 1 where a row failed or waits."""
     wanted = plan.wanted()
-    plan.clips.extend(sequences(plan.root, plan.groups) if plan.groups else [])
+    if plan.groups:
+        _ = plan.clips  # a set that is not there is told before hours of training
     incomplete = False
     for configuration in wanted:
         for seed in plan.seeds:

@@ -10,6 +10,7 @@ mixing of positions. A projection costs N ** 1, so that the fit of standard atte
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -106,7 +107,7 @@ def measure(module: str, sides: Sequence[int], repeats: int) -> Curve:
     with torch.no_grad():
         for side in sides:
             x: Tensor = torch.randn(1, CHANNELS, side, side)
-            macs.append(count(layer, partial(layer, x)))
+            macs.append(count(partial(layer, x)))
             seconds.append(seconds_of(partial(layer, x), repeats))
     return Curve(
         module, theory, reason, tuple(sides), tuple(seconds), tuple(macs),
@@ -143,7 +144,7 @@ def table(curves: Sequence[Curve], note: str) -> Table:
 
 def draw(curves: Sequence[Curve], path: Path, note: str) -> None:
     """Measured time and multiply-adds against N, log-log, with slopes 1 and 2."""
-    figure, axes = new_figure(2, 4.6)
+    figure, axes = new_figure(4.6)
     panels = (("time of a layer [ms]", "seconds", 1e3), ("multiply-adds [M]", "macs", 1e-6))
     for axis, (label, attribute, factor) in zip(axes, panels, strict=True):
         for number, curve in enumerate(curves):
@@ -210,8 +211,6 @@ def run(sides: Sequence[int], repeats: int, threads: int, output: Path, command:
 
 def _load() -> float | None:
     """Mean number of running processes of the last minute: how quiet the machine was (1: quiet)."""
-    import os
-
     if not hasattr(os, "getloadavg"):
         return None
     value = os.getloadavg()[0]

@@ -88,19 +88,18 @@ def train_row(configuration: str, seed: int, recipe: Recipe) -> Trained:
         ParameterError: the folder holds the same row trained with other inputs.
     """
     settings = _settings(configuration, seed, recipe)
-    settings.folder.mkdir(parents=True, exist_ok=True)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     with group(use_gpu=True) as processes:
         settings.stages = [_stage(configuration, recipe)]
         launch = RowLaunch(settings, processes, recipe)
-        _check_inputs(settings, launch, recipe)
+        _check_inputs(settings, recipe)
         weights = weights_of(configuration, seed, recipe)
         trainer = launch.trainer()
         if not (weights.is_file() and trainer.stage_number):
             log.info("training %s, seed %d: %d pairs", configuration, seed, recipe.pairs)
             trainer.run()
-    start = launch.described_start()
+    start = start_of(configuration, recipe)
     return Trained(weights, trainer.seconds / 60, start, last_loss(settings.folder))
 
 
@@ -125,6 +124,13 @@ def asked_start(configuration: str, recipe: Recipe) -> str | None:
     return None if path is None or is_given(configuration) else f"backbone from {path.name}"
 
 
+def start_of(configuration: str, recipe: Recipe) -> str:
+    """Where a row's weights come from, for the table's note."""
+    if is_given(configuration):
+        return "LT-Mobile's backbone and correlation, frozen backbone"
+    return asked_start(configuration, recipe) or "backbone from random weights"
+
+
 def _settings(configuration: str, seed: int, recipe: Recipe) -> Settings:
     return Settings(
         module_name="ablation", script_name=f"{configuration}_{recipe.pairs}pairs_seed{seed}",
@@ -147,13 +153,13 @@ def _stage(configuration: str, recipe: Recipe) -> Stage:
     )  # fmt: skip
 
 
-def _check_inputs(settings: Settings, launch: RowLaunch, recipe: Recipe) -> None:
+def _check_inputs(settings: Settings, recipe: Recipe) -> None:
     """Refuse to go on with a training that was begun with other inputs."""
     path = settings.folder / "plan.json"
     inputs = {
         "crops": str(recipe.crops),
         "features": str(recipe.features),
-        "start": launch.described_start(),
+        "start": start_of(settings.network, recipe),
         "batch": recipe.batch,
     }
     if not path.is_file():
@@ -180,21 +186,15 @@ class RowLaunch(Launch):
     def __init__(self, settings: Settings, processes: Any, recipe: Recipe) -> None:
         super().__init__(settings, processes)
         self.recipe = recipe
-        self.backbone = backbone_of(settings.network)
-
-    def described_start(self) -> str:
-        """Where the weights come from, for the table's note."""
-        if is_given(self.settings.network):
-            return "LT-Mobile's backbone and correlation, frozen backbone"
-        return asked_start(self.settings.network, self.recipe) or "backbone from random weights"
 
     def _start(self, net: Any) -> None:
         # Near zero, as it would start, the ReLU behind it is dead for half of the cells.
         nn.init.constant_(net.reg_pred_head.bbox_pred.bias, BOX_BIAS)
+        backbone = backbone_of(self.settings.network)
         if is_given(self.settings.network):
             copy_given(net, self.recipe.teacher)
-        elif self.backbone in self.recipe.backbones:
-            load_backbone(net, self.recipe.backbones[self.backbone])
+        elif backbone in self.recipe.backbones:
+            load_backbone(net, self.recipe.backbones[backbone])
 
 
 def copy_given(net: nn.Module, teacher: Path) -> None:

@@ -25,7 +25,7 @@ from pytracking_et.files import read_json, reading, write_json
 
 from ...actors import Batch
 from ...data.crops import CropStore
-from ...data.pairs import CropPairs, PairSettings
+from ...data.pairs import CropPairs
 from ...training.data import PairValidation, collate, held_out_validation
 from ..ablation.costs import latency_ms
 from .space import Candidate, Genes, evolve, macs, sample
@@ -72,7 +72,7 @@ def print_samples(options: argparse.Namespace) -> int:
 
 def _data(options: argparse.Namespace) -> tuple[Batches, PairValidation, list[Batch]]:
     """Batches from a step on, validation, batches for statistics."""
-    pairs = CropPairs(CropStore(options.crops, held_out=False), PairSettings(seed=options.seed))
+    pairs = CropPairs(CropStore(options.crops, held_out=False), options.seed)
 
     def batch_of(epoch: int, number: int) -> Batch:
         first = number * options.batch

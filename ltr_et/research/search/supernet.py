@@ -101,6 +101,7 @@ class Supernet(TrackingNetwork):
     """Every architecture of the space; call `choose` before anything else."""
 
     backbone_net: SuperBackbone
+    genes: Genes
 
     def __init__(self) -> None:
         super().__init__()
@@ -109,38 +110,32 @@ class Supernet(TrackingNetwork):
         self.feature_fusor = FeatureFusor(wrap=False, outputs=FUSED_CHANNELS)
         self.cls = SuperTower(ClassificationHead)
         self.reg = SuperTower(RegressionHead)
-        self.genes: Genes | None = None
 
     def choose(self, genes: Genes) -> None:
         """Make a path the active one."""
         self.genes = genes
         self.backbone_net.path = genes.blocks[: built_blocks(genes.output)]
 
-    def _active(self) -> Genes:
-        if self.genes is None:
-            raise RuntimeError("no path is active; call choose(genes) first")
-        return self.genes
-
     # Under the names that training uses (ETActor).
     @property
     def cls_tower(self) -> list[nn.Module]:
         """Active layers of the classification tower."""
-        return self.cls.layers(self._active().cls)
+        return self.cls.layers(self.genes.cls)
 
     @property
     def reg_tower(self) -> list[nn.Module]:
         """Active layers of the box regression tower."""
-        return self.reg.layers(self._active().reg)
+        return self.reg.layers(self.genes.reg)
 
     @property
     def cls_pred_head(self) -> nn.Module:
         """Prediction of the score at the active width."""
-        return self.cls.predictions[self._active().cls.width]
+        return self.cls.predictions[self.genes.cls.width]
 
     @property
     def reg_pred_head(self) -> nn.Module:
         """Prediction of the distances at the active width."""
-        return self.reg.predictions[self._active().reg.width]
+        return self.reg.predictions[self.genes.reg.width]
 
     def extract(self, genes: Genes) -> LightTrackNetwork:
         """A network of its own with the path's weights; what training shared is copied."""

@@ -11,7 +11,6 @@ from ltr_et.data import batched_views, paste, views
 from ltr_et.data.bank import FrameBank, move_boxes, packed
 from ltr_et.data.batched import BatchedSettings, DevicePairs
 from ltr_et.data.batched_views import Draws
-from ltr_et.data.pairs import PairSettings
 from ltr_et.dataset.pack import open_pack
 from pytracking_et.errors import DatasetError
 
@@ -113,7 +112,7 @@ def test_a_mask_is_softened_as_in_the_per_sample_path() -> None:
 
 def test_a_batch_depends_on_seed_and_step_alone(bank: FrameBank) -> None:
     def make(seed: int, step: int) -> dict:
-        settings = BatchedSettings(pairs=PairSettings(seed=seed), sizes=(64,))
+        settings = BatchedSettings(seed, sizes=(64,))
         return DevicePairs(bank, 6, settings).make(step)
 
     first, same = make(1, 3), make(1, 3)
@@ -125,9 +124,7 @@ def test_a_batch_depends_on_seed_and_step_alone(bank: FrameBank) -> None:
 
 
 def test_a_batch_holds_what_the_actor_reads(bank: FrameBank) -> None:
-    settings = BatchedSettings(
-        pairs=PairSettings(negative=0.4), sizes=(96,), distractor=0.9, unlabelled=0.3
-    )
+    settings = BatchedSettings(negative=0.4, sizes=(96,), distractor=0.9, unlabelled=0.3)
     batch = DevicePairs(bank, 48, settings).make(0)
     assert batch["search"].shape == (48, 3, 96, 96) and batch["search"].dtype == torch.uint8
     assert batch["template"].shape == (48, 3, 128, 128)

@@ -110,6 +110,15 @@ def test_nothing_but_held_out_clips(tmp_path):
         CropPairs(CropStore(tmp_path / "crops"))
 
 
+def test_another_share_held_out_is_another_store(tmp_path):
+    write_stills(tmp_path, images=8)
+    build(open_pack(tmp_path), tmp_path / "crops", share=1.0, width=64)
+    with pytest.raises(DatasetError, match="coco.npz was built with other clips held out than a"):
+        build(open_pack(tmp_path), tmp_path / "crops", share=0.0, width=64)
+    (tmp_path / "crops" / "coco.npz").unlink()
+    assert build(open_pack(tmp_path), tmp_path / "crops", share=0.0, width=64) == {"coco": (16, 0)}
+
+
 def test_another_width_is_another_store(tmp_path):
     write_stills(tmp_path)
     build(open_pack(tmp_path), tmp_path / "crops", width=64)

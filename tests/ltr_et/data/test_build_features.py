@@ -7,7 +7,7 @@ import torch
 from ltr_et.data import build_features
 from ltr_et.data.build_features import ChunkMaker, check_meta, main
 from ltr_et.data.features import FeatureCache, pad_boxes
-from ltr_et.data.pairs import FeaturePairs, PairSettings
+from ltr_et.data.pairs import FeaturePairs
 from pytracking_et import network
 from pytracking_et.errors import DatasetError, ImageError
 
@@ -55,7 +55,7 @@ def test_chunks_do_not_depend_on_each_other(tmp_path, store):
 
 def test_new_chunks_are_taken_in_on_refresh(tmp_path, store):
     folder = fill(tmp_path / "cache", store, 1)
-    pairs = FeaturePairs(folder)
+    pairs = FeaturePairs(FeatureCache(folder))
     before = pairs.cache.x(5).copy()
     assert not pairs.refresh()
     fill(folder, store, 1, first=1)
@@ -72,7 +72,7 @@ def test_new_chunks_are_taken_in_on_refresh(tmp_path, store):
 
 def test_pairs_share_track_and_flavour(tmp_path, store):
     cache = FeatureCache(fill(tmp_path / "cache", store, 3))
-    pairs = FeaturePairs(cache, PairSettings(negative=0.3))
+    pairs = FeaturePairs(cache, negative=0.3)
     samples = [pairs[0, item] for item in range(100)]
     positive = [sample for sample in samples if sample["positive"]]
     assert 50 < len(positive) < 90
@@ -80,17 +80,7 @@ def test_pairs_share_track_and_flavour(tmp_path, store):
         assert (sample["box"][2:] > 0).all()
         grey = [len(np.unique(sample[name][::32, 0, 0])) == 1 for name in ("z", "x")]
         assert grey[0] == grey[1]
-    assert np.array_equal(
-        samples[7]["x"], FeaturePairs(cache, PairSettings(negative=0.3))[0, 7]["x"]
-    )
-
-
-def test_a_gap_that_no_view_meets_is_an_error(tmp_path, store):
-    cache = FeatureCache(fill(tmp_path / "cache", store, 1))
-    settings = PairSettings(max_gap={"davis2016": -1}, weights={
-        "davis2016": 1, "coco": 0, "mot_dense": 0, "tiny-imagenet": 0}, negative=0)  # fmt: skip
-    with pytest.raises(DatasetError, match="max_gap"):
-        FeaturePairs(cache, settings)[0, 0]
+    assert np.array_equal(samples[7]["x"], FeaturePairs(cache, negative=0.3)[0, 7]["x"])
 
 
 def test_distractors_are_the_nearest():
@@ -187,4 +177,4 @@ def test_the_command_resumes(tmp_path, store_folder, weights, monkeypatch, capsy
 def test_the_command_wants_numbers_above_zero(tmp_path, store_folder, option, capsys):
     arguments = ["--crops", store_folder, "--output", tmp_path / "cache", option, 0]
     assert main([str(a) for a in arguments]) == 2
-    assert f"{option[2:]} 0: give 1 or more" in capsys.readouterr().err
+    assert f"{option[2:]} is 0; give 1 or more" in capsys.readouterr().err

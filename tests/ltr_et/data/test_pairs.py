@@ -2,8 +2,48 @@ import numpy as np
 import pytest
 
 from ltr_et.data.crops import CropStore
-from ltr_et.data.pairs import CropPairs, PairSettings, target_boxes
-from pytracking_et.errors import DatasetError
+from ltr_et.data.pairs import (
+    CropPairs,
+    TrackTable,
+    generator,
+    partner,
+    source_weights,
+    target_boxes,
+)
+from pytracking_et.errors import DatasetError, ParameterError
+
+
+def test_generators_depend_on_the_whole_key():
+    draws = [generator(*key).random() for key in ((0, 1, 2), (0, 2, 1), (1, 1, 2), (1, 2, 0))]
+    assert len(set(draws)) == 4
+    assert generator(0, 1, 2).random() == draws[0]
+    with pytest.raises(ParameterError, match="seed -1"):
+        generator(-1, 3)
+
+
+def test_weights_come_from_the_pack():
+    coco, crowd, new = source_weights(["coco", "mot_dense", "new"])
+    assert coco == pytest.approx(2 * crowd)
+    assert 0 < new < crowd
+    assert coco + crowd + new == pytest.approx(1)
+
+
+def test_sources_by_weight_and_tracks_by_the_root_of_their_length():
+    source = np.array([0] * 10 + [1] * 4)
+    track = np.array(["a"] * 9 + ["b"] + ["a"] * 2 + ["c"] * 2)
+    table = TrackTable(source, track, ["coco", "mot_dense"])
+    assert table.names.tolist() == ["coco/a", "coco/b", "mot_dense/a", "mot_dense/c"]
+    assert [len(rows) for rows in table.rows] == [9, 1, 2, 2]
+    assert table.rows[2].tolist() == [10, 11]
+    rng = np.random.default_rng(0)
+    shares = np.bincount([table.draw(rng) for _ in range(8000)], minlength=4) / 8000
+    assert shares == pytest.approx([2 / 3 * 3 / 4, 2 / 3 / 4, 1 / 6, 1 / 6], abs=0.02)
+
+
+def test_a_source_without_rows_is_never_drawn():
+    table = TrackTable(np.array([1, 1]), np.array(["a", "b"]), ["empty", "full"])
+    rng = np.random.default_rng(0)
+    assert {table.draw(rng) for _ in range(50)} == {0, 1}
 
 
 def same(first, second):
@@ -27,13 +67,13 @@ def test_pairs_depend_on_seed_epoch_and_item_alone(store):
     pairs[0, 1]
     same(first, CropPairs(store)[2, 5])
     assert not np.array_equal(first["search"], pairs[3, 5]["search"])
-    other = CropPairs(store, PairSettings(seed=1))[2, 5]
+    other = CropPairs(store, seed=1)[2, 5]
     assert not np.array_equal(first["search"], other["search"])
 
 
 def test_the_share_of_negatives(store):
     for share in (0.0, 0.5, 1.0):
-        pairs = CropPairs(store, PairSettings(negative=share))
+        pairs = CropPairs(store, negative=share)
         samples = [pairs[0, item] for item in range(60)]
         absent = [sample for sample in samples if not sample["positive"]]
         assert len(absent) / 60 == pytest.approx(share, abs=0.2)
@@ -43,7 +83,7 @@ def test_the_share_of_negatives(store):
 
 
 def test_negatives_come_from_another_clip(store):
-    pairs = CropPairs(store, PairSettings(negative=1.0))
+    pairs = CropPairs(store, negative=1.0)
     tracks = pairs.tracks
     rng = np.random.default_rng(0)
     for track in range(len(tracks.clip)):
@@ -54,16 +94,10 @@ def test_negatives_come_from_another_clip(store):
             assert alike > 0.3
 
 
-def test_the_gap_of_a_source_is_kept(store):
-    pairs = CropPairs(store, PairSettings(max_gap={"davis2016": 2}))
-    tracks, rng = pairs.tracks, np.random.default_rng(0)
-    dog = tracks.table.names.tolist().index("davis2016/dog")
-    frames = np.array([0, 2, 4, 6])
-    assert {tracks.partner(rng, dog, 2, frames) for _ in range(40)} == {0, 2}
-    assert tracks.partner(rng, dog, 20, frames) is None
-    person = tracks.table.names.tolist().index("mot_dense/A_0")
-    assert {tracks.partner(rng, person, 0, np.array([0, 50])) for _ in range(10)} == {1}
-    assert tracks.partner(rng, person, 0, np.array([0])) == 0
+def test_another_frame_where_there_is_one():
+    rng = np.random.default_rng(0)
+    assert {partner(rng, 2, np.array([0, 2, 4, 2])) for _ in range(20)} == {0, 2}
+    assert partner(rng, 0, np.array([0])) == 0
 
 
 def test_target_boxes():

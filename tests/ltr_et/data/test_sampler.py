@@ -93,7 +93,7 @@ def test_broken_frames_are_skipped_and_told(tmp_path):
     sampler = TrackingSampler([Made(tmp_path, broken=range(0, 20, 2))])
     told = [message for item in range(10) for message in sampler[0, item]["broken"]]
     assert told and all("is broken" in message for message in told)
-    with pytest.raises(DatasetError, match="no pair in 20 attempts"):
+    with pytest.raises(DatasetError, match="no readable pair in 20 attempts"):
         TrackingSampler([Made(tmp_path, broken=range(20))])[0, 0]
 
 

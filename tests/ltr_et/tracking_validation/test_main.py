@@ -98,8 +98,8 @@ def test_files_of_the_same_name_are_told_apart(tmp_path, arguments, checkpoint):
         (["w.safetensors", "--set", "lr=0.1,0.2"], "use --grid"),
         (["--parameter", "none", "w.safetensors"], "unknown parameter file 'none'"),
         (["--sources", "davis2016", "mot"], "no source 'mot' of videos .*there are: davis2016"),
-        (["w.safetensors", "--processes", "0"], "--processes 0: give 1 or more"),
-        (["w.safetensors", "--threads", "0"], "--threads 0: give 1 or more"),
+        (["w.safetensors", "--processes", "0"], "--processes is 0; give 1 or more"),
+        (["w.safetensors", "--threads", "0"], "--threads is 0; give 1 or more"),
     ],
 )
 def test_errors_say_what_to_do(arguments, checkpoint, more, message, capsys):

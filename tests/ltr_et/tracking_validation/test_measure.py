@@ -5,6 +5,7 @@ import pytest
 
 from ltr_et.tracking_validation.clips import Clip
 from ltr_et.tracking_validation.measure import Memory, figures, follow, measure
+from pytracking_et.errors import ResultsError
 
 from .trackers import Fake, Standing, clip
 
@@ -80,14 +81,17 @@ def test_changed_boxes_of_a_clip_are_tracked_anew(tmp_path):
     assert len(told) == 2
 
 
-def test_a_line_cut_off_is_tracked_again(tmp_path, capsys):
+def test_a_line_cut_off_is_tracked_again(tmp_path, caplog):
     one, path, told = clip(tmp_path), tmp_path / "runs.jsonl", []
     measure(Fake("x"), [one], QUICK, Memory(path))
     path.write_text(path.read_text()[:60])
     measure(Fake("x"), [one], QUICK, Memory(path), tell=told.append)
     assert len(told) == 1
-    assert "line 1 is damaged" in capsys.readouterr().err
+    assert "line 1 is damaged" in caplog.text
     assert len(measure(Fake("x"), [one], QUICK, Memory(path))) == 3
+    path.write_text('{"kind": "train"}\n')
+    with pytest.raises(ResultsError, match="--cache"):
+        Memory(path)
 
 
 @pytest.mark.slow

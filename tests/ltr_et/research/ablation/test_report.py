@@ -5,22 +5,15 @@ import json
 import pytest
 
 from ltr_et.research.ablation.__main__ import TABLES
-from ltr_et.research.ablation.report import Context, Result, frame, note, order, rows, tables, write
+from ltr_et.research.ablation.report import Context, Result, frame, note, order, rows, write
 from pytracking_et import network
-from pytracking_et.errors import ParameterError
 
 CONTEXT = Context(
     6000, 8, (0, 1), {"shared": 53, "wtrack": 18}, "ablation modules", {"cpu": "a CPU"}
 )
 
 
-def test_the_command_knows_the_tables():
-    assert sorted(tables()) == sorted(TABLES)
-    with pytest.raises(ParameterError, match="unknown table 'speed'"):
-        rows("speed")
-
-
-@pytest.mark.parametrize("table", tables())
+@pytest.mark.parametrize("table", TABLES)
 def test_rows_build_and_have_published_figures(table):
     for row in rows(table):
         assert row.configuration in network.configurations()

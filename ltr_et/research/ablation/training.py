@@ -85,9 +85,10 @@ def train_row(configuration: str, seed: int, recipe: Recipe) -> Trained:
     Raises:
         CheckpointError: weights that are missing.
         DatasetError: data that are missing.
-        ParameterError: the folder holds the same row trained with other inputs.
+        ParameterError: the folder holds the same row trained with other inputs, or a negative seed.
     """
     settings = _settings(configuration, seed, recipe)
+    settings.check()
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     with group(use_gpu=True) as processes:

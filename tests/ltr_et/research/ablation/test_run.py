@@ -53,6 +53,12 @@ def test_backbones_start_from_a_classifier(tmp_path):
         load_backbone(network.build("mobilenet_v3_conv"), path)
 
 
+def test_a_negative_seed_is_refused_before_anything_is_read(tmp_path):
+    recipe = Recipe(8, tmp_path, crops=tmp_path / "none", teacher=tmp_path / "none")
+    with pytest.raises(ParameterError, match="seed is -1; give 0 or more"):
+        train_row("et_conv", -1, recipe)
+
+
 def test_mistakes_are_found_before_the_night(tmp_path, teacher, capsys):
     command = ["components", "--output", str(tmp_path)]
     assert main([*command, "--sequences", "/nowhere"]) == 2

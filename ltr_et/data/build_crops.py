@@ -20,7 +20,7 @@ from pytracking_et.errors import DatasetError, ImageError
 from ..dataset.base import MINIMUM_SIDE, BaseDataset
 from ..dataset.pack import is_pseudo, open_pack
 from ..locks import alone
-from .crops import WIDTH, CropWriter, read_meta
+from .crops import WIDTH, CropWriter, indexes, read_meta
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ def build(
     """
     done: dict[str, tuple[int, int]] = {}
     with alone(output, f"another process is building {output}; waiting for it"):
-        there = {path: read_meta(path) for path in output.glob("*.npz")}
+        there = {path: read_meta(path) for path in indexes(output)}
         for path, meta in there.items():
             if meta["width"] != width:
                 raise DatasetError(

@@ -146,6 +146,12 @@ class CropWriter:
 _REBUILD = "delete this source of the crop store and build it again"
 
 
+def indexes(folder: Path) -> list[Path]:
+    """Indexes of the finished sources of a store, by name."""
+    # Those that a process is writing, or was when it died, begin with a dot.
+    return sorted(path for path in folder.glob("*.npz") if not path.name.startswith("."))
+
+
 def read_meta(index: Path) -> dict[str, Any]:
     """`width` of the crops of one source in pixels, `held_out_clips`, and what else was stored.
 
@@ -191,7 +197,7 @@ class CropStore:
 
     def __init__(self, folder: str | Path, held_out: bool | None = False) -> None:
         self.folder = Path(folder)
-        paths = sorted(self.folder.glob("*.npz"))
+        paths = indexes(self.folder)
         if not paths:
             raise DatasetError(
                 f"no crop store at {self.folder}; build one with "

@@ -21,6 +21,7 @@ from pytracking_et.files import atomic_open
 from pytracking_et.live.clip import render
 
 from ..data import build_crops, build_features
+from ..data.crops import indexes
 from ..dataset.pack import open_pack
 from ..settings import Settings, apply_overrides
 
@@ -137,7 +138,7 @@ def _building(folder: Path) -> Iterator[None]:
 def _prepare_crops(settings: Settings, sources: Sequence[str] | None, folder: Path) -> None:
     ours = _to_complete(settings.crops)
     settings.crops = settings.crops or folder / "crops"
-    there = sorted(path.stem for path in settings.crops.glob("*.npz"))
+    there = [path.stem for path in indexes(settings.crops)]
     if there and not ours:
         log.info("crop store %s as it is: %d sources", settings.crops, len(there))
         return

@@ -11,9 +11,11 @@ from ltr_et.data.crops import (
     context_size,
     crop_geometry,
     cut,
+    indexes,
     map_boxes,
 )
 from pytracking_et.errors import DatasetError
+from pytracking_et.files import atomic_path
 
 from ..tiny import scene
 
@@ -101,3 +103,13 @@ def test_an_unfinished_source_is_not_there(tmp_path):
         CropStore(tmp_path)
     assert writer.finish() == 1
     assert len(CropStore(tmp_path)) == 1
+
+
+def test_what_a_killed_build_left_is_no_source(tmp_path, store_folder):
+    folder = shutil.copytree(store_folder, tmp_path / "crops")
+    names = [path.name for path in indexes(folder)]
+    with pytest.raises(KeyboardInterrupt), atomic_path(folder / "late.npz") as partial:
+        partial.write_bytes(b"half an index")
+        assert [path.name for path in indexes(folder)] == names
+        assert len(CropStore(folder)) == len(CropStore(store_folder))
+        raise KeyboardInterrupt

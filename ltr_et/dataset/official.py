@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from pytracking_et.boxtables import read_visible
 from pytracking_et.errors import DatasetError
 from pytracking_et.evaluation.datasets.layouts import package_json
 from pytracking_et.files import read_json, reading
@@ -65,13 +66,11 @@ class Lasot(ListedDataset):
     def get_sequence_info(self, seq_id: int) -> SequenceInfo:
         folder = self.folder(self.sequences[seq_id])
         boxes = read_numbers(folder / "groundtruth.txt", 4)
-        hidden = np.zeros(len(boxes), bool)
-        for name in ("full_occlusion.txt", "out_of_view.txt"):
-            flags = read_numbers(folder / name)
-            if len(flags) != len(boxes):
-                raise DatasetError(f"{folder / name}: {len(flags)} flags for {len(boxes)} boxes")
-            hidden |= flags > 0
-        return sequence_info(boxes, ~hidden)
+        paths = [folder / "full_occlusion.txt", folder / "out_of_view.txt"]
+        visible = read_visible(paths, DatasetError)
+        if len(visible) != len(boxes):
+            raise DatasetError(f"{paths[0]}: {len(visible)} flags for {len(boxes)} boxes")
+        return sequence_info(boxes, visible)
 
     @override
     def frame_path(self, seq_id: int, frame_id: int) -> Path:

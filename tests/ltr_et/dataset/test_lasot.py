@@ -32,10 +32,17 @@ def test_official_split_has_1120_sequences_and_names_the_missing(tmp_path):
         Lasot(tmp_path)
 
 
-@pytest.mark.parametrize("flags", ["0,0", "0,0,0,0"])
-def test_flags_must_fit_the_boxes(tmp_path, flags):
-    write(tmp_path, occluded=flags)
-    with pytest.raises(DatasetError, match=f"{len(flags.split(','))} flags for 3 boxes"):
+@pytest.mark.parametrize(
+    ("occluded", "outside", "words"),
+    [
+        ("0,0", "0,0", "2 flags for 3 boxes"),
+        ("0,0,0,0", "0,0,0", "differ in length: 4, 3 flags"),
+        ("0,0,0", "0,2,0", "out_of_view.txt: expected flags 0 or 1, found '2'"),
+    ],
+)
+def test_flags_must_fit_the_boxes(tmp_path, occluded, outside, words):
+    write(tmp_path, occluded=occluded, outside=outside)
+    with pytest.raises(DatasetError, match=words):
         Lasot(tmp_path, split=None).get_sequence_info(0)
 
 

@@ -9,7 +9,6 @@ authors' code reads 100 for all).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,13 +28,6 @@ from .views import (
 # Annotations kept in memory per worker; LaSOT and GOT-10k fit, TrackingNet is read again.
 KEPT = 4000
 MAX_GAP = {"lasot": 100, "trackingnet": 100, "got10k": 30, "coco": 0}
-
-
-@lru_cache(maxsize=KEPT)
-def _frames(dataset: BaseDataset, seq_id: int) -> tuple[NDArray, NDArray]:
-    """Usable frames of a sequence and all its boxes."""
-    info = dataset.get_sequence_info(seq_id)
-    return np.flatnonzero(info["valid"] & info["visible"]), info["bbox"]
 
 
 class TrackingSampler(PairSource):
@@ -75,14 +67,27 @@ class TrackingSampler(PairSource):
             self.max_gap = list(max_gap)
         if len(self.max_gap) != len(self.datasets):
             raise ParameterError(f"max_gap {self.max_gap} for {len(self.datasets)} data sets")
+        self._annotations: dict[tuple[int, int], tuple[NDArray, NDArray]] = {}
         super().__init__(seed, [dataset.name for dataset in self.datasets])
+
+    def _usable(self, number: int, seq_id: int) -> tuple[NDArray, NDArray]:
+        """Usable frames of a sequence of data set `number`, and all its boxes."""
+        kept, key = self._annotations, (number, seq_id)
+        found = kept.pop(key, None)
+        if found is None:
+            info = self.datasets[number].get_sequence_info(seq_id)
+            found = np.flatnonzero(info["valid"] & info["visible"]), info["bbox"]
+        kept[key] = found  # the last used is the last
+        if len(kept) > KEPT:
+            del kept[next(iter(kept))]
+        return found
 
     def _draw(self, rng: np.random.Generator) -> Sample | None:
         number = int(np.searchsorted(self._edge, rng.random(), side="right"))
         number = min(number, len(self.datasets) - 1)
         dataset = self.datasets[number]
         seq_id = int(rng.integers(len(dataset)))
-        rows, boxes = _frames(dataset, seq_id)
+        rows, boxes = self._usable(number, seq_id)
         if not len(rows):
             return None
         first = int(rng.choice(rows))

@@ -1,6 +1,10 @@
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
+from ltr_et.data import sampler
 from ltr_et.data.sampler import TrackingSampler
 from ltr_et.dataset.base import BaseDataset, sequence_info
 from pytracking_et.errors import DatasetError, ImageError, ParameterError
@@ -103,3 +107,20 @@ def test_broken_frames_are_skipped_and_told(tmp_path):
 def test_bad_arguments(tmp_path, keywords):
     with pytest.raises(ParameterError):
         TrackingSampler([Made(tmp_path)], **keywords)
+
+
+def test_annotations_are_kept_as_long_as_their_sampler_and_not_without_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(sampler, "KEPT", 2)
+    dataset = Made(tmp_path)
+    read, once = [], dataset.get_sequence_info
+    monkeypatch.setattr(dataset, "get_sequence_info", lambda n: read.append(n) or once(n))
+    pairs = TrackingSampler([dataset])
+    for sequence in (0, 1, 0, 2, 0, 1):
+        pairs._usable(0, sequence)
+    assert read == [0, 1, 2, 1]
+    other = Made(tmp_path)
+    gone = weakref.ref(other)
+    assert TrackingSampler([other])[0, 0]["index"] == 0
+    del other
+    gc.collect()
+    assert gone() is None

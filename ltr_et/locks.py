@@ -23,7 +23,8 @@ def alone(folder: Path, busy: str, error: type[PytrackingETError] | None = None)
         error: to raise then; None: wait for it.
 
     Raises:
-        PytrackingETError: the folder cannot be written, or its file system has no locks.
+        PytrackingETError: the folder cannot be written, its file system has no locks, or the work
+            meets an error of the system: no training ends in a traceback for a full disk.
     """
     lock = FileLock(folder / ".lock")
     try:
@@ -42,5 +43,12 @@ def alone(folder: Path, busy: str, error: type[PytrackingETError] | None = None)
         ) from problem
     try:
         yield
+    except BrokenPipeError:  # a reader of the output has gone, see `process.run`
+        raise
+    except OSError as problem:
+        raise PytrackingETError(
+            f"the work in {folder} broke off ({problem}); is the disk full, or a folder gone? Mend "
+            "that and give the same command: it goes on from what was written"
+        ) from problem
     finally:
         lock.release()

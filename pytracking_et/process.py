@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
@@ -24,6 +25,8 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 # An installation for tracking alone does without them (docs/small-computers.md).
 REQUIRED = ("torch", "pandas", "matplotlib", "tqdm", "safetensors", "filelock")
+
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows has no quotas
 
 _deferring: list[Callable[[int, FrameType | None], None]] = []  # handlers of `deferred_stop`
 
@@ -60,6 +63,11 @@ def run(name: str, work: Callable[[], int], stopped: Callable[[], str] | None = 
     except BrokenPipeError:
         # The reader (head, less) has gone; there is nobody left to tell.
         return 141
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        print(f"{name}: error: {error}; make room, and give the command again", file=sys.stderr)
+        return 2
 
 
 def prepare() -> None:

@@ -1,5 +1,6 @@
 """Signals, streams and surroundings, each in a process of its own."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -118,6 +119,16 @@ def test_errors_of_ours_are_a_sentence_and_handlers_are_given_back(capsys):
     thread.start()
     thread.join()
     assert codes == [7]
+
+
+def test_a_full_disk_is_a_sentence_and_other_errors_of_the_system_are_not(capsys):
+    def work(number):
+        raise OSError(number, os.strerror(number), "log.jsonl")
+
+    assert process.run("prog", lambda: work(errno.ENOSPC)) == 2
+    assert "No space left on device: 'log.jsonl'; make room" in capsys.readouterr().err
+    with pytest.raises(FileNotFoundError):
+        process.run("prog", lambda: work(errno.ENOENT))
 
 
 def test_a_package_that_an_installation_for_tracking_lacks_is_a_sentence(capsys):

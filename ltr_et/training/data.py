@@ -167,7 +167,7 @@ class PairData:
         source = iter(self._loader)
         while True:
             began = time.perf_counter()
-            batch = next(source, None)
+            batch = self._next(source)
             self.waited += time.perf_counter() - began
             if batch is None:
                 return
@@ -178,6 +178,23 @@ class PairData:
                     self.broken.add(message)
                     log.warning("skipped: %s", message)
             yield batch
+
+    def _next(self, source: Iterator[Any]) -> Any:
+        """The next batch; None at the end.
+
+        Raises:
+            DatasetError: a worker has died, of which only its absence tells.
+        """
+        try:
+            return next(source, None)
+        except RuntimeError as error:
+            if not self._loader.num_workers:
+                raise
+            raise DatasetError(
+                f"a process that makes pairs has ended ({error}), as when memory or /dev/shm is "
+                "full; make room, or take fewer with --set num_workers=N, and give the same "
+                "command: it goes on from the last checkpoint"
+            ) from error
 
     def state(self) -> dict[str, Any]:
         """Number of feature chunks in use."""

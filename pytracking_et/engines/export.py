@@ -109,8 +109,8 @@ def export(
         distances in pixels of the crop).
 
     Raises:
-        EngineError: something to write or to check with is missing, or parity fails; `output`
-            is then left as it was.
+        EngineError: something to write or to check with is missing, parity fails (`output` is
+            then left as it was), or `output` cannot be written.
     """
     if form not in READERS:
         raise EngineError(f"unknown format {form!r}; one of: {', '.join(READERS)}")
@@ -125,6 +125,18 @@ def export(
         raise EngineError(f"--format openvino needs openvino; {pip_line('openvino')}")
     model = Model.find(network, checkpoint)
     source, metadata = cached_graphs(model, precision, calibration)
+    try:
+        return _deliver(source, metadata, form, output)
+    except OSError as error:
+        raise EngineError(
+            f"{output} cannot be written ({error}); make room, or name another folder with --output"
+        ) from error
+
+
+def _deliver(
+    source: Path, metadata: Metadata, form: str, output: Path
+) -> tuple[Metadata, dict[str, float]]:
+    """Bring an export of the cache into the user's folder, in a format, after a comparison."""
     output.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
     try:
@@ -140,7 +152,7 @@ def export(
         difference = {
             key: max(one[key] for one in found.values()) for key in ("score", "distances")
         }
-        if not all(agrees(one, precision, name) for name, one in found.items()):
+        if not all(agrees(one, metadata.precision, name) for name, one in found.items()):
             raise EngineError(f"the {form} graphs differ from the network: {difference}")
         metadata = dataclasses.replace(metadata, parity=difference)
         metadata.write(temporary)
@@ -164,7 +176,10 @@ def _copy(source: Path, metadata: Metadata, target: Path, form: str) -> list[str
 
         stem = Path(name).stem
         model = openvino.Core().read_model(str(source / name))
-        openvino.save_model(model, str(target / f"{stem}.xml"), compress_to_fp16=False)
+        try:
+            openvino.save_model(model, str(target / f"{stem}.xml"), compress_to_fp16=False)
+        except RuntimeError as error:  # what it makes of a full disk
+            raise OSError(f"openvino: {error}") from error
         names += [f"{stem}.xml", f"{stem}.bin"]
     return names
 

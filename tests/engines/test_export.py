@@ -64,3 +64,24 @@ def test_errors(arguments, words, tmp_path, weight_file):
     with pytest.raises(EngineError, match=words):
         export(output=tmp_path / "graphs", network=NETWORK, checkpoint=weight_file, **arguments)
     assert not (tmp_path / "graphs").exists()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_full_disk_is_told(form, tmp_path, weight_file, exported_here, monkeypatch):
+    pytest.importorskip(FORMATS[form][0])
+
+    def full(*_, **__):
+        raise OSError(28, "No space left") if form == "onnx" else RuntimeError("iostream error")
+
+    place = "shutil.copyfile" if form == "onnx" else "openvino.save_model"
+    monkeypatch.setattr(place, full)
+    with pytest.raises(EngineError, match=r"graphs cannot be written \(.*--output"):
+        export(form, tmp_path / "graphs", NETWORK, weight_file)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_the_folders_place_is_told(tmp_path, weight_file, exported_here):
+    pytest.importorskip("onnxruntime")
+    (tmp_path / "graphs").write_text("")
+    with pytest.raises(EngineError, match=r"graphs cannot be written \(.*exists"):
+        export("onnx", tmp_path / "graphs", NETWORK, weight_file)

@@ -23,3 +23,14 @@ def test_a_folder_without_locks_is_told(tmp_path, monkeypatch, problem):
     monkeypatch.setattr("filelock.FileLock.acquire", refuse)
     with pytest.raises(PytrackingETError, match="cannot be written"), alone(tmp_path, "busy"):
         pass
+
+
+def test_a_full_disk_is_a_sentence_and_the_folder_is_let_go_of(tmp_path):
+    full, closed = OSError(28, "No space left on device"), BrokenPipeError()
+    with (
+        pytest.raises(PytrackingETError, match=r"broke off \(.*No space left.*goes on from"),
+        alone(tmp_path, "busy"),
+    ):
+        raise full
+    with pytest.raises(BrokenPipeError), alone(tmp_path, "busy", DatasetError):
+        raise closed

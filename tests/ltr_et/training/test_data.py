@@ -121,3 +121,19 @@ def test_spawned_workers_give_the_same_batches(store):
     for one, two in zip(first(alone, 8), first(shared, 8), strict=True):
         for name, value in one.items():
             assert torch.equal(value, two[name]), name
+
+
+DIES = WORK.replace('raise DatasetError("groundtruth.txt has 3 rows, img 4 images")', "os._exit(1)")
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_is_one_sentence_and_the_end(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import os\n" + DIES)
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, str(script)], env={**os.environ, "PYTHONPATH": path},
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.stderr.startswith("train: error: a process that makes pairs has ended")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)

@@ -34,6 +34,9 @@ from .package import Metadata, check
 from .runtimes import c_numbers
 
 Build = Callable[[Path], object]
+# Seconds after which an export that nobody opened, and what was compiled of an exported folder, may
+# go: weights, versions and exported folders each have a folder of their own.
+KEPT_FOR = 90 * 86400.0
 _SEAL = hashlib.sha256().digest_size
 _CHUNK = 1 << 20
 
@@ -97,12 +100,16 @@ def ensure(folder: Path, build: Build, what: str) -> Metadata:
     """
     found = whole(folder)
     if found is not None:
+        with suppress(OSError):  # a cache that cannot be written
+            os.utime(folder)
         return found
     started = time.perf_counter()
     notice(f"preparing {what} (once, kept in {folder})")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         remove_old(folder.parent, ".*")
+        # Exports alone have a hyphen in their names.
+        remove_old(folder.parent, "*-*", KEPT_FOR)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     except OSError as error:
         raise EngineError(

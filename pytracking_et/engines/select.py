@@ -36,9 +36,6 @@ TORCH = ("torch", "f32")
 # starts the least times of all of them hold: some machines are never steady.
 STEADY, STARTS = 1.25, 3
 REMEDY = "'ettrack benchmark --again' measures again"
-# Seconds after which what was compiled of somebody's export is compiled again: every export has a
-# folder of its own, and nothing tells which of them are still in use.
-COMPILED_FOR = 90 * 86400.0
 # Threads that start together wait for the first, and share what it opens.
 _OPENING = threading.RLock()
 
@@ -155,10 +152,11 @@ def open_export(engine: str, precision: str, model: Model, threads: int | None) 
     if not there:
         require(fit[-1])
     # The folder is the user's; what is compiled for this machine goes to the cache.
-    compiled = cache.engines_folder() / "compiled"
-    remove_old(compiled, "*", COMPILED_FOR)
+    compiled = cache.engines_folder() / "compiled" / model.digest[:16]
+    if not compiled.is_dir():  # once an export is enough
+        remove_old(compiled.parent, "*", cache.KEPT_FOR)
     opened = catalogue.module(there[0]).open_folder
-    return opened(folder, metadata, threads, None, wanted, compiled / model.digest[:16])
+    return opened(folder, metadata, threads, None, wanted, compiled)
 
 
 def candidates(engine: str, precision: str, model: Model) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import multiprocessing
+import os
 import re
 
 import pytest
@@ -58,6 +59,17 @@ def test_damaged_exports_are_rebuilt(tmp_path, damage, words, capsys):
     check(folder)
     assert [path.name for path in folder.parent.iterdir()] == ["x"]
     assert re.search(f"rebuilt: .*{words}", capsys.readouterr().err)
+
+
+def test_exports_that_nothing_opens_go_when_another_is_made(tmp_path):
+    folder = tmp_path / "engines"
+    for name in ("net-a-f32-1", "net-a-f32-2", "choices"):
+        (folder / name).mkdir(parents=True)
+        small_export(folder / name)
+        os.utime(folder / name, (0, 0))
+    cache.ensure(folder / "net-a-f32-2", small_export, "x")  # opened today
+    cache.ensure(folder / "net-a-f32-3", small_export, "x")
+    assert {path.name for path in folder.iterdir()} == {"net-a-f32-2", "net-a-f32-3", "choices"}
 
 
 def test_a_failed_build_leaves_nothing(tmp_path):

@@ -29,7 +29,7 @@ from ...data.pairs import CropPairs
 from ...training.data import PairValidation, collate, held_out_validation
 from ..ablation.costs import latency_ms
 from .space import Candidate, Genes, evolve, macs, sample
-from .supernet import RECALIBRATION_BATCHES, Batches, judge, train
+from .supernet import RECALIBRATION_BATCHES, Batches, extracted, judge, train
 
 log = logging.getLogger(__name__)
 
@@ -129,8 +129,7 @@ def search(options: argparse.Namespace) -> Candidate:
     def fitness(genes: Genes) -> float:
         name = str(genes)
         if name not in known.values:
-            with torch.no_grad():
-                known.add(name, judge(net, validation, statistics, genes))
+            known.add(name, judge(net, validation, statistics, genes))
         log.info("%s  %.0f M  overlap %.3f", name, macs(name) / 1e6, known.values[name])
         return known.values[name]
 
@@ -140,9 +139,8 @@ def search(options: argparse.Namespace) -> Candidate:
         _report,
     )  # fmt: skip
     name = str(best.genes)
-    network.weights.save(
-        options.output / "best.safetensors", net.extract(best.genes).state_dict(), {"network": name}
-    )
+    found = extracted(net, statistics, best.genes)
+    network.weights.save(options.output / "best.safetensors", found.state_dict(), {"network": name})
     record = {
         "architecture": name,
         "macs": best.macs,

@@ -251,9 +251,17 @@ def _resume(path: Path, plan: dict[str, int], net: nn.Module, optimizer: Any) ->
     return int(state["step"])
 
 
+def extracted(net: Supernet, batches: list[Batch], genes: Genes) -> LightTrackNetwork:
+    """A path as a network of its own, in eval mode, with BatchNorm statistics of the batches.
+
+    Those of the supernet, which all paths share, fit no single one.
+    """
+    found = net.extract(genes)
+    with torch.no_grad():
+        update_bn(batches, ETActor(found, fast=False))
+    return found.eval()
+
+
 def judge(net: Supernet, validation: PairValidation, batches: list[Batch], genes: Genes) -> float:
     """Mean overlap (0..1) of a path on validation pairs, with statistics of its own."""
-    found = net.extract(genes)
-    # Shared BatchNorm statistics fit no single path.
-    update_bn(batches, ETActor(found, fast=False))
-    return validation(found.eval())["iou"]
+    return validation(extracted(net, batches, genes))["iou"]

@@ -10,7 +10,7 @@ import torch
 from ltr_et.data.crops import CropStore
 from ltr_et.research.search.__main__ import Overlaps, main
 from ltr_et.research.search.space import sample
-from ltr_et.research.search.supernet import Supernet, judge, path_of, train
+from ltr_et.research.search.supernet import Supernet, extracted, judge, path_of, train
 from ltr_et.training import checkpoint, data
 from pytracking_et import network
 from pytracking_et.errors import CheckpointError
@@ -76,6 +76,8 @@ def test_a_path_is_judged_with_the_batches_statistics(supernet):
 
     with torch.no_grad():
         assert judge(supernet, validation, given, sample(random.Random(1))) == 0.1
+    again = extracted(supernet, given, sample(random.Random(1)))
+    assert validation(again) == {"iou": 0.1}
 
 
 @pytest.mark.slow
@@ -143,6 +145,9 @@ def test_search_from_crops_to_a_network(tmp_path, store_folder, monkeypatch, cap
     assert max(each["overlap"] for each in best["tried"].values()) == best["overlap"]
     net = network.build(best["architecture"])
     network.weights.load(net, out / "best.safetensors")
+    # With the statistics it was judged with, and not those that all paths share.
+    shared = checkpoint.load(out / "supernet.pth")["net"]["backbone_net.bn1.running_mean"]
+    assert not torch.allclose(net.backbone_net.bn1.running_mean, shared, atol=1e-2)
     # Of other pairs overlaps are other numbers.
     assert main([*arguments, "--validation-pairs", "6"]) == 0
     stored = json.loads((out / "overlaps.json").read_text())

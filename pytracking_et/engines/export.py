@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from ..errors import EngineError, pip_line
-from ..files import sha256
+from ..files import move, sha256
 from . import cache
 from .catalogue import READERS, Model, installed, module
 from .int8 import Ranges, find_ranges, keep_ranges
@@ -132,11 +132,7 @@ def export(
             names = _copy(source, metadata, temporary, form)
         files = {name: sha256(temporary / name) for name in names}
         metadata = dataclasses.replace(metadata, format=form, files=files)
-        reader = _reader(temporary, metadata)
-        found = {
-            name: Reference.read(temporary / name).difference(reader)
-            for name in reference_names(metadata)
-        }
+        found = _differences(temporary, metadata)
         difference = {
             key: max(one[key] for one in found.values()) for key in ("score", "distances")
         }
@@ -147,7 +143,7 @@ def export(
         output.mkdir(exist_ok=True)
         # Metadata last: a folder without it is recognised as incomplete.
         for name in (*names, METADATA):
-            (temporary / name).replace(output / name)
+            move(temporary / name, output / name)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return metadata, difference
@@ -167,6 +163,16 @@ def _copy(source: Path, metadata: Metadata, target: Path, form: str) -> list[str
         openvino.save_model(model, str(target / f"{stem}.xml"), compress_to_fp16=False)
         names += [f"{stem}.xml", f"{stem}.bin"]
     return names
+
+
+def _differences(folder: Path, metadata: Metadata) -> dict[str, dict[str, float]]:
+    """What the graphs answer against each reference.
+
+    The runtime is gone afterwards: OpenVINO maps its files, which Windows would not move then.
+    """
+    reader = _reader(folder, metadata)
+    names = reference_names(metadata)
+    return {name: Reference.read(folder / name).difference(reader) for name in names}
 
 
 def _reader(folder: Path, metadata: Metadata) -> GraphRuntime:

@@ -23,7 +23,7 @@ REPEAT_SECONDS = 1.0
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 # An installation for tracking alone does without them (docs/small-computers.md).
-REQUIRED = ("torch", "pandas", "matplotlib", "tqdm", "safetensors", "filelock")
+REQUIRED = ("torch", "pandas", "matplotlib", "tqdm", "safetensors", "filelock", "tomli")
 
 _deferring: list[Callable[[int, FrameType | None], None]] = []  # handlers of `deferred_stop`
 

@@ -54,27 +54,25 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink()
         raise
-    move(temporary, target)
+    try:
+        move(temporary, target)
+    except OSError as error:
+        reason = f"{error.strerror or error}; what was written is kept as {temporary}"
+        raise type(error)(error.errno, reason, str(target)) from error
 
 
 def move(made: Path, target: Path) -> None:
-    """Give what is whole its name, in place of a file that was there.
-
-    Raises:
-        OSError: it cannot be; says where it stays.
-    """
+    """Give a file or folder that is whole its name, in place of a file that was there."""
     for attempt in count(1):
         try:
             made.replace(target)
             return
-        except OSError as error:
+        except PermissionError:
             # Windows refuses while another program has either of them open, as virus scanners,
             # indexers and readers of ours do for a moment, and Excel or a player for longer.
-            if os.name == "nt" and isinstance(error, PermissionError) and attempt < _ATTEMPTS:
-                time.sleep(_PAUSE)
-                continue
-            reason = f"{error.strerror or error}; what was written is kept as {made}"
-            raise type(error)(error.errno, reason, str(target)) from error
+            if os.name != "nt" or attempt == _ATTEMPTS:
+                raise
+            time.sleep(_PAUSE)
 
 
 @contextmanager

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import stat
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
@@ -60,6 +62,15 @@ def run(name: str, work: Callable[[], int], stopped: Callable[[], str] | None = 
     except BrokenPipeError:
         # The reader (head, less) has gone; there is nobody left to tell.
         return 141
+
+
+def command_line(words: Sequence[str], windows: bool = os.name == "nt") -> str:
+    r"""One line that a shell, or the vot-toolkit, splits into `words` again.
+
+    Windows' shells and CreateProcess know double quotes alone; elsewhere C:\Users would lose its
+    backslashes without single ones.
+    """
+    return subprocess.list2cmdline(words) if windows else shlex.join(words)
 
 
 def prepare() -> None:

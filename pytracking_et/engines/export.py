@@ -10,6 +10,8 @@ What a precision needs beside the weights:
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -124,10 +126,16 @@ def export(
     if form == "openvino" and not installed("openvino"):
         raise EngineError(f"--format openvino needs openvino; {pip_line('openvino')}")
     model = Model.find(network, checkpoint)
-    source, metadata = cached_graphs(model, precision, calibration)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
     try:
+        # Now, not after the minutes that the graphs may take.
+        output.parent.mkdir(parents=True, exist_ok=True)
+        if output.is_file():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+    except OSError as error:
+        raise _unwritable(output, error) from error
+    try:
+        source, metadata = cached_graphs(model, precision, calibration)
         with c_numbers():
             names = _copy(source, metadata, temporary, form)
         files = {name: sha256(temporary / name) for name in names}
@@ -144,9 +152,18 @@ def export(
         # Metadata last: a folder without it is recognised as incomplete.
         for name in (*names, METADATA):
             move(temporary / name, output / name)
+    except OSError as error:
+        raise _unwritable(output, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return metadata, difference
+
+
+def _unwritable(output: Path, error: OSError) -> EngineError:
+    return EngineError(
+        f"{output} cannot be written ({error.strerror or error}); make room, or name another "
+        "folder with --output"
+    )
 
 
 def _copy(source: Path, metadata: Metadata, target: Path, form: str) -> list[str]:

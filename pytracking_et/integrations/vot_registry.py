@@ -10,7 +10,6 @@ import configparser
 import locale
 import os
 import re
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from ..errors import ParameterError, PytrackingETError, pip_line
 from ..files import atomic_open, reading
+from ..process import command_line
 from ..settings import expanded
 
 FILE = "trackers.ini"
@@ -76,15 +76,6 @@ def tracker_words(args: argparse.Namespace) -> list[str]:
     if args.precision:
         words += ["--precision", args.precision]
     return words + (["--threads", str(args.threads)] if args.threads else [])
-
-
-def command_line(words: Sequence[str], windows: bool = os.name == "nt") -> str:
-    r"""One line that the toolkit splits into `words` again.
-
-    On Windows it hands the line to CreateProcess, whose rules `list2cmdline` follows; elsewhere it
-    takes `shlex.split`, for which C:\Users would lose its backslashes.
-    """
-    return subprocess.list2cmdline(words) if windows else shlex.join(words)
 
 
 def make_entry(name: str, arguments: Sequence[str], python: str = sys.executable) -> Entry:

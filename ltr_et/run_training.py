@@ -13,7 +13,6 @@ import argparse
 import importlib
 import logging
 import os
-import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -109,7 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
         saved = latest.is_file() and latest.stat().st_mtime >= began
         kept = [word for word in words if word != "--fresh" or not saved]
         start = "torchrun ..." if "TORCHELASTIC_RUN_ID" in os.environ else "python"
-        return f"go on with: {start} -m ltr_et.run_training {shlex.join(kept)}"
+        return f"go on with: {start} -m ltr_et.run_training {process.command_line(kept)}"
 
     def work() -> int:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,13 +23,16 @@ _QUOTED = 300
 # What frames of a sequence end in; compared without regard to case.
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 SCRATCH_LOCK = ".in-use"
+# Two seconds in which a file that another program has open may be closed.
+_ATTEMPTS, _PAUSE = 20, 0.1
 
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it replaces `path`, on error it is removed.
 
-    Beside it, because os.replace is atomic only within one file system.
+    Beside it, because os.replace is atomic only within one file system. One that is whole and
+    cannot take its name stays, and the OSError says where.
     """
     target = Path(path)
     if target.is_dir():
@@ -46,11 +50,30 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
-        temporary.replace(target)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
         raise
+    try:
+        try:
+        move(temporary, target)
+    except OSError as error:
+        reason = f"{error.strerror or error}; what was written is kept as {temporary}"
+        raise type(error)(error.errno, reason, str(target)) from error
+
+
+def move(made: Path, target: Path) -> None:
+    """Give what is whole its name, in place of a file that was there."""
+    for attempt in count(1):
+        try:
+            made.replace(target)
+            return
+        except PermissionError:
+            # Windows refuses while another program has either of them open, as virus scanners,
+            # indexers and readers of ours do for a moment, and Excel or a player for longer.
+            if os.name != "nt" or attempt == _ATTEMPTS:
+                raise
+            time.sleep(_PAUSE)
 
 
 @contextmanager

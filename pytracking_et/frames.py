@@ -98,7 +98,10 @@ def jpeg_size(data: bytes | NDArray[np.uint8]) -> tuple[int, int] | None:
 
 
 def _pillow_size(data: bytes | NDArray[np.uint8]) -> tuple[int, int] | None:
-    from PIL import Image as pillow
+    try:
+        from PIL import Image as pillow
+    except ImportError:
+        return None  # an installation for tracking alone; OpenCV has a limit of its own
 
     try:
         with pillow.open(io.BytesIO(data)) as image:  # type: ignore[arg-type]
@@ -224,7 +227,10 @@ def require_complete(data: bytes, path: str | os.PathLike[str]) -> None:
 
 def _decodes_fully(data: bytes) -> bool:
     """Pillow's verdict, which is strict, on files that merely lack their end marker."""
-    from PIL import Image as pillow
+    try:
+        from PIL import Image as pillow
+    except ImportError:
+        return False  # an installation for tracking alone: nobody can tell
 
     try:
         with pillow.open(io.BytesIO(data)) as image:

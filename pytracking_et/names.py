@@ -22,7 +22,9 @@ from .files import scratch_folder
 # adds to it (`.` + `_object_presence_scores.txt` + `.` + 8 letters + `.tmp.txt`) take 45.
 LONGEST = 210
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
-_WINDOWS = re.compile(r'[<>:"|?*]|[. ]$|^(con|prn|aux|nul|com[0-9]|lpt[0-9])($|\.)', re.IGNORECASE)
+_WINDOWS = re.compile(
+    r'[<>:"|?*]|[. ]$|^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *($|\.)', re.IGNORECASE
+)
 
 _CONTROL = ("Cc", "Zl", "Zp")
 _NOT_TEXT = (*_CONTROL, "Cs")  # Cs: bytes of a file name that are not in its encoding

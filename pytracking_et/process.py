@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import signal
 import stat
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
@@ -24,7 +26,7 @@ REPEAT_SECONDS = 1.0
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 # An installation for tracking alone does without them (docs/small-computers.md).
-REQUIRED = ("torch", "pandas", "matplotlib", "tqdm", "safetensors", "filelock")
+REQUIRED = ("torch", "pandas", "matplotlib", "tqdm", "safetensors", "filelock", "tomli")
 
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows has no quotas
 
@@ -68,6 +70,15 @@ def run(name: str, work: Callable[[], int], stopped: Callable[[], str] | None = 
             raise
         print(f"{name}: error: {error}; make room, and give the command again", file=sys.stderr)
         return 2
+
+
+def command_line(words: Sequence[str], windows: bool = os.name == "nt") -> str:
+    r"""One line that a shell, or the vot-toolkit, splits into `words` again.
+
+    Windows' shells and CreateProcess know double quotes alone; elsewhere C:\Users would lose its
+    backslashes without single ones.
+    """
+    return subprocess.list2cmdline(words) if windows else shlex.join(words)
 
 
 def prepare() -> None:

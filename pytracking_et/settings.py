@@ -24,11 +24,6 @@ from typing import Any
 from .errors import DatasetError, ParameterError
 from .files import atomic_open, home, reading
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 PREFIX = "PYTRACKING_ET_"
 FILE_NAME = "ettrack.toml"
 
@@ -179,6 +174,11 @@ def read_toml(path: Path) -> dict[str, Any]:
         "the settings file must be TOML in UTF-8; write paths in single quotes, where backslashes "
         "need no escape: otb_path = 'C:\\data\\OTB'"
     )
+    # Here, as an installation for tracking alone on Python 3.10 has no tomli.
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
     with reading(path, ParameterError, advice):
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
 

@@ -53,7 +53,8 @@ class VideoWriter:
 
     Raises:
         ResultsError: unknown suffix, a rate that is none, no codec, folder not writable, no frame
-            written, or not all that were written can be read back (a full disk).
+            written, not all that were written can be read back (a full disk), or a file of the
+            name that is open in a player on Windows; says where the new one is then.
     """
 
     def __init__(self, path: str | os.PathLike[str], fps: float = DEFAULT_FPS) -> None:
@@ -87,7 +88,12 @@ class VideoWriter:
         assert self._temporary is not None
         problem = video_problem(self._temporary, self.frames)
         if problem is None:
-            self._stack.close()
+            try:
+                self._stack.close()
+            except OSError as error:
+                raise ResultsError(
+                    f"output {str(self.path)!r} cannot be written: {error.strerror}"
+                ) from error
             return
         error = ResultsError(f"output {str(self.path)!r}: {problem}")
         self._stack.__exit__(ResultsError, error, None)
@@ -205,9 +211,9 @@ def h264_program() -> str | None:
     for program in filter(None, found):
         with suppress(OSError):
             listed = subprocess.run(
-                [program, "-hide_banner", "-encoders"], capture_output=True, text=True, check=False
+                [program, "-hide_banner", "-encoders"], capture_output=True, check=False
             )
-            if "libx264" in listed.stdout:
+            if b"libx264" in listed.stdout:
                 return program
     return None
 

@@ -17,6 +17,7 @@ from pytracking_et.files import (
     atomic_path,
     cache_folder,
     is_image,
+    move,
     read_json,
     reading,
     remove_old,
@@ -42,6 +43,50 @@ def test_an_error_keeps_the_old_file_and_leaves_nothing_behind(tmp_path):
         raise RuntimeError("half way")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def refusing(monkeypatch, times: int) -> list[Path]:
+    """Have files refuse their name, as Windows does while another program has one open."""
+    real, asked = Path.replace, []
+
+    def replace(self, target):
+        asked.append(self)
+        if len(asked) <= times:
+            raise PermissionError(13, "Access is denied")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    return asked
+
+
+def test_what_is_whole_and_cannot_take_its_name_stays(tmp_path, monkeypatch):
+    (tmp_path / "a.txt").write_text("old")
+    refusing(monkeypatch, 1)
+    with (
+        pytest.raises(PermissionError, match=r"denied; .* kept as (.*): '.*a\.txt'") as caught,
+        atomic_open(tmp_path / "a.txt") as stream,
+    ):
+        stream.write("new")
+    [made] = [path for path in tmp_path.iterdir() if path.name != "a.txt"]
+    assert str(made) in caught.value.strerror
+    assert (made.read_text(), (tmp_path / "a.txt").read_text()) == ("new", "old")
+
+
+@pytest.mark.parametrize(("times", "put"), [(3, True), (1000, False)])
+def test_windows_waits_for_others_to_close_a_file(tmp_path, monkeypatch, times, put):
+    made, target = tmp_path / "made", tmp_path / "target"
+    made.write_text("new")
+    asked, waits = refusing(monkeypatch, times), []
+    monkeypatch.setattr(files.time, "sleep", waits.append)
+    monkeypatch.setattr(files.os, "name", "nt")
+    try:
+        move(made, target)
+    except PermissionError:
+        assert not put
+    finally:
+        monkeypatch.undo()  # pathlib looks at the system's name
+    assert target.is_file() == put
+    assert len(waits) == len(asked) - 1 and sum(waits) < 3
 
 
 def test_the_temporary_keeps_the_suffix_that_writers_look_at(tmp_path):

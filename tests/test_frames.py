@@ -3,6 +3,7 @@ from __future__ import annotations
 import builtins
 import io
 import struct
+import sys
 import threading
 import time
 import warnings
@@ -182,6 +183,17 @@ def test_truncated_files_are_named(tmp_path, name, extension, options, keep):
         warnings.simplefilter("ignore", RuntimeWarning)
         with pytest.raises(ImageError, match=rf"frame\.{extension}' is truncated"):
             reader(name)(path)
+
+
+def test_tracking_alone_does_without_pillow(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    picture = np.zeros((8, 8, 3), np.uint8)
+    for name in ("a.bmp", "a.webp", "a.tif", "a.jpg"):
+        (tmp_path / name).write_bytes(cv2.imencode(name[1:], picture)[1].tobytes())
+        assert read_image(tmp_path / name).shape == (8, 8, 3)
+    (tmp_path / "a.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:-2])
+    with pytest.raises(ImageError, match="truncated"):
+        read_image(tmp_path / "a.jpg")
 
 
 def test_a_thumbnail_does_not_hide_a_truncated_image(tmp_path):

@@ -69,7 +69,9 @@ def test_taken(name):
     assert names.file_stem(name)[:50] == name[:50]
 
 
-@pytest.mark.parametrize("name", ["a:b", "con", "NUL.x", "end.", "what?"])
+@pytest.mark.parametrize(
+    "name", ["a:b", "con", "NUL.x", "COM¹", "conin$", "aux .x", "end.", "what?"]
+)
 @pytest.mark.parametrize("system", ["nt", "posix"])
 def test_windows(monkeypatch, name, system):
     monkeypatch.setattr(names.os, "name", system)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
@@ -270,3 +272,13 @@ def test_root_of_a_data_set(tmp_path, monkeypatch):
     assert dataset_root(settings, "uav123_10fps", str(tmp_path)) == tmp_path
     with pytest.raises(DatasetError, match="--dataset-root"):
         dataset_root(settings, "uav123_10fps", tmp_path / "gone")
+
+
+def test_without_a_settings_file_no_parser_is_needed(tmp_path):
+    """Where Python has none (3.10), an installation for tracking alone has no tomli either."""
+    code = (
+        "import sys; sys.modules.update(tomllib=None, tomli=None)\n"
+        "from pytracking_et.settings import env_settings; print(env_settings().results_path)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

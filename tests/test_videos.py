@@ -75,6 +75,20 @@ def test_an_old_file_stays_until_the_new_one_is_whole(tmp_path):
     assert path.read_bytes() != b"old"
 
 
+def test_a_video_whose_name_is_taken_by_a_player_is_not_lost(tmp_path, monkeypatch):
+    def refuse(self, target):
+        raise PermissionError(13, "Access is denied")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with (
+        pytest.raises(ResultsError, match=r"out\.avi.* cannot be written: .* kept as ") as caught,
+        VideoWriter(tmp_path / "out.avi") as writer,
+    ):
+        writer.write(picture())
+    kept = Path(str(caught.value).partition("kept as ")[2])
+    assert kept.parent == tmp_path and kept.stat().st_size > 1000
+
+
 def test_unknown_suffix_lists_the_known():
     with pytest.raises(ResultsError, match=r"out\.gif.*\.mp4"):
         VideoWriter("out.gif")

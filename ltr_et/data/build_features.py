@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pytracking_et import process
 from pytracking_et.errors import DatasetError, ImageError
-from pytracking_et.files import read_json, write_json
+from pytracking_et.files import move, read_json, write_json
 
 from ..locks import alone
 from .crops import CropStore
@@ -103,7 +103,7 @@ class ChunkMaker:
             np.save(partial / f"{kind}.npy", np.concatenate(features))
             fields |= _index(kind, self.store, views)
         np.savez_compressed(partial / "index.npz", **fields)  # type: ignore[arg-type]
-        partial.replace(path)
+        move(partial, path)
         return len(made[False])
 
     def _plan(self, rng: np.random.Generator, searches: int) -> list[tuple[int, Flavour, bool]]:

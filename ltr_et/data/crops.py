@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytracking_et.errors import DatasetError
-from pytracking_et.files import atomic_path, reading
+from pytracking_et.files import atomic_path, move, reading
 from pytracking_et.frames import decode_image
 
 from ..dataset.base import Boxes, Image, decode_mask
@@ -127,7 +127,7 @@ class CropWriter:
     def finish(self, **meta: Any) -> int:
         """Put the packed file and its index in place; returns the number of crops."""
         self._stream.close()
-        self._partial.replace(self.folder / f"{self.source}.bin")
+        move(self._partial, self.folder / f"{self.source}.bin")
         rows = self._rows
         arrays: dict[str, NDArray] = {
             name: np.array([row[name] for row in rows]) for name in FIELDS if name != "others"

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EngineError
-from ..files import atomic_path, cache_folder, remove_old
+from ..files import atomic_path, cache_folder, move, remove_old
 from ..version import __version__
 from .catalogue import Model
 from .package import Metadata, check
@@ -135,7 +135,7 @@ def _publish(temporary: Path, folder: Path) -> None:
     temporary.chmod(0o755)
     for _ in range(3):
         try:
-            temporary.rename(folder)
+            move(temporary, folder)
             return
         except OSError:
             # Somebody else's, finished meanwhile, or the damaged one.

@@ -10,12 +10,14 @@ What a precision needs beside the weights:
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
 import shutil
 import tempfile
 from pathlib import Path
 
 from ..errors import EngineError, pip_line
-from ..files import sha256
+from ..files import move, sha256
 from . import cache
 from .catalogue import READERS, Model, installed, module
 from .int8 import Ranges, find_ranges, keep_ranges
@@ -124,31 +126,21 @@ def export(
     if form == "openvino" and not installed("openvino"):
         raise EngineError(f"--format openvino needs openvino; {pip_line('openvino')}")
     model = Model.find(network, checkpoint)
-    source, metadata = cached_graphs(model, precision, calibration)
     try:
-        return _deliver(source, metadata, form, output)
+        # Now, not after the minutes that the graphs may take.
+        output.parent.mkdir(parents=True, exist_ok=True)
+        if output.is_file():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
     except OSError as error:
-        raise EngineError(
-            f"{output} cannot be written ({error}); make room, or name another folder with --output"
-        ) from error
-
-
-def _deliver(
-    source: Path, metadata: Metadata, form: str, output: Path
-) -> tuple[Metadata, dict[str, float]]:
-    """Bring an export of the cache into the user's folder, in a format, after a comparison."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+        raise _unwritable(output, error) from error
     try:
+        source, metadata = cached_graphs(model, precision, calibration)
         with c_numbers():
             names = _copy(source, metadata, temporary, form)
         files = {name: sha256(temporary / name) for name in names}
         metadata = dataclasses.replace(metadata, format=form, files=files)
-        reader = _reader(temporary, metadata)
-        found = {
-            name: Reference.read(temporary / name).difference(reader)
-            for name in reference_names(metadata)
-        }
+        found = _differences(temporary, metadata)
         difference = {
             key: max(one[key] for one in found.values()) for key in ("score", "distances")
         }
@@ -159,10 +151,19 @@ def _deliver(
         output.mkdir(exist_ok=True)
         # Metadata last: a folder without it is recognised as incomplete.
         for name in (*names, METADATA):
-            (temporary / name).replace(output / name)
+            move(temporary / name, output / name)
+    except OSError as error:
+        raise _unwritable(output, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return metadata, difference
+
+
+def _unwritable(output: Path, error: OSError) -> EngineError:
+    return EngineError(
+        f"{output} cannot be written ({error.strerror or error}); make room, or name another "
+        "folder with --output"
+    )
 
 
 def _copy(source: Path, metadata: Metadata, target: Path, form: str) -> list[str]:
@@ -182,6 +183,16 @@ def _copy(source: Path, metadata: Metadata, target: Path, form: str) -> list[str
             raise OSError(f"openvino: {error}") from error
         names += [f"{stem}.xml", f"{stem}.bin"]
     return names
+
+
+def _differences(folder: Path, metadata: Metadata) -> dict[str, dict[str, float]]:
+    """What the graphs answer against each reference.
+
+    The runtime is gone afterwards: OpenVINO maps its files, which Windows would not move then.
+    """
+    reader = _reader(folder, metadata)
+    names = reference_names(metadata)
+    return {name: Reference.read(folder / name).difference(reader) for name in names}
 
 
 def _reader(folder: Path, metadata: Metadata) -> GraphRuntime:

@@ -54,8 +54,8 @@ def device_names() -> list[str]:
     # Not through torch: this process may well do without it, and it takes seconds to load.
     if shutil.which("nvidia-smi") is None:
         return []
-    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True)
-    found = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True)
+    found = [line for line in listed.stdout.splitlines() if line.startswith(b"GPU ")]
     return [str(index) for index in range(len(found))]
 
 
@@ -141,8 +141,9 @@ class _Run:
                     missing -= 1
                     yield ended
             for pipe, each in by_pipe.items():
-                if pipe.poll():
-                    continue
+                with suppress(BrokenPipeError):  # Windows' word for an end that is closed
+                    if pipe.poll():
+                        continue
                 ended = self._bury(each) if each.process.exitcode is not None else self._end(each)
                 if ended is not None:
                     missing -= 1

@@ -10,7 +10,6 @@ import configparser
 import locale
 import os
 import re
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from ..errors import ParameterError, PytrackingETError, pip_line
 from ..files import atomic_open, reading
+from ..process import command_line
 from ..settings import expanded
 
 FILE = "trackers.ini"
@@ -76,15 +76,6 @@ def tracker_words(args: argparse.Namespace) -> list[str]:
     if args.precision:
         words += ["--precision", args.precision]
     return words + (["--threads", str(args.threads)] if args.threads else [])
-
-
-def command_line(words: Sequence[str], windows: bool = os.name == "nt") -> str:
-    r"""One line that the toolkit splits into `words` again.
-
-    On Windows it hands the line to CreateProcess, whose rules `list2cmdline` follows; elsewhere it
-    takes `shlex.split`, for which C:\Users would lose its backslashes.
-    """
-    return subprocess.list2cmdline(words) if windows else shlex.join(words)
 
 
 def make_entry(name: str, arguments: Sequence[str], python: str = sys.executable) -> Entry:
@@ -150,7 +141,8 @@ def write_entry(folder: str | os.PathLike[str], entry: Entry) -> Path:
     # The toolkit reads in the system's encoding (no encoding= in its Registry), so we write in it.
     encoding = locale.getpreferredencoding(False)
     with reading(path, PytrackingETError, f"it is no text in this system's encoding {encoding}"):
-        old = path.read_text(encoding=encoding) if path.is_file() else ""
+        # Not read_text, which would drop the CR of other entries' lines.
+        old = path.read_bytes().decode(encoding) if path.is_file() else ""
     _check(path, old, entry.name)
     new = _with_section(old, entry)
     try:
@@ -184,14 +176,16 @@ def _check(path: Path, text: str, name: str) -> None:
 
 def _with_section(text: str, entry: Entry) -> str:
     """`text` with the section in place of the one of its name, or at the end."""
+    end_of_line = "\r\n" if "\r\n" in text else "\n"
+    section = entry.text().replace("\n", end_of_line)
     headers = list(_HEADER.finditer(text))
     ends = [*(header.start() for header in headers), len(text)][1:]
     for header, end in zip(headers, ends, strict=True):
         if header["name"] == entry.name:
             rest = _closing_lines(text[header.end() : end])
-            return text[: header.start()] + entry.text() + rest + text[end:]
-    gap = "" if not text else "\n" if text.endswith("\n") else "\n\n"
-    return text + gap + entry.text()
+            return text[: header.start()] + section + rest + text[end:]
+    gaps = 0 if not text else 1 if text.endswith("\n") else 2
+    return text + gaps * end_of_line + section
 
 
 def _closing_lines(body: str) -> str:

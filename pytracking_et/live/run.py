@@ -136,7 +136,7 @@ def run_live(options: LiveOptions) -> int:
     Returns:
         0; errors of the user's making are raised.
     """
-    if options.output and Path(options.output).resolve() == Path(options.source).resolve():
+    if options.output and _same_file(options.output, options.source):
         raise ParameterError(
             f"--output {options.output!r} is the video that is read, which would be lost; "
             "give another name"
@@ -196,6 +196,14 @@ def run_live(options: LiveOptions) -> int:
         if hint := only_for_players(output):
             _say(hint)
     return 0
+
+
+def _same_file(path: str, other: str) -> bool:
+    """Whether two names are of one file: of another case, too, where the disk ignores it."""
+    try:
+        return Path(path).samefile(other)
+    except (OSError, ValueError):  # one is not there, or is an address
+        return False
 
 
 def _displays(

@@ -32,7 +32,7 @@ from urllib.request import Request, urlopen
 
 from .. import process
 from ..errors import DependencyError, PytrackingETError, pip_line
-from ..files import cache_folder, scratch_folder
+from ..files import cache_folder, move, scratch_folder
 from .guard import SECURITY_HEADERS, refusal
 
 HERE = Path(__file__).parent
@@ -117,7 +117,7 @@ def _leave_key(port: int) -> bytes:
     handle, name = tempfile.mkstemp(dir=file.parent)
     with os.fdopen(handle, "wb") as stream:
         stream.write(key)
-    Path(name).replace(file)
+    move(Path(name), file)
     return key
 
 

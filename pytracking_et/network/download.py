@@ -12,11 +12,12 @@ import sys
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from importlib import resources
 from pathlib import Path
 
 from ..errors import CheckpointError
+from ..files import move
 from .weights import cached_weights
 
 _BLOCK = 1 << 16
@@ -60,12 +61,23 @@ def download(item: Published, folder: Path | None = None) -> Path:
     content has been verified.
 
     Raises:
-        CheckpointError: offline, refused by the server, or the content is not the published one.
+        CheckpointError: offline, refused by the server, the content is not the published one, or
+            the folder cannot be written.
     """
     target = (folder or cached_weights()) / item.file
-    if target.is_file() and git_blob_id(target) == item.git_blob:
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if not (target.is_file() and git_blob_id(target) == item.git_blob):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _download(item, target)
+    except OSError as error:
+        raise CheckpointError(
+            f"{target.parent} cannot be written ({error}); make room or allow writing there, or "
+            "name another cache with PYTRACKING_ET_CACHE"
+        ) from error
+    return target
+
+
+def _download(item: Published, target: Path) -> None:
     part = target.with_name(target.name + ".part")
     if not (part.is_file() and git_blob_id(part) == item.git_blob):
         _fetch(item, part)
@@ -77,54 +89,71 @@ def download(item: Published, folder: Path | None = None) -> Path:
             f"{item.url} gave {size} bytes with git blob id {found}, expected {item.git_blob}; "
             "nothing was kept. Try again, or fetch the file by hand and give it with --checkpoint"
         )
-    part.replace(target)
-    return target
+    move(part, target)
 
 
 def _fetch(item: Published, part: Path) -> None:
     from tqdm import tqdm
 
     have = part.stat().st_size if part.is_file() else 0
-    request = urllib.request.Request(item.url, headers={"User-Agent": "pytracking-et"})
+    answer = _ask(item.url, have)
+    if answer is None:
+        return  # the part is complete or foreign; the hash decides
+    with answer:
+        # 206 continues; a server that ignores the range answers 200 with the whole file.
+        resumed = have > 0 and answer.status == 206
+        done = have if resumed else 0
+        # What a proxy may say instead of a number is no length: the hash decides then.
+        expected = None if answer.length is None else done + answer.length
+        with (
+            part.open("ab" if resumed else "wb") as stream,
+            tqdm(
+                total=expected,
+                initial=done,
+                unit="B",
+                unit_scale=True,
+                desc=item.file,
+                disable=sys.stderr is None,  # under pythonw
+            ) as bar,
+        ):
+            for block in iter(lambda: _read(answer, item.url), b""):
+                stream.write(block)
+                bar.update(len(block))
+        if expected is not None and part.stat().st_size < expected:
+            raise CheckpointError(
+                f"{item.url} broke off after {part.stat().st_size} of {expected} bytes; run "
+                "the command again to go on from there"
+            )
+
+
+def _ask(url: str, have: int) -> HTTPResponse | None:
+    """The server's answer, from byte `have` on where it can; None: it has nothing beyond that."""
+    request = urllib.request.Request(url, headers={"User-Agent": "pytracking-et"})
     if have:
         request.add_header("Range", f"bytes={have}-")
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
-            # 206 continues; a server that ignores the range answers 200 with the whole file.
-            resumed = have > 0 and answer.status == 206
-            done = have if resumed else 0
-            # What a proxy may say instead of a number is no length: the hash decides then.
-            expected = None if answer.length is None else done + answer.length
-            with (
-                part.open("ab" if resumed else "wb") as stream,
-                tqdm(
-                    total=expected,
-                    initial=done,
-                    unit="B",
-                    unit_scale=True,
-                    desc=item.file,
-                    disable=sys.stderr is None,  # under pythonw
-                ) as bar,
-            ):
-                for block in iter(lambda: answer.read(_BLOCK), b""):
-                    stream.write(block)
-                    bar.update(len(block))
-            if expected is not None and part.stat().st_size < expected:
-                raise CheckpointError(
-                    f"{item.url} broke off after {part.stat().st_size} of {expected} bytes; run "
-                    "the command again to go on from there"
-                )
+        answer: HTTPResponse = urllib.request.urlopen(request, timeout=_TIMEOUT)
+        return answer
     except urllib.error.HTTPError as error:
         if error.code == 416:
-            # Nothing lies beyond what we have: the part is complete or foreign; the hash decides.
-            return
+            return None
         raise CheckpointError(
-            f"{item.url} answered {error.code} {error.reason}; fetch the file by hand and give it "
+            f"{url} answered {error.code} {error.reason}; fetch the file by hand and give it "
             "with --checkpoint"
         ) from error
     except (OSError, HTTPException) as error:
-        reason = getattr(error, "reason", error)
-        raise CheckpointError(
-            f"cannot reach {item.url} ({reason}); without a network, copy the file here and give "
-            "it with --checkpoint"
-        ) from error
+        raise _unreachable(url, error) from error
+
+
+def _read(answer: HTTPResponse, url: str) -> bytes:
+    try:
+        return answer.read(_BLOCK)
+    except (OSError, HTTPException) as error:
+        raise _unreachable(url, error) from error
+
+
+def _unreachable(url: str, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"cannot reach {url} ({getattr(error, 'reason', error)}); without a network, copy the file "
+        "here and give it with --checkpoint"
+    )

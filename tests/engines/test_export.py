@@ -48,6 +48,14 @@ def test_no_parity_no_export(tmp_path, weight_file, exported_here, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["file", "file/graphs"])
+def test_a_folder_that_cannot_be_written(name, tmp_path, weight_file, exported_here):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EngineError, match="cannot be written .*--output"):
+        export("onnx", tmp_path / name, NETWORK, weight_file)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from types import SimpleNamespace
 
 import pytest
 
@@ -86,6 +87,32 @@ def test_killed_worker_is_replaced_and_its_unit_retried(fakelab, tmp_path, order
     assert len(notes) == 1
     assert "trying it once more" in notes[0]
     assert (0, 0) in progress
+
+
+def test_a_pipe_whose_other_end_is_closed_is_a_death_too(tmp_path, monkeypatch):
+    """Windows raises where others say that there is something to read."""
+
+    class Closed:
+        def poll(self):
+            raise BrokenPipeError
+
+        def send(self, unit):
+            raise BrokenPipeError
+
+        def close(self):
+            pass
+
+    def start(index):
+        return pool._Worker(index, SimpleNamespace(exitcode=3), Closed(), crash, ready=True)
+
+    crash = tmp_path / "crash"
+    crash.write_text("")
+    run = pool._Run([make_unit(tmp_path, "a")], tmp_path, lambda *_: None, lambda _: None, None)
+    monkeypatch.setattr(pool.connection, "wait", lambda *_: [])
+    monkeypatch.setattr(run, "_start", start)
+    run.workers = [start(0)]
+    [(index, outcome)] = run.outcomes()
+    assert index == 0 and "exit code 3" in outcome.message and "2 times" in outcome.message
 
 
 def test_a_unit_over_the_time_limit_is_ended(fakelab, tmp_path):

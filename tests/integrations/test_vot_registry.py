@@ -54,6 +54,17 @@ def test_other_entries_and_comments_stay(tmp_path):
     assert read(tmp_path / "trackers.ini").sections() == ["other", "last", "et"]
 
 
+def test_windows_line_ends_stay(tmp_path):
+    path = tmp_path / "trackers.ini"
+    mine = MINE.replace("\n", "\r\n").encode() + b"\r\n"
+    path.write_bytes(mine)
+    for _ in range(2):
+        write_entry(tmp_path, ENTRY)
+        section = ENTRY.text().replace("\n", "\r\n").encode()
+        assert path.read_bytes() == mine + b"\r\n" + section
+    assert read(path)["et"]["command"] == ENTRY.command
+
+
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(PytrackingETError, match=r"cannot write .*trackers\.ini"):

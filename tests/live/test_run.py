@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import cv2
@@ -130,6 +131,14 @@ def test_mistakes_end_with_2_and_leave_nothing(clip, tmp_path, capsys, command, 
     assert main([clip if word == "CLIP" else word for word in command]) == 2
     assert message in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["street.mp4"]
+
+
+def test_the_video_is_not_lost_by_another_name_of_it(clip, tmp_path, capsys):
+    # As STREET.mp4 is one on disks that ignore case.
+    other = tmp_path / "other.mp4"
+    os.link(clip, other)
+    assert video(clip, "--output", str(other)) == 2
+    assert "would be lost" in capsys.readouterr().err
 
 
 def test_a_cut_off_video_is_noticed(tmp_path, capsys):

@@ -116,3 +116,14 @@ def test_git_blob_id_is_gits(tmp_path):
 
 def test_catalogue():
     assert catalogue()["official"].git_blob == "7baf05c26faa7e2ad960635f0ba7ea04aca1e97a"
+
+
+@pytest.mark.parametrize("place", ["x.pth.part", ""], ids=["part", "folder"])
+def test_a_folder_that_cannot_be_written_is_no_fault_of_the_network(server, tmp_path, place):
+    folder = tmp_path / "weights"
+    if place:
+        (folder / place).mkdir(parents=True)
+    else:
+        folder.write_text("")
+    with pytest.raises(CheckpointError, match="weights cannot be written .*PYTRACKING_ET_CACHE"):
+        download(item(server), folder)

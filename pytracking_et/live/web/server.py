@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import mimetypes
 import secrets
 import socket
 import sys
@@ -93,6 +94,9 @@ class Guard:
 
 logger = logging.getLogger(__name__)
 
+# Windows' registry is asked first, in which other programs make text/plain of .js: browsers run
+# no such script.
+STATIC_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 SWEEP_SECONDS = 5.0
 
 
@@ -154,6 +158,8 @@ def create_app(
             await run_in_threadpool(server.channel.stop)
             await run_in_threadpool(server.store.shut_down)
 
+    for suffix, kind in STATIC_TYPES.items():
+        mimetypes.add_type(kind, suffix)
     session = "/api/sessions/{session}"
     app = Starlette(
         routes=[

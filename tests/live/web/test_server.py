@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import mimetypes
 import signal
 import socket
 import sys
 import threading
 import urllib.request
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
@@ -153,6 +155,13 @@ def test_serve_command_tracks_for_real(folder, request, file):
 
 
 OWN = "127.0.0.1:8000"
+
+
+@pytest.mark.parametrize("name", ["main.js", "style.css", "icon.svg"])
+def test_types_do_not_depend_on_the_registry_of_windows(open_client, name):
+    mimetypes.add_type("text/plain", Path(name).suffix)
+    answer = open_client().get(f"/static/{name}")
+    assert "plain" not in answer.headers["content-type"]
 
 
 @pytest.mark.parametrize("path", ["/", "/api/info", "/static/main.js", "/api/sessions/x"])

@@ -311,7 +311,8 @@ def _key(
     about = [annotation.dataset, annotation.rule.name, annotation.visibility, truth.names]
     head = [__version__, *about, *options]
     digest = hashlib.sha256(json.dumps(head).encode())
-    for part in (truth.offsets, truth.boxes, annotation.valid):
+    fills = annotation.center_fill, annotation.norm_fill
+    for part in (truth.offsets, truth.boxes, annotation.valid, *fills):
         digest.update(np.ascontiguousarray(part).tobytes())
     for folder in folders:
         digest.update(folder.fingerprint(truth, subpixel))

@@ -137,7 +137,7 @@ def draw_radar(
     with matplotlib.rc_context(look.style()):
         figure = Figure(figsize=(width, width + em * (1.6 * rows + 3 * look.title)))
         foot = _footer(figure, note, look)
-        legend = foot + 1.5 * em * rows + 0.4 * em
+        legend = foot + 1.5 * em * rows + 0.7 * em
         # Names of attributes stand outside of the circle.
         side = width - 2 * em * (2.2 + 0.6 * _longest(table.index))
         figure.set_figheight(legend + side + em * (5.2 + 1.8 * look.title))
@@ -173,7 +173,7 @@ def draw_radar(
         if look.title:
             figure.text(0.5, 1 - 0.7 * em / high, title, fontsize="large", ha="center", va="top")
         figure.legend(
-            loc="lower center", bbox_to_anchor=(0.5, foot / high), ncols=columns,
+            loc="lower center", bbox_to_anchor=(0.5, (foot + 0.3 * em) / high), ncols=columns,
             fontsize="small", borderaxespad=0,
         )  # fmt: skip
     return figure

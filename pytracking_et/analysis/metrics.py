@@ -157,11 +157,16 @@ class Aligned:
     given: NDArray[np.int64]
 
 
-def align(predictions: Mapping[str, ArrayLike], annotation: Annotation) -> Aligned:
+def align(
+    predictions: Mapping[str, ArrayLike], annotation: Annotation, repeats: bool = True
+) -> Aligned:
     """Cut, pad with zeros, let zero-size boxes repeat the one before, replace first frames.
 
     A zero-size box stays where the annotation is NaN: there the tracker was right to find nothing.
     Another number of rows than the annotation has is warned of; on LaSOT a short result is refused.
+
+    Args:
+        repeats: whether zero-size boxes repeat the one before; GOT-10k counts them as misses.
 
     Raises:
         ResultsError: a sequence is missing, or short on LaSOT; a box is NaN, infinite or has
@@ -181,7 +186,7 @@ def align(predictions: Mapping[str, ArrayLike], annotation: Annotation) -> Align
     repeat &= ~np.isnan(truth.boxes).any(axis=1)
     repeat[first] = False
     repeat[padded] = False
-    if repeat.any():
+    if repeats and repeat.any():
         source = np.arange(len(boxes))
         source[repeat] = 0
         boxes[repeat] = boxes[np.maximum.accumulate(source)[repeat]]

@@ -81,7 +81,9 @@ def read_ground_truth(folder: PathArgument) -> BoxSet:
     """Read a folder of `<sequence>.txt` annotations."""
     root = Path(folder)
     listed = sorted(root.iterdir()) if root.is_dir() else []
-    files = {file.stem: file for file in listed if file.suffix.lower() == ".txt"}
+    # Archives made on macOS hold a hidden file beside each.
+    seen = [file for file in listed if file.name[0] != "."]
+    files = {file.stem: file for file in seen if file.suffix.lower() == ".txt"}
     if not files:
         raise DatasetError(f"no annotations at {root}; expected a folder of <sequence>.txt files")
     return read_boxes(files)

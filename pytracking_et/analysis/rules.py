@@ -18,7 +18,7 @@ from typing import Literal
 
 from ..errors import DatasetError, ParameterError
 
-Family = Literal["uav", "lasot", "got10k", "other"]
+Family = Literal["uav", "lasot", "got10k", "vot", "other"]
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,9 @@ def family(dataset: str) -> Family:
         return "uav"
     if plain.startswith("lasot"):
         return "lasot"
+    # By name or year, since a folder may be called "votes".
+    if plain == "vot" or plain.startswith("vot20"):
+        return "vot"
     return "got10k" if plain.startswith("got10k") else "other"
 
 

@@ -2,7 +2,8 @@
 
 GOT-10k's figures are AO, SR50, SR75 (Huang et al., TPAMI 2021). By the toolkit: the first frame is
 not counted, frames where the target cannot be seen are not counted, boxes are cut at the image
-border where its size is known, and all frames of all sequences (and of all runs) weigh the same.
+border where its size is known, one without area is a miss, and all frames of all sequences (and of
+all runs) weigh the same.
 """
 
 from __future__ import annotations
@@ -228,10 +229,8 @@ def score_got10k(
         raise ResultsError("no frame to count: every sequence has one frame or none visible")
     border = _border(annotation.truth, image_sizes)
     truth = _cut(annotation.truth.boxes, border)[counted]
-    shared = [
-        metrics.overlap(_cut(metrics.align(run, annotation).boxes, border)[counted], truth)
-        for run in several
-    ]
+    aligned = (metrics.align(run, annotation, repeats=False).boxes for run in several)
+    shared = [metrics.overlap(_cut(boxes, border)[counted], truth) for boxes in aligned]
     values = np.nan_to_num(np.stack(shared))
     quality = {"ao": values, "sr50": values > 0.5, "sr75": values > 0.75}
     counts = np.bincount(owner, minlength=len(annotation.truth))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ..errors import ParameterError, ResultsError
+from ..errors import DatasetError, ImageError, ParameterError, ResultsError
 from .comparison import Comparison
 from .figures import draw_speed
 from .looks import LOOKS, Look
@@ -169,11 +170,20 @@ def summary_table(data: Comparison, speed: pd.DataFrame | None = None) -> Table:
     return Table(frame, f"Results on {data.dataset}", data.note)
 
 
-def got10k_table(trackers: Sequence[Any], annotation: Annotation, subpixel: bool = False) -> Table:
+def got10k_table(
+    trackers: Sequence[Any],
+    annotation: Annotation,
+    subpixel: bool = False,
+    sequences: Iterable[Any] = (),
+) -> Table:
     """AO, SR50, SR75; runs of one tracker count together, as GOT-10k asks for three.
 
     Which frames count is GOT-10k's own rule, not that of `annotation`.
+
+    Args:
+        sequences: objects with name and frames, whose first tells where boxes are cut.
     """
+    sizes = _image_sizes(sequences, annotation.truth)
     seen = np.split(annotation.seen, annotation.truth.offsets[1:-1])
     visible = dict(zip(annotation.truth.names, seen, strict=True))
     runs: dict[str, list[BoxSet]] = {}
@@ -185,7 +195,7 @@ def got10k_table(trackers: Sequence[Any], annotation: Annotation, subpixel: bool
         )
     rows = {}
     for label, several in runs.items():
-        got = score_got10k(several, annotation.truth, visible, dataset=annotation.dataset)
+        got = score_got10k(several, annotation.truth, visible, sizes, annotation.dataset)
         rows[label] = {"ao": got.ao, "sr50": got.sr50, "sr75": got.sr75}
     frame = _by_tracker(rows).sort_values("ao", ascending=False)
     absent = "first and absent frames" if annotation.visibility else "first frames"
@@ -195,8 +205,24 @@ def got10k_table(trackers: Sequence[Any], annotation: Annotation, subpixel: bool
     )
     if not annotation.visibility:
         note += "; VISIBILITY FLAGS (cover.label) MISSING, frames without the target are counted"
+    if len(sizes) < len(annotation.truth):
+        uncut = len(annotation.truth) - len(sizes)
+        note += f"; boxes of {uncut} sequences are not cut at the border, their frames are not here"
     note += files_note(trackers, annotation.truth, annotation.dataset, subpixel)
     return Table(frame, f"GOT-10k figures on {annotation.dataset}", note)
+
+
+def _image_sizes(sequences: Iterable[Any], names: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Width and height of the first frame of each sequence that has its frames here."""
+    from ..frames import read_size  # OpenCV, which most tables do without
+
+    wanted, sizes = set(names), {}
+    for one in sequences:
+        # Whoever scores results need not have the frames.
+        with suppress(ImageError, DatasetError):
+            if one.name in wanted:
+                sizes[str(one.name)] = read_size(one.frames[0])
+    return sizes
 
 
 def vot_table(trackers: Sequence[Any], annotation: Annotation, subpixel: bool = False) -> Table:
@@ -302,8 +328,8 @@ def _table(tag: str, sequences: list[Any], tracker: Any) -> str:
             f"AUC {whole.auc:.2f}, precision {whole.precision:.2f}"
         )
         notes += [note for note in (fine.note, whole.rows_note) if note]
-    table.loc["mean"] = pd.Series(mean)
-    table["frames"] = table["frames"].astype(int)
+    # Not by its label, which a sequence may have.
+    table = pd.concat([table, pd.DataFrame(mean, index=["mean"])[table.columns]])
     engine = folder.engines(names)
     if engine:
         notes.append(f"engine: {engine}")

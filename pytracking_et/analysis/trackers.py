@@ -8,6 +8,7 @@ A result folder holds `<sequence>.txt`, optionally `<sequence>_float.txt` (sub-p
 from __future__ import annotations
 
 import hashlib
+import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -48,7 +49,7 @@ class ResultTracker:
 def describe(tracker: Any) -> dict[str, Any]:
     """Name, parameter, run and label of a tracker object (or of a result folder's path)."""
     if isinstance(tracker, (str, Path)):
-        name = Path(tracker).name
+        name = _absolute(tracker).name
         return {"name": name, "param": "", "run_id": None, "disp_name": name, "label": name}
     shown, run = getattr(tracker, "display_name", None), getattr(tracker, "run_id", None)
     label = shown or style_name({"name": tracker.name, "param": tracker.parameter_name})
@@ -61,6 +62,11 @@ def describe(tracker: Any) -> dict[str, Any]:
         "disp_name": shown,
         "label": label,
     }
+
+
+def _absolute(path: PathArgument) -> Path:
+    """For the name of "."; a link keeps its own."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def unique_labels(trackers: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
@@ -161,14 +167,17 @@ def discover(root: PathArgument) -> list[ResultTracker]:
     return [
         _from_folder(base, folder)
         for folder in folders
-        if next(folder.glob("*.txt"), None) is not None
+        # Hidden ones are copies of an editor's (.ipynb_checkpoints).
+        if not any(part[0] == "." for part in folder.relative_to(base).parts)
+        and next(folder.glob("*.txt"), None) is not None
     ]
 
 
 def _from_folder(root: Path, folder: Path) -> ResultTracker:
-    relative = folder.relative_to(root).parts if folder.is_relative_to(root) else (folder.name,)
+    base, place = _absolute(root), _absolute(folder)
+    relative = place.relative_to(base).parts if place.is_relative_to(base) else (place.name,)
     if len(relative) < 2:
-        return ResultTracker(folder.name, "", None, folder.name, str(folder))
+        return ResultTracker(place.name, "", None, place.name, str(folder))
     name, parameter = relative[-2:]
     stem, _, run = parameter.rpartition("_")
     if stem and len(run) == 3 and run.isdecimal() and not _is_parameter(folder, parameter):

@@ -259,7 +259,7 @@ def score_from_start(
     if not np.isfinite(span).any():
         raise DatasetError(
             f"no sequence has {interval[0]} frames, so there is no EAO over lengths "
-            f"{interval[0]}..{interval[1]}; pass a shorter interval"
+            f"{interval[0]}..{interval[1]}; `score_from_start` takes a shorter interval"
         )
     weights = np.maximum(frame["frames"] - 1, 0)
     return VotScore(

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..analysis.rules import RULES
-from ..errors import ParameterError
+from ..analysis.rules import RULES, family
+from ..errors import DatasetError, ParameterError
 from .arguments import add_dataset_root_argument, add_results_argument
 
 if TYPE_CHECKING:
@@ -128,10 +128,16 @@ def _tables(
 
     tables = [summary.summary_table(data, speed)]
     annotation, subpixel = chosen.annotation.only(data.sequences), chosen.options["subpixel"]
-    if args.dataset.startswith("got10k"):
-        tables.insert(0, summary.got10k_table(chosen.trackers, annotation, subpixel))
-    if args.dataset.startswith("vot"):
-        tables.insert(0, summary.vot_table(chosen.trackers, annotation, subpixel))
+    kind = family(data.dataset)
+    if kind == "got10k":
+        table = summary.got10k_table(chosen.trackers, annotation, subpixel, chosen.sequences)
+        tables.insert(0, table)
+    if kind == "vot":
+        try:
+            tables.insert(0, summary.vot_table(chosen.trackers, annotation, subpixel))
+        except DatasetError as error:
+            # The other tables need no long sequences.
+            print(f"no VOT figures: {error}", file=sys.stderr)
     if speed["fps"].notna().any():
         note = "seconds per frame as the runs recorded them, image decoding excluded"
         note += engines_note(chosen.trackers, data.sequences, data.dataset)

@@ -10,7 +10,9 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterable
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +26,7 @@ from .datasets import get_dataset
 from .runner import run_dataset
 from .sequence import Listing, Sequence, SequenceList, cached_listing
 from .tracker import Tracker, trackerlist
+from .units import error_line
 
 PACKAGE = "pytracking_et.experiments"
 Tables = Callable[[Iterable[Any], Any, Iterable[str]], str]
@@ -49,7 +52,8 @@ def load_experiment(module_name: str, name: str) -> tuple[list[Tracker], Sequenc
         )
     if any(each.default is each.empty for each in inspect.signature(function).parameters.values()):
         raise ParameterError(f"experiment {name!r} takes arguments; it must be called without any")
-    made = function()
+    with _users_code(f"experiment {name!r} of {module_name!r}"):
+        made = function()
     if not isinstance(made, tuple) or len(made) != 2:
         kind = type(made).__name__
         raise ParameterError(
@@ -106,18 +110,27 @@ def _module(name: str) -> ModuleType:
     if name.endswith(".py"):
         return _from_file(expanded(name))
     for full in (f"{PACKAGE}.{name}", name):
-        try:
-            found = importlib.util.find_spec(full)
-        except (ModuleNotFoundError, ValueError):
-            found = None
-        if found is not None:
-            return importlib.import_module(full)
+        with _users_code(f"experiment module {full!r}"):
+            if _is_there(full):
+                return importlib.import_module(full)
     package = importlib.import_module(PACKAGE)
     known = sorted(path.stem for folder in package.__path__ for path in Path(folder).glob("*.py"))
     raise ParameterError(
         f"no experiment module {name!r}; there are: "
         f"{', '.join(stem for stem in known if stem != '__init__')}; a file needs its .py"
     )
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ValueError:  # a name such as "a..b"
+        return False
+    except ModuleNotFoundError as error:
+        # A parent that is not there; what one lacks itself is another matter.
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise
+        return False
 
 
 def _from_file(path: Path) -> ModuleType:
@@ -127,8 +140,26 @@ def _from_file(path: Path) -> ModuleType:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules.setdefault(path.stem, module)
-    spec.loader.exec_module(module)
+    with _users_code(f"experiment file '{path}'"):
+        spec.loader.exec_module(module)
     return module
+
+
+@contextmanager
+def _users_code(what: str) -> Iterator[None]:
+    """Say where an experiment breaks; errors of ours say what to do themselves."""
+    try:
+        yield
+    except PytrackingETError:
+        raise
+    except (Exception, SystemExit) as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        passed = (__file__, importlib.__file__, "<frozen")
+        inner = [each for each in frames if not each.filename.startswith(passed)]
+        # Its own line, not that of a library where it ends; a syntax error brings its line.
+        own = [f"line {each.lineno}" for each in inner if each.filename == inner[0].filename]
+        place = f" ({inner[0].filename}, {own[-1]})" if own else ""
+        raise ParameterError(f"{what} fails: {error_line(error)}{place}") from error
 
 
 def _experiments(module: ModuleType) -> list[str]:

@@ -136,9 +136,7 @@ class Sequence:
     @property
     def hidden_ground_truth(self) -> bool:
         """Whether only the first box is public (test sets scored by a server)."""
-        boxes = self.ground_truth_rect
-        rows = next(iter(boxes.values())) if isinstance(boxes, Mapping) else boxes
-        return len(rows) == 1 and len(self.frames) > 1
+        return self._rows() == 1 and len(self.frames) > 1
 
     @property
     def init_data(self) -> dict[int, dict[str, Any]]:
@@ -216,7 +214,16 @@ class Sequence:
         look = listing or cached_listing()
         check = getattr(self.frames, "missing", None)
         missing = list(check(look)) if check else absent(self.frames, look)
-        return missing + absent(self.sources, look)
+        return missing + absent(self.sources, look) or self.skipped_frames()
+
+    def skipped_frames(self) -> list[str]:
+        """Frames that lack between others of a folder: later boxes would be of other frames."""
+        skipped = getattr(self.frames, "skipped", None)
+        return skipped(self._rows) if skipped else []
+
+    def _rows(self) -> int:
+        boxes = self.ground_truth_rect
+        return len(next(iter(boxes.values())) if isinstance(boxes, Mapping) else boxes)
 
 
 class SequenceList(list[Sequence]):

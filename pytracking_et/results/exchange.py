@@ -76,18 +76,22 @@ def yolo_text(rows: Iterable[TrackRow]) -> str:
 
 
 def cvat_text(rows: Iterable[TrackRow]) -> str:
-    """CVAT for video 1.1: a track for every target, with a box that ends it."""
+    """CVAT for video 1.1: a track for every target, with a box that ends it.
+
+    After the last frame of all there is none: CVAT refuses frames that its video has not.
+    """
     root = ET.Element("annotations")
     ET.SubElement(root, "version").text = "1.1"
     by_target: dict[int, list[TrackRow]] = {}
-    for row in sorted(rows):
+    ordered = sorted(rows)
+    for row in ordered:
         by_target.setdefault(row.target, []).append(row)
     for target, track in sorted(by_target.items()):
         element = ET.SubElement(root, "track", id=str(target), label=LABEL)
         known = {row.frame for row in track}
         for row in track:
             _cvat_box(element, row.frame, row, "0")
-            if row.frame + 1 not in known:
+            if row.frame + 1 not in known and row.frame < ordered[-1].frame:
                 _cvat_box(element, row.frame + 1, row, "1")
     return ET.tostring(root, encoding="unicode") + "\n"
 
@@ -142,7 +146,8 @@ def _read_cvat(text: str) -> list[TrackRow]:
         raise ResultsError("the XML declares a document type, which CVAT's does not; not read")
     try:
         rows = []
-        for number, track in enumerate(ET.fromstring(text).iter("track"), 1):
+        tracks = list(ET.fromstring(text).iter("track"))
+        for number, track in zip(_cvat_numbers(tracks), tracks, strict=True):
             for box in track.iter("box"):
                 if box.get("outside") == "1":
                     continue
@@ -152,3 +157,12 @@ def _read_cvat(text: str) -> list[TrackRow]:
     except (ET.ParseError, KeyError, ValueError) as error:
         raise ResultsError(f"not XML of CVAT for video: {error}") from error
     return rows
+
+
+def _cvat_numbers(tracks: list[ET.Element]) -> Iterable[int]:
+    """Number of each track: its id, where CVAT's own begin with 0, one more."""
+    ids = [track.get("id", "") for track in tracks]
+    if len(set(ids)) < len(ids) or not all(one.isascii() and one.isdigit() for one in ids):
+        return range(1, len(ids) + 1)
+    numbers = [int(one) for one in ids]
+    return [number + (0 in numbers) for number in numbers]

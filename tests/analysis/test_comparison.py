@@ -106,6 +106,19 @@ def change_the_truth(world):
     world.sequences[0].ground_truth_rect[3] += 1
 
 
+def test_cache_notices_flags_of_frames_without_a_box(world, tmp_path):
+    for one in world.sequences:
+        one.dataset = "lasot"
+        one.ground_truth_rect[5] = 0
+        one.target_visible = np.ones(len(one.frames), bool)
+    cache = tmp_path / "eval_data.npz"
+    seen = compare(world.trackers, world.sequences, cache=cache).norm_precision
+    for one in world.sequences:
+        one.target_visible[5] = False
+    absent = compare(world.trackers, world.sequences, cache=cache).norm_precision
+    assert (absent < seen).any()
+
+
 @pytest.mark.parametrize(
     ("change", "options"),
     [

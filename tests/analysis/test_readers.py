@@ -82,6 +82,12 @@ def test_ground_truth_folder(folder, tmp_path):
         read_ground_truth(tmp_path / "none")
 
 
+def test_hidden_files_are_no_ground_truth(tmp_path):
+    (tmp_path / "Deer.txt").write_text("1,2,3,4\n")
+    (tmp_path / "._Deer.txt").write_bytes(b"\0\5\x16\7")
+    assert list(read_ground_truth(tmp_path)) == ["Deer"]
+
+
 def test_visibility_from_intervals(tmp_path):
     (tmp_path / "v.json").write_text(json.dumps({"a": {"frames": 5, "absent": [[1, 2]]}}))
     assert read_visibility(tmp_path / "v.json")["a"].tolist() == [True, False, False, True, True]

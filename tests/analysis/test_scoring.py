@@ -250,6 +250,12 @@ def test_boxes_are_cut_at_the_border():
     assert score_got10k(runs, truth, image_sizes={"a": (20, 20)}).ao == pytest.approx(50)
 
 
+def test_got10k_counts_boxes_without_area_as_misses():
+    truth = {"a": [GOT_BOX] * 3}
+    runs = {"a": [GOT_BOX, GOT_BOX, [0, 0, 10, 0]]}
+    assert score_got10k(runs, truth).ao == pytest.approx(50)
+
+
 def test_random_against_reference():
     rng = np.random.default_rng(3)
     truth = {f"s{i}": rng.uniform(1, 50, (int(rng.integers(2, 20)), 4)) for i in range(8)}

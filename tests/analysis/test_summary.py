@@ -79,6 +79,20 @@ def test_got10k_without_flags_says_so(world):
     )
 
 
+def test_got10k_boxes_are_cut_at_the_border_of_the_frames(world):
+    for one in world.sequences:
+        one.ground_truth_rect[:, 2:] = 200  # of frames of 160 x 120
+    world.sequences[0].frames = [str(world.results / "not there.jpg")]
+    one, annotation = world.trackers[0], annotate(world.sequences)
+    boxes = read_results(one.results_dir)
+    sizes = {s.name: (160, 120) for s in world.sequences[1:]}
+    expected = score_got10k(boxes, world.truth, image_sizes=sizes).ao
+    table = summary.got10k_table([one], annotation, sequences=world.sequences)
+    assert table.frame.loc["good_default", "ao"] == pytest.approx(expected)
+    assert expected != pytest.approx(score_got10k(boxes, world.truth).ao)
+    assert "boxes of 1 sequences are not cut" in table.note
+
+
 def test_vot_needs_long_sequences(world):
     with pytest.raises(DatasetError, match="shorter interval"):
         summary.vot_table(world.trackers, annotate(world.sequences))
@@ -211,6 +225,14 @@ def test_scores_fps_and_means(tracker):
     assert table["mean"][0] == "57.14"
     assert table["mean"][-2:] == ["10", "13.33"]  # 8 tracked frames in 0.6 s
     assert "failed" not in table
+
+
+def test_a_sequence_called_mean_has_its_row(tracker):
+    results.save(Path(tracker.results_dir), "mean", Result(TRUTH.tolist(), [9.0] + [0.1] * 4))
+    named = [Sequence(name, [""] * 5, "otb", TRUTH) for name in ("lost", "mean")]
+    lines = result_tables(named, tracker, ["lost", "mean"]).splitlines()
+    found = [line.split()[1] for line in lines if line.startswith("mean")]
+    assert found == ["95.24", "57.14"]
 
 
 @pytest.mark.parametrize("rows", [3, 7])

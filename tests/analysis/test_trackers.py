@@ -41,6 +41,13 @@ def test_find(root, specs, expected):
     assert shown(find_trackers(root, specs)) == expected
 
 
+def test_hidden_folders_are_no_trackers(root):
+    for place in (".checkpoints/default", "et/.ipynb_checkpoints"):
+        (root / place).mkdir(parents=True)
+        (root / place / "Deer.txt").write_text("1,2,3,4\n")
+    assert not any(".ipynb" in str(one) or ".check" in str(one) for one in find_trackers(root))
+
+
 def test_a_parameter_file_that_is_named_like_a_run(root):
     (root / "et" / "fast_001" / "manifest.json").write_text('{"parameter": "fast_001"}')
     (root / "et" / "fast_002" / "manifest.json").write_text('{"parameter": "fast", "run_id": 2}')

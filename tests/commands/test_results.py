@@ -209,6 +209,24 @@ def test_figures_of_their_own_are_of_subpixel_boxes_too(tmp_path, capsys, datase
     assert row.get("ao", 100 * row.get("accuracy", 1)) == pytest.approx(100)
 
 
+@pytest.mark.parametrize(("dataset", "told"), [("vot", "no sequence has 115"), ("votes", "")])
+def test_short_sequences_have_the_other_tables(place, capsys, dataset, told):
+    assert results(place, dataset=dataset) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith(f"Results on {dataset}")
+    assert told in printed.err and bool(told) == bool(printed.err)
+
+
+def test_a_folder_is_called_by_its_name_whatever_the_spelling(place, capsys, monkeypatch):
+    monkeypatch.chdir(place / "res" / "et" / "default_000")
+    assert results(place, "--trackers", ".", "../default_001", "--format", "json") == 0
+    rows = json.loads(capsys.readouterr().out)[0]["rows"]
+    assert {row["tracker"] for row in rows} == {"et_default_000", "et_default_001"}
+    outside = ["--results", str(place / "gt"), "--trackers", ".", "--format", "json"]
+    assert main(["results", "otb", "--ground-truth", str(place / "gt"), *outside]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["rows"][0]["tracker"] == "default_000"
+
+
 def test_the_other_frame_rate_does_not_answer(tmp_path, capsys):
     for path in ("gt/uav_bike1.txt", "res/et/default/uav10fps_bike1.txt"):
         (tmp_path / path).parent.mkdir(parents=True)

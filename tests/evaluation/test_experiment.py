@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from pytracking_et.errors import ParameterError
@@ -77,3 +79,36 @@ def test_what_an_experiment_may_return(experiments, name, names):
 def test_experiments_that_are_none(experiments, name, message):
     with pytest.raises(ParameterError, match=message):
         load_experiment(experiments, name)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("\nimport no_such_package", r"no_such_package' \(.*broken.py, line 2\)$"),
+        ("def e(:", r"SyntaxError: .*broken.py, line 1\)$"),
+        ("import json\ndef e():\n    json.loads('')", r"JSONDecodeError: .*broken.py, line 3\)$"),
+        ("def e(): exit(3)", r"SystemExit: 3 \(.*broken.py, line 1\)$"),
+    ],
+)
+@pytest.mark.parametrize("named", ["broken.py", "broken", "lab.broken"])
+def test_an_experiment_that_breaks_is_told_with_its_line(
+    tmp_path, monkeypatch, text, message, named
+):
+    for folder in (tmp_path, tmp_path / "lab"):
+        folder.mkdir(exist_ok=True)
+        (folder / "broken.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    for module in ("broken", "lab", "lab.broken"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    with pytest.raises(ParameterError, match=message):
+        load_experiment(named, "e")
+
+
+def test_what_a_package_of_experiments_lacks_is_told(tmp_path, monkeypatch):
+    (tmp_path / "lacking").mkdir()
+    (tmp_path / "lacking" / "__init__.py").write_text("import no_such_package")
+    (tmp_path / "lacking" / "runs.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ParameterError, match="no_such_package"):
+        load_experiment("lacking.runs", "e")

@@ -1,4 +1,5 @@
 import json
+import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -36,11 +37,29 @@ def test_coco():
 
 
 @pytest.mark.parametrize("kind", ["mot", "cvat"])
-def test_what_is_written_gives_the_starts(kind):
-    assert starts(WRITERS[kind](ROWS)) == [
+@pytest.mark.parametrize("second", [2, 5])
+def test_what_is_written_gives_the_starts(kind, second):
+    rows = [*ROWS[:2], ROWS[2]._replace(target=second)]
+    assert starts(WRITERS[kind](rows)) == [
         TrackRow(2, 1, (8.0, 20.0, 40.0, 30.0), 1.0),
-        TrackRow(3, 2, (0.0, 0.0, 100.0, 50.0), 1.0),
+        TrackRow(3, second, (0.0, 0.0, 100.0, 50.0), 1.0),
     ]
+
+
+@pytest.mark.parametrize(
+    ("ids", "numbers"), [("01", [1, 2]), ("20", [1, 3]), ("44", [1, 2]), ("x1", [1, 2])]
+)
+def test_numbers_of_cvat_tracks(ids, numbers):
+    box = '<box frame="0" xtl="0" ytl="0" xbr="9" ybr="9"/>'
+    text = "".join(f'<track id="{one}">{box}</track>' for one in ids)
+    assert [row.target for row in starts(f"<annotations>{text}</annotations>")] == numbers
+
+
+def test_cvat_ends_tracks_within_the_video():
+    rows = [ROWS[0], ROWS[1], ROWS[1]._replace(target=2)]
+    tracks = ET.fromstring(WRITERS["cvat"](rows)).iter("track")
+    found = [[(box.get("frame"), box.get("outside")) for box in track] for track in tracks]
+    assert found == [[("2", "0"), ("3", "0")], [("2", "0"), ("3", "1")]]
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,8 @@ def _problems(
     report.frames += len(there)
     # Files that are missing have been named; reading them would say it a second time.
     if not any(source in missing for source in sequence.sources):
-        yield from _annotation_problems(sequence, len(paths), report)
+        named = bool(paths and missing) and missing == sequence.skipped_frames()
+        yield from _annotation_problems(sequence, 0 if named else len(paths), report)
     yield from _image_problems(there, deep)
 
 

@@ -7,6 +7,7 @@ SequenceList that opens at most a list of names; LAYOUTS maps the names used the
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +17,7 @@ from typing import Any
 
 from ...errors import DatasetError
 from ...files import is_image, reading
-from ..sequence import Sequence, SequenceList
+from ..sequence import SHOWN, Sequence, SequenceList
 from .ondisk import (
     BoxFile,
     CoverLabels,
@@ -216,7 +217,8 @@ def trackingnet(root: Path, spec: Spec) -> SequenceList:
     annotations = folder / "anno"
     if not annotations.is_dir():
         raise DatasetError(f"{spec.name}: '{annotations}' is not a folder of annotations")
-    names = sorted(item.stem for item in annotations.glob("*.txt"))
+    # Archives made on macOS hold a hidden file beside each.
+    names = sorted(item.stem for item in annotations.glob("*.txt") if item.name[0] != ".")
     if not names:
         raise DatasetError(f"{spec.name}: no *.txt in '{annotations}'")
     return SequenceList(
@@ -259,19 +261,30 @@ def from_path(root: Path) -> SequenceList:
         return SequenceList([_one(root, images, name)])
     inside = (item for item in root.iterdir() if item.is_dir() and item.name[0] != ".")
     folders = sorted(inside, key=lambda item: natural_key(item.name))
-    found = [(folder, _image_folder(folder)) for folder in folders]
-    sequences = [
-        _one(folder, images, name)
-        for folder, images in found
-        if images is not None and _box_files(folder)
-    ]
+    found = [(folder, _image_folder(folder), _box_files(folder)) for folder in folders]
+    sequences = [_one(folder, images, name) for folder, images, files in found if images and files]
     if not sequences:
         raise DatasetError(
             f"'{root}' holds no sequence: expected images (here or in one of "
             f"{', '.join(IMAGE_FOLDERS[1:])}) and one file of boxes x,y,w,h such as "
             f"{BOX_FILES[0]}, or sub-folders that hold them"
         )
+    _warn_of_halves(root, found)
     return SequenceList(sequences)
+
+
+def _warn_of_halves(root: Path, found: Iterable[tuple[Path, Path | None, list[Path]]]) -> None:
+    """A copy may have lost a file of a sequence, which would be missing from all figures."""
+    halves = [
+        f"{folder.name} ({'images, no boxes' if images else f'{files[0].name}, no images'})"
+        for folder, images, files in found
+        if (images and not files) or (not images and files and files[0].name in BOX_FILES)
+    ]
+    if halves:
+        more = ", ..." if len(halves) > SHOWN else ""
+        warnings.warn(
+            f"{root}: left out, as no sequences: {', '.join(halves[:SHOWN])}{more}", stacklevel=4
+        )
 
 
 def _one(folder: Path, images: Path, dataset: str) -> Sequence:
@@ -302,4 +315,4 @@ def _box_files(folder: Path) -> list[Path]:
         if (folder / name).is_file():
             return [folder / name]
     files = sorted(item for item in folder.iterdir() if item.suffix.lower() in BOX_EXTENSIONS)
-    return [file for file in files if file.name.lower() not in NO_BOXES]
+    return [file for file in files if file.name.lower() not in NO_BOXES and file.name[0] != "."]

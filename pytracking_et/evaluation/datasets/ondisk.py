@@ -14,6 +14,7 @@ import collections.abc
 import itertools
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, overload
@@ -135,14 +136,18 @@ class NumberedFrames(_Frames):
     def missing(self, listing: Listing) -> list[str]:
         """Missing frames; neighbors share a line: a whole folder gone is one line."""
         paths = self.paths()
-        gone = set(absent(paths, listing))
-        lines = []
-        for is_gone, run in itertools.groupby(paths, gone.__contains__):
-            if is_gone:
-                first, *rest = run
-                until = f" .. {os.path.basename(rest[-1])} ({len(rest) + 1} frames)" if rest else ""
-                lines.append(first + until)
-        return lines
+        return _in_runs(paths, set(absent(paths, listing)))
+
+
+def _in_runs(paths: list[str], gone: set[str]) -> list[str]:
+    """Those of the paths that are gone; neighbors share a line."""
+    lines = []
+    for is_gone, run in itertools.groupby(paths, gone.__contains__):
+        if is_gone:
+            first, *rest = run
+            until = f" .. {os.path.basename(rest[-1])} ({len(rest) + 1} frames)" if rest else ""
+            lines.append(first + until)
+    return lines
 
 
 @dataclass
@@ -169,6 +174,37 @@ class ListedFrames(_Frames):
         if any(is_image(name) for folder in self.folders for name in listing(folder)):
             return []
         return [f"{' or '.join(self.folders)} (no images)"]
+
+    def skipped(self, rows: Callable[[], int]) -> list[str]:
+        """Frames that the numbers of the others leave out, where the annotation has rows for them.
+
+        Numbers alone say little: a copy may have every fifth frame, and its rows too.
+
+        Args:
+            rows: gives how many there are; called where numbers are left out.
+        """
+        paths = self.paths()
+        named = [re.fullmatch(r"(.*?)([0-9]+)(\.\w+)", os.path.basename(path)) for path in paths]
+        matches = [match for match in named if match is not None]
+        if len(matches) < len(paths) or len({match[1] for match in matches}) > 1:
+            return []
+        numbers = {int(match[2]): path for match, path in zip(matches, paths, strict=True)}
+        last = max(numbers)
+        # Counted from 1, or from the first there is, as in parts of a video.
+        counts = {n: last - n + 1 - len(paths) for n in (min(1, *numbers), min(numbers))}
+        if not any(counts.values()):
+            return []
+        lacking = rows() - len(paths)
+        start = next((n for n, count in counts.items() if 0 < count <= lacking), None)
+        if start is None:
+            return []
+        folder, (prefix, digits, suffix) = os.path.dirname(paths[0]), matches[0].groups()
+        width = len(digits)
+        every = [
+            numbers.get(n, os.path.join(folder, f"{prefix}{n:0{width}d}{suffix}"))
+            for n in range(start, last + 1)
+        ]
+        return _in_runs(every, set(every) - set(paths))
 
 
 def natural_key(name: str) -> list[Any]:

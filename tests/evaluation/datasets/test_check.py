@@ -132,7 +132,9 @@ def test_a_sequence_that_is_not_there(tmp_path):
         (lambda root: trees.put(root / "out_of_view.txt", "0,0"), [UNREADABLE]),
         (lambda root: trees.put(root / "out_of_view.txt", "0,0,7,0,0,0"), [UNREADABLE]),
         (lambda root: trees.put(root / "groundtruth.txt", trees.rows(5)), [MISMATCHED] * 2),
-        (lambda root: (root / "img" / "00000003.jpg").unlink(), [MISMATCHED]),
+        (lambda root: (root / "img" / "00000003.jpg").unlink(), [MISSING]),
+        (lambda root: (root / "img" / "00000001.jpg").unlink(), [MISSING]),
+        (lambda root: (root / "img" / "00000006.jpg").unlink(), [MISMATCHED]),
     ],
 )
 def test_lasot(tmp_path, break_it, expected):

@@ -33,7 +33,10 @@ def test_folder_of_sequences(tmp_path):
         images(tmp_path / name / "img", 1, 3)
     for name in ("b10", "b9", "no images"):
         put(tmp_path / name / "groundtruth.txt", rows(3))
-    found = get_dataset(str(tmp_path))
+    put(tmp_path / "notes" / "todo.txt", "nothing")
+    told = r"no boxes \(images, no boxes\), no images \(groundtruth.txt, no images\)$"
+    with pytest.warns(UserWarning, match=told):
+        found = get_dataset(str(tmp_path))
     assert found.names == ["b9", "b10"]
     assert {item.dataset for item in found} == {tmp_path.name}
 
@@ -63,6 +66,34 @@ def test_what_cannot_be_used(tmp_path, files, message):
         put(tmp_path / name, "1,2,3,4")
     with pytest.raises(DatasetError, match=message):
         get_dataset(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "boxes", "missing"),
+    [
+        ([1, 2, 4, 5, 8], 8, ["0003.jpg", "0006.jpg .. 0007.jpg (2 frames)"]),
+        ([2, 3, 4], 4, ["0001.jpg"]),
+        ([300, 302, 303], 4, ["0301.jpg"]),
+        ([0, 2], 3, ["0001.jpg"]),
+        ([1, 6, 11], 3, []),  # every fifth frame, with its own rows
+        ([300, 301], 2, []),
+        ([1, 2, 3], 5, []),  # the last ones lack: boxes are of their frames
+        ([1, 3], 1, []),
+    ],
+)
+def test_frames_that_lack_between_others(tmp_path, numbers, boxes, missing):
+    for number in numbers:
+        images(tmp_path / "img", number, number)
+    put(tmp_path / "groundtruth.txt", rows(boxes))
+    (only,) = get_dataset(str(tmp_path))
+    assert only.missing_files() == [str(tmp_path / "img" / line) for line in missing]
+
+
+def test_hidden_files_of_macos_are_no_boxes(tmp_path):
+    images(tmp_path, 1, 3)
+    put(tmp_path / "boxes of mine.txt", rows(3))
+    put(tmp_path / "._boxes of mine.txt", "\0")
+    assert len(get_dataset(str(tmp_path)).require()) == 1
 
 
 def test_a_real_folder(shared):

@@ -136,13 +136,9 @@ def run_live(options: LiveOptions) -> int:
     Returns:
         0; errors of the user's making are raised.
     """
-    if options.output and Path(options.output).resolve() == Path(options.source).resolve():
-        raise ParameterError(
-            f"--output {options.output!r} is the video that is read, which would be lost; "
-            "give another name"
-        )
     begins = _starts(options)
     exports = [_export(text) for text in options.export]
+    _keep_apart(options, exports)
     source = open_source(options.source)
     with ExitStack() as stack:
         controls = Controls()
@@ -187,7 +183,7 @@ def run_live(options: LiveOptions) -> int:
                 if recording is not None and player.summary.frames:
                     rows = [TrackRow(*row[:4], row.size) for row in recording.all()]
                     for kind, path in exports:
-                        files.callback(_write_export, path, WRITERS[kind](rows))
+                        files.callback(_write_export, kind, path, rows)
                 if isinstance(recording, Recording):
                     files.callback(_save, recording)
         _report(player.summary, source, time.monotonic() - started)
@@ -289,15 +285,29 @@ def _export(text: str) -> tuple[str, Path]:
     return kind, path
 
 
+def _keep_apart(options: LiveOptions, exports: Sequence[tuple[str, Path]]) -> None:
+    """Refuse a file that would be written over one that is read, or over another one."""
+    taken = {Path(options.source).resolve(): "the video that is read, which would be lost"}
+    if options.starts:
+        taken[Path(options.starts).resolve()] = "the file of --starts, which would be lost"
+    written = [("--output", Path(options.output))] if options.output else []
+    for option, path in [*written, *(("--export", path) for _, path in exports)]:
+        if path.resolve() in taken:
+            raise ParameterError(
+                f"{option} {str(path)!r} is {taken[path.resolve()]}; give another name"
+            )
+        taken[path.resolve()] = f"the file of {option} already"
+
+
 def _no_export(path: Path, error: OSError) -> str:
     reason = error.strerror or error
     return f"--export: {str(path)!r} cannot be written ({reason}); name another file"
 
 
-def _write_export(path: Path, text: str) -> None:
+def _write_export(kind: str, path: Path, rows: Sequence[TrackRow]) -> None:
     try:
         with atomic_open(path) as stream:
-            stream.write(text)
+            stream.write(WRITERS[kind](rows))
     except OSError as error:
         raise ResultsError(_no_export(path, error)) from error
 

@@ -95,7 +95,11 @@ class ETTracker:
         return self._loop.step(image, color or self.color)
 
     def move_to(self, center: ArrayLike) -> None:
-        """Search around another place, x, y in pixels, in the next update (re-detection)."""
+        """Search around another place, x, y in pixels, in the next update (re-detection).
+
+        The score goes on to weigh the frames before, as the move may be wrong: after a right one
+        it, and `lost`, take some ten frames to recover.
+        """
         self._loop.move_to(center)
 
     @property

@@ -55,7 +55,6 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink()
         raise
     try:
-        try:
         move(temporary, target)
     except OSError as error:
         reason = f"{error.strerror or error}; what was written is kept as {temporary}"
@@ -63,7 +62,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def move(made: Path, target: Path) -> None:
-    """Give what is whole its name, in place of a file that was there."""
+    """Give a file or folder that is whole its name, in place of a file that was there."""
     for attempt in count(1):
         try:
             made.replace(target)

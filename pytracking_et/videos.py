@@ -83,22 +83,21 @@ class VideoWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
-        if self._encoder is not None:
-            self._encoder.release()
         assert self._temporary is not None
-        problem = video_problem(self._temporary, self.frames)
-        if problem is None:
-            try:
-                self._stack.close()
-            except OSError as error:
-                raise ResultsError(
-                    f"output {str(self.path)!r} cannot be written: {error.strerror}"
-                ) from error
-            return
-        error = ResultsError(f"output {str(self.path)!r}: {problem}")
-        self._stack.__exit__(ResultsError, error, None)
-        if self.frames or kind is None:
-            raise error
+        try:
+            with self._stack:  # also where Ctrl-C ends the reading back
+                if self._encoder is not None:
+                    self._encoder.release()
+                problem = video_problem(self._temporary, self.frames)
+                if problem is not None:
+                    raise ResultsError(f"output {str(self.path)!r}: {problem}")
+        except ResultsError:
+            if self.frames or kind is None:
+                raise
+        except OSError as error:
+            raise ResultsError(
+                f"output {str(self.path)!r} cannot be written: {error.strerror}"
+            ) from error
 
     def write(self, image: NDArray[np.uint8]) -> None:
         """Append one frame, RGB HxWx3 uint8.
@@ -114,8 +113,8 @@ class VideoWriter:
             self._size = (max(2, width // 2 * 2), max(2, height // 2 * 2))
             self._encoder = self._open()
         frame = _fit(image, self._size)
-        self.frames += 1
         self._encoder.write(np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), np.uint8))
+        self.frames += 1  # afterwards: Ctrl-C on the way to ffmpeg leaves a part, which it drops
 
     def _open(self) -> cv2.VideoWriter | FfmpegEncoder:
         suffix, path = self.path.suffix.lower(), str(self._temporary)

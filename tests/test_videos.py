@@ -58,6 +58,37 @@ def test_an_error_keeps_the_frames_so_far(tmp_path):
     assert len(list(open_source(tmp_path / "out.mp4"))) == 2
 
 
+@pytest.mark.skipif(module.h264_program() is None, reason="needs ffmpeg or imageio-ffmpeg")
+def test_ctrl_c_within_a_frame_keeps_those_before(tmp_path):
+    with pytest.raises(KeyboardInterrupt), VideoWriter(tmp_path / "out.mp4") as writer:
+        writer.write(picture())
+        writer.write(picture(1))
+        pipe = writer._encoder._process.stdin
+
+        class Interrupted:
+            def write(self, data):
+                pipe.write(bytes(data)[:1000])
+                raise KeyboardInterrupt
+
+            def close(self):
+                pipe.close()
+
+        writer._encoder._process.stdin = Interrupted()
+        writer.write(picture(2))
+    assert leftovers(tmp_path) == ["out.mp4"]
+    assert len(list(open_source(tmp_path / "out.mp4"))) == 2
+
+
+def test_ctrl_c_while_it_is_read_back_leaves_nothing(tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "video_problem", interrupt)
+    with pytest.raises(KeyboardInterrupt), VideoWriter(tmp_path / "out.avi") as writer:
+        writer.write(picture())
+    assert leftovers(tmp_path) == []
+
+
 def test_no_frame_no_file(tmp_path):
     with pytest.raises(ResultsError, match="no frame"), VideoWriter(tmp_path / "out.mp4"):
         pass

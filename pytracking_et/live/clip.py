@@ -35,10 +35,12 @@ def render(frames: int = 150, seed: int = 0) -> Iterator[ClipFrame]:
     """Frames of the clip, one after another; the same for the same numbers.
 
     Raises:
-        ParameterError: fewer than 10 frames.
+        ParameterError: fewer than 10 frames, or a negative seed.
     """
     if frames < SHORTEST:
         raise ParameterError(f"--frames {frames} is too short to track; give at least {SHORTEST}")
+    if seed < 0:
+        raise ParameterError(f"--seed {seed} is negative; give a number from 0")
     random = np.random.default_rng(seed)
     # Layers drawn once: sky, two ranges of hills, meadow; things in front; two balloons.
     backdrop = _backdrop(random, WIDTH + 520)

@@ -34,7 +34,7 @@ class Emitter:
 
     Raises:
         ParameterError: another word, or no such host.
-        ResultsError: nobody reads standard output any more.
+        ResultsError: nobody reads standard output any more, or it cannot be written.
     """
 
     def __init__(self, where: str) -> None:
@@ -79,10 +79,16 @@ class Emitter:
                     )
             return
         # One call a line, past every buffer: whoever is killed leaves no half line behind.
+        data = (line + "\n").encode()
         try:
-            os.write(self._descriptor, (line + "\n").encode())
+            while data:  # of a full disk, a part: the next call says so
+                data = data[os.write(self._descriptor, data) :]
+        except BrokenPipeError as error:
+            raise ResultsError("--emit: nobody reads standard output any more") from error
         except OSError as error:
-            raise ResultsError(f"--emit: nobody reads standard output: {error}") from error
+            raise ResultsError(
+                f"--emit: standard output cannot be written ({error.strerror})"
+            ) from error
 
 
 def message(frame: int, moment: float, target: Target) -> dict[str, Any]:

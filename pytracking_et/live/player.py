@@ -102,6 +102,7 @@ class Player:
         self._moving = False  # the frame that was sought has not come yet
         self._last = -1  # newest frame so far
         self._history: deque[tuple[int, Tracks, list[Target]]] = deque(maxlen=UNDO)
+        self._due = dict(self.starts)  # have not begun yet
 
     def run(self) -> Summary:
         """Play to the end; a first frame is always read and shown, even when paused.
@@ -112,6 +113,9 @@ class Player:
         """
         with settled_objects():
             self._play(Pace(self.pace))
+        for index, rows in sorted(self._due.items()) if self.summary.ended else ():
+            for row in rows:
+                self._leave_out(index, row, "the video has ended without that frame")
         return self.summary
 
     def _play(self, clock: Pace) -> None:
@@ -187,13 +191,16 @@ class Player:
     def _start(self, frame: Frame) -> list[Mark]:
         """Targets that begin with this frame; one that cannot be tracked leaves the others."""
         marks = []
-        for row in self.starts.get(frame.index, ()):
+        for row in self._due.pop(frame.index, ()):
             try:
                 target = self.session.add(frame.image, row.box, row.target, frame.index)
                 marks.append(target.mark)
             except BoxError as error:
-                self.notify(f"frame {frame.index}, target {row.target} is left out: {error}")
+                self._leave_out(frame.index, row, error)
         return marks
+
+    def _leave_out(self, frame: int, row: TrackRow, reason: object) -> None:
+        self.notify(f"frame {frame}, target {row.target} is left out: {reason}")
 
     def _meet_drawn(self, frame: Frame) -> None:
         """A target that comes to a box the user drew: what was found from there on stays."""
@@ -364,13 +371,15 @@ def settled_objects() -> Iterator[None]:
     """Leave what exists now out of garbage collections for the length of the block.
 
     torch alone brings 150,000 objects; to go through them stops every thread for 60 ms, two frames
-    of a camera, every now and then. What the loop itself makes is collected as ever.
+    of a camera, every now and then. What the loop itself makes is collected as ever. Where a caller
+    or another loop has frozen, nothing is done: what that other loop makes could not be collected.
     """
-    frozen_before = gc.get_freeze_count()
+    if gc.get_freeze_count() >= INTERPRETERS_OWN:
+        yield
+        return
     gc.collect()
     gc.freeze()
     try:
         yield
     finally:
-        if frozen_before < INTERPRETERS_OWN:  # what the caller froze stays so
-            gc.unfreeze()
+        gc.unfreeze()

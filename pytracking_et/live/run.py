@@ -136,13 +136,9 @@ def run_live(options: LiveOptions) -> int:
     Returns:
         0; errors of the user's making are raised.
     """
-    if options.output and _same_file(options.output, options.source):
-        raise ParameterError(
-            f"--output {options.output!r} is the video that is read, which would be lost; "
-            "give another name"
-        )
     begins = _starts(options)
     exports = [_export(text) for text in options.export]
+    _keep_apart(options, exports)
     source = open_source(options.source)
     with ExitStack() as stack:
         controls = Controls()
@@ -187,7 +183,7 @@ def run_live(options: LiveOptions) -> int:
                 if recording is not None and player.summary.frames:
                     rows = [TrackRow(*row[:4], row.size) for row in recording.all()]
                     for kind, path in exports:
-                        files.callback(_write_export, path, WRITERS[kind](rows))
+                        files.callback(_write_export, kind, path, rows)
                 if isinstance(recording, Recording):
                     files.callback(_save, recording)
         _report(player.summary, source, time.monotonic() - started)
@@ -196,14 +192,6 @@ def run_live(options: LiveOptions) -> int:
         if hint := only_for_players(output):
             _say(hint)
     return 0
-
-
-def _same_file(path: str, other: str) -> bool:
-    """Whether two names are of one file: of another case, too, where the disk ignores it."""
-    try:
-        return Path(path).samefile(other)
-    except (OSError, ValueError):  # one is not there, or is an address
-        return False
 
 
 def _displays(
@@ -297,15 +285,36 @@ def _export(text: str) -> tuple[str, Path]:
     return kind, path
 
 
+def _keep_apart(options: LiveOptions, exports: Sequence[tuple[str, Path]]) -> None:
+    """Refuse a file that would be written over one that is read, or over another one."""
+    taken = [(Path(options.source), "the video that is read, which would be lost")]
+    if options.starts:
+        taken.append((Path(options.starts), "the file of --starts, which would be lost"))
+    written = [("--output", Path(options.output))] if options.output else []
+    for option, path in [*written, *(("--export", path) for _, path in exports)]:
+        for other, what in taken:
+            if _same_file(path, other):
+                raise ParameterError(f"{option} {str(path)!r} is {what}; give another name")
+        taken.append((path, f"the file of {option} already"))
+
+
+def _same_file(path: Path, other: Path) -> bool:
+    """Whether two names are of one file: of another case, too, where the disk ignores it."""
+    try:
+        return path.samefile(other)
+    except (OSError, ValueError):  # one is not there, or is an address
+        return path.resolve() == other.resolve()
+
+
 def _no_export(path: Path, error: OSError) -> str:
     reason = error.strerror or error
     return f"--export: {str(path)!r} cannot be written ({reason}); name another file"
 
 
-def _write_export(path: Path, text: str) -> None:
+def _write_export(kind: str, path: Path, rows: Sequence[TrackRow]) -> None:
     try:
         with atomic_open(path) as stream:
-            stream.write(text)
+            stream.write(WRITERS[kind](rows))
     except OSError as error:
         raise ResultsError(_no_export(path, error)) from error
 

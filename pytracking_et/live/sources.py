@@ -228,7 +228,7 @@ def open_source(spec: str | int | os.PathLike[str]) -> CaptureSource | ImageSour
         )
     if is_image(path.name):
         return ImageSource(text, file_stem(path.stem), [path])
-    if path.stat().st_size == 0:
+    if path.is_file() and path.stat().st_size == 0:  # a pipe is always empty
         raise SourceError(f"video {text!r} is empty (0 bytes)")
     return CaptureSource(text, file_stem(path.stem), live=False)
 
@@ -247,8 +247,11 @@ def shown_frames(spec: str | int | os.PathLike[str], count: int, fps: float) -> 
     The edit list (ISO 14496-12, section 8.6.6) says which stretches of a track are shown, in units
     of the movie's time scale. Other files, and what is no valid MP4, show all they hold.
     """
+    path = Path(str(spec))
+    if not path.is_file():  # a pipe is read once
+        return count
     try:
-        seconds = _edited_seconds(_movie_box(Path(str(spec))))
+        seconds = _edited_seconds(_movie_box(path))
     except (OSError, struct.error):
         return count
     return min(count, round(seconds * fps)) if seconds > 0 else count
@@ -349,7 +352,7 @@ def _ordered(paths: list[Path], spec: str) -> list[Path]:
 
     def key(path: Path) -> list[tuple[int, int, str]]:
         pieces = re.findall(r"\d+|\D+", path.name)
-        return [(0, int(p), "") if p.isdigit() else (1, 0, p) for p in pieces]
+        return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in pieces]
 
     return sorted(paths, key=key)
 

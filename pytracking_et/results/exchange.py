@@ -16,14 +16,15 @@ LABEL = "target"
 class TrackRow(NamedTuple):
     """One box: frame from 0, target from 1, x, y, w, h in pixels, 0-based, score 0..1.
 
-    size: (width, height) of its frame in pixels; they differ where a phone was turned.
+    size: (width, height) of its frame in pixels; they differ where a phone was turned. (0, 0) where
+        it is not known: of `starts`.
     """
 
     frame: int
     target: int
     box: tuple[float, float, float, float]
     score: float
-    size: tuple[int, int] = (0, 0)
+    size: tuple[int, int]
 
 
 def mot_text(rows: Iterable[TrackRow]) -> str:
@@ -133,10 +134,13 @@ def _read_mot(text: str) -> list[TrackRow]:
             continue
         try:
             frame, target, x, y, w, h = (float(field) for field in line.split(",")[:6])
-            rows.append(TrackRow(int(frame) - 1, int(target), (x - 1, y - 1, w, h), 1.0))
+            if frame < 1 or not (frame.is_integer() and target.is_integer()):
+                raise ValueError(f"frame {frame:g}, id {target:g}")
+            rows.append(TrackRow(int(frame) - 1, int(target), (x - 1, y - 1, w, h), 1.0, (0, 0)))
         except (ValueError, OverflowError) as error:
             raise ResultsError(
-                f"line {number}: {line!r} is not MOT's frame,id,left,top,width,height,..."
+                f"line {number}: {line!r} is not MOT's frame,id,left,top,width,height,... with "
+                "frames counted from 1"
             ) from error
     return rows
 
@@ -153,7 +157,8 @@ def _read_cvat(text: str) -> list[TrackRow]:
                     continue
                 x, y, right, bottom = (float(box.attrib[k]) for k in ("xtl", "ytl", "xbr", "ybr"))
                 place = (x, y, right - x, bottom - y)
-                rows.append(TrackRow(int(box.attrib["frame"]), number, place, 1.0))
+                frame = int(box.attrib["frame"])
+                rows.append(TrackRow(frame, number, place, 1.0, (0, 0)))
     except (ET.ParseError, KeyError, ValueError) as error:
         raise ResultsError(f"not XML of CVAT for video: {error}") from error
     return rows

@@ -49,3 +49,8 @@ def test_same_seed_same_clip_other_seed_another():
 def test_too_short(frames):
     with pytest.raises(ParameterError, match=f"--frames {frames}"):
         next(render(frames))
+
+
+def test_a_negative_seed():
+    with pytest.raises(ParameterError, match="--seed -1"):
+        next(render(10, seed=-1))

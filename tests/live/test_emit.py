@@ -70,6 +70,27 @@ def test_a_network_that_is_down_is_told_once_and_tracking_goes_on(clip, capsys, 
     assert len(Path("a.txt").read_text().splitlines()) == 6
 
 
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [(errno.EPIPE, "nobody reads"), (errno.ENOSPC, f"({os.strerror(errno.ENOSPC)})")],
+)
+def test_standard_output_that_takes_no_more(clip, capfd, monkeypatch, code, message):
+    real, parts = os.write, []
+
+    def write(descriptor, data):
+        parts.append(data)
+        if len(parts) > 3:
+            raise OSError(code, os.strerror(code))
+        return real(descriptor, data[: len(data) // (1 if len(parts) < 3 else 2)])
+
+    monkeypatch.setattr(os, "write", write)
+    assert main(["video", clip, *BOX, "--emit", "csv", "--export", "mot=a.txt"]) == 2
+    assert message in capfd.readouterr().err
+    # The rest of the line that did not go out whole was tried, not left out.
+    assert parts[2].endswith(parts[3])
+    assert Path("a.txt").read_text()
+
+
 @pytest.mark.parametrize("where", ["xml", "udp://127.0.0.1", "udp://:5", "udp://h:x", "tcp://a:5"])
 def test_other_places_are_refused(clip, capsys, where):
     assert main(["video", clip, *BOX, "--emit", where]) == 2

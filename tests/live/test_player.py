@@ -8,7 +8,7 @@ import pytest
 
 from pytracking_et.errors import BoxError, ImageError, SourceError
 from pytracking_et.live.controls import Controls, Edit
-from pytracking_et.live.player import Player
+from pytracking_et.live.player import Player, settled_objects
 from pytracking_et.live.reader import Reader
 from pytracking_et.live.recording import Recording, Rows
 from pytracking_et.live.session import Session
@@ -208,6 +208,17 @@ def test_old_objects_are_left_out_of_collections_only_while_it_plays():
     assert gc.get_freeze_count() <= before
     gc.collect()
     assert [reference() for reference in alive] == [None] * 5
+
+
+def test_a_second_loop_freezes_nothing_of_the_first():
+    with settled_objects():
+        cycle = Cycle()
+        alive = weakref.ref(cycle)
+        with settled_objects():
+            pass
+        del cycle
+        gc.collect()
+        assert alive() is None
 
 
 def review(acts, frames=20, rows=None):

@@ -1,5 +1,7 @@
+import os
 import re
 import sys
+import threading
 from pathlib import Path
 
 import cv2
@@ -187,6 +189,23 @@ def test_a_device_path_is_a_live_camera():
     # /dev/null stands for a device that is there but is no camera.
     with pytest.raises(SourceError, match="camera '/dev/null' cannot be opened"):
         open_source("/dev/null")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes of POSIX systems")
+def test_a_pipe_is_read_as_it_comes(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    data = write_video(tmp_path / "clip.avi").read_bytes()
+    threading.Thread(target=pipe.write_bytes, args=(data,), daemon=True).start()
+    assert len(list(open_source(pipe))) == 12
+
+
+def test_superscripts_in_names_are_no_numbers(tmp_path):
+    for name in ("1²3.png", "2.png", "10.png"):
+        write_image(tmp_path / name, picture())
+    names = [path.name for path in open_source(tmp_path).paths]
+    assert sorted(names) == sorted(["1²3.png", "2.png", "10.png"])
+    assert names.index("2.png") < names.index("10.png")
 
 
 def test_a_folder_with_a_number_for_a_name_is_no_camera(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ DELETE /api/sessions/ID                             remove it and its files
 POST   /api/sessions/ID/leave                       the page closes or reloads
 GET    /api/sessions/ID/boxes.csv, boxes.json, tracks.mot.txt, tracks.coco.json, ...
 POST   /api/sessions/ID/render                      make the annotated video
+GET    /api/sessions/ID/render                      how far it is; keeps the session alive
 GET    /api/sessions/ID/annotated.mp4 or .webm
 WS     /api/sessions/ID/socket                      see channel.py
 
@@ -168,6 +169,11 @@ class Server:
             session.rendering = current = Rendering(session, self.limits, self.low_score)
             current.start()
         return JSONResponse(current.describe(), status_code=202)
+
+    async def rendering(self, request: Request) -> Response:
+        """How far the annotated video is, null where none was asked for; without the rows."""
+        current = self._session(request).rendering
+        return JSONResponse(None if current is None else current.describe())
 
     async def annotated(self, request: Request) -> Response:
         """Download the annotated video; with ?inline=1 the page plays it."""

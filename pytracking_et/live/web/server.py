@@ -175,6 +175,7 @@ def create_app(
             Route(f"{session}/boxes.json", server.json),
             Route(f"{session}/tracks.{{kind}}.{{suffix}}", server.tracks),
             Route(f"{session}/render", server.render, methods=["POST"]),
+            Route(f"{session}/render", server.rendering, methods=["GET"]),
             Route(f"{session}/annotated.{{suffix}}", server.annotated),
             WebSocketRoute(f"{session}/socket", server.channel.endpoint),
             Mount("/static", StaticFiles(directory=STATIC)),

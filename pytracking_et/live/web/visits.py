@@ -286,7 +286,6 @@ class Visit:
             "next": (last + 1, seconds),
             "suggestion": self.suggestion,
             "connected": self.connected,
-            "rendering": self.rendering.describe() if self.rendering is not None else None,
         }
 
 

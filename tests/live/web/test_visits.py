@@ -181,11 +181,12 @@ def test_json():
 
 # ------------------------------------------------------------------- the annotated video
 def finish(client, identity) -> dict:
-    path = f"/api/sessions/{identity}"
-    assert client.post(f"{path}/render").status_code == 202
+    path = f"/api/sessions/{identity}/render"
+    assert client.get(path).status_code == 200
+    assert client.post(path).status_code == 202
 
     def finished():
-        state = client.get(path).json()["rendering"]
+        state = client.get(path).json()
         return state if state["state"] != "running" else None
 
     return eventually(finished)

@@ -67,8 +67,8 @@ export class Work {
     addEventListener("pagehide", () => {
       if (this.session) navigator.sendBeacon(`/api/sessions/${this.session.id}/leave`);
     });
-    // Asking keeps the session alive while the page is open and nothing is connected.
-    setInterval(() => this.session && request(`/api/sessions/${this.session.id}`).catch(() => {}), 60_000);
+    // Asking keeps the session alive while the page is open and nothing is connected; without rows.
+    setInterval(() => this.session && request(`/api/sessions/${this.session.id}/render`).catch(() => {}), 60_000);
   }
 
   /** Show a session of the server; throws an Error when its camera cannot be opened. */
@@ -150,6 +150,7 @@ export class Work {
   setRows(rows) {
     [this.rows, this.targets] = [new Map(), new Map()];
     for (const row of rows) this.put(row);
+    this.lastFrame = rows.length ? rows[rows.length - 1][0] : 0;
     if (!this.targets.has(this.selected)) this.selected = [...this.targets.keys()].pop() ?? null;
   }
 
@@ -342,12 +343,14 @@ export class Work {
   }
 
   updatePosition({ frame }) {
-    const last = this.driver.live ? Math.max(this.lastFrame ?? 0, CHART_FRAMES) : this.driver.last;
+    const last = this.driver.live ? Math.max(this.lastFrame, CHART_FRAMES) : this.driver.last;
     const first = this.driver.live ? last - CHART_FRAMES : 0;
     $("position").textContent = this.driver.live ? "" : `${frame + 1} / ${this.driver.total ?? "?"}`;
     $("seek").max = last;
     if (!this.driver.seeking) $("seek").value = frame;
-    const rows = [...this.rows.values()].flat().sort((a, b) => a[0] - b[0]);
+    // Of what is shown alone: an hour of a camera has 100,000 rows, and this runs for every picture.
+    const rows = [];
+    for (let each = first; each <= last; each++) rows.push(...(this.rows.get(each) ?? []));
     this.chart.set(rows, this.selected, first, last, this.driver.live ? null : frame);
     $("chart-text").hidden = this.rows.size > 1;
     $("legend").hidden = !$("chart-text").hidden;
@@ -386,15 +389,15 @@ export class Work {
 
   async saveVideo() {
     if (this.rendering) return;
-    const path = `/api/sessions/${this.session.id}`;
+    const path = `/api/sessions/${this.session.id}/render`;
     this.rendering = true;
     this.updateDownloads();
     try {
-      let state = await request(`${path}/render`, "POST");
+      let state = await request(path, "POST");
       while (state.state === "running") {
         this.showRendering(state.progress);
         await new Promise((resolve) => { setTimeout(resolve, POLL_MS); });
-        state = (await request(path)).rendering;
+        state = await request(path);
       }
       if (state.state === "failed") throw new Error(`The video could not be made: ${state.message}`);
       save(state.url, "");

@@ -90,10 +90,10 @@ class VideoWriter:
         if problem is None:
             try:
                 self._stack.close()
-            except OSError as error:
+            except OSError as reason:
                 raise ResultsError(
-                    f"output {str(self.path)!r} cannot be written: {error.strerror}"
-                ) from error
+                    f"output {str(self.path)!r} cannot be written: {reason.strerror}"
+                ) from reason
             return
         error = ResultsError(f"output {str(self.path)!r}: {problem}")
         self._stack.__exit__(ResultsError, error, None)

@@ -10,7 +10,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -63,13 +63,22 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 def move(made: Path, target: Path) -> None:
     """Give a file or folder that is whole its name, in place of a file that was there."""
+    _patiently(lambda: made.replace(target))
+
+
+def remove(path: Path) -> None:
+    """Delete a file, if it is there."""
+    _patiently(lambda: path.unlink(missing_ok=True))
+
+
+def _patiently(change: Callable[[], object]) -> None:
     for attempt in count(1):
         try:
-            made.replace(target)
+            change()
             return
         except PermissionError:
-            # Windows refuses while another program has either of them open, as virus scanners,
-            # indexers and readers of ours do for a moment, and Excel or a player for longer.
+            # Windows refuses while another program has the file open, as virus scanners, indexers
+            # and readers of ours do for a moment, and Excel or a player for longer.
             if os.name != "nt" or attempt == _ATTEMPTS:
                 raise
             time.sleep(_PAUSE)

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from ..boxes import unusable
 from ..boxtables import read_table
 from ..errors import ResultsError
-from ..files import atomic_open
+from ..files import atomic_open, remove
 from ..names import check_name
 
 FLOAT_SUFFIX = "_float.txt"
@@ -122,7 +122,7 @@ def save(folder: Path, sequence: str, result: Result) -> None:
     try:
         _write_together([(paths[kind], text) for kind, text in texts.items()])
         if not result.scores:
-            paths["scores"].unlink(missing_ok=True)
+            remove(paths["scores"])
     except OSError as error:
         raise unwritable(folder, error) from error
 
@@ -138,7 +138,7 @@ def _write_together(files: list[tuple[Path, str]]) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         # While a box file stands, the files beside it are its own: an old one goes first.
-        files[-1][0].unlink(missing_ok=True)
+        remove(files[-1][0])
 
 
 def unwritable(folder: Path, error: OSError) -> ResultsError:

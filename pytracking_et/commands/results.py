@@ -130,8 +130,8 @@ def _tables(
     annotation, subpixel = chosen.annotation.only(data.sequences), chosen.options["subpixel"]
     kind = family(data.dataset)
     if kind == "got10k":
-        table = summary.got10k_table(chosen.trackers, annotation, subpixel, chosen.sequences)
-        tables.insert(0, table)
+        got10k = summary.got10k_table(chosen.trackers, annotation, subpixel, chosen.sequences)
+        tables.insert(0, got10k)
     if kind == "vot":
         try:
             tables.insert(0, summary.vot_table(chosen.trackers, annotation, subpixel))

@@ -105,7 +105,8 @@ class VideoWriter:
         Raises:
             ImageError: no picture of bytes; those before it are kept.
         """
-        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or not image.size:
+        pixels = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.size > 0
+        if not pixels or image.ndim != 3 or image.shape[2] not in (3, 4):
             kind = f"{getattr(image, 'dtype', type(image).__name__)}, {np.shape(image)}"
             raise ImageError(f"frame {self.frames} of the video is {kind}; give HxWx3 uint8, RGB")
         if self._encoder is None:

@@ -132,7 +132,15 @@ def test_a_rate_that_is_none_is_told_before_a_frame_is_written(tmp_path, fps):
 
 
 @pytest.mark.parametrize(
-    "image", [None, np.zeros((48, 64, 3)), np.zeros((48, 64, 3), np.uint16), np.zeros((0, 0, 3))]
+    "image",
+    [
+        None,
+        np.zeros((48, 64, 3)),
+        np.zeros((48, 64, 3), np.uint16),
+        np.zeros((0, 0, 3)),
+        np.zeros((48, 64), np.uint8),
+        np.zeros((3, 48, 64), np.uint8),
+    ],
 )
 def test_what_is_no_picture_is_told_and_the_frames_so_far_are_kept(tmp_path, image):
     with (

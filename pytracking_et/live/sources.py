@@ -205,7 +205,7 @@ def open_source(spec: str | int | os.PathLike[str]) -> CaptureSource | ImageSour
     """
     text = os.fspath(spec) if not isinstance(spec, int) else str(spec)
     # Sequences are often folders with a number for a name.
-    if re.fullmatch(r"\d+", text) and not Path(text).is_dir():
+    if re.fullmatch(r"\d{1,9}", text) and not Path(text).is_dir():
         return CaptureSource(int(text), "webcam", live=True)
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", text):
         path = Path(urlparse(text).path)

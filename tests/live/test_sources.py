@@ -87,6 +87,7 @@ def test_patterns(tmp_path, pattern, expected):
         (lambda p: p / "*.png", "no image"),
         (lambda p: "http://127.0.0.1:9/stream", "cannot be opened"),
         (lambda p: "97", "camera 97 cannot be opened"),
+        (lambda p: 10**20, "does not exist"),
     ],
 )
 def test_what_cannot_be_opened_says_why(tmp_path, make, message):

@@ -293,22 +293,7 @@ def _measure(
             raise
         cache.notice(f"torch is used, about half as fast as it could be: {error}")
         return open_runtime(*TORCH, model, threads)
-    runtimes: dict[tuple[str, str], Runtime] = {}
-    failures = {}
-    for pair in tried:
-        try:
-            runtime = open_runtime(*pair, model, threads)
-            check_agreement(runtime, pair[1], reference)
-            runtimes[pair] = runtime
-        # Whatever a library raises here (no kernels for this GPU, a broken installation), the
-        # others may work, and the notice says it.
-        except Exception as error:
-            text = str(error) if isinstance(error, EngineError) else f"{error!r}"
-            failures[" ".join(pair)] = text
-            cache.notice(f"engine {' '.join(pair)} is left out: {text}")
-    if not runtimes:
-        listing = "\n".join(f"  {name}: {text}" for name, text in failures.items())
-        raise EngineError(f"no engine works here:\n{listing}")
+    runtimes, failures = _agreeing(tried, model, threads, reference)
     busy = catalogue.is_busy()
     times = interleaved_times(runtimes, reference)
     starts = 1 if earlier is None else earlier.starts + 1
@@ -328,6 +313,29 @@ def _measure(
     except OSError as error:
         cache.notice(f"the choice is not kept, the next start measures again: {error}")
     return runtimes[chosen]
+
+
+def _agreeing(
+    tried: list[tuple[str, str]], model: Model, threads: int | None, reference: Reference
+) -> tuple[dict[tuple[str, str], Runtime], dict[str, str]]:
+    """Runtimes that answer as the plain network does, and what is wrong with the others."""
+    runtimes: dict[tuple[str, str], Runtime] = {}
+    failures: dict[str, str] = {}
+    for pair in tried:
+        try:
+            runtime = open_runtime(*pair, model, threads)
+            check_agreement(runtime, pair[1], reference)
+            runtimes[pair] = runtime
+        # Whatever a library raises here (no kernels for this GPU, a broken installation), the
+        # others may work, and the notice says it.
+        except Exception as error:
+            text = str(error) if isinstance(error, EngineError) else f"{error!r}"
+            failures[" ".join(pair)] = text
+            cache.notice(f"engine {' '.join(pair)} is left out: {text}")
+    if not runtimes:
+        listing = "\n".join(f"  {name}: {text}" for name, text in failures.items())
+        raise EngineError(f"no engine works here:\n{listing}")
+    return runtimes, failures
 
 
 def check_agreement(runtime: Runtime, precision: str, reference: Reference) -> None:

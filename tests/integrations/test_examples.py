@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 
 from pytracking_et.boxes import iou
+from pytracking_et.integrations.opencv import TrackerET
 from pytracking_et.live.clip import render
+from pytracking_et.network.weights import PACKAGE_WEIGHTS
 from pytracking_et.tracking import Loop, Parameters
 
 from ..conftest import ROOT
@@ -74,6 +76,17 @@ def test_opencv_select_roi(clip, checkpoint, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["opencv_select_roi.py", str(path), str(checkpoint)])
     runpy.run_path(str(EXAMPLES / "opencv_select_roi.py"))
     assert len(window.shown) == FRAMES - 1
+
+
+def test_weights_of_either_network_may_be_given(clip, checkpoint, monkeypatch):
+    """Not LightTrack's alone, which the usage line does not ask for."""
+    opened = []
+    monkeypatch.setattr(TrackerET, "create", lambda **options: opened.append(options) or 1 / 0)
+    for weights in (PACKAGE_WEIGHTS / "et_tracker.safetensors", checkpoint):
+        monkeypatch.setattr(sys, "argv", ["opencv_select_roi.py", str(clip[0]), str(weights)])
+        with pytest.raises(ZeroDivisionError):
+            runpy.run_path(str(EXAMPLES / "opencv_select_roi.py"))
+    assert [one["parameter"] for one in opened] == ["et_tracker", "lt_mobile"]
 
 
 def test_opencv_select_roi_without_a_box(clip, checkpoint, monkeypatch):

@@ -64,12 +64,14 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("train_module", help="module of ltr_et/train_settings, e.g. et_tracker")
     parser.add_argument("train_name", help=f"recipe in it: {', '.join(RECIPES)}")
-    parser.add_argument("--workspace", type=Path, help="where checkpoints and logs go")
+    parser.add_argument(
+        "--workspace", type=Path, help="where checkpoints and logs go (default: training)"
+    )
     for option, text in (
-        ("data", "folder of the data sets"),
+        ("data", "folder of the data sets (default: ../shared/train)"),
         ("crops", "crop store (built from --data if it is missing)"),
         ("features", "feature cache (built from the crop store if it is missing)"),
-        ("teacher", "LT-Mobile's weights"),
+        ("teacher", "LT-Mobile's weights (default: those in ../shared/weights, or the cache)"),
         ("initial", "E.T.Track weights to start from, instead of the warm start"),
         ("backbone", "weights to start the backbone from, e.g. trained on ImageNet"),
     ):

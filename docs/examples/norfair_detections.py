@@ -11,6 +11,7 @@ import norfair
 import numpy as np
 
 from pytracking_et import ETTracker
+from pytracking_et.spec import parameter_for
 
 # How far a target may be from where Norfair expects it, in lengths of its own box. E.T.Track has
 # found it already, so this only ends the identity of a box that jumped elsewhere. An IoU would not
@@ -46,7 +47,7 @@ def frames(source):
 
 
 def main(source, box, checkpoint=None):
-    tracker = ETTracker(checkpoint, "lt_mobile" if checkpoint else "et_tracker", color="bgr")
+    tracker = ETTracker(checkpoint, parameter_for(checkpoint), color="bgr")
     # Named by E.T.Track from its first frame on: no frames to make sure that it is no false alarm.
     identities = norfair.Tracker(distance, FARTHEST, initialization_delay=0)
     score = 1.0

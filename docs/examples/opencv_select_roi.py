@@ -9,13 +9,15 @@ import sys
 import cv2
 
 from pytracking_et.integrations.opencv import TrackerET
+from pytracking_et.spec import parameter_for
 
 if len(sys.argv) < 2:
     sys.exit(__doc__)
 source = sys.argv[1]
-weights = {"checkpoint": sys.argv[2], "parameter": "lt_mobile"} if len(sys.argv) > 2 else {}
+weights = sys.argv[2] if len(sys.argv) > 2 else None
 
-tracker = TrackerET.create(**weights)  # was: cv2.TrackerNano.create()
+# was: cv2.TrackerNano.create()
+tracker = TrackerET.create(checkpoint=weights, parameter=parameter_for(weights))
 video = cv2.VideoCapture(int(source) if source.isdigit() else source)
 ok, frame = video.read()
 if not ok:

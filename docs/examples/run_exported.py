@@ -1,5 +1,7 @@
 """Track with exported graphs: ONNX Runtime, numpy and OpenCV; nothing of pytracking-et.
 
+The published loop: without the smaller crops, the association and the probabilities of ETTracker.
+
 ettrack export --format onnx --output graphs
 python run_exported.py graphs video.mp4 X Y WIDTH HEIGHT      (box of the first frame, pixels)
 """

@@ -11,6 +11,7 @@ import numpy as np
 import supervision as sv
 
 from pytracking_et import ETTracker
+from pytracking_et.spec import parameter_for
 
 
 def detections(boxes, scores, ids):
@@ -31,7 +32,7 @@ def detections(boxes, scores, ids):
 
 
 def main(source, target, box, checkpoint=None):
-    tracker = ETTracker(checkpoint, "lt_mobile" if checkpoint else "et_tracker", color="bgr")
+    tracker = ETTracker(checkpoint, parameter_for(checkpoint), color="bgr")
     draw, label, trace = sv.BoxAnnotator(), sv.LabelAnnotator(), sv.TraceAnnotator()
     score = 1.0
     with sv.VideoSink(target, sv.VideoInfo.from_video_path(source)) as sink:

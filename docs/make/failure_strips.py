@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TRACKERS = {
     "E.T.Track, ours": ("et_tracker/et_tracker", "#d62728"),
     "LightTrack-Mobile": ("et_tracker/lt_mobile", "#1f77b4"),
-    "NanoTrack v2": ("opencv/nano", "#9467bd"),
+    "NanoTrack v2": ("peers/nanotrack_v2", "#9467bd"),
 }
 SETS = (("otb", "OTB100"), ("uav", "UAV123"))
 HEIGHT = 150

@@ -143,10 +143,11 @@ def open_subject(subject: Subject) -> Running:
         subject.name, subject.network, subject.checkpoint, subject.threads, subject.precision
     )
     clones = (first.clone() for _ in range(subject.targets - 1))
-    return _Tracker([first, *clones], _constants(subject))
+    return _Tracker([first, *clones], constants(subject))
 
 
-def _constants(subject: Subject) -> Parameters:
+def constants(subject: Subject) -> Parameters:
+    """Constants of the loop around a row's engine."""
     if not subject.parameter:
         return Parameters()
     bag = plugins.parameters("et_tracker", subject.parameter)

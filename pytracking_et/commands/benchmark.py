@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import EngineError, ParameterError, ResultsError
 from .arguments import add_box_argument
+
+if TYPE_CHECKING:
+    from ..benchmark import Subject
 
 
 def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +63,8 @@ def benchmark(args: argparse.Namespace) -> int:
     print("times in ms (medians; p95 of the whole step), ratio: fps to the plain network call's\n")
     print(table(results, accuracy))
     print("\n" + "\n".join(_auto(args)))
-    more = _roofline(args, results) if args.roofline else {}
+    covered = float(box[2] * box[3]) / (frames[0].shape[0] * frames[0].shape[1])
+    more = _roofline(args, results, covered) if args.roofline else {}
     try:
         if args.json:
             write_json(args.json, results, more)
@@ -134,15 +139,32 @@ def _clip(args: argparse.Namespace) -> tuple:
     return frames, np.array(args.box)
 
 
-def _roofline(args: argparse.Namespace, results: list) -> dict:
+def _search_side(subject: Subject, covered: float) -> int | None:
+    """Side of a row's search crops; None where it differs from frame to frame, as does the work.
+
+    Args:
+        covered: share of the first frame that is the target's.
+    """
+    from ..benchmark.subjects import constants
+
+    loop = constants(subject)
+    if loop.sure_shrink:
+        return None
+    return loop.small_search_size if covered < loop.small_target else loop.search_size
+
+
+def _roofline(args: argparse.Namespace, results: list, covered: float) -> dict:
     from ..benchmark import roofline
     from ..network import weights
 
     path = weights.find(args.network, args.checkpoint)
     published, work = roofline.multiply_adds(args.network, path)
+    searches = {256: work}
     counts = {"published": round(published), "engines": round(work)}
     found: dict = {"million_multiply_adds": counts, "peaks": {}, "batch_ms": {}}
-    print(f"\n10^6 multiply-adds of a search: {published:.0f} as published, {work:.0f} here")
+    print(
+        f"\n10^6 multiply-adds of a search, 256 px: {published:.0f} as published, {work:.0f} here"
+    )
     print("roofline (10^9 multiply-adds per second)")
     for threads in args.threads:
         peaks = {
@@ -156,7 +178,16 @@ def _roofline(args: argparse.Namespace, results: list) -> dict:
         for r in results:
             s = r.subject
             if s.kind == "engine" and s.threads == threads and s.targets == 1 and r.network:
-                rate = work / r.network
+                side = _search_side(s, covered)
+                if side is None:
+                    print(
+                        f"    {s.label:<18} crops of several sizes; for its share of the peak: "
+                        "--parameters et_tracker_published"
+                    )
+                    continue
+                if side not in searches:
+                    searches[side] = roofline.multiply_adds(args.network, path, side)[1]
+                rate = searches[side] / r.network
                 peak = peaks[s.precision] or peaks["f32"] or rate
                 share = 100 * rate / peak
                 print(f"    {s.label:<18}{rate:>7.1f}  {share:.0f} % of the peak")

@@ -62,11 +62,14 @@ def pack_arguments(parser: argparse.ArgumentParser) -> None:
         "--runs",
         type=int,
         choices=[1, 3],
-        default=3,
         help="GOT-10k: 3 packs run ids 0..2 (default); 1 the run without an id, for a "
         "deterministic tracker",
     )
-    add("--output", metavar="NAME|FILE.zip", help="archive NAME.zip; default NAME_PARAM")
+    add(
+        "--output",
+        metavar="NAME|FILE.zip",
+        help="archive NAME.zip; default NAME_PARAM, of tracks NAME_PARAM_FORMAT",
+    )
     add_results_argument(parser)
     add_dataset_root_argument(parser, "the data set, to check numbers of frames against")
 
@@ -82,6 +85,11 @@ def pack(args: argparse.Namespace) -> int:
             f"--dataset {args.dataset} goes with tracks ({', '.join(WRITERS)}); "
             f"{args.benchmark} packs its own test set: leave it out"
         )
+    if args.runs is not None and args.benchmark != "got10k":
+        raise ParameterError(
+            f"--runs {args.runs} is for got10k; {args.benchmark} packs one run: leave it out, or "
+            "name the run with --runid"
+        )
     if args.benchmark == "got10k":
         if args.runid is not None:
             raise ParameterError(
@@ -89,7 +97,7 @@ def pack(args: argparse.Namespace) -> int:
                 "an id (--runs 1); leave --runid out"
             )
         output = args.output or "_".join(tracker)
-        path = pack_got10k_results(*tracker, output, runs=args.runs, **where)
+        path = pack_got10k_results(*tracker, output, runs=args.runs or 3, **where)
     elif args.benchmark in WRITERS:
         if args.dataset is None:
             raise ParameterError(f"pack {args.benchmark} of which data set? Add --dataset otb")

@@ -154,9 +154,17 @@ def _add_low_score(parser: argparse.ArgumentParser) -> None:
 
 
 def live_options(args: argparse.Namespace, source: str) -> Any:
-    """`live.run.LiveOptions` from parsed arguments."""
+    """`live.run.LiveOptions` from parsed arguments.
+
+    Raises:
+        ParameterError: a folder for results that nobody asked to be written.
+    """
     from ..live.run import LiveOptions
 
+    if args.results and not args.save_results:
+        raise ParameterError(
+            f"--results {args.results} is where --save_results writes: add --save_results"
+        )
     given = {**vars(args), "source": source, "spec": tracker_spec(args), "boxes": args.box or ()}
     return LiveOptions(**{field.name: given[field.name] for field in fields(LiveOptions)})
 

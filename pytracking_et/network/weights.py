@@ -92,11 +92,12 @@ def find(network: str, checkpoint: str | os.PathLike[str] | None = None) -> Path
         source, advice = f" ({ENVIRONMENT} is set)", f"correct or unset {ENVIRONMENT}"
     else:
         source = ""
-        advice = (
-            f"give a file with --checkpoint (or {ENVIRONMENT}), download the published E.T.Track "
-            "weights with 'ettrack weights download official', or track with the parameter file "
-            "'lt_mobile' and LightTrack-Mobile weights"
-        )
+        advice = f"give a file with --checkpoint (or {ENVIRONMENT}); "
+        advice += {
+            "et_tracker": "'ettrack weights download official' fetches the published ones",
+            "lt_mobile": "LightTrack-Mobile's are not shipped, github.com/researchmm/LightTrack "
+            "has them",
+        }.get(network, "only those of 'et_tracker' are shipped")
     raise CheckpointError(
         f"no weights for network {network!r}{source}; tried:\n{listing}\n{advice}"
     )

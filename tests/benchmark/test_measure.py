@@ -10,11 +10,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pytracking_et.benchmark import Measurement, Subject, measure, subjects
+from pytracking_et.benchmark import Measurement, Subject, measure, roofline, subjects
 from pytracking_et.benchmark.measure import _Process, resident_memory
 from pytracking_et.benchmark.report import plot, read_accuracy, table, write_json
 from pytracking_et.benchmark.subjects import open_subject
 from pytracking_et.commands import main
+from pytracking_et.commands.benchmark import _roofline
 from pytracking_et.engines.catalogue import Model
 from pytracking_et.engines.package import sample_crop
 from pytracking_et.errors import EngineError, ResultsError
@@ -181,6 +182,27 @@ def test_accuracy_beside_speed(tmp_path):
     file.write_text('{"f32": "high"}')
     with pytest.raises(ResultsError, match="accuracy.json"):
         read_accuracy(file)
+
+
+@pytest.mark.parametrize(("covered", "shown"), [(0.1, "20.0  40 %"), (0.001, "30.0  60 %")])
+def test_the_rate_is_of_the_crops_that_were_searched(covered, shown, weight_file, capsys):  # noqa: F811
+    """By default their size changes from frame to frame, and the median time fits none of them."""
+    named = {"network": NETWORK, "checkpoint": str(weight_file)}
+    args = SimpleNamespace(threads=[1], **named)
+    rows = [
+        Measurement(Subject("engine", "torch", "f32", parameter=parameter, **named), network=10.0)
+        for parameter in ("et_tracker", "et_tracker_published")
+    ]
+    work = {256: (1000.0, 200.0), 288: (1300.0, 300.0)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(roofline, "multiply_adds", lambda network, path, side=256: work[side])
+        patch.setattr(roofline, "batch_latency", lambda network, path, sizes, threads: {})
+        for kind, peak in (("f32", 50.0), ("bf16", None), ("int8", None)):
+            patch.setattr(roofline, f"{kind}_peak", lambda threads, peak=peak: peak)
+        _roofline(args, rows, covered)
+    ours, published = (line for line in capsys.readouterr().out.splitlines() if "torch f32" in line)
+    assert "crops of several sizes" in ours and "%" not in ours
+    assert shown in published
 
 
 def test_a_parameter_file_sets_the_loop(weight_file):  # noqa: F811

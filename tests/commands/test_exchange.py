@@ -78,6 +78,8 @@ def test_pack_as_tracks(kind, tmp_path, monkeypatch, capsys):
         (["got10k", "t", "p", "--runid", "1"], "--runid 1: got10k packs run ids 0 to 2"),
         (["got10k", "t", "p", "--dataset", "got10k_val"], "--dataset got10k_val goes with tracks"),
         (["trackingnet", "t", "p", "--dataset", "otb"], "--dataset otb goes with tracks"),
+        (["trackingnet", "t", "p", "--runs", "3"], "--runs 3 is for got10k; trackingnet packs one"),
+        (["mot", "t", "p", "--dataset", "otb", "--runs", "1"], "--runs 1 is for got10k; mot packs"),
         (["mot", "t", "p", "--dataset", "~no-such-user/x"], "write the path in full"),
     ],
 )

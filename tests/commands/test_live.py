@@ -67,6 +67,12 @@ def test_nonsense_is_refused(arguments, capsys):
     assert arguments[1] in capsys.readouterr().err
 
 
+def test_a_folder_for_results_that_would_stay_empty_is_refused(capsys):
+    """Not after an hour of tracking, of which no box is left."""
+    assert main(["video", "gone.mp4", "--box", "1", "2", "3", "4", "--results", "boxes"]) == 2
+    assert "--results boxes is where --save_results writes" in capsys.readouterr().err
+
+
 def test_demo_defaults():
     args = parse("demo", [])
     assert (args.output, args.frames, args.seed, args.checkpoint) == ("output", 150, 0, None)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
+import json
 import os
 import runpy
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
 from pytracking_et.boxes import iou
+from pytracking_et.integrations.opencv import TrackerET
 from pytracking_et.live.clip import render
+from pytracking_et.network.weights import PACKAGE_WEIGHTS
+from pytracking_et.tracking import Loop, Parameters
 
 from ..conftest import ROOT
+from ..tracking.fakes import BrightSpotEngine
 
 EXAMPLES = ROOT / "docs" / "examples"
 FRAMES = 12
@@ -71,6 +78,17 @@ def test_opencv_select_roi(clip, checkpoint, monkeypatch):
     assert len(window.shown) == FRAMES - 1
 
 
+def test_weights_of_either_network_may_be_given(clip, checkpoint, monkeypatch):
+    """Not LightTrack's alone, which the usage line does not ask for."""
+    opened = []
+    monkeypatch.setattr(TrackerET, "create", lambda **options: opened.append(options) or 1 / 0)
+    for weights in (PACKAGE_WEIGHTS / "et_tracker.safetensors", checkpoint):
+        monkeypatch.setattr(sys, "argv", ["opencv_select_roi.py", str(clip[0]), str(weights)])
+        with pytest.raises(ZeroDivisionError):
+            runpy.run_path(str(EXAMPLES / "opencv_select_roi.py"))
+    assert [one["parameter"] for one in opened] == ["et_tracker", "lt_mobile"]
+
+
 def test_opencv_select_roi_without_a_box(clip, checkpoint, monkeypatch):
     """Escape, or the key "c": OpenCV gives zeros."""
     Window(monkeypatch, (0, 0, 0, 0))
@@ -98,6 +116,39 @@ def test_a_call_that_lacks_something_is_a_sentence(name, words, needs, told, mon
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
     assert told in f"{ended.value}{capsys.readouterr().err}"
+
+
+class Graphs:
+    """Stands for onnxruntime: bright pixels are the target, in every graph."""
+
+    def __init__(self, path):
+        self.kind = path.rsplit("/", 1)[-1].split("_")[0]
+
+    def run(self, names, inputs):
+        if self.kind == "template":
+            return [inputs["image"]]
+        return BrightSpotEngine().track(inputs["image"][0])
+
+
+@pytest.mark.parametrize("changes", [{}, {"size_smoothing": "once", "anchor": "crop"}])
+def test_run_exported_is_the_loop_of_the_constants_in_the_folder(
+    changes, clip, tmp_path, monkeypatch, capsys
+):
+    """And of no others: not the parameter file's, whose loop `ETTracker("exported")` runs."""
+    path, boxes = clip
+    constants = Parameters(template_size=128, **changes)
+    meta = {"stride": 16, "loop": dataclasses.asdict(constants)}
+    (tmp_path / "metadata.json").write_text(json.dumps(meta))
+    monkeypatch.setitem(sys.modules, "onnxruntime", SimpleNamespace(InferenceSession=Graphs))
+    monkeypatch.setattr(sys, "argv", ["run_exported.py", *map(str, [tmp_path, path, *boxes[0]])])
+    runpy.run_path(str(EXAMPLES / "run_exported.py"))
+    video, loop, rows = cv2.VideoCapture(str(path)), Loop(BrightSpotEngine(), constants), []
+    loop.start(video.read()[1], boxes[0], "bgr")
+    while (read := video.read())[0]:
+        box, score = loop.step(read[1], "bgr")
+        rows.append(",".join(f"{value:.2f}" for value in box) + f",{score:.3f}")
+    assert len(set(rows)) == FRAMES - 1
+    assert capsys.readouterr().out.splitlines() == rows
 
 
 def test_supervision_conversion():

@@ -238,7 +238,7 @@ class TestFind:
         [
             ("nowhere/a.pth", None, ["nowhere", "--checkpoint"]),
             (None, "nowhere/b.pth", ["b.pth", weights.ENVIRONMENT]),
-            (None, None, ["unknown_net.safetensors", "unknown_net.npz", "lt_mobile", "official"]),
+            (None, None, ["unknown_net.safetensors", "unknown_net.npz", "only those of"]),
         ],
     )
     def test_a_miss_names_every_place_and_a_way_out(
@@ -249,6 +249,17 @@ class TestFind:
         with pytest.raises(CheckpointError) as caught:
             weights.find("unknown_net", explicit)
         assert all(word in str(caught.value) for word in words)
+
+    def test_a_miss_offers_no_weights_of_another_network(self, monkeypatch, tmp_path):
+        monkeypatch.setattr(weights, "PACKAGE_WEIGHTS", tmp_path)
+        told = {}
+        for network in ("et_tracker", "lt_mobile"):
+            with pytest.raises(CheckpointError) as caught:
+                weights.find(network)
+            told[network] = str(caught.value)
+        assert "download official" in told["et_tracker"]
+        assert "researchmm/LightTrack" in told["lt_mobile"]
+        assert "official" not in told["lt_mobile"]
 
 
 def test_weights_that_may_not_be_read_are_told(tmp_path, monkeypatch):

@@ -43,7 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch", type=int, default=8, metavar="N", help="pairs of a training step (default 8)"
     )
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="N")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[0], metavar="N", help="(default 0)"
+    )
     parser.add_argument(
         "--rows", nargs="+", default=[], metavar="NAME", help="only these rows, in this order"
     )
@@ -79,8 +81,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="CPU threads (1)")
     parser.add_argument(
-        "--output", type=Path, default=Path("evaluation_results/ablation"), metavar="DIR"
-    )
+        "--output", type=Path, default=Path("evaluation_results/ablation"), metavar="DIR",
+        help="tables, log and checkpoints (default: %(default)s)",
+    )  # fmt: skip
     scaling = parser.add_argument_group("scaling")
     scaling.add_argument("--sides", type=int, nargs="+", default=[16, 24, 32, 48, 64])
     scaling.add_argument("--repeats", type=int, default=7)

@@ -80,6 +80,7 @@ class VideoWriter:
             self._temporary = self._stack.enter_context(native_path(temporary))
         except OSError as error:
             raise ResultsError(f"output {str(self.path)!r} cannot be written: {error}") from error
+        self.frames = 0
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
@@ -98,13 +99,21 @@ class VideoWriter:
             raise ResultsError(
                 f"output {str(self.path)!r} cannot be written: {error.strerror}"
             ) from error
+        finally:
+            self._encoder = self._temporary = None
 
     def write(self, image: NDArray[np.uint8]) -> None:
         """Append one frame, RGB HxWx3 uint8.
 
         Raises:
             ImageError: no picture of bytes; those before it are kept.
+            ResultsError: outside of the `with` block, where there is no file.
         """
+        if self._temporary is None:
+            raise ResultsError(
+                f"output {str(self.path)!r} takes frames inside its block alone: "
+                "with VideoWriter(...) as writer: writer.write(image)"
+            )
         pixels = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.size > 0
         if not pixels or image.ndim != 3 or image.shape[2] not in (3, 4):
             kind = f"{getattr(image, 'dtype', type(image).__name__)}, {np.shape(image)}"
@@ -113,7 +122,7 @@ class VideoWriter:
             height, width = image.shape[:2]
             self._size = (max(2, width // 2 * 2), max(2, height // 2 * 2))
             self._encoder = self._open()
-        frame = _fit(image, self._size)
+        frame = _fit(image[:, :, :3], self._size)
         self._encoder.write(np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), np.uint8))
         self.frames += 1  # afterwards: Ctrl-C on the way to ffmpeg leaves a part, which it drops
 

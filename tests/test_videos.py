@@ -49,6 +49,26 @@ def test_odd_and_changing_sizes(tmp_path):
     assert frames[3].image[48, 4].max() < 60  # ... with black borders
 
 
+def test_an_alpha_channel_is_dropped_at_any_size(tmp_path):
+    with VideoWriter(tmp_path / "out.avi") as writer:
+        for height in (64, 40):
+            writer.write(np.full((height, 80, 4), 200, np.uint8))
+    assert [frame.image.shape for frame in open_source(tmp_path / "out.avi")] == [(64, 80, 3)] * 2
+
+
+def test_frames_are_taken_inside_the_block_alone(tmp_path):
+    writer = VideoWriter(tmp_path / "out.avi")
+    for count in (2, 3):
+        with pytest.raises(ResultsError, match="inside its block"):
+            writer.write(picture())
+        with writer:
+            for index in range(count):
+                writer.write(picture(index))
+        assert len(list(open_source(tmp_path / "out.avi"))) == writer.frames == count
+    with pytest.raises(ResultsError, match="inside its block"):
+        writer.write(picture())
+
+
 def test_an_error_keeps_the_frames_so_far(tmp_path):
     with pytest.raises(KeyboardInterrupt), VideoWriter(tmp_path / "out.mp4") as writer:
         writer.write(picture())

@@ -174,8 +174,12 @@ def make_extractor(engine: str, network: str, weights: Path, threads: int) -> Ex
 
 
 def _openvino_extractor(backbone: Any, threads: int) -> Extractor:
-    import openvino
     import torch
+
+    from pytracking_et.engines.runtimes import without_telemetry
+
+    with without_telemetry():
+        import openvino
 
     core = openvino.Core()
     options = {

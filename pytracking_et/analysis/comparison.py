@@ -218,9 +218,9 @@ def compare(
         raise ResultsError("no trackers to compare; give at least one")
     annotation = dataset if isinstance(dataset, Annotation) else annotate(dataset, rule)
     folders = [folder_of(tracker, annotation.dataset) for tracker in trackers]
-    skipped = _lacking(folders, annotation.truth, subpixel) if skip_missing_seq else ()
-    if skipped:
-        annotation = annotation.only(set(annotation.truth) - set(skipped))
+    skipped: Sequence[str] = ()
+    if skip_missing_seq:
+        annotation, skipped = without_missing(annotation, folders, subpixel)
     described = unique_labels([describe(tracker) for tracker in trackers])
     files = files_note(trackers, annotation.truth, annotation.dataset, subpixel)
     options = [plot_bin_gap, exclude_invalid_frames, merge_results, list(described), files]
@@ -274,8 +274,6 @@ def _stack(
     for tracker, one in zip(trackers, scores, strict=True):
         if one.rows_note:
             note += f"; {tracker['label']}: {one.rows_note}"
-    if skipped:
-        note += f"; {len(skipped)} sequence(s) skipped for missing results: {', '.join(skipped)}"
     return Comparison(
         trackers=trackers,
         sequences=tuple(map(str, first.per_sequence.index)),
@@ -284,13 +282,20 @@ def _stack(
         frames=first.per_sequence["frames"].to_numpy(np.int64),
         dataset=first.dataset,
         rule=first.rule,
-        note=note + files,
+        note=note + skipped_note(skipped) + files,
         skipped=tuple(skipped),
     )
 
 
-def _lacking(folders: Iterable[ResultFolder], names: Iterable[str], subpixel: bool) -> list[str]:
-    names = list(names)
+def without_missing(
+    annotation: Annotation, folders: Iterable[ResultFolder], subpixel: bool
+) -> tuple[Annotation, list[str]]:
+    """The sequences that all of the folders have, and names of the others.
+
+    Raises:
+        ResultsError: there is no such sequence.
+    """
+    names, folders = list(annotation.truth), list(folders)
     lacking: set[str] = set()
     for folder in folders:
         found = folder.find(names)
@@ -300,7 +305,15 @@ def _lacking(folders: Iterable[ResultFolder], names: Iterable[str], subpixel: bo
         raise ResultsError(
             f"no sequence has results of every tracker: {', '.join(str(f.path) for f in folders)}"
         )
-    return [name for name in names if name in lacking]
+    skipped = [name for name in names if name in lacking]
+    return (annotation.only(set(names) - lacking) if skipped else annotation), skipped
+
+
+def skipped_note(skipped: Sequence[str]) -> str:
+    """What notes say of sequences that were left out; "" where none was."""
+    if not skipped:
+        return ""
+    return f"; {len(skipped)} sequence(s) skipped for missing results: {', '.join(skipped)}"
 
 
 def _key(

@@ -313,6 +313,7 @@ def save_figure(
         look: as it was drawn with.
     """
     files = []
+    formats = [formats] if isinstance(formats, str) else formats
     dpi = dpi or (150 if look.size[0] >= 5 else 300)
     with matplotlib.rc_context(look.style()):
         for form in formats:

@@ -28,9 +28,10 @@ from numpy.typing import ArrayLike
 from ..boxtables import PathArgument
 from ..errors import ParameterError, ResultsError
 from ..files import read_json, reading
+from ..names import printable
 from ..settings import env_settings
 from . import CallableModule
-from .comparison import Comparison, annotate, compare
+from .comparison import Comparison, annotate, compare, skipped_note, without_missing
 from .eval_data import (
     by_attribute,
     filter_sequences,
@@ -139,7 +140,7 @@ def print_results(
             "f1_prec_rec has no row in this table; plot_results draws it with F in its legend"
         )
     table = Table(data.figures()[columns], f"Results of {report_name}", data.note)
-    print(table.to_text())
+    _show(table)
     return table.frame
 
 
@@ -164,7 +165,7 @@ def print_per_sequence_results(
     data = _evaluate(trackers, dataset, report_name, merge_results, kwargs)
     frame = filter_sequences(data.per_sequence("ao"), filter_criteria)
     table = Table(frame, f"Average overlap per sequence, {report_name}", data.note)
-    print(table.to_text())
+    _show(table)
     return frame
 
 
@@ -243,6 +244,11 @@ def _evaluate(
     return compare(trackers, dataset, merge_results=merge_results, cache=cache, **options)
 
 
+def _show(table: Table) -> None:
+    """Print a table, with escapes for letters of names that the output's encoding lacks."""
+    print(printable(table.to_text(), sys.stdout))
+
+
 def _kinds(plot_types: str | Sequence[str]) -> list[str]:
     """Plot types as a list; ('prec') without its comma is a string and means that one type."""
     kinds = [plot_types] if isinstance(plot_types, str) else list(plot_types)
@@ -263,9 +269,14 @@ def _draw_longterm(
     presence: dict[str, list[Any]] = {}
     names: dict[str, str] = {}
     annotation = annotate(dataset, options.get("rule", "pytracking"))
-    for label, tracker in zip(labels_of(trackers, merge_results), trackers, strict=True):
-        folder, every = folder_of(tracker, annotation.dataset), list(annotation.truth)
-        boxes.setdefault(label, []).append(folder.boxes(every, options.get("subpixel", False)))
+    subpixel = options.get("subpixel", False)
+    skipped: list[str] = []
+    folders = [folder_of(tracker, annotation.dataset) for tracker in trackers]
+    if options.get("skip_missing_seq", False):
+        annotation, skipped = without_missing(annotation, folders, subpixel)
+    every, labels = list(annotation.truth), labels_of(trackers, merge_results)
+    for label, tracker, folder in zip(labels, trackers, folders, strict=True):
+        boxes.setdefault(label, []).append(folder.boxes(every, subpixel))
         presence.setdefault(label, []).append(folder.presence(every))
         names[label] = style_name(describe(tracker))
     scores = {
@@ -276,6 +287,7 @@ def _draw_longterm(
         for label, one in scores.items()
     ]
     note = f"{annotation.dataset}; {annotation.rule.text}; legend: highest F [%]"
+    note += skipped_note(skipped)
     shown = plot_options("f1_prec_rec", plot_opts)
     return draw_curves(rows, shown, note, names=list(names.values()), look=look)
 
@@ -311,7 +323,7 @@ def print_results_per_attribute(
     """Print the AUC of each attribute; the number of its sequences stands in brackets."""
     _, _, options = output(report_name, kwargs)
     frame, data = _attribute_table(trackers, datasets_dict, merge_results, **options)
-    print(Table(frame, f"AUC per attribute, {report_name}", data.note).to_text())
+    _show(Table(frame, f"AUC per attribute, {report_name}", data.note))
     return frame
 
 

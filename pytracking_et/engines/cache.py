@@ -42,8 +42,8 @@ _CHUNK = 1 << 20
 
 
 def engines_folder() -> Path:
-    """Folder of all exports."""
-    return cache_folder() / "engines"
+    """Folder of all exports; absolute, as graphs are opened when first needed."""
+    return cache_folder().absolute() / "engines"
 
 
 @lru_cache(maxsize=1)

@@ -70,10 +70,12 @@ class Model(NamedTuple):
     ) -> Model:
         """Look for the weights of a network; None searches (see `network.weights.places`).
 
+        The path is absolute: graphs are opened when first needed, in whatever folder we are then.
+
         Raises:
             CheckpointError: no weights.
         """
-        path = weights.find(network, checkpoint)
+        path = weights.find(network, checkpoint).absolute()
         return Model(network, path, weights.fingerprint(path))
 
 

@@ -173,9 +173,7 @@ def _copy(source: Path, metadata: Metadata, target: Path, form: str) -> list[str
             shutil.copyfile(source / name, target / name)
             names.append(name)
             continue
-        import openvino
-
-        stem = Path(name).stem
+        openvino, stem = module("openvino").openvino, Path(name).stem
         model = openvino.Core().read_model(str(source / name))
         try:
             openvino.save_model(model, str(target / f"{stem}.xml"), compress_to_fp16=False)

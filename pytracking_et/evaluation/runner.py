@@ -121,7 +121,8 @@ def run_dataset(
             threads > 0, as only a process of its own can be ended.
         by_content: whether finished results are of the same pictures is told by the contents of
             the frames, not by their sizes and times.
-        display: what shows the run, e.g. `Visdom` of `pytracking_et.live.visdom_panels`.
+        display: what shows the run, e.g. `Visdom` of `pytracking_et.live.visdom_panels`; None: each
+            tracker's own.
 
     Returns:
         What was done, kept and failed. A failed sequence does not stop the run.
@@ -142,7 +143,7 @@ def run_dataset(
     with ExitStack() as stack:
         opened = [RunFolder(each, report, share, resume) for each in trackers]
         for folder in opened:
-            folder.tracker.display = display
+            folder.tracker.display = display or folder.tracker.display
         pictures = {each.name: Pictures(each.frames, by_content) for each in sequences}
         for folder in opened:
             folder.refuse_clashes(pictures)

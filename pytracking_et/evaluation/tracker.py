@@ -39,6 +39,10 @@ class Pause:
         self._go.set()
         self._step = False
 
+    def __reduce__(self) -> tuple[type[Pause], tuple[()]]:
+        # Nobody's keys reach a copy, nor another process; events cannot be sent there.
+        return Pause, ()
+
     def on_event(self, event: Mapping[str, Any]) -> None:
         """Take a key from Visdom's thread."""
         if event.get("event_type") != "KeyPress":
@@ -216,8 +220,8 @@ class Tracker:
             return None
         if self.display is None:
             warnings.warn(
-                f"debug is {level}, but nothing shows it: pass display=Visdom of "
-                "pytracking_et.live.visdom_panels",
+                f"debug is {level}, but nothing shows it: set the tracker's display to Visdom of "
+                "pytracking_et.live.visdom_panels, or pass it as display to run_dataset",
                 stacklevel=3,
             )
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -219,6 +220,27 @@ def test_f1_plot(world, tmp_path):
     assert (tmp_path / "r" / "f1_prec_rec_plot.pdf").exists()
 
 
+def test_the_longterm_plot_leaves_out_what_was_not_run(world, tmp_path):
+    folder = Path(world.trackers[0].results_dir)
+    for one in world.sequences[1:]:
+        path = folder / f"{one.name}_object_presence_scores.txt"
+        np.savetxt(path, np.linspace(1, 0, len(one.frames)), fmt="%f")
+    for path in folder.glob("Alpha*"):
+        path.unlink()
+    drawn = [
+        api.plot_results(
+            world.trackers[:1], chosen, "r", plot_types="f1_prec_rec", output=tmp_path, **options
+        )["f1_prec_rec"]
+        for chosen, options in (
+            (world.sequences, {"skip_missing_seq": True}),
+            (world.sequences[1:], {}),
+        )
+    ]
+    assert "1 sequence(s) skipped for missing results: Alpha" in drawn[0].get_label()
+    lines = [figure.axes[0].lines[0].get_ydata().tolist() for figure in drawn]
+    assert lines[0] == lines[1]
+
+
 @pytest.mark.parametrize(
     ("merge", "shown"),
     [(False, ["ours 000", "ours 001"]), (True, ["ours"])],
@@ -238,6 +260,22 @@ def test_runs_under_one_name_in_the_longterm_plot(world, tmp_path, merge, shown)
     texts = [text.get_text().rpartition(" [")[0] for text in axes.get_legend().get_texts()]
     assert sorted(texts) == shown
     assert len(axes.lines) == len(shown)
+
+
+def test_names_that_the_output_cannot_show(world, tmp_path, monkeypatch):
+    world.trackers[0].display_name = "追踪"
+    output = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(output, "cp1252", write_through=True))
+    given = world.trackers[:1], world.sequences, "r"
+    assert list(api.print_results(*given, output=tmp_path).index) == ["追踪"]
+    api.print_per_sequence_results(*given, output=tmp_path)
+    api.print_results_per_attribute(given[0], {"OCC": given[1]}, "r", output=tmp_path)
+    assert output.getvalue().count(rb"\u8ffd\u8e2a") == 3
+
+
+def test_one_format_needs_no_list(world, tmp_path):
+    api.plot_results(world.trackers[:1], world.sequences, "r", output=tmp_path, formats="png")
+    assert {path.suffix for path in (tmp_path / "r").iterdir()} == {".png", ".npz"}
 
 
 def test_a_folder_is_a_tracker_too(world, tmp_path):

@@ -247,6 +247,21 @@ def test_an_export_answers_as_the_weights_do(weight_file, exported_here, templat
     np.testing.assert_array_equal(found[0], wanted[0])
 
 
+@pytest.mark.parametrize("name", [name for name in INSTALLED if name != "torch"])
+def test_the_folder_we_are_in_may_change(
+    name, exported_here, template, searches, tmp_path, monkeypatch
+):
+    """Graphs are opened when first needed: those of another size with some later target."""
+    wanted = maps(create(name, NETWORK, exported_here, 1), template, searches[0])
+    select._open.cache_clear()
+    monkeypatch.chdir(exported_here.parent)
+    monkeypatch.setenv("PYTRACKING_ET_CACHE", "cache")
+    engine = create(name, NETWORK, exported_here.name, 1)
+    monkeypatch.chdir(tmp_path)
+    np.testing.assert_array_equal(maps(engine, template, searches[0])[0], wanted[0])
+    assert not any(tmp_path.iterdir())
+
+
 def test_an_export_is_compiled_once(exported_here, template, searches, fresh_engines, monkeypatch):
     runtimes = pytest.importorskip("pytracking_et.engines.runtimes.openvino")
     before, old = sorted(exported_here.rglob("*")), cache.engines_folder() / "compiled" / "old"

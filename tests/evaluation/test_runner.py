@@ -152,14 +152,18 @@ def test_display_is_for_one_process_only(fakelab, tmp_path, capsys):
     run(sequences, debug=2, visdom_info=info, display=display)
     (shown,) = opened
     assert shown.given == (2, "Tracking", info) and shown.registered == ["Help"] and len(shown) > 3
+    tracker = Tracker("fake", "plain")
+    tracker.display = display
+    run_dataset(sequences, [tracker], debug=2, resume=False, bar=False)
+    assert len(opened) == 2
     report = run(sequences, debug=2, threads=1, resume=False, display=display)
     assert len(report.done) == 3
     assert "shown with --threads 0 only" in capsys.readouterr().err
-    assert len(opened) == 1
+    assert len(opened) == 2
 
 
 def test_debug_without_a_display_says_so(fakelab, tmp_path):
-    with pytest.warns(UserWarning, match="debug is 1, but nothing shows it: pass display="):
+    with pytest.warns(UserWarning, match="debug is 1, but nothing shows it: set .*Visdom"):
         run(make_list(tmp_path, *SPECS[:1]), debug=1)
     run(make_list(tmp_path, *SPECS[:1]), debug=1, resume=False, visdom_info={"use_visdom": False})
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import threading
 from pathlib import Path
 
@@ -25,6 +27,13 @@ def test_folders_follow_pytracking(monkeypatch, tmp_path):
     named = ("name", "parameter_name", "run_id", "display_name", "visdom")
     assert [getattr(seventh, name) for name in named] == ["a", "b", 7, "Seven", None]
     assert Path(Tracker("a", "b", results_path=tmp_path).results_dir) == tmp_path / "a" / "b"
+
+
+@pytest.mark.parametrize("send", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_a_tracker_goes_to_a_pool_of_processes(tmp_path, send):
+    tracker = Tracker("a", "b", 3, results_path=tmp_path, threads=2)
+    twin = send(tracker)
+    assert (twin.spec, twin.run_id, twin.results_dir) == (tracker.spec, 3, tracker.results_dir)
 
 
 @pytest.mark.parametrize("run_id", ["1", 1.0, True, -1])

@@ -135,6 +135,8 @@ def load_graphs(
 @own_settings()
 def load_network(network: str, checkpoint: str | Path) -> TrackingNetwork:
     """Build a configuration with its weights, in eval mode."""
-    module = build(network)
+    # The first values, which the weights replace, are not to cost the program random numbers.
+    with torch.random.fork_rng(devices=[]):
+        module = build(network)
     weights.load(module, checkpoint)
     return module.eval()

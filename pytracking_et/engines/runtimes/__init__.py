@@ -54,6 +54,26 @@ def return_freed_memory() -> None:
             trim(0)
 
 
+@contextmanager
+def without_telemetry() -> Iterator[None]:
+    """Import OpenVINO so that it tells nobody.
+
+    With the package `openvino_telemetry`, which pip installs beside it, the import alone writes an
+    identity into the user's home folder, forks the process and sends a message to Google Analytics;
+    without a network the end of the program waits for that. A program that imported OpenVINO
+    before us has it as it wanted it.
+    """
+    name = "openvino_telemetry"
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
 class GraphRuntime:
     """A runtime over a folder of exported graphs; a graph is compiled when first needed."""
 

@@ -27,11 +27,12 @@ from ...errors import EngineError, pip_line
 from ...machine import cpu_name
 from ..cache import notice, read_sealed, write_sealed
 from ..package import Reference, agrees, reference_name
-from . import Compiled, GraphRuntime, return_freed_memory
+from . import Compiled, GraphRuntime, return_freed_memory, without_telemetry
 
 try:
-    import openvino
-    from openvino import opset13
+    with without_telemetry():
+        import openvino
+        from openvino import opset13
 except ImportError as error:
     raise EngineError(
         f"the engine 'openvino' needs the package openvino ({error}); {pip_line('openvino')}"

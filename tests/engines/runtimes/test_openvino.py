@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +20,25 @@ from pytracking_et.network.layers.exemplar import ExemplarLayer  # noqa: E402
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 CHANNELS, SIDE = 32, 8
+
+
+def test_openvino_tells_nobody_that_it_is_used(tmp_path):
+    """Its telemetry writes into the home folder, forks the process and calls Google Analytics."""
+    program = (
+        "import threading, pytracking_et.engines.runtimes.openvino;"
+        "import openvino_telemetry;"  # which others may still import
+        "print(threading.active_count())"
+    )
+    pytest.importorskip("openvino_telemetry")
+    quiet = ("CI", "TF_BUILD", "JENKINS_URL")  # where it would be silent in any case
+    variables = {name: value for name, value in os.environ.items() if name not in quiet}
+    for name in ("HOME", "USERPROFILE", "LOCALAPPDATA"):
+        variables[name] = str(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=variables
+    )
+    assert (done.stdout, done.returncode) == ("1\n", 0), done.stderr
+    assert not any(tmp_path.iterdir())
 
 
 class Tracker(torch.nn.Module):

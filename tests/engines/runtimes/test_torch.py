@@ -14,6 +14,7 @@ import torch
 
 from pytracking_et.engines import create, select
 from pytracking_et.engines.catalogue import Model
+from pytracking_et.engines.inference import load_network
 from pytracking_et.engines.runtimes.torch import TorchRuntime, exact_convolutions
 from pytracking_et.errors import EngineError
 from tests.engines.conftest import NETWORK, maps
@@ -117,6 +118,13 @@ def test_settings_of_the_process_do_not_matter_and_stay(weight_file, template, s
         assert process_state() == found
     for one, other in zip(got, wanted, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_opening_a_network_takes_no_random_numbers_of_the_program(weight_file):
+    """Whether it is opened depends on the cache; what a seeded program draws must not."""
+    before = torch.get_rng_state()
+    load_network(NETWORK, weight_file)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_exports_are_the_same_under_other_settings(weight_file, tmp_path):

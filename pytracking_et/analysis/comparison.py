@@ -218,7 +218,7 @@ def compare(
         raise ResultsError("no trackers to compare; give at least one")
     annotation = dataset if isinstance(dataset, Annotation) else annotate(dataset, rule)
     folders = [folder_of(tracker, annotation.dataset) for tracker in trackers]
-    skipped = _lacking(folders, annotation.truth, subpixel) if skip_missing_seq else ()
+    skipped = lacking(folders, annotation.truth, subpixel) if skip_missing_seq else ()
     if skipped:
         annotation = annotation.only(set(annotation.truth) - set(skipped))
     described = unique_labels([describe(tracker) for tracker in trackers])
@@ -274,8 +274,7 @@ def _stack(
     for tracker, one in zip(trackers, scores, strict=True):
         if one.rows_note:
             note += f"; {tracker['label']}: {one.rows_note}"
-    if skipped:
-        note += f"; {len(skipped)} sequence(s) skipped for missing results: {', '.join(skipped)}"
+    note += skipped_note(skipped)
     return Comparison(
         trackers=trackers,
         sequences=tuple(map(str, first.per_sequence.index)),
@@ -289,18 +288,30 @@ def _stack(
     )
 
 
-def _lacking(folders: Iterable[ResultFolder], names: Iterable[str], subpixel: bool) -> list[str]:
+def skipped_note(skipped: Sequence[str]) -> str:
+    """What notes say of sequences that were left out; "" where none was."""
+    if not skipped:
+        return ""
+    return f"; {len(skipped)} sequence(s) skipped for missing results: {', '.join(skipped)}"
+
+
+def lacking(folders: Iterable[ResultFolder], names: Iterable[str], subpixel: bool) -> list[str]:
+    """Those of `names` that one of the folders has no boxes of.
+
+    Raises:
+        ResultsError: all of them.
+    """
     names = list(names)
-    lacking: set[str] = set()
+    gone: set[str] = set()
     for folder in folders:
         found = folder.find(names)
         fine = folder.find(names, "_float") if subpixel else found
-        lacking |= {name for name in names if found[name] is None and fine[name] is None}
-    if len(lacking) == len(names):
+        gone |= {name for name in names if found[name] is None and fine[name] is None}
+    if len(gone) == len(names):
         raise ResultsError(
             f"no sequence has results of every tracker: {', '.join(str(f.path) for f in folders)}"
         )
-    return [name for name in names if name in lacking]
+    return [name for name in names if name in gone]
 
 
 def _key(

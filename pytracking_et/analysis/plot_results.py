@@ -30,7 +30,7 @@ from ..errors import ParameterError, ResultsError
 from ..files import read_json, reading
 from ..settings import env_settings
 from . import CallableModule
-from .comparison import Comparison, annotate, compare
+from .comparison import Comparison, annotate, compare, lacking, skipped_note
 from .eval_data import (
     by_attribute,
     filter_sequences,
@@ -263,9 +263,16 @@ def _draw_longterm(
     presence: dict[str, list[Any]] = {}
     names: dict[str, str] = {}
     annotation = annotate(dataset, options.get("rule", "pytracking"))
-    for label, tracker in zip(labels_of(trackers, merge_results), trackers, strict=True):
-        folder, every = folder_of(tracker, annotation.dataset), list(annotation.truth)
-        boxes.setdefault(label, []).append(folder.boxes(every, options.get("subpixel", False)))
+    subpixel = bool(options.get("subpixel", False))
+    folders = [folder_of(tracker, annotation.dataset) for tracker in trackers]
+    skip = options.get("skip_missing_seq", False)
+    skipped = lacking(folders, annotation.truth, subpixel) if skip else []
+    annotation = annotation.only(set(annotation.truth) - set(skipped))
+    every = list(annotation.truth)
+    for label, tracker, folder in zip(
+        labels_of(trackers, merge_results), trackers, folders, strict=True
+    ):
+        boxes.setdefault(label, []).append(folder.boxes(every, subpixel))
         presence.setdefault(label, []).append(folder.presence(every))
         names[label] = style_name(describe(tracker))
     scores = {
@@ -276,6 +283,7 @@ def _draw_longterm(
         for label, one in scores.items()
     ]
     note = f"{annotation.dataset}; {annotation.rule.text}; legend: highest F [%]"
+    note += skipped_note(skipped)
     shown = plot_options("f1_prec_rec", plot_opts)
     return draw_curves(rows, shown, note, names=list(names.values()), look=look)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -217,6 +218,24 @@ def test_f1_plot(world, tmp_path):
     )
     assert len(figures["f1_prec_rec"].axes[0].lines) == 1
     assert (tmp_path / "r" / "f1_prec_rec_plot.pdf").exists()
+
+
+def test_f1_plot_skips_sequences_without_results(world, tmp_path):
+    folder = Path(world.trackers[0].results_dir)
+    for one in world.sequences:
+        path = folder / f"{one.name}_object_presence_scores.txt"
+        np.savetxt(path, np.linspace(1, 0, len(one.frames)), fmt="%f")
+    for path in folder.glob("Gamma*"):
+        path.unlink()
+    plot = partial(
+        api.plot_results, world.trackers[:1], world.sequences, "r",
+        plot_types=("success", "f1_prec_rec"), output=tmp_path,
+    )  # fmt: skip
+    with pytest.raises(ResultsError, match="lacks 1 of 4 sequences: Gamma"):
+        plot()
+    figures = plot(skip_missing_seq=True)
+    for kind in ("success", "f1_prec_rec"):
+        assert "1 sequence(s) skipped for missing results: Gamma" in figures[kind].get_label()
 
 
 @pytest.mark.parametrize(

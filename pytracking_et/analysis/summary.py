@@ -25,14 +25,7 @@ from .metrics import Annotation, Array
 from .readers import BoxSet
 from .scoring import score, score_got10k
 from .tables import Table
-from .trackers import (
-    ResultFolder,
-    describe,
-    files_note,
-    folder_of,
-    labels_of,
-    style_name,
-)
+from .trackers import ResultFolder, files_note, folder_of, labels_of
 from .vot import score_from_start
 
 TABLES = ("trackers", "components", "exemplars", "queries", "backbones", "modules")
@@ -187,9 +180,7 @@ def got10k_table(
     seen = np.split(annotation.seen, annotation.truth.offsets[1:-1])
     visible = dict(zip(annotation.truth.names, seen, strict=True))
     runs: dict[str, list[BoxSet]] = {}
-    for one in trackers:
-        about = describe(one)
-        label = about["disp_name"] or style_name(about)
+    for label, one in zip(labels_of(trackers, merged=True), trackers, strict=True):
         runs.setdefault(label, []).append(
             folder_of(one, annotation.dataset).boxes(annotation.truth, subpixel)
         )

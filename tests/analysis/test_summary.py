@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from pytracking_et.analysis.summary import (
     result_tables,
     source,
 )
-from pytracking_et.analysis.trackers import read_results
+from pytracking_et.analysis.trackers import find_trackers, read_results
 from pytracking_et.errors import DatasetError, ParameterError, ResultsError
 from pytracking_et.evaluation import Sequence, Tracker
 from pytracking_et.results import files as results
@@ -53,6 +54,22 @@ def test_got10k_pools_runs(world):
         for key in ("poor0", "poor1")
     ]
     assert frame.loc["poor_default", "ao"] == pytest.approx(score_got10k(runs, world.truth).ao)
+
+
+def test_folders_elsewhere_of_one_name_are_no_runs_of_one_tracker(world, tmp_path):
+    """One figure for both would be of neither."""
+    good, poor = world.trackers[:2]
+    folders = [tmp_path / place / "default" for place in "ab"]
+    for one, folder in zip((good, poor), folders, strict=True):
+        shutil.copytree(one.results_dir, folder)
+    found = find_trackers(world.results, map(str, folders))
+    frame = summary.got10k_table(found, annotate(world.sequences)).frame
+    alone = summary.got10k_table([good, poor], annotate(world.sequences)).frame
+    assert list(frame.index) == ["default", "default (2)"]
+    assert frame["ao"].to_list() == alone["ao"].to_list()
+    for trackers in (found, folders):
+        merged = compare(trackers, world.sequences, merge_results=True)
+        assert merged.labels == ["default", "default (2)"]
 
 
 def test_got10k_counts_by_its_own_rule(world):

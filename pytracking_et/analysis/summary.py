@@ -284,7 +284,7 @@ def result_tables(dataset: Iterable[Any], tracker: Any, finished: Iterable[str])
     Returns:
         Text for the terminal. AUC and precision are of the sub-pixel boxes; the mean of the
         whole-pixel boxes, as pytracking would read them, stands below, and engine and precision.
-        Where the benchmark hides its ground truth only frames and fps are shown.
+        Of sequences whose ground truth is hidden only frames and fps are shown.
     """
     names = set(finished)
     groups: dict[str, list[Any]] = {}
@@ -303,14 +303,18 @@ def _table(tag: str, sequences: list[Any], tracker: Any) -> str:
     table["fps"] = [fps_statistics({name: times[name]})["fps"] for name in names]
     mean = {"frames": table["frames"].sum(), "fps": fps_statistics(times)["fps"]}
     notes = []
-    if any(sequence.hidden_ground_truth for sequence in sequences):
-        notes.append("ground truth is hidden: pack the results for the benchmark's server")
-    else:
-        truth = {sequence.name: sequence.ground_truth_rect for sequence in sequences}
-        flags = {sequence.name: sequence.target_visible for sequence in sequences}
+    shown = [sequence for sequence in sequences if not sequence.hidden_ground_truth]
+    if len(shown) < len(names):
+        notes.append(
+            f"{len(names) - len(shown)} of {len(names)} sequences have no figures: their ground "
+            "truth is hidden beyond the first frame; a benchmark's server scores packed results"
+        )
+    if shown:
+        truth = {sequence.name: sequence.ground_truth_rect for sequence in shown}
+        flags = {sequence.name: sequence.target_visible for sequence in shown}
         visible = {name: flag for name, flag in flags.items() if flag is not None} or None
-        fine = score(folder.boxes(names, subpixel=True), truth, tag, visible=visible)
-        whole = score(folder.boxes(names), truth, tag, visible=visible)
+        fine = score(folder.boxes(truth, subpixel=True), truth, tag, visible=visible)
+        whole = score(folder.boxes(truth), truth, tag, visible=visible)
         for place, column in enumerate(("auc", "precision", "norm_precision")):
             table.insert(place, column, fine.per_sequence[column])
             mean[column] = getattr(fine, column)

@@ -264,7 +264,18 @@ def test_rows_that_differ_from_the_annotation_are_named(tracker, rows):
 def test_hidden_ground_truth_has_no_scores(tracker):
     text = result_tables(sequences("got10k_test", TRUTH[:1]), tracker, ["good", "lost"])
     assert rows(text)["good"] == ["5", "10.00"]
-    assert "ground truth is hidden" in text
+    assert "2 of 2 sequences have no figures: their ground truth is hidden" in text
+
+
+def test_one_sequence_of_hidden_ground_truth_leaves_the_others_their_scores(tracker):
+    """In a folder of one's own the first box alone will do for a sequence."""
+    mixed = [sequences("mine")[0], sequences("mine", TRUTH[:1])[1]]
+    text = result_tables(mixed, tracker, ["good", "lost"])
+    table = rows(text)
+    assert table["good"] == ["95.24", "100.00", "100.00", "5", "10.00"]
+    assert table["lost"] == ["NaN", "NaN", "NaN", "5", "20.00"]
+    assert table["mean"][:3] == ["95.24", "100.00", "100.00"]
+    assert "1 of 2 sequences have no figures" in text
 
 
 def test_one_table_a_data_set(tracker):

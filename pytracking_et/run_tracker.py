@@ -34,9 +34,8 @@ def run_tracker(
     )
     from pytracking_et.live.visdom_panels import Visdom
 
-    wanted = None if sequence is None else str(sequence)
     return run_and_report(
-        select_sequences(dataset_name, None, wanted),
+        select_sequences(dataset_name, None, sequence),
         select_trackers(tracker_name, tracker_param, run_id),
         result_tables,
         debug=debug,

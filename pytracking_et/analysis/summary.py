@@ -25,14 +25,7 @@ from .metrics import Annotation, Array
 from .readers import BoxSet
 from .scoring import score, score_got10k
 from .tables import Table
-from .trackers import (
-    ResultFolder,
-    describe,
-    files_note,
-    folder_of,
-    labels_of,
-    style_name,
-)
+from .trackers import ResultFolder, files_note, folder_of, labels_of
 from .vot import score_from_start
 
 TABLES = ("trackers", "components", "exemplars", "queries", "backbones", "modules")
@@ -187,9 +180,7 @@ def got10k_table(
     seen = np.split(annotation.seen, annotation.truth.offsets[1:-1])
     visible = dict(zip(annotation.truth.names, seen, strict=True))
     runs: dict[str, list[BoxSet]] = {}
-    for one in trackers:
-        about = describe(one)
-        label = about["disp_name"] or style_name(about)
+    for label, one in zip(labels_of(trackers, merged=True), trackers, strict=True):
         runs.setdefault(label, []).append(
             folder_of(one, annotation.dataset).boxes(annotation.truth, subpixel)
         )
@@ -293,7 +284,7 @@ def result_tables(dataset: Iterable[Any], tracker: Any, finished: Iterable[str])
     Returns:
         Text for the terminal. AUC and precision are of the sub-pixel boxes; the mean of the
         whole-pixel boxes, as pytracking would read them, stands below, and engine and precision.
-        Where the benchmark hides its ground truth only frames and fps are shown.
+        Of sequences whose ground truth is hidden only frames and fps are shown.
     """
     names = set(finished)
     groups: dict[str, list[Any]] = {}
@@ -312,14 +303,18 @@ def _table(tag: str, sequences: list[Any], tracker: Any) -> str:
     table["fps"] = [fps_statistics({name: times[name]})["fps"] for name in names]
     mean = {"frames": table["frames"].sum(), "fps": fps_statistics(times)["fps"]}
     notes = []
-    if any(sequence.hidden_ground_truth for sequence in sequences):
-        notes.append("ground truth is hidden: pack the results for the benchmark's server")
-    else:
-        truth = {sequence.name: sequence.ground_truth_rect for sequence in sequences}
-        flags = {sequence.name: sequence.target_visible for sequence in sequences}
+    shown = [sequence for sequence in sequences if not sequence.hidden_ground_truth]
+    if len(shown) < len(names):
+        notes.append(
+            f"{len(names) - len(shown)} of {len(names)} sequences have no figures: their ground "
+            "truth is hidden beyond the first frame; a benchmark's server scores packed results"
+        )
+    if shown:
+        truth = {sequence.name: sequence.ground_truth_rect for sequence in shown}
+        flags = {sequence.name: sequence.target_visible for sequence in shown}
         visible = {name: flag for name, flag in flags.items() if flag is not None} or None
-        fine = score(folder.boxes(names, subpixel=True), truth, tag, visible=visible)
-        whole = score(folder.boxes(names), truth, tag, visible=visible)
+        fine = score(folder.boxes(truth, subpixel=True), truth, tag, visible=visible)
+        whole = score(folder.boxes(truth), truth, tag, visible=visible)
         for place, column in enumerate(("auc", "precision", "norm_precision")):
             table.insert(place, column, fine.per_sequence[column])
             mean[column] = getattr(fine, column)

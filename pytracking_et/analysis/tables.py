@@ -33,7 +33,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "slow_fps": ("Slow FPS", "1 / 95th percentile of the time of a frame"),
     "init_ms": ("Init ms", "median time of the first frame of a sequence, milliseconds"),
     "accuracy": ("Accuracy", "mean overlap while tracking, 0..1"),
-    "robustness": ("Robustness", "share of target losses by the definition in the note"),
+    "robustness": ("Robustness", "share of frames before the failure that the note defines"),
     "failures": ("Failures", "failures in all sequences, mean over repetitions"),
     "eao": ("EAO", "expected average overlap, 0..1"),
     "frames": ("Frames", "frames of the sequence"),

@@ -85,7 +85,10 @@ def unique_labels(trackers: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], .
 
 def merged_labels(trackers: Sequence[Mapping[str, Any]]) -> list[str]:
     """Label of each tracker once its runs are averaged; a lone run keeps its own."""
-    keys = [(one["name"], one["param"], one["disp_name"]) for one in trackers]
+    # Folders elsewhere that are called alike, which have no parameter name, are no runs.
+    keys = [
+        (one["name"], one["param"] or place, one["disp_name"]) for place, one in enumerate(trackers)
+    ]
     return [
         str(one["label"]) if keys.count(key) == 1 else one["disp_name"] or style_name(one)
         for key, one in zip(keys, trackers, strict=True)

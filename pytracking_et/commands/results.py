@@ -339,7 +339,29 @@ def select(args: argparse.Namespace) -> Selection:
         "exclude_invalid_frames": args.exclude_invalid_frames,
     }
     trackers = find_trackers(results, args.trackers)
+    if not args.trackers:
+        trackers = _with_results(trackers, annotation)
     return Selection(trackers, annotation, sequences, options, _attributes(args, annotation))
+
+
+def _with_results(trackers: list[ResultTracker], annotation: Annotation) -> list[ResultTracker]:
+    """Of all that were found those that have any of the sequences; says which have none.
+
+    One that was run on another data set alone would be an error of missing sequences. All, where
+    none has any: the error then says what is missing.
+    """
+    from ..analysis.trackers import folder_of
+
+    def has_any(one: ResultTracker) -> bool:
+        folder = folder_of(one, annotation.dataset)
+        found = (folder.find(annotation.truth, kind) for kind in ("", "_float"))
+        return any(path is not None for paths in found for path in paths.values())
+
+    kept = [one for one in trackers if has_any(one)] or trackers
+    for one in trackers:
+        if one not in kept:
+            print(f"{one.results_dir} has no result on {annotation.dataset}", file=sys.stderr)
+    return kept
 
 
 def _attributes(args: argparse.Namespace, annotation: Annotation) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ import inspect
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -189,9 +189,9 @@ def select_trackers(
 
 
 def select_sequences(
-    dataset: str, root: str | None = None, sequence: str | None = None
+    dataset: str, root: str | None = None, sequence: str | int | None = None
 ) -> SequenceList:
-    """A data set, or one sequence of it by number or name (tried as a number first).
+    """A data set, or one sequence of it by name or number (a folder may be called 0002).
 
     Sequences with missing files stay in, and are reported by the run, as long as there is one
     that is whole.
@@ -201,10 +201,10 @@ def select_sequences(
     """
     chosen = get_dataset(dataset, root=root)
     if sequence is not None:
-        try:
-            chosen = chosen[[int(sequence)]]
-        except ValueError:
-            chosen = chosen[[sequence]]
+        if sequence not in chosen.names:
+            with suppress(ValueError):
+                sequence = int(sequence)
+        chosen = chosen[[sequence]]
     if not chosen:
         raise DatasetError(f"data set {dataset!r} has no sequences")
     look = cached_listing()

@@ -21,7 +21,15 @@ from ..files import atomic_path
 from ..frames import read_image
 from ..results import files as results
 from ..results.exchange import SUFFIXES, WRITERS, TrackRow
-from ..results.manifest import MANIFEST_FILE, older_settings, older_settings_text, read_manifest
+from ..results.manifest import (
+    MANIFEST_FILE,
+    find_manifest,
+    older_settings,
+    older_settings_text,
+    read_manifest,
+    recorded_sequences,
+)
+from ..results.names import dataset_of, other_dataset
 from ..settings import env_settings, expanded
 from .datasets import get_dataset
 from .tracker import Tracker, trackerlist
@@ -101,7 +109,7 @@ def pack_trackingnet_results(
     """
     folder = Path(Tracker(tracker_name, param_name, run_id, results_path=results_path).results_dir)
     counts = _frame_counts("trackingnet", dataset_root)
-    names = list(counts) or _sequences_in(folder)
+    names = list(counts) or _sequences_in(folder, "trackingnet")
     problems = _mixed(folder, names)
     if len(names) != TRACKINGNET_COUNT:
         problems.append(f"{len(names)} videos; the test set has {TRACKINGNET_COUNT}")
@@ -166,12 +174,16 @@ def _frame_counts(dataset: str, root: Folder) -> dict[str, int]:
         return {}
 
 
-def _sequences_in(folder: Path) -> list[str]:
+def _sequences_in(folder: Path, dataset: str) -> list[str]:
+    """Sequences with boxes, but for those that manifest or prefix say are of another data set."""
     if not folder.is_dir():
         raise ResultsError(f"no result folder {folder}; run the tracker first")
     kinds = (results.FLOAT_SUFFIX, results.TIME_SUFFIX, results.SCORE_SUFFIX)
     names = [path.name for path in sorted(folder.glob("*.txt")) if path.name[0] != "."]
-    return [name.removesuffix(".txt") for name in names if not name.endswith(kinds)]
+    found = [name.removesuffix(".txt") for name in names if not name.endswith(kinds)]
+    entries = recorded_sequences(find_manifest(folder))
+    of = {name: dataset_of(name) or str(entries.get(name, {}).get("dataset")) for name in found}
+    return [name for name in found if not other_dataset(dataset, of[name])]
 
 
 def _mixed(folder: Path, names: Sequence[str]) -> list[str]:

@@ -211,11 +211,13 @@ def _recorded(folder: Path) -> dict[str, str]:
 
 def _replaceable(folder: Path, source: Path, link: bool) -> bool:
     """Whether our files there are as we wrote them, and nobody else's is in the way."""
-    if folder.is_symlink() or not folder.exists():
+    if folder.is_symlink():
+        return _is_our_link(folder)
+    if not folder.exists():
         return True
-    if not (folder / RECORD).is_file():
+    if not folder.is_dir():
         return False
-    recorded = _recorded(folder)
+    recorded = _recorded(folder) if (folder / RECORD).is_file() else {}
     there = {path.name: path for path in folder.glob("*.py")}
     added = there.keys() - recorded.keys()
     if added and (link or added & _to_copy(source).keys()):
@@ -223,9 +225,17 @@ def _replaceable(folder: Path, source: Path, link: bool) -> bool:
     return all(sha256(there[name]) == recorded[name] for name in there.keys() & recorded.keys())
 
 
+def _is_our_link(folder: Path) -> bool:
+    """Whether a link leads to an installation of ours, or to one that is gone."""
+    marked = folder / "__init__.py"
+    return not folder.exists() or (marked.is_file() and "pytracking_et" in _text(marked))
+
+
 def _remove(folder: Path) -> tuple[list[Path], list[str]]:
     """What was removed, and what was kept with the reason."""
     if folder.is_symlink():
+        if not _is_our_link(folder):
+            return [], [f"{folder}: a link to {folder.resolve()}, which is not ours"]
         folder.unlink()
         return [folder], []
     if not (folder / RECORD).is_file():

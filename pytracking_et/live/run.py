@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,17 +71,21 @@ class PytrackingTracker:
 
     def __init__(self, tracker: Any) -> None:
         self.tracker = tracker
+        self._previous: Mapping[str, Any] = {}
         prepare = getattr(tracker, "initialize_features", None)
         if prepare is not None:
             prepare()
 
     def init(self, image: NDArray[np.uint8], box: ArrayLike) -> None:
         """Start on a frame, RGB HxWx3 uint8; box x, y, w, h in pixels."""
-        self.tracker.initialize(image, {"init_bbox": [float(v) for v in as_box(box)]})
+        out = self.tracker.initialize(image, {"init_bbox": [float(v) for v in as_box(box)]})
+        self._previous = out or {}
 
     def update(self, image: NDArray[np.uint8]) -> tuple[Box, float]:
         """Box and score (1 where the tracker reports none) in the next frame."""
-        output = self.tracker.track(image, {})
+        # Where the published E.T.Track plug-in, for one, keeps its state.
+        output = self.tracker.track(image, {"previous_output": self._previous})
+        self._previous = output
         box = np.asarray(output["target_bbox"], np.float64).reshape(4)
         return box, float(output.get("object_presence_score", 1.0))
 
@@ -109,6 +113,11 @@ def make_tracker(spec: TrackerSpec) -> SingleTracker:
             f"its own from its parameter file {spec.parameter!r}"
         )
     parameters = plugins.parameters(spec.tracker, spec.parameter)
+    # What pytracking's harness sets on every bag.
+    parameters.tracker_name, parameters.param_name = spec.tracker, spec.parameter
+    for name, value in (("debug", 0), ("visualization", False), ("run_id", None)):
+        if not hasattr(parameters, name):
+            setattr(parameters, name, value)
     return PytrackingTracker(plugins.tracker_class(spec.tracker)(parameters))
 
 

@@ -139,12 +139,11 @@ class Loop:
         self._limits = np.array([width, height], np.float64)
         self._search_size = settings.small_search_size if small else settings.search_size
         self._sure = False
-        if settings.sure_shrink:
-            # Engines load a graph when its size is first asked for: now, not in some later frame.
-            for each in (self._search_size, self._search_size - settings.sure_shrink):
-                if each not in self._loaded:
-                    self.engine.track(np.zeros((each, each, 3), np.uint8))
-                    self._loaded.add(each)
+        # Engines load a graph when its size is first asked for: now, not in some later frame.
+        for each in (self._search_size, self._search_size - settings.sure_shrink):
+            if each not in self._loaded:
+                self.engine.track(np.zeros((each, each, 3), np.uint8))
+                self._loaded.add(each)
         self._ratio, self._shift = np.ones(2), np.zeros(2)
         if settings.calibrate > 0:
             self._calibrate(image, color, center)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from pytracking_et.analysis.summary import (
     result_tables,
     source,
 )
-from pytracking_et.analysis.trackers import read_results
+from pytracking_et.analysis.trackers import find_trackers, read_results
 from pytracking_et.errors import DatasetError, ParameterError, ResultsError
 from pytracking_et.evaluation import Sequence, Tracker
 from pytracking_et.results import files as results
@@ -53,6 +54,22 @@ def test_got10k_pools_runs(world):
         for key in ("poor0", "poor1")
     ]
     assert frame.loc["poor_default", "ao"] == pytest.approx(score_got10k(runs, world.truth).ao)
+
+
+def test_folders_elsewhere_of_one_name_are_no_runs_of_one_tracker(world, tmp_path):
+    """One figure for both would be of neither."""
+    good, poor = world.trackers[:2]
+    folders = [tmp_path / place / "default" for place in "ab"]
+    for one, folder in zip((good, poor), folders, strict=True):
+        shutil.copytree(one.results_dir, folder)
+    found = find_trackers(world.results, map(str, folders))
+    frame = summary.got10k_table(found, annotate(world.sequences)).frame
+    alone = summary.got10k_table([good, poor], annotate(world.sequences)).frame
+    assert list(frame.index) == ["default", "default (2)"]
+    assert frame["ao"].to_list() == alone["ao"].to_list()
+    for trackers in (found, folders):
+        merged = compare(trackers, world.sequences, merge_results=True)
+        assert merged.labels == ["default", "default (2)"]
 
 
 def test_got10k_counts_by_its_own_rule(world):
@@ -247,7 +264,18 @@ def test_rows_that_differ_from_the_annotation_are_named(tracker, rows):
 def test_hidden_ground_truth_has_no_scores(tracker):
     text = result_tables(sequences("got10k_test", TRUTH[:1]), tracker, ["good", "lost"])
     assert rows(text)["good"] == ["5", "10.00"]
-    assert "ground truth is hidden" in text
+    assert "2 of 2 sequences have no figures: their ground truth is hidden" in text
+
+
+def test_one_sequence_of_hidden_ground_truth_leaves_the_others_their_scores(tracker):
+    """In a folder of one's own the first box alone will do for a sequence."""
+    mixed = [sequences("mine")[0], sequences("mine", TRUTH[:1])[1]]
+    text = result_tables(mixed, tracker, ["good", "lost"])
+    table = rows(text)
+    assert table["good"] == ["95.24", "100.00", "100.00", "5", "10.00"]
+    assert table["lost"] == ["NaN", "NaN", "NaN", "5", "20.00"]
+    assert table["mean"][:3] == ["95.24", "100.00", "100.00"]
+    assert "1 of 2 sequences have no figures" in text
 
 
 def test_one_table_a_data_set(tracker):

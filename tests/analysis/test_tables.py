@@ -109,3 +109,9 @@ def test_a_file_where_a_folder_should_be(tmp_path):
     (tmp_path / "a").write_text("")
     with pytest.raises(ResultsError, match=r"cannot write .*b.txt.*choose another folder"):
         write_text(tmp_path / "a" / "b.txt", "x")
+
+
+def test_robustness_is_better_the_higher_it_is():
+    """As `score_from_start` gives it; a share of losses would be the contrary."""
+    meaning = Table(pd.DataFrame({"robustness": [1.0]}), "t", "n").described()["Robustness"]
+    assert meaning.startswith("share of frames before the failure")

@@ -162,6 +162,19 @@ def test_options_that_would_do_nothing(place, capsys, arguments, message):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["results", "report"])
+def test_a_tracker_of_another_data_set_alone_is_left_out(place, capsys, monkeypatch, command):
+    monkeypatch.chdir(place)
+    other = place / "res" / "other" / "default"
+    other.mkdir(parents=True)
+    np.savetxt(other / "uav_bike1.txt", [BOX], fmt="%d", delimiter="\t")
+    assert results(place, command=command) == 0
+    assert f"{other} has no result on otb" in capsys.readouterr().err
+    # By its name it is asked for, and a whole data set is missing.
+    assert results(place, "--trackers", "other:default", command=command) == 2
+    assert "lacks 2 of 2 sequences" in capsys.readouterr().err
+
+
 def test_missing_sequence(place, capsys):
     (place / "res" / "et" / "default_000" / "Deer.txt").unlink()
     assert results(place) == 2

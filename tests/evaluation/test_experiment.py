@@ -7,7 +7,14 @@ import sys
 import pytest
 
 from pytracking_et.errors import ParameterError
-from pytracking_et.evaluation.experiment import load_experiment, override, select_trackers
+from pytracking_et.evaluation.experiment import (
+    load_experiment,
+    override,
+    select_sequences,
+    select_trackers,
+)
+
+from .fakes import write_otb
 
 
 def fields(tracker):
@@ -33,6 +40,15 @@ def test_runs_are_numbered():
     assert [t.run_id for t in select_trackers("et_tracker", "et_tracker", runs=3)] == [0, 1, 2]
     with pytest.raises(ParameterError, match="--runs 0"):
         select_trackers("et_tracker", "et_tracker", runs=0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [("0002", "0002"), ("0001", "0001"), ("2", "0003"), ("-1", "0003"), (0, "0001")],
+)
+def test_a_sequence_named_by_digits_is_no_number(tmp_path, asked, name):
+    root = write_otb(tmp_path, *((each, 2, 20.0) for each in ("0001", "0002", "0003")))
+    assert select_sequences(str(root), None, asked).names == [name]
 
 
 EXPERIMENTS = """

@@ -164,6 +164,20 @@ def test_trackingnet_refuses(tmp_path, monkeypatch, names, frames, message):
 
 
 @pytest.mark.filterwarnings("ignore:numbers of frames")
+def test_trackingnet_leaves_out_what_is_of_other_data_sets(monkeypatch):
+    """One folder holds the results of all; without the data set it alone tells the videos."""
+    monkeypatch.setattr(packers, "TRACKINGNET_COUNT", 2)
+    write_results(["x", "y", "Basketball", "uav_bike1"], [None])
+    folder = Path(Tracker("t", "p").results_dir)
+    book = Manifest.open(folder, "t", "p")
+    for name, dataset in (("x", "trackingnet"), ("Basketball", "otb")):
+        book.record(name, "one", dataset, BOXES[0], [0.1, 0.2], {})
+    book.write()
+    with zipfile.ZipFile(packers.pack_trackingnet_results("t", "p")) as archive:
+        assert archive.namelist() == ["x.txt", "y.txt"]
+
+
+@pytest.mark.filterwarnings("ignore:numbers of frames")
 def test_trackingnet_counts_videos_without_the_data_set():
     write_results(["a"], [4])
     with pytest.raises(ResultsError, match="1 videos; the test set has 511"):

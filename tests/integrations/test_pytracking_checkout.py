@@ -148,6 +148,32 @@ def test_links(checkout):
     assert tree(checkout) == before
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need developer mode")
+def test_links_to_something_else_are_not_ours(checkout, tmp_path):
+    """Such as to the published plug-in, which has the same names."""
+    theirs = tmp_path / "published"
+    theirs.mkdir()
+    (theirs / "__init__.py").write_text("# theirs")
+    link = checkout / "pytracking" / "tracker" / "et_tracker"
+    link.symlink_to(theirs, target_is_directory=True)
+    for how in (False, True):
+        with pytest.raises(PytrackingETError, match="not written by us"):
+            install(checkout, link=how)
+    assert undo(checkout).kept == (f"{link}: a link to {theirs}, which is not ours",)
+    assert link.resolve() == theirs
+    theirs.rename(tmp_path / "gone")  # as an environment that was removed
+    assert install(checkout).files
+
+
+def test_files_of_ones_own_that_undo_left_are_no_hindrance(checkout):
+    install(checkout)
+    mine = checkout / "pytracking" / "parameter" / "et_tracker" / "mine.py"
+    mine.write_text("# mine")
+    assert undo(checkout).kept == (f"{mine}: not ours",)
+    assert install(checkout).files
+    assert mine.read_text() == "# mine"
+
+
 @pytest.mark.parametrize("missing", ["tracker/__init__.py", "evaluation/tracker.py"])
 def test_other_folders_are_refused(checkout, missing):
     (checkout / "pytracking" / missing).unlink()

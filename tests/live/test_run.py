@@ -212,6 +212,33 @@ def test_pytracking_trackers_fit():
     assert score == 1.0
 
 
+def test_pytracking_trackers_get_what_pytrackings_harness_gives(monkeypatch):
+    from pytracking_et.tracker import params, plugins
+
+    class Theirs:
+        """Keeps its state in what it returns, as the published plug-in of E.T.Track does."""
+
+        def __init__(self, bag):
+            self.names = (bag.tracker_name, bag.param_name, bag.run_id)
+            self.level = (bag.debug, bag.visualization)
+
+        def initialize(self, image, info):
+            return {"count": 0, "target_bbox": info["init_bbox"]}
+
+        def track(self, image, info):
+            count = info["previous_output"]["count"] + 1
+            return {"count": count, "target_bbox": [count, 0, 5, 5]}
+
+    monkeypatch.setattr(plugins, "parameters", lambda *_: params.TrackerParams(debug=2))
+    monkeypatch.setattr(plugins, "tracker_class", lambda _: Theirs)
+    wrapped = make_tracker(TrackerSpec("theirs", "default"))
+    assert wrapped.tracker.names == ("theirs", "default", None)
+    assert wrapped.tracker.level == (2, False)
+    image = np.zeros((9, 9, 3), np.uint8)
+    wrapped.init(image, (1, 2, 3, 4))
+    assert [wrapped.update(image)[0][0] for _ in range(3)] == [1, 2, 3]
+
+
 @pytest.mark.parametrize(
     ("names", "given", "expected"),
     [

@@ -187,15 +187,16 @@ class Recorder:
         self.calls.append((title, mode, debug_level))
 
 
-def test_drawing(tracker):
+@pytest.mark.parametrize(("ids", "suffix"), [({}, ""), ({"object_ids": [7]}, " 7")])
+def test_drawing(tracker, ids, suffix):
     tracker.visdom = Recorder()
-    tracker.initialize(image(), {"init_bbox": [50, 40, 30, 20]})
+    tracker.initialize(image(), {"init_bbox": [50, 40, 30, 20], **ids})
     out = tracker.track(image(1))
     tracker.visdom_draw_tracking(image(1), out["target_bbox"])
     assert tracker.visdom.calls == [
-        ("Score Map", "heatmap", 2),
-        ("Search Region", "image", 2),
-        ("Max Score", "lineplot", 3),
+        (f"Score Map{suffix}", "heatmap", 2),
+        (f"Search Region{suffix}", "image", 2),
+        (f"Max Score{suffix}", "lineplot", 3),
         ("Tracking", "Tracking", 1),
     ]
 

@@ -37,6 +37,7 @@ class ETTrack(BaseTracker):
         super().__init__(params)
         self._loop: Loop | None = None
         self._color: Color = "rgb"
+        self._suffix = ""
 
     def __copy__(self) -> ETTrack:
         twin = object.__new__(type(self))
@@ -76,7 +77,8 @@ class ETTrack(BaseTracker):
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            info: `init_bbox` = [x, y, w, h] in pixels, 0-based; other keys are ignored.
+            info: `init_bbox` = [x, y, w, h] in pixels, 0-based; `object_ids`, of which the first
+                names the panels; other keys are ignored.
 
         Returns:
             The keys of `track`, since pytracking's wrapper asks every target for the keys of the
@@ -94,6 +96,9 @@ class ETTrack(BaseTracker):
         color = self.params.get("color", None) or frame_color()
         self._loop.start(image, box, color)
         self._color = color
+        # pytracking's way: each of several targets has panels of its own.
+        ids = info.get("object_ids")
+        self._suffix = "" if ids is None else "".join(f" {each}" for each in list(ids)[:1])
         return _output(as_box(box), 1.0, start)
 
     def track(self, image: NDArray[np.uint8], info: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -116,11 +121,12 @@ class ETTrack(BaseTracker):
             return
         score, crop = self._loop.score_map, self._loop.search_crop
         assert crop is not None
-        self.visdom.register(_for_panel(score), "heatmap", 2, "Score Map")
-        self.visdom.register(_for_panel(crop.transpose(2, 0, 1)), "image", 2, "Search Region")
-        self.visdom.register(
-            _for_panel(score.reshape(-1).max(keepdims=True)), "lineplot", 3, "Max Score"
-        )
+        for data, mode, level, title in (
+            (score, "heatmap", 2, "Score Map"),
+            (crop.transpose(2, 0, 1), "image", 2, "Search Region"),
+            (score.reshape(-1).max(keepdims=True), "lineplot", 3, "Max Score"),
+        ):
+            self.visdom.register(_for_panel(data), mode, level, title + self._suffix)
 
 
 def _output(box: Any, score: float, start: float) -> dict[str, Any]:

@@ -98,7 +98,8 @@ def test_et_tracker_without_weights_says_what_to_do(tmp_path, monkeypatch):
     with pytest.raises(CheckpointError) as caught:
         ETTracker()
     text = str(caught.value)
-    assert all(word in text for word in ("et_tracker", "--checkpoint", "lt_mobile", str(tmp_path)))
+    words = ("et_tracker", "--checkpoint", "download official", str(tmp_path))
+    assert all(word in text for word in words)
 
 
 class TestParameterFiles:

@@ -298,15 +298,20 @@ def without_missing(
     names, folders = list(annotation.truth), list(folders)
     lacking: set[str] = set()
     for folder in folders:
-        found = folder.find(names)
-        fine = folder.find(names, "_float") if subpixel else found
-        lacking |= {name for name in names if found[name] is None and fine[name] is None}
+        lacking |= set(names) - with_boxes(folder, names, subpixel)
     if len(lacking) == len(names):
         raise ResultsError(
             f"no sequence has results of every tracker: {', '.join(str(f.path) for f in folders)}"
         )
     skipped = [name for name in names if name in lacking]
     return (annotation.only(set(names) - lacking) if skipped else annotation), skipped
+
+
+def with_boxes(folder: ResultFolder, names: Iterable[str], subpixel: bool) -> set[str]:
+    """Those of `names` that a folder has boxes of; sub-pixel ones count if asked for."""
+    names = list(names)
+    kinds = ("", "_float") if subpixel else ("",)
+    return {name for kind in kinds for name, path in folder.find(names, kind).items() if path}
 
 
 def skipped_note(skipped: Sequence[str]) -> str:

@@ -350,14 +350,12 @@ def _with_results(trackers: list[ResultTracker], annotation: Annotation) -> list
     One that was run on another data set alone would be an error of missing sequences. All, where
     none has any: the error then says what is missing.
     """
+    from ..analysis.comparison import with_boxes
     from ..analysis.trackers import folder_of
 
-    def has_any(one: ResultTracker) -> bool:
-        folder = folder_of(one, annotation.dataset)
-        found = (folder.find(annotation.truth, kind) for kind in ("", "_float"))
-        return any(path is not None for paths in found for path in paths.values())
-
-    kept = [one for one in trackers if has_any(one)] or trackers
+    names = annotation.truth
+    kept = [one for one in trackers if with_boxes(folder_of(one, annotation.dataset), names, True)]
+    kept = kept or trackers
     for one in trackers:
         if one not in kept:
             print(f"{one.results_dir} has no result on {annotation.dataset}", file=sys.stderr)

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import io
 import os
-import queue
-import threading
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -249,35 +249,21 @@ def prefetch(paths: Iterable[str]) -> Iterator[Image]:
     Raises:
         ImageError: see read_image.
     """
-    results: queue.Queue[Image | BaseException | None] = queue.Queue(AHEAD)
-    stop = threading.Event()
+    source = iter(paths)
 
-    def work() -> None:
-        # The error travels to the consumer, which raises it: nothing is swallowed here.
-        try:
-            for path in paths:
-                if stop.is_set():
-                    return
-                results.put(read_image(path))
-            results.put(None)
-        except BaseException as error:
-            results.put(error)
+    def read() -> Image | None:
+        path = next(source, None)
+        return None if path is None else read_image(path)
 
-    thread = threading.Thread(target=work, name="frame reader", daemon=True)
-    thread.start()
+    # Not a daemon: Python aborts (SIGABRT) where it ends while such a thread is within OpenCV.
+    reader = ThreadPoolExecutor(1, "frame reader")
     try:
-        while (item := results.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
+        ahead = deque(reader.submit(read) for _ in range(AHEAD))
+        while (image := ahead.popleft().result()) is not None:
+            ahead.append(reader.submit(read))
+            yield image
     finally:
-        stop.set()
-        # The thread may be waiting for room; once the queue is empty its last put goes through.
-        while thread.is_alive():
-            try:
-                results.get(timeout=0.01)
-            except queue.Empty:
-                thread.join(timeout=0.05)
+        reader.shutdown(cancel_futures=True)
 
 
 def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:

@@ -13,6 +13,7 @@ ECCV 2014).
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from pytracking_et.evaluation.datasets.layouts import package_json
 from pytracking_et.files import read_json, reading
 
 from .base import Boxes, ListedDataset, SequenceInfo, StillDataset, read_numbers, sequence_info
+
+log = logging.getLogger(__name__)
 
 
 class Lasot(ListedDataset):
@@ -166,22 +169,28 @@ class TrackingNet(ListedDataset):
 
     Args:
         root: folder that holds TRAIN_0 ... TRAIN_11.
-        chunks: numbers of the chunks to use; None uses all twelve.
+        chunks: numbers of the chunks to use; None uses those of the twelve that are there, and
+            tells which.
 
     Raises:
-        DatasetError: a chunk has no `anno` folder, or no annotation in it.
+        DatasetError: a chunk has no annotation in its `anno` folder, or no chunk is there.
     """
 
     def __init__(self, root: str | Path, chunks: Iterable[int] | None = None) -> None:
         super().__init__("trackingnet", root)
         self.sequences, self._folders = [], []
-        for number in CHUNKS if chunks is None else chunks:
+        if chunks is None:
+            chunks = [n for n in CHUNKS if (self.root / f"TRAIN_{n}").is_dir()]
+            if not chunks:
+                raise DatasetError(f"TrackingNet: none of TRAIN_0 to TRAIN_11 is in {self.root}")
+            log.info("TrackingNet: chunks %s of 12", ", ".join(map(str, chunks)))
+        for number in chunks:
             folder = self.root / f"TRAIN_{number}"
             names = sorted(path.stem for path in (folder / "anno").glob("*.txt"))
             if not names:
                 raise DatasetError(
                     f"TrackingNet: no annotation {folder / 'anno' / 'VIDEO.txt'}; download the "
-                    "chunk, or name the chunks you have (chunks=[0, 1, ...])"
+                    "chunk again"
                 )
             self.sequences += names
             self._folders += [folder] * len(names)

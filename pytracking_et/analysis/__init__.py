@@ -7,11 +7,41 @@
 Imported on first use, so that reading boxes does not load matplotlib.
 """
 
+# ruff: noqa: F401 - imported for type checkers; _HOME gives them at run time
+
 from __future__ import annotations
 
 import importlib
 import types
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # but plot_results, which imports this package: its module has its types
+    from .comparison import Comparison, annotate, compare
+    from .eval_data import (
+        by_attribute,
+        get_auc_curve,
+        get_prec_curve,
+        merge_multiple_runs,
+        read_attributes,
+    )
+    from .figures import save_figure
+    from .looks import LOOKS, Look, get_plot_draw_styles
+    from .readers import BoxSet, read_boxes, read_ground_truth, read_visibility
+    from .report import write_report
+    from .rules import RULES, Rule
+    from .scoring import FIGURES, Score, score, score_got10k
+    from .summary import (
+        fps_statistics,
+        published_figures,
+        published_table,
+        result_tables,
+        speed_figure,
+        speed_table,
+        summary_table,
+    )
+    from .tables import Table
+    from .trackers import ResultFolder, ResultTracker, find_trackers, read_results
+    from .vot import read_supervised, score_from_start, score_longterm, score_supervised
 
 _HOME = {
     "scoring": ("score", "score_got10k", "Score", "FIGURES"),

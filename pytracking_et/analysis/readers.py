@@ -150,8 +150,9 @@ def gather(dataset: Iterable[Any]) -> tuple[str, BoxSet, dict[str, NDArray[np.bo
         # Listing frames may touch the disk, so only where one row makes it suspicious.
         if len(one.ground_truth_rect) == 1 and len(getattr(one, "frames", ())) > 1:
             raise DatasetError(
-                f"sequence {one.name!r} has {len(one.frames)} frames and one annotated: its ground "
-                "truth is hidden, and any tracker would score 95.24; use the server of the set"
+                f"sequence {one.name!r} has {len(one.frames)} frames and one annotated, on which "
+                "any tracker would score 95.24; hidden ground truth is scored by the server of the "
+                "set, and data of your own needs a row a frame, or scoring without that sequence"
             )
     boxes = BoxSet.of({str(one.name): np.asarray(one.ground_truth_rect) for one in sequences})
     flags = {str(one.name): getattr(one, "target_visible", None) for one in sequences}

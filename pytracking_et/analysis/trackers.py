@@ -183,14 +183,12 @@ def _from_folder(root: Path, folder: Path) -> ResultTracker:
         return ResultTracker(place.name, "", None, place.name, str(folder))
     name, parameter = relative[-2:]
     stem, _, run = parameter.rpartition("_")
-    if stem and len(run) == 3 and run.isdecimal() and not _is_parameter(folder, parameter):
-        return ResultTracker(name, stem, int(run), None, str(folder))
+    if stem and run.isdecimal() and len(run) >= 3:
+        # Our manifest knows parameter files that are called so themselves (ep_030), and run 1000.
+        known = (find_manifest(folder) or {}).get("parameter")
+        if known == stem or (known != parameter and len(run) == 3):
+            return ResultTracker(name, stem, int(run), None, str(folder))
     return ResultTracker(name, parameter, None, None, str(folder))
-
-
-def _is_parameter(folder: Path, name: str) -> bool:
-    """Whether a parameter file is called so itself (ep_030), which our manifest knows."""
-    return (find_manifest(folder) or {}).get("parameter") == name
 
 
 def _resolve(root: Path, spec: str) -> list[ResultTracker]:

@@ -53,6 +53,10 @@ def benchmark(args: argparse.Namespace) -> int:
 
     if args.plot and not args.accuracy:
         raise ParameterError("--plot needs --accuracy FILE with the AUC of each parameter file")
+    if (args.video is None) != (args.box is None):
+        raise ParameterError(
+            "--video and --box go together: --box X Y W H is the target in the first frame"
+        )
     check_output(args.json, args.plot)
     accuracy = read_accuracy(args.accuracy) if args.accuracy else {}
     rows = _rows(args)
@@ -128,8 +132,6 @@ def _clip(args: argparse.Namespace) -> tuple:
 
         clip = list(render(max(args.frames, 10)))
         return [frame.image for frame in clip], clip[0].box
-    if args.box is None:
-        raise ParameterError("--video needs --box X Y W H, the target in the first frame")
     from itertools import islice
 
     from ..live.sources import open_source

@@ -157,7 +157,7 @@ def live_options(args: argparse.Namespace, source: str) -> Any:
     """`live.run.LiveOptions` from parsed arguments.
 
     Raises:
-        ParameterError: a folder for results that nobody asked to be written.
+        ParameterError: options that say how to write what nobody asked to be written.
     """
     from ..live.run import LiveOptions
 
@@ -165,6 +165,8 @@ def live_options(args: argparse.Namespace, source: str) -> Any:
         raise ParameterError(
             f"--results {args.results} is where --save_results writes: add --save_results"
         )
+    if args.overlay and not args.output:
+        raise ParameterError("--overlay is of the video that --output writes: add --output FILE")
     given = {**vars(args), "source": source, "spec": tracker_spec(args), "boxes": args.box or ()}
     return LiveOptions(**{field.name: given[field.name] for field in fields(LiveOptions)})
 

@@ -128,13 +128,13 @@ def low_score(spec: TrackerSpec, given: float | None = None) -> float:
     `object_presence_score_threshold` of the parameter file; else `LOW_SCORE`.
 
     Raises:
-        ParameterError: no such parameter file.
+        ParameterError: no such parameter file, or `given` is no number.
     """
-    if given is not None:
-        return given
-    if spec.tracker != "et_tracker":
-        return LOW_SCORE
-    return float(spec.parameters().get("object_presence_score_threshold", LOW_SCORE))
+    if given is None:
+        return float(getattr(spec.parameters(), "object_presence_score_threshold", LOW_SCORE))
+    if given != given:
+        raise ParameterError(f"--low-score {given} is no number; scores lie from 0 to 1")
+    return given
 
 
 def run_live(options: LiveOptions) -> int:

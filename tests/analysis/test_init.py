@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,17 @@ from pytracking_et import analysis
 @pytest.mark.parametrize("name", analysis.__all__)
 def test_every_name_resolves(name):
     assert callable(getattr(analysis, name)) or name in ("RULES", "FIGURES", "LOOKS")
+
+
+def test_type_checkers_are_told_of_the_names():
+    tree = ast.parse(Path(analysis.__file__).read_text(encoding="utf-8"))
+    told = {
+        (alias.name, node.module)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.level == 1
+        for alias in node.names
+    }
+    assert told == {(n, home) for n, home in analysis._MODULE.items() if home != "plot_results"}
 
 
 @pytest.mark.parametrize("name", ["plot_results", "playback_results"])

@@ -51,8 +51,13 @@ def test_hidden_folders_are_no_trackers(root):
 def test_a_parameter_file_that_is_named_like_a_run(root):
     (root / "et" / "fast_001" / "manifest.json").write_text('{"parameter": "fast_001"}')
     (root / "et" / "fast_002" / "manifest.json").write_text('{"parameter": "fast", "run_id": 2}')
+    for name in ("fast_1000", "vit_1024"):
+        (root / "et" / name).mkdir()
+        (root / "et" / name / "Deer.txt").write_text("1,2,3,4\n")
+    (root / "et" / "fast_1000" / "manifest.json").write_text('{"parameter": "fast"}')
     names = [(t.parameter_name, t.run_id) for t in find_trackers(root) if t.name == "et"]
-    assert names == [("default", None), ("fast", 0), ("fast_001", None), ("fast", 2)]
+    fast = [("fast", 0), ("fast_001", None), ("fast", 2), ("fast", 1000)]
+    assert names == [("default", None), *fast, ("vit_1024", None)]
 
 
 def test_absolute_folder(root, tmp_path_factory):

@@ -72,11 +72,11 @@ def test_a_subject_that_was_killed_between_its_turns():
         (["--plot", ".", "--accuracy", "a.json"], "--plot . is a folder"),
         (["--plot", "p", "--accuracy", "a.json"], "--plot p: its ending decides"),
         (["--plot", "p.doc", "--accuracy", "a.json"], "one of eps,"),
+        (["--box", "1", "2", "30", "40"], "--video and --box go together"),
+        (["--video", "clip.mp4"], "--video and --box go together"),
     ],
 )
-def test_files_that_cannot_be_written_are_told_before(
-    words, message, tmp_path, monkeypatch, capsys
-):
+def test_what_cannot_be_done_is_told_before(words, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.json").write_text('{"et_tracker": 60}')
     assert main(["benchmark", *words]) == 2

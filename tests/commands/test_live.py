@@ -67,10 +67,17 @@ def test_nonsense_is_refused(arguments, capsys):
     assert arguments[1] in capsys.readouterr().err
 
 
-def test_a_folder_for_results_that_would_stay_empty_is_refused(capsys):
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--results", "boxes"], "--results boxes is where --save_results writes"),
+        (["--overlay"], "--overlay is of the video that --output writes"),
+    ],
+)
+def test_options_of_files_that_nobody_asked_for_are_refused(words, message, capsys):
     """Not after an hour of tracking, of which no box is left."""
-    assert main(["video", "gone.mp4", "--box", "1", "2", "3", "4", "--results", "boxes"]) == 2
-    assert "--results boxes is where --save_results writes" in capsys.readouterr().err
+    assert main(["video", "gone.mp4", "--box", "1", "2", "3", "4", *words]) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_demo_defaults():

@@ -243,7 +243,8 @@ def test_pytracking_trackers_get_what_pytrackings_harness_gives(monkeypatch):
     ("names", "given", "expected"),
     [
         (("et_tracker", "with_field"), 0.3, 0.3),
-        (("theirs", "with_field"), None, LOW_SCORE),
+        (("theirs", "with_field"), None, 0.9),
+        (("theirs", "without"), None, LOW_SCORE),
         (("et_tracker", "with_field"), None, 0.9),
         (("et_tracker", "without"), None, LOW_SCORE),
     ],
@@ -257,6 +258,8 @@ def test_the_threshold_of_grey_is_the_parameter_files(monkeypatch, names, given,
     }
     monkeypatch.setattr(plugins, "parameters", lambda _tracker, name: bags[name])
     assert low_score(TrackerSpec(*names), given) == expected
+    with pytest.raises(ParameterError, match="--low-score nan is no number"):
+        low_score(TrackerSpec(*names), float("nan"))
 
 
 @pytest.mark.parametrize(

@@ -297,7 +297,9 @@ def _one(folder: Path, images: Path, dataset: str) -> Sequence:
     if len(files) > 1:
         raise DatasetError(
             f"'{folder}' has several files that may hold the boxes: "
-            f"{', '.join(file.name for file in files)}; keep one, or name it {BOX_FILES[0]}"
+            f"{', '.join(file.name for file in files)}; keep one, or name it {BOX_FILES[0]}. Of "
+            "OTB-100, which has such folders and frames without boxes: --dataset otb "
+            "--dataset-root FOLDER"
         )
     return _listed(folder.resolve().name, dataset, files[0], images)
 

@@ -63,7 +63,7 @@ def onnxruntime_call(path: Path, x: np.ndarray, threads: int):
 
 
 def openvino_call(path: Path, x: np.ndarray, threads: int):
-    import openvino
+    from pytracking_et.engines.runtimes.openvino import openvino
 
     settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
     request = openvino.Core().compile_model(str(path), "CPU", settings).create_infer_request()

@@ -56,8 +56,12 @@ def _download(args: argparse.Namespace) -> int:
         raise CheckpointError(
             f"nothing called {args.name!r} to download; one of: {', '.join(items)}"
         )
-    path = download(items[args.name])
-    print(f"{path}\nuse it with --checkpoint {args.name}")
+    item = items[args.name]
+    path = download(item)
+    print(
+        f"{path}\nuse it with --checkpoint {args.name}, and with the parameter file "
+        f"{item.parameter} to track as published"
+    )
     return 0
 
 

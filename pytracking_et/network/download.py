@@ -34,6 +34,7 @@ class Published:
     file: str
     url: str
     git_blob: str
+    parameter: str  # file of the constants that the weights were published with
     summary: str
 
 

@@ -231,7 +231,7 @@ def read_answer(path: Path) -> None:
         response.begin()
         return response
 
-    item = Published("w", "et_tracker", "w.pth", "http://h/w", "0" * 40, "")
+    item = Published("w", "et_tracker", "w.pth", "http://h/w", "0" * 40, "", "")
     usual, urllib.request.urlopen = urllib.request.urlopen, urlopen  # type: ignore[assignment]
     try:
         download(item, path.parent / "target")

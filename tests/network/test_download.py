@@ -57,7 +57,7 @@ def server():
 
 
 def item(server, path="/file", blob=BLOB):
-    return Published("x", "et_tracker", "x.pth", server["url"] + path, blob, "")
+    return Published("x", "et_tracker", "x.pth", server["url"] + path, blob, "", "")
 
 
 def test_download_verifies_and_is_not_repeated(server, tmp_path):
@@ -101,7 +101,7 @@ def test_refused_and_offline_are_one_line(server, tmp_path):
     with pytest.raises(CheckpointError, match="404") as caught:
         download(item(server, "/gone"), tmp_path)
     assert "\n" not in str(caught.value)
-    closed = Published("x", "n", "x.pth", "http://127.0.0.1:9/file", BLOB, "")
+    closed = Published("x", "n", "x.pth", "http://127.0.0.1:9/file", BLOB, "", "")
     with pytest.raises(CheckpointError, match="cannot reach") as caught:
         download(closed, tmp_path)
     assert "\n" not in str(caught.value)

@@ -105,7 +105,8 @@ def git_revision(dirty: str = "-dirty", digits: int = 40) -> str | None:
     root = Path(__file__).resolve().parents[1]
     if not (root / ".git").exists():
         return None
-    describe = ["describe", "--always", f"--dirty={dirty}", f"--abbrev={digits}"]
+    # --exclude: of a tag it would give the name.
+    describe = ["describe", "--always", "--exclude=*", f"--dirty={dirty}", f"--abbrev={digits}"]
     return _output(["git", "-C", str(root), *describe])
 
 

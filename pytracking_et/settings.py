@@ -6,7 +6,7 @@ Each setting is looked up in this order, and the first place that names it wins:
 2. the environment variable `PYTRACKING_ET_<NAME>`, e.g. `PYTRACKING_ET_OTB_PATH`;
 3. one TOML file, the first that exists of: the one `PYTRACKING_ET_SETTINGS` names, `ettrack.toml`
    in the current folder, `ettrack.toml` in the user's configuration folder (`ettrack init`);
-4. the default: '' (not set) for data sets, folders below the results folder for the rest.
+4. the default: '' (not set) for data sets, folders in `evaluation_results` for the rest.
 
 The file is data, so a mistake in it is an error message and never a reason to overwrite it.
 """

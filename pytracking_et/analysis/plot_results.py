@@ -51,7 +51,7 @@ from .figures import (
 from .looks import LOOKS, Look, get_plot_draw_styles
 from .metrics import Array
 from .tables import Table
-from .trackers import describe, folder_of, labels_of, style_name
+from .trackers import describe, files_note, folder_of, labels_of, style_name
 from .vot import score_longterm
 
 __all__ = [
@@ -287,7 +287,7 @@ def _draw_longterm(
         for label, one in scores.items()
     ]
     note = f"{annotation.dataset}; {annotation.rule.text}; legend: highest F [%]"
-    note += skipped_note(skipped)
+    note += files_note(trackers, every, annotation.dataset, subpixel) + skipped_note(skipped)
     shown = plot_options("f1_prec_rec", plot_opts)
     return draw_curves(rows, shown, note, names=list(names.values()), look=look)
 

@@ -12,7 +12,9 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from ..errors import DependencyError, ResultsError, pip_line
+from ..files import sha256
 from ..version import __version__
+from .tracker import Tracker
 from .units import Outcome, Unit, run_unit, threads_per_worker
 
 
@@ -87,13 +89,23 @@ def run_remote(unit: Unit, version: str) -> Outcome:
     """One unit on a Dask worker, with the threads that the worker's OMP_NUM_THREADS leaves.
 
     Raises:
-        ResultsError: the package here is not of `version`, that of the machine that asks.
+        ResultsError: the package here is not of `version`, that of the machine that asks, or the
+            tracker's weights here are not those there.
     """
     if version != __version__:
         raise ResultsError(
             f"a worker has version {__version__} of pytracking-et, the run {version}; install the "
             "same on all"
         )
+    tracker = Tracker.of(unit.spec, unit.run_id)
+    if unit.weights:
+        # The file may be named by a variable, or lie in the cache, of one machine alone.
+        file = tracker.weights_file(tracker.get_parameters())
+        if file is None or sha256(file) != unit.weights:
+            raise ResultsError(
+                f"a worker finds other weights ({file or 'none'}) than the run (sha256 "
+                f"{unit.weights[:12]}); name a file that all can read with --checkpoint"
+            )
     return run_unit(unit, threads=threads_per_worker(1))
 
 

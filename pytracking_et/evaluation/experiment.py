@@ -6,6 +6,7 @@ An experiment is a function without arguments that returns `(trackers, dataset)`
 
 from __future__ import annotations
 
+import copy
 import importlib
 import importlib.util
 import inspect
@@ -225,12 +226,10 @@ def override(
 ) -> list[Tracker]:
     """The same trackers with what is given of `TrackerSpec` and the folder replaced."""
     given = {key: value for key, value in asked.items() if value}
-    return [
-        Tracker.of(
-            replace(each.spec, **given),
-            each.run_id,
-            display_name=each.display_name,
-            results_path=results_path or each.results_path,
-        )
-        for each in trackers
-    ]
+    made = [copy.copy(each) for each in trackers]  # of the user's own class, where it is one
+    for each in made:
+        each.spec = replace(each.spec, **given)
+        if results_path:
+            each.results_path = results_path
+            each.results_dir = str(Path(results_path, *Path(each.results_dir).parts[-2:]))
+    return made

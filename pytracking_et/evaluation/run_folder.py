@@ -82,6 +82,7 @@ class RunFolder:
         )
         self._look = cached_listing()
         self._held = ExitStack()
+        self._begun = False
 
     def _open_manifest(self, tracker: Tracker) -> Manifest:
         return Manifest.open(self.folder, tracker.name, tracker.parameter_name, tracker.run_id)
@@ -171,6 +172,7 @@ class RunFolder:
         self._warn_of_others(others)
         settings = {**self.settings, "processes": processes}
         self.manifest.begin(self.fingerprint, settings, tracking=bool(units))
+        self._begun = True
         self.manifest.write()
         return units
 
@@ -243,6 +245,7 @@ class RunFolder:
             frames,
             tuple(float(value) for value in box),
             debug,
+            (self.settings["weights"] or {}).get("sha256", ""),
         )
 
     def _has_missing_files(self, sequence: Any, unit: Unit) -> bool:
@@ -299,7 +302,7 @@ class RunFolder:
         if hasattr(self.tracker.visdom, "close"):
             self.tracker.visdom.close()
         with self._held:
-            if self.fingerprint in self.manifest.content["settings"]:
+            if self._begun:
                 self.manifest.end(self.fingerprint, time.perf_counter() - self.start, self.failed)
                 self.manifest.write()
 

@@ -30,7 +30,10 @@ LONGEST_TRACEBACK = 20_000
 
 @dataclass(frozen=True)
 class Unit:
-    """One tracker on one sequence. `frames` are image paths, `init_box` is x, y, w, h."""
+    """One tracker on one sequence. `frames` are image paths, `init_box` is x, y, w, h.
+
+    weights: digest of the file that the manifest names; "" where there is none.
+    """
 
     spec: TrackerSpec
     run_id: int | None
@@ -39,6 +42,7 @@ class Unit:
     frames: tuple[str, ...]
     init_box: tuple[float, ...]
     debug: int = 0
+    weights: str = ""
 
     def __str__(self) -> str:
         run = "" if self.run_id is None else f"_{self.run_id:03d}"

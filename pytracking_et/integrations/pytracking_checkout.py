@@ -220,8 +220,11 @@ def _replaceable(folder: Path, source: Path, link: bool) -> bool:
     recorded = _recorded(folder) if (folder / RECORD).is_file() else {}
     there = {path.name: path for path in folder.glob("*.py")}
     added = there.keys() - recorded.keys()
-    if added and (link or added & _to_copy(source).keys()):
+    if added & _to_copy(source).keys():
         return False
+    ours = {*recorded, RECORD, "__pycache__"}
+    if link and any(path.name not in ours for path in folder.iterdir()):
+        return False  # a link takes the place of the whole folder
     return all(sha256(there[name]) == recorded[name] for name in there.keys() & recorded.keys())
 
 

@@ -64,13 +64,16 @@ def add_tracker_arguments(parser: argparse.ArgumentParser) -> None:
 def tracker_words(args: argparse.Namespace) -> list[str]:
     """The arguments again as words, without those left at their default.
 
-    The checkpoint's path becomes absolute: the toolkit starts trackers in a temporary folder.
+    The checkpoint's path becomes absolute: the toolkit starts trackers in a temporary folder. A
+    name without folder and ending that is no file here is one of the cache's, and stays.
     """
     words = [] if args.tracker == "et_tracker" else ["--tracker", args.tracker]
     if args.parameter:
         words += ["--parameter", args.parameter]
     if args.checkpoint:
-        words += ["--checkpoint", str(expanded(args.checkpoint).resolve())]
+        path = expanded(args.checkpoint)
+        cached = not path.suffix and path.name == args.checkpoint and not path.exists()
+        words += ["--checkpoint", path.name if cached else str(path.resolve())]
     if args.engine != "auto":
         words += ["--engine", args.engine]
     if args.precision:

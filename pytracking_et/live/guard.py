@@ -48,27 +48,31 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def _cannot_be_rebound(name: str | None) -> bool:
-    """Whether a host is an address, or this machine's own name: another page has neither."""
+def _cannot_be_rebound(name: str | None, served: str) -> bool:
+    """Whether a host is an address, this machine's own name or the one it serves at: another page
+    has neither.
+    """
     try:
         ipaddress.ip_address(name or "")
     except ValueError:
         own = socket.gethostname().lower()
-        return name is not None and name.removesuffix(".local") in (own, own.split(".")[0])
+        known = (own, own.split(".")[0], served.lower())
+        return name is not None and (name in known or name.removesuffix(".local") in known)
     return True
 
 
-def refusal(host: str, origin: str | None, everywhere: bool = False) -> str | None:
+def refusal(host: str, origin: str | None, served: str | None = None) -> str | None:
     """Why a request with these headers is refused; None where it is welcome.
 
     Any port is fine: it differs behind `ssh -L`. A request without Origin (None) does not come
     from a script of another page.
 
     Args:
-        everywhere: other machines may ask (with a token, see `admission`).
+        served: name or address that the server was told to listen on where other machines may ask
+            (with a token, see `admission`); None: none may.
     """
     name = host_name(host)
-    if name not in LOOPBACK and not (everywhere and _cannot_be_rebound(name)):
+    if name not in LOOPBACK and (served is None or not _cannot_be_rebound(name, served)):
         return f"host {host!r} is not this machine; open http://127.0.0.1 with the server's port"
     if origin is None:
         return None

@@ -190,8 +190,11 @@ class Player:
 
     def _start(self, frame: Frame) -> list[Mark]:
         """Targets that begin with this frame; one that cannot be tracked leaves the others."""
+        # Live, the frame that a target was to begin on may have been dropped.
+        live = self.reader.live
+        due = [n for n in sorted(self._due) if n == frame.index or (live and n < frame.index)]
         marks = []
-        for row in self._due.pop(frame.index, ()):
+        for row in [row for number in due for row in self._due.pop(number, ())]:
             try:
                 target = self.session.add(frame.image, row.box, row.target, frame.index)
                 marks.append(target.mark)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import threading
 from contextlib import suppress
@@ -15,7 +16,7 @@ import numpy as np
 
 from ..errors import ResultsError
 from ..files import atomic_open
-from ..results.files import Result, result_paths, save, unwritable
+from ..results.files import SUFFIXES, Result, result_paths, save, unwritable
 from .draw import Mark
 
 HEADER = "frame,id,x,y,w,h,score\n"
@@ -167,6 +168,7 @@ class Recording(Rows):
                 save(self.folder, name, Result(boxes, times, scores))
                 written.extend(result_paths(self.folder, name).values())
             if rows:
+                self._remove_others({row.id for row in rows})
                 with atomic_open(table) as stream:
                     stream.writelines([HEADER, *map(_line, rows)])
                 written.append(table)
@@ -179,6 +181,15 @@ class Recording(Rows):
         if self._journal is not None:
             self._journal.remove()
         return written
+
+    def _remove_others(self, targets: set[int]) -> None:
+        """Files of targets that an earlier run of the video had and the new table has not."""
+        kinds = "|".join(map(re.escape, SUFFIXES))
+        name = re.compile(rf"video_{re.escape(self.stem)}_(\d+)(?:{kinds})")
+        for path in self.folder.iterdir():
+            match = name.fullmatch(path.name)
+            if match is not None and int(match[1]) not in targets:
+                path.unlink()
 
 
 def _line(row: Row) -> str:

@@ -98,8 +98,8 @@ class Manifest:
         entry["failed"] = dict(failed)
 
     def engine_of(self, asked: str) -> tuple[str | None, str | None] | None:
-        """Engine and precision that an earlier run settled on for the same settings, or None."""
-        for entry in self.content["settings"].values():
+        """Engine and precision that the last run settled on for the same settings, or None."""
+        for entry in reversed(self.content["settings"].values()):
             if entry.get("asked") == asked:
                 return entry.get("engine"), entry.get("precision")
         return None

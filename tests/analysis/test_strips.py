@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ from pytracking_et.analysis.strips import (
     timeline,
     view,
 )
+from pytracking_et.evaluation.datasets.ondisk import ListedFrames
 
 
 @pytest.mark.parametrize(
@@ -84,6 +86,11 @@ def test_film_strip(tmp_path):
     assert by_frame[0]["truth"] == [10, 10, 20, 20]
     assert by_frame[0]["boxes"] == [[14, 10, 20, 20], [40, 40, 20, 20]]
     assert by_frame[29]["truth"] is None and not by_frame[0]["detail"]
+
+
+def test_no_pictures_where_only_the_annotation_is_there(tmp_path):
+    gone = ListedFrames((str(tmp_path / "gone"),))
+    assert film_strip(replace(result(tmp_path), frames=gone), 6) == []
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,14 @@ def test_a_worker_that_joins_later_is_asked_too():
         cluster.run_remote(UNIT, "9.9")
 
 
+def test_a_worker_with_other_weights_refuses(fakelab, tmp_path, monkeypatch):
+    (tmp_path / "other.npz").write_bytes(b"others")
+    monkeypatch.setattr(Tracker, "weights_file", lambda _self, _params: tmp_path / "other.npz")
+    unit = replace(UNIT, spec=TrackerSpec("fake", "plain"), weights="0123456789abcdef")
+    with pytest.raises(ResultsError, match=r"other\.npz\) than the run \(sha256 0123456789ab\)"):
+        cluster.run_remote(unit, cluster.worker_version())
+
+
 @pytest.mark.slow
 def test_two_runs_at_once_get_their_own_boxes(local_cluster, tmp_path):
     """Both units have the same text and another first box."""

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from pytracking_et.errors import ParameterError
+from pytracking_et.evaluation import Tracker
 from pytracking_et.evaluation.experiment import (
     load_experiment,
     override,
@@ -34,6 +35,15 @@ def test_only_what_is_given_is_replaced(tmp_path):
     (partly,) = override([tracker], precision="bf16")
     assert fields(partly) == (*before[:2], "bf16", before[3])
     assert fields(tracker) == before, "the experiment's own is left alone"
+
+
+def test_a_tracker_of_the_users_own_class_stays_one(tmp_path):
+    class Mine(Tracker):
+        pass
+
+    (changed,) = override([Mine("et_tracker", "et_tracker", 1)], str(tmp_path), engine="onnx")
+    assert type(changed) is Mine and changed.spec.engine == "onnx"
+    assert changed.results_dir == str(tmp_path / "et_tracker" / "et_tracker_001")
 
 
 def test_runs_are_numbered():

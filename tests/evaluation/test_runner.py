@@ -179,6 +179,16 @@ def test_the_same_tracker_twice_is_refused(fakelab, tmp_path):
         run_dataset(make_list(tmp_path, *SPECS), trackers)
 
 
+def test_a_run_that_found_a_folder_taken_leaves_the_records_of_the_others(fakelab, tmp_path):
+    sequences = make_list(tmp_path, ("bad", 5, 101.0))
+    free, taken = trackerlist("fake", "plain", [0, 1])
+    run_dataset(sequences, [free])
+    before = (Path(free.results_dir) / "manifest.json").read_bytes()
+    with results.run_lock(Path(taken.results_dir)), pytest.raises(ResultsError, match="another"):
+        run_dataset(sequences, [free, taken])
+    assert (Path(free.results_dir) / "manifest.json").read_bytes() == before
+
+
 def test_sequences_of_the_same_name_are_refused(fakelab, tmp_path):
     sequences = make_list(tmp_path / "1", *SPECS) + make_list(tmp_path / "2", SPECS[1])
     with pytest.raises(ResultsError, match="two sequences are named 'b c'"):

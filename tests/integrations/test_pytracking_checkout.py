@@ -139,6 +139,15 @@ def test_files_added_or_changed_by_hand_are_kept(checkout):
     assert (folder / RECORD).is_file()
 
 
+def test_a_link_does_not_take_the_place_of_a_folder_with_other_files(checkout):
+    install(checkout)
+    (checkout / "pytracking" / "parameter" / "et_tracker" / "notes.txt").write_text("mine")
+    before = tree(checkout)
+    with pytest.raises(PytrackingETError, match="already there"):
+        install(checkout, link=True)
+    assert tree(checkout) == before
+
+
 @pytest.mark.skipif(os.name == "nt", reason="links need developer mode")
 def test_links(checkout):
     before = tree(checkout)

@@ -132,6 +132,9 @@ def test_words(words):
 def test_checkpoint_becomes_absolute(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert tracker_words(parsed("--checkpoint", "w.npz"))[1] == str(tmp_path.resolve() / "w.npz")
+    assert tracker_words(parsed("--checkpoint", "official"))[1] == "official"  # of the cache
+    (tmp_path / "official").mkdir()
+    assert tracker_words(parsed("--checkpoint", "official"))[1] == str(tmp_path / "official")
 
 
 def test_a_checkout_that_is_not_installed_gets_a_python_path(tmp_path, monkeypatch):

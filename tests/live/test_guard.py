@@ -43,13 +43,14 @@ def test_only_own_pages_are_welcome(host, origin, welcome):
         ("[fe80::1]:8000", None, True),
         (f"{socket.gethostname()}:8000", None, True),
         (OWN, None, True),
+        ("mybox.lan:8000", None, True),
         ("evil.example:8000", None, False),  # may be rebound to any address
         ("192.168.1.5:8000", "http://evil.example", False),
         ("", None, False),
     ],
 )
 def test_other_machines_reach_it_by_what_no_page_can_rebind(host, origin, welcome):
-    assert (refusal(host, origin, everywhere=True) is None) == welcome
+    assert (refusal(host, origin, served="MyBox.lan") is None) == welcome
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from pytracking_et.live.reader import Reader
 from pytracking_et.live.recording import Recording, Rows
 from pytracking_et.live.session import Session
 from pytracking_et.live.sources import Frame, open_source
+from pytracking_et.results.exchange import TrackRow
 from pytracking_et.videos import VideoWriter
 
 from .fakes import ColourTracker, ListSource, eventually, picture
@@ -76,6 +77,17 @@ def test_a_box_drawn_later_starts_on_the_frame_that_is_shown():
     last = script.views[-1]
     np.testing.assert_allclose(last.marks[0].box, [24, 30, 20, 16])
     assert player.summary.tracked == 3
+
+
+def test_live_a_target_begins_where_the_frame_it_was_to_begin_on_was_dropped():
+    starts = {0: [TrackRow(0, 3, BOX, 1.0, (0, 0))]}
+    source = ListSource([picture(i) for i in range(8)], live=True, period=0.01)
+    controls = Controls()
+    with Reader(source, back=4) as reader:
+        eventually(lambda: reader.dropped > 1)
+        player = Player(reader, Session(ColourTracker()), controls, starts=starts)
+        player.run()
+    assert [target.id for target in player.session.targets] == [3]
 
 
 def test_reset_then_a_new_target():

@@ -40,6 +40,17 @@ def test_files_byte_for_byte(tmp_path):
     assert sorted(written) == sorted(folder.iterdir())
 
 
+def test_targets_of_an_earlier_run_of_the_video_go(tmp_path):
+    record(tmp_path).save()
+    for name in ("video_street_2_1.txt", "video_streets_2.txt", "video_street_2.png"):
+        (tmp_path / name).touch()  # of other videos, and no box files
+    again = Recording(tmp_path, "street")
+    again.add(0, Mark(1, np.array([1.0, 2, 3, 4]), 1.0), 0.01)
+    written = again.save()
+    left = {path.name for path in tmp_path.iterdir()} - {path.name for path in written}
+    assert left == {"video_street_2_1.txt", "video_streets_2.txt", "video_street_2.png"}
+
+
 def test_nothing_tracked_nothing_written(tmp_path):
     assert Recording(tmp_path / "none", "street").save() == []
     assert not (tmp_path / "none").exists()

@@ -92,6 +92,13 @@ def test_a_run_that_keeps_everything_leaves_what_is_written_of_the_one_that_trac
     assert book.content["settings"]["g"]["started"] == "wednesday"
 
 
+def test_the_engine_is_that_of_the_last_run(book):
+    assert book.engine_of("a") is None
+    for fingerprint, engine in (("g", "torch"), ("h", "openvino")):
+        book.begin(fingerprint, {"asked": "a", "engine": engine, "precision": "f32"})
+    assert book.engine_of("a") == ("openvino", "f32")
+
+
 def test_fingerprint_counts_what_decides_the_boxes():
     base = fingerprint_of(lr=0.5)
     assert fingerprint_of(lr=0.5) == base

@@ -155,7 +155,8 @@ def _told(settings: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> 
         settings.get("processes") and f"{settings['processes']} processes at a time",
         settings.get("started") and f"started {str(settings['started'])[:16].replace('T', ' ')}",
         seconds and f"{seconds:,.0f} s of tracking",
-        _number(settings.get("wall_seconds")) and f"{settings['wall_seconds']:,.0f} s by the clock",
+        _number(settings.get("wall_seconds"))
+        and f"{settings['wall_seconds']:,.0f} s by the clock, with all trackers of the run",
         failed and f"{_sequences(len(failed))} failed: {', '.join(map(str, failed))}",
     ]
     text = "; ".join(str(one) for one in said if one)

@@ -160,7 +160,7 @@ class BrowserCamera:
             except (ImageError, SourceError) as error:
                 self._outbox.post({"type": "error", "frame": frame.number, "message": str(error)})
                 continue
-            self._fit(image.shape[1], image.shape[0])
+            self._fit(image.shape[1], image.shape[0], drawn=frame.box is not None)
             with self._condition:
                 self._taken[frame.number] = frame
             yield Frame(frame.number, image, time.monotonic(), keep=frame.box is not None)
@@ -188,14 +188,19 @@ class BrowserCamera:
             self._taken = {k: each for k, each in self._taken.items() if k > number}
             return frame
 
-    def _fit(self, width: int, height: int) -> None:
-        """A phone that is turned changes the frame's size; boxes of before then mean nothing."""
+    def _fit(self, width: int, height: int, drawn: bool) -> None:
+        """A phone that is turned changes the frame's size; boxes of before then mean nothing.
+
+        Args:
+            drawn: the frame comes with a box of its own: nothing is lost.
+        """
         before = self._visit.clip
         self._visit.clip = replace(before, width=width, height=height)
         if before.width and before != self._visit.clip:
             self._controls.ask(Edit("release"))
-            text = f"The camera's picture changed to {width}x{height}; draw the box again."
-            self._outbox.post({"type": "lost", "message": text})
+            if not drawn:
+                text = f"The camera's picture changed to {width}x{height}; draw the box again."
+                self._outbox.post({"type": "lost", "message": text})
 
     def _take(self) -> CameraFrame | None:
         with self._condition:

@@ -33,6 +33,7 @@ from .channel import TrackerFactory
 from .uploads import Limits
 from .visits import FullError
 
+ADDRESS = "127.0.0.1"
 # connect-src names the WebSocket schemes because Safari before 15.4 does not count them as 'self'.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
@@ -52,8 +53,8 @@ class Guard:
     With a token it also refuses who has neither the link nor the cookie that the link gives.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None = None) -> None:
-        self.app, self.token = app, token
+    def __init__(self, app: ASGIApp, token: str | None = None, host: str = ADDRESS) -> None:
+        self.app, self.token, self.host = app, token, host
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 403."""
@@ -62,7 +63,8 @@ class Guard:
             return
         headers = Headers(scope=scope)
         host, way = headers.get("host", ""), None
-        reason = guard.refusal(host, headers.get("origin"), everywhere=self.token is not None)
+        served = None if self.token is None else self.host
+        reason = guard.refusal(host, headers.get("origin"), served)
         if reason is None and self.token is not None:
             query = scope["query_string"].decode("latin-1")
             way = guard.admission(self.token, host, headers.get("cookie", ""), query)
@@ -125,6 +127,7 @@ def create_app(
     limits: Limits | None = None,
     low_score: float = LOW_SCORE,
     token: str | None = None,
+    host: str = ADDRESS,
 ) -> Starlette:
     """Build the application.
 
@@ -134,6 +137,7 @@ def create_app(
         limits: bounds; the defaults of `Limits` if None.
         low_score: below it a box is grey: the target may be hidden or gone.
         token: what a request must show that may come from another machine; None: none may.
+        host: name or address that it is served at, which requests may then name.
     """
     server = Server(make_tracker, tracker, limits or Limits(), low_score)
 
@@ -180,7 +184,7 @@ def create_app(
             WebSocketRoute(f"{session}/socket", server.channel.endpoint),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
-        middleware=[Middleware(Guard, token=token)],
+        middleware=[Middleware(Guard, token=token, host=host)],
         exception_handlers={
             FullError: _refused,
             SourceError: _refused,
@@ -192,9 +196,6 @@ def create_app(
     )
     app.state.server = server
     return app
-
-
-ADDRESS = "127.0.0.1"
 
 
 def bind(port: int, host: str = ADDRESS) -> socket.socket:
@@ -282,7 +283,7 @@ def serve(
     token = None if guard.is_loopback(host) else secrets.token_urlsafe(16)
     listener = bind(port, host)
     # The application (and its temporary folder) only after the port is ours.
-    app = create_app(make_tracker, tracker, limits, low_score=low_score, token=token)
+    app = create_app(make_tracker, tracker, limits, low_score=low_score, token=token, host=host)
     config = uvicorn.Config(
         app,
         log_level="warning",

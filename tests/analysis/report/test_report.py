@@ -141,7 +141,8 @@ def test_in_words():
         "1 sequence of otb, 1,200 frames; tracked with openvino f32; weights w.safetensors (sha256 "
         "0123456789ab); on A CPU with 2 cores, Linux; by pytracking-et 0.1.0; revision abcdef0123 "
         "with changes that are not committed; openvino 2026.4, python 3.11; 2 processes at a time; "
-        "started 2026-11-22 19:49; 9 s of tracking; 56 s by the clock; 1 sequence failed: b."
+        "started 2026-11-22 19:49; 9 s of tracking; 56 s by the clock, with all "
+        "trackers of the run; 1 sequence failed: b."
     ]
     assert in_words({"settings": "x", "sequences": [1]}) == []
     assert in_words({"sequences": {"a": 1, "b": {"frames": "x", "fingerprint": [1]}}}) == []

@@ -296,6 +296,17 @@ def test_camera_that_is_turned_gives_the_target_up(client, camera):
         talk.until("skipped", frame=1)
 
 
+def test_the_first_box_on_another_camera_is_taken(client, camera):
+    with connect(client, camera) as talk:
+        offer(talk, 0)
+        talk.until("skipped", frame=0)
+        image = np.ascontiguousarray(np.rot90(fakes.frame(0)))
+        x, y, w, h = fakes.true_box(0)
+        offer(talk, 1, image, box=[y, image.shape[0] - x - w, h, w])
+        assert talk.until("rows")["rows"][0][0] == 1
+        assert "lost" not in [message["type"] for message in talk.texts]
+
+
 def test_a_camera_page_that_reloads_tracks_on(client, camera):
     for number in (0, 1):
         with connect(client, camera) as talk:

@@ -40,8 +40,7 @@ annotation = Annotation.build(truth, job["dataset"], "pytracking", visible)
 data = compare(job["trackers"], annotation)
 summary_table(data).to_markdown()
 if job["plots"]:
-    from pytracking_et.analysis.eval_data import draw_comparison
-    from pytracking_et.analysis.figures import save_figure
+    from pytracking_et.analysis.figures import draw_comparison, save_figure
     for kind in ("success", "prec", "norm_prec"):
         save_figure(draw_comparison(data, kind), job["plots"] + "/" + kind)
 seconds = time.perf_counter() - start

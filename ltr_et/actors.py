@@ -38,8 +38,6 @@ class LossWeights:
             (1: recipe; 2: paper).
         distractor: factor on negative cells that lie on another labelled object.
         rank: the target's cells against all others, see `losses.ranking`.
-        distill_negatives: keep the teacher's score term where the target is absent (the teacher
-            is wrong there whenever it fires, so ground truth alone is the default).
     """
 
     cls: float = 1.0
@@ -52,7 +50,6 @@ class LossWeights:
     radius: int = 1
     distractor: float = 1.0
     rank: float = 0.0
-    distill_negatives: bool = False
 
     @property
     def needs_teacher(self) -> bool:
@@ -209,16 +206,16 @@ class ETActor(nn.Module):
                 features = self.features(self.teacher, data)
             teacher = teacher_outputs(self.teacher, *features)
             scores = torch.sigmoid(teacher.logits)
+        # Where the target is absent the teacher is wrong whenever it fires: ground truth alone.
         present = scores.new_ones(len(scores))
         if data.get("positive") is not None:
             present = data["positive"].float()
-        kept = torch.ones_like(present) if self.weights.distill_negatives else present
         boxes = losses.distill_boxes(
             student.distances, teacher.distances, scores, labels.distances,
             believed=~data["labelled"] if "labelled" in data else None,
         )  # fmt: skip
         terms = {
-            "distill_cls": losses.distill_scores(student.logits, scores) * kept,
+            "distill_cls": losses.distill_scores(student.logits, scores) * present,
             "distill_box": boxes * present,
         }
         if weights["hint"] > 0:

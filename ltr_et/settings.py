@@ -27,22 +27,22 @@ PARTS = ("stem", "backbone", "neck", "fusor", "separable", "exemplar", "predicti
 # What a number must be: the test, and how a message says it. Out of these bounds most would train
 # without a word: a negative `clip` turns the gradient round.
 Bound = tuple[Callable[[float], bool], str]
-_NOT_NEGATIVE: Bound = (lambda value: 0 <= value < math.inf, "0 or more")
+NOT_NEGATIVE: Bound = (lambda value: 0 <= value < math.inf, "0 or more")
 ONE_OR_MORE: Bound = (lambda value: value >= 1, "1 or more")
 _BELOW_ONE: Bound = (lambda value: 0 <= value < 1, "0 or more and less than 1")
-_SHARE: Bound = (lambda value: 0 <= value <= 1, "0 to 1")
+SHARE: Bound = (lambda value: 0 <= value <= 1, "0 to 1")
 _PART: Bound = (lambda value: 0 < value <= 1, "more than 0, at most 1")
 _OF_A_STAGE: dict[str, Bound] = {
-    **dict.fromkeys(("lr", "weight_decay", "warmup", "micro_batch", "clip"), _NOT_NEGATIVE),
-    **dict.fromkeys(("reestimate", "units"), _NOT_NEGATIVE),
+    **dict.fromkeys(("lr", "weight_decay", "warmup", "micro_batch", "clip"), NOT_NEGATIVE),
+    **dict.fromkeys(("reestimate", "units"), NOT_NEGATIVE),
     **dict.fromkeys(("momentum", "ema", "dropout"), _BELOW_ONE),
-    **dict.fromkeys(("final", "freeze_backbone"), _SHARE),
+    **dict.fromkeys(("final", "freeze_backbone"), SHARE),
     "keep": _PART,
 }
 _OF_A_RUN: dict[str, Bound] = {
-    **dict.fromkeys(("threads", "num_workers", "seed", "validation_pairs"), _NOT_NEGATIVE),
-    **dict.fromkeys(("save_minutes", "validate_minutes"), _NOT_NEGATIVE),
-    **dict.fromkeys(("snapshot_minutes", "max_minutes"), _NOT_NEGATIVE),
+    **dict.fromkeys(("threads", "num_workers", "seed", "validation_pairs"), NOT_NEGATIVE),
+    **dict.fromkeys(("save_minutes", "validate_minutes"), NOT_NEGATIVE),
+    **dict.fromkeys(("snapshot_minutes", "max_minutes"), NOT_NEGATIVE),
     **dict.fromkeys(("record_steps", "warm_start_pairs"), ONE_OR_MORE),
 }
 
@@ -135,9 +135,15 @@ class Stage:
                 "heads; the network's own layers have a dropout of 0.1 and no keep. Leave both, or "
                 "set fast=True"
             )
+        cached = [part for part in ("stem", "backbone") if self.rates.get(part)]
+        if self.source == "features" and cached:
+            raise ParameterError(
+                f"stage {self.name!r}: rates.{cached[0]} is {self.rates[cached[0]]}, and cached "
+                "features leave it as it is; set source=crops"
+            )
         where = f"stage {self.name!r}: "
         check_numbers(where, vars(self), _OF_A_STAGE)
-        check_numbers(f"{where}rates.", self.rates, dict.fromkeys(self.rates, _NOT_NEGATIVE))
+        check_numbers(f"{where}rates.", self.rates, dict.fromkeys(self.rates, NOT_NEGATIVE))
         betas = dict(zip("01", self.betas, strict=True))
         check_numbers(f"{where}betas.", betas, dict.fromkeys(betas, _BELOW_ONE))
         if not 1 <= self.batch <= self.samples:

@@ -186,7 +186,10 @@ def decode_image(data: bytes, name: str | os.PathLike[str]) -> Image:
 
 
 def _decode_opencv(data: bytes, path: str | os.PathLike[str]) -> Image:
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), FLAGS)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), FLAGS)
+    except cv2.error:  # a side beyond its limit
+        image = None
     if image is None:
         raise ImageError(f"frame '{os.fspath(path)}' is not an image that can be decoded")
     return cast(Image, image if DECODES_RGB else cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
@@ -277,8 +280,9 @@ def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     try:
         with pillow.open(path) as image:
             turned = image.getexif().get(_ORIENTATION) in _TURNED
-            return image.size[::-1] if turned else image.size
-    except (OSError, SyntaxError, ValueError):
-        # A kind of file that Pillow does not know, or none at all: OpenCV decides.
-        height, width = read_image(path).shape[:2]
-        return width, height
+            if not turned or image.format != "TIFF":  # of which versions of Pillow turn the size
+                return image.size[::-1] if turned else image.size
+    except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError):
+        pass  # a kind of file that Pillow does not know, none at all, or too large
+    height, width = read_image(path).shape[:2]
+    return width, height

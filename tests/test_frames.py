@@ -19,6 +19,7 @@ from pytracking_et.errors import ImageError, ParameterError
 from pytracking_et.frames import (
     AHEAD,
     check_encoded,
+    decode_image,
     frame_rate,
     prefetch,
     read_image,
@@ -109,6 +110,21 @@ def test_exif_orientation_is_applied_as_imread_does(tmp_path, name, orientation)
     assert read_size(path) == read.shape[1::-1]
 
 
+@pytest.mark.parametrize("kind", ["png", "tiff", "webp"])
+def test_the_size_told_is_that_of_the_picture_read(tmp_path, kind):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / f"frame.{kind}"
+    path.write_bytes(encoded(kind, exif=exif))
+    assert read_size(path) == read_image(path).shape[1::-1]
+
+
+def test_a_side_beyond_opencvs_limit_is_no_image():
+    data = b"BM" + bytes(12) + struct.pack("<IiiHHIIIIII", 40, 2**20 + 1, 1, 1, 24, *bytes(6))
+    with pytest.raises(ImageError, match="not an image that can be decoded"):
+        decode_image(data, "a.bmp")
+
+
 def test_every_mode_sees_the_turned_picture(tmp_path):
     from ltr_et.dataset import FolderDataset
     from pytracking_et.engines.int8 import read_image as calibration
@@ -137,6 +153,12 @@ def test_size_of_what_only_opencv_reads(tmp_path, monkeypatch):
     assert read_size(path) == (56, 40)
     with pytest.raises(ImageError, match="does not exist"):
         read_size(tmp_path / "gone.png")
+
+
+def test_a_size_beyond_what_is_read_is_an_error_of_ours(tmp_path):
+    (tmp_path / "frame.png").write_bytes(png(14000, 14000))
+    with pytest.raises(ImageError, match="pixels"):
+        read_size(tmp_path / "frame.png")
 
 
 @pytest.mark.parametrize(

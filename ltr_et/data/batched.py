@@ -1,6 +1,6 @@
 """Batches of pairs made on the device from a `FrameBank`: `pairs.CropPairs` without the CPU.
 
-The same recipe as `views`, `paste` and `augment`, drawn for a whole batch at once and applied as
+The same recipe as `views` and `paste`, drawn for a whole batch at once and applied as
 batched tensor operations; JPEG artefacts are left out. What goes beyond it:
 
 * pasted objects are of the target's own class where there are any, or a copy of the target itself

@@ -1,6 +1,6 @@
 """Geometry and appearance of whole batches of views, as batched tensor operations.
 
-The same as `views`, `paste` and `augment` do view by view, but for recompression.
+The same as `views` and `paste` do view by view, but for recompression.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Draws:
         return torch.from_numpy(self.rng.random(self.batch) < share).to(self.device)
 
     def colours(self, strength: float, count: int | None = None) -> Tensor:
-        """(B, 3, 4) colour matrices with an offset, as `augment.colour` draws them."""
+        """(B, 3, 4) colour matrices with an offset, as `views.colour` draws them."""
         count = self.batch if count is None else count
         low, high = 1 - strength, 1 + strength
         brightness, contrast, saturation = self.rng.uniform(low, high, (3, count))
@@ -184,7 +184,7 @@ def occlude(draw: Draws, images: Tensor, box: Tensor) -> Tensor:
 
 
 def change(draw: Draws, images: Tensor, box: Tensor | None, appearance: Appearance) -> Tensor:
-    """All changes of `augment.change` but recompression, with their probabilities."""
+    """All changes of `views.change` but recompression, with their probabilities."""
     if box is not None:
         hidden = draw.chance(appearance.occlusion)[:, None, None, None]
         images = torch.where(hidden, occlude(draw, images, box), images)

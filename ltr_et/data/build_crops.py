@@ -20,6 +20,7 @@ from pytracking_et.errors import DatasetError, ImageError
 from ..dataset.base import MINIMUM_SIDE, BaseDataset
 from ..dataset.pack import is_pseudo, open_pack
 from ..locks import alone
+from ..settings import ONE_OR_MORE, SHARE, check_numbers
 from .crops import WIDTH, CropWriter, indexes, read_meta
 
 log = logging.getLogger(__name__)
@@ -146,6 +147,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     def work() -> int:
         logging.basicConfig(level=logging.INFO, format="%(message)s")
+        numbers = {"width": options.width, "held-out": options.held_out}
+        check_numbers("--", numbers, {"width": ONE_OR_MORE, "held-out": SHARE})
         build(open_pack(options.source), options.output, options.held_out, options.width)
         return 0
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytracking_et import process
-from pytracking_et.errors import DatasetError, ImageError
+from pytracking_et.errors import DatasetError, EngineError, ImageError, pip_line
 from pytracking_et.files import move, read_json, write_json
 
 from ..locks import alone
@@ -45,6 +45,7 @@ BATCH = 4
 # Views made per drawn track: four search and two template views of a video, two and one of a still.
 VIDEO_VIEWS, STILL_VIEWS = (4, 2), (2, 1)
 
+NETWORK = "lt_mobile"
 Extractor = Callable[[NDArray[np.uint8]], NDArray[np.float16]]
 # Crop, flavour, view.
 Made = tuple[int, Flavour, View]
@@ -53,17 +54,14 @@ Made = tuple[int, Flavour, View]
 class ChunkMaker:
     """Makes chunks from a crop store; unreadable crops are reported once and counted.
 
-    Args:
-        paste: whether masked objects of the store are pasted into search views.
-
     Attributes:
         broken: messages of crops that could not be read.
     """
 
-    def __init__(self, store: CropStore, extract: Extractor, paste: bool = True) -> None:
+    def __init__(self, store: CropStore, extract: Extractor) -> None:
         self.store, self.extract = store, extract
         self.table = TrackTable(store.source, store.field["track"], store.sources)
-        self.donors = Donors(store) if paste else None
+        self.donors = Donors(store)
         self.broken: set[str] = set()
 
     def make(self, path: Path, key: tuple[int, int], searches: int = CHUNK) -> int:
@@ -143,24 +141,27 @@ def _index(kind: str, store: CropStore, made: list[Made]) -> dict[str, NDArray]:
     return {f"{kind}_{name}": values for name, values in fields.items()}
 
 
-def make_extractor(engine: str, network: str, weights: Path, threads: int) -> Extractor:
-    """A backbone: uint8 (B, H, H, 3) RGB -> float16 (B, 96, H/16, H/16), computed in float32.
+def make_extractor(engine: str, weights: Path, threads: int) -> Extractor:
+    """LT-Mobile's backbone: uint8 (B, H, H, 3) RGB -> float16 (B, 96, H/16, H/16).
+
+    Computed in float32.
 
     Args:
         engine: "openvino", "torch", or "auto" (OpenVINO where installed).
 
     Raises:
-        ImportError: OpenVINO was asked for and is not installed.
+        EngineError: OpenVINO was asked for and is not installed.
     """
     import torch
 
-    backbone = _backbone(network, weights)
+    backbone = _backbone(weights)
     if engine != "torch":
         try:
             return _openvino_extractor(backbone, threads)
-        except ImportError:
+        except ImportError as error:
             if engine == "openvino":
-                raise
+                line = pip_line("openvino")
+                raise EngineError(f"--engine openvino needs openvino ({error}); {line}") from error
             log.info(
                 "OpenVINO is not installed; PyTorch extracts the features, several times slower"
             )
@@ -200,7 +201,7 @@ def _openvino_extractor(backbone: Any, threads: int) -> Extractor:
     return extract
 
 
-def _backbone(network: str, weights: Path) -> Any:
+def _backbone(weights: Path) -> Any:
     import torch
 
     from pytracking_et.network import build
@@ -210,7 +211,7 @@ def _backbone(network: str, weights: Path) -> Any:
     class Normalised(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            whole = build(network)
+            whole = build(NETWORK)
             load(whole, weights)
             self.net = whole.backbone_net
 
@@ -253,8 +254,7 @@ def chunks_of(views: int, chunk: int = CHUNK) -> int:
 
 def build(
     crops: Path, output: Path, views: int, weights: Path | None = None, *,
-    network: str = "lt_mobile", threads: int = 1, engine: str = "auto", part: str = "train",
-    seed: int = 0, chunk: int = CHUNK,
+    threads: int = 1, engine: str = "auto", seed: int = 0, chunk: int = CHUNK,
 ) -> None:  # fmt: skip
     """Make the chunks that a cache lacks; see `main` for the arguments.
 
@@ -271,10 +271,9 @@ def build(
     numbers = {"views": views, "chunk": chunk, "threads": threads}
     check_numbers("", numbers, dict.fromkeys(numbers, ONE_OR_MORE))
     cv2.setNumThreads(threads)
-    weights = find(network, weights)
-    held_out = part == "held_out"
-    store = CropStore(crops, held_out=held_out)
-    meta: dict[str, Any] = {"network": network, "weights": fingerprint(weights), "part": part}
+    weights = find(NETWORK, weights)
+    store = CropStore(crops, held_out=False)
+    meta: dict[str, Any] = {"network": NETWORK, "weights": fingerprint(weights), "part": "train"}
     meta |= {"seed": seed, "chunk": chunk, "sources": store.sources}
     output.mkdir(parents=True, exist_ok=True)
     check_meta(output, meta)
@@ -283,9 +282,8 @@ def build(
         log.info("%s: all %d chunks are there", output, len(paths))
         return
     with alone(output, f"another process is building {output}; waiting for it"):
-        extract = make_extractor(engine, network, weights, threads)
-        # Validation views are plain: pasted objects would come from the clips under test.
-        _fill(paths, ChunkMaker(store, extract, paste=not held_out), seed, chunk)
+        extract = make_extractor(engine, weights, threads)
+        _fill(paths, ChunkMaker(store, extract), seed, chunk)
 
 
 def _fill(paths: list[Path], maker: ChunkMaker, seed: int, chunk: int) -> None:
@@ -306,11 +304,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--crops", type=Path, required=True, help="crop store")
     parser.add_argument("--output", type=Path, required=True, help="folder of the cache")
     parser.add_argument("--views", type=int, default=60000, help="search views (default 60000)")
-    parser.add_argument("--network", default="lt_mobile", help="whose backbone (default lt_mobile)")
     parser.add_argument("--weights", type=Path, help="its weights; default: where `find` looks")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--engine", choices=("auto", "openvino", "torch"), default="auto")
-    parser.add_argument("--part", choices=("train", "held_out"), default="train")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--chunk", type=int, default=CHUNK, help="search views of a chunk")
     options = parser.parse_args(arguments)

@@ -114,7 +114,8 @@ class Weights(Subject):
         }  # fmt: skip
 
     def _network(self) -> str:
-        return self.configuration or _recognised(str(self.path))
+        told = network.weights.metadata(self.path).get("network")
+        return told or self.configuration or _recognised(str(self.path))
 
     def _bag(self) -> Any:
         bag = plugins.parameters("et_tracker", self.parameter)

@@ -20,7 +20,7 @@ from ..data.sampler import TrackingSampler
 from ..dataset.base import BaseDataset
 from ..dataset.official import Coco, Got10k, Lasot, TrackingNet
 from ..settings import PARTS, Settings, Stage
-from ..training.launch import launched, train
+from ..training.launch import keep_constants, launched, train
 from .sources import find_teacher, prepare, shared_folder, write_clips
 
 log = logging.getLogger(__name__)
@@ -105,6 +105,7 @@ def narrow(settings: Settings) -> bool:
     with launched(settings) as launch:
         net = network.build(settings.network)
         texts = network.weights.load(net, initial)
+        keep_constants(settings, initial)
         launch.before_stage(net, stage)
         path = settings.folder / "final.safetensors"
         launch.export(net.state_dict(), int(texts.get("samples", 0)), path)
@@ -178,8 +179,13 @@ def smoke(settings: Settings) -> bool:
     settings.record_steps = 5
     settings.license_note = "Smoke test of the training code; not meant for use"
     shared = shared_folder()
+    if settings.data is not None and not settings.data.is_dir():
+        raise DatasetError(f"no folder {settings.data}; give the training pack with --data")
     pack = settings.data or (shared / "train" if shared else None)
-    if find_teacher(settings) is not None and (settings.crops or (pack and pack.is_dir())):
+    taught = find_teacher(settings) is not None
+    if settings.data is not None and not taught:
+        raise CheckpointError("with --data, give LT-Mobile's weights with --teacher, too")
+    if taught and (settings.crops or (pack and pack.is_dir())):
         losses = LossWeights(distill_cls=(1.0, 0.5), distill_box=(0.5, 0.25), hint=1.0)
         stage = Stage(
             "heads", 2048, rates=dict(HEADS), units=UNITS, warmup=10, ema=0.95, losses=losses

@@ -105,6 +105,11 @@ def _stored(state: Mapping[str, Any]) -> dict[str, Any]:
     return dict(json.loads(state["settings"]).items())
 
 
+def constants(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Constants of the loop that the run goes by; those of its start may be known here alone."""
+    return dict(_stored(state).get("constants", {}))
+
+
 def check(state: Mapping[str, Any], settings: Settings, path: Path) -> None:
     """Compare what decides a run's weights with what its checkpoint stores.
 

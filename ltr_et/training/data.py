@@ -128,14 +128,9 @@ class PairData:
     """
 
     def __init__(self, pairs: PairSource, stage: Stage, settings: Settings, group: Group) -> None:
-        if stage.batch % group.world:
-            raise DatasetError(
-                f"batch {stage.batch} cannot be shared by {group.world} processes; "
-                "set stages.N.batch to a multiple"
-            )
         self.pairs = pairs
         samples = max(stage.batch, min(EPOCH, stage.samples))
-        self.epochs = EpochBatches(samples, stage.batch // group.world, group)
+        self.epochs = EpochBatches(samples, group.share(stage.batch), group)
         self.waited = 0.0
         self.broken: set[str] = set()
         workers = 0 if stage.source == "features" else settings.num_workers

@@ -12,6 +12,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from pytracking_et.errors import DatasetError
+
 
 @dataclass(frozen=True)
 class Group:
@@ -25,6 +27,19 @@ class Group:
     def leads(self) -> bool:
         """Whether this process writes the files."""
         return self.rank == 0
+
+    def share(self, batch: int) -> int:
+        """What of a batch is for each process.
+
+        Raises:
+            DatasetError: it cannot be shared.
+        """
+        if batch % self.world:
+            raise DatasetError(
+                f"batch {batch} cannot be shared by {self.world} processes; set stages.N.batch to "
+                "a multiple"
+            )
+        return batch // self.world
 
     def mean(self, values: Tensor) -> Tensor:
         """Mean over the processes."""

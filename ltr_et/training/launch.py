@@ -123,6 +123,7 @@ class Launch:
         settings = self.settings
         if settings.initial is not None:
             named = network.weights.load(net, settings.initial).get("network", settings.network)
+            keep_constants(settings, settings.initial)
             if named != settings.network:
                 log.warning(
                     "%s holds weights of network %s, which train as %s from here on; "
@@ -158,7 +159,8 @@ class Launch:
     def _unused(self, stage: Stage, count: int) -> Iterator[Batch]:
         """Batches of 16 that training never sees, `count` pairs in all."""
         if stage.source == "frames":
-            pairs = self._device_pairs(stage, 16, (256,))
+            # Alike in all processes, which must begin with one network.
+            pairs = self._device_pairs(stage, 16, rank=0, sizes=(256,))
             yield from (pairs.make(_UNUSED_EPOCH + first) for first in range(0, count, 16))
             return
         source = open_pairs(self.settings, stage, {})
@@ -166,7 +168,7 @@ class Launch:
             yield collate([source[_UNUSED_EPOCH, item] for item in range(first, first + 16)])
 
     def _device_pairs(
-        self, stage: Stage, batch: int, sizes: tuple[int, ...] | None = None
+        self, stage: Stage, batch: int, rank: int, sizes: tuple[int, ...] | None = None
     ) -> DevicePairs:
         settings = self.settings
         if self._bank is None:
@@ -177,13 +179,13 @@ class Launch:
             for message in self._bank.unreadable[:5]:
                 log.warning("skipped: %s", message)
             log.info("%d frames on the device", len(self._bank.offset))
-        seed = settings.seed + hash_name(stage.name) + 1000 * self.group.rank
+        seed = settings.seed + hash_name(stage.name) + 1000 * rank
         drawn = BatchedSettings(seed, sizes=sizes or BatchedSettings.sizes)
         return DevicePairs(self._bank, batch, drawn)
 
     def _open(self, stage: Stage, state: dict[str, Any]) -> Data:
         if stage.source == "frames":
-            return self._device_pairs(stage, stage.batch // self.group.world)
+            return self._device_pairs(stage, self.group.share(stage.batch), self.group.rank)
         if stage.source == "datasets":
             if self.datasets is None:
                 raise DatasetError(f"stage {stage.name!r} needs data sets; none were opened")
@@ -245,6 +247,16 @@ class Launch:
         if not fits:
             log.warning("%s is in float32: %g does not fit into float16", path, largest)
         network.weights.save(path, state, texts, half=fits)
+
+
+def keep_constants(settings: Settings, weights: Path) -> None:
+    """Constants of the loop that lie in the weights a run starts from hold for its own, too.
+
+    Not `presence`, which was fitted to those weights' scores.
+    """
+    known = network.weights.tuned_parameters(weights)
+    known.pop("presence", None)
+    settings.constants = {**known, **settings.constants}
 
 
 @torch.no_grad()

@@ -123,8 +123,9 @@ _PANELS: list[tuple[str, str, Callable[[str], bool]]] = [
 
 
 def series(records: list[Record], kind: str, name: str) -> tuple[list[int], list[float]]:
-    """(samples, values) of one value over the records of a kind."""
-    chosen = [r for r in records if r["kind"] == kind and isinstance(r.get(name), (int, float))]
+    """(samples, values) of one value over the records of a kind; peers' ones have no samples."""
+    of_kind = (r for r in records if r["kind"] == kind and "samples" in r)
+    chosen = [r for r in of_kind if isinstance(r.get(name), (int, float))]
     return [r["samples"] for r in chosen], [r[name] for r in chosen]
 
 

@@ -98,6 +98,7 @@ class Trainer:
         if self.latest.is_file() and not settings.fresh:
             self._resumed = checkpoint.load(self.latest)
             checkpoint.check(self._resumed, settings, self.latest)
+            settings.constants = {**checkpoint.constants(self._resumed), **settings.constants}
             self.stage_number, self.step = self._resumed["stage"], self._resumed["step"]
             self.samples, self.seconds = self._resumed["samples"], self._resumed["seconds"]
             self.net.load_state_dict(self._resumed["net"])

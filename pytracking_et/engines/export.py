@@ -18,6 +18,8 @@ from pathlib import Path
 
 from ..errors import EngineError, pip_line
 from ..files import move, sha256
+from ..network import weights
+from ..tracking.parameters import Parameters
 from . import cache
 from .catalogue import READERS, Model, installed, module
 from .int8 import Ranges, find_ranges, keep_ranges
@@ -139,7 +141,9 @@ def export(
         with c_numbers():
             names = _copy(source, metadata, temporary, form)
         files = {name: sha256(temporary / name) for name in names}
-        metadata = dataclasses.replace(metadata, format=form, files=files)
+        # Constants that lie beside the weights may have come after the graphs were cached.
+        loop = dataclasses.asdict(Parameters.from_fields(weights.tuned_parameters(model.path)))
+        metadata = dataclasses.replace(metadata, format=form, files=files, loop=loop)
         found = _differences(temporary, metadata)
         difference = {
             key: max(one[key] for one in found.values()) for key in ("score", "distances")

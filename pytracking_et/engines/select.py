@@ -64,6 +64,7 @@ def create(
         EngineError: unknown or unavailable engine or precision.
     """
     check_names(engine, precision, threads)
+    threads = None if threads is None else int(threads)  # np.int64 is no JSON
     model = Model.find(network, checkpoint)
     with _OPENING:
         return _open(engine, model, threads, precision).clone()
@@ -146,7 +147,8 @@ def open_export(engine: str, precision: str, model: Model, threads: int | None) 
     if not fit:
         raise EngineError(
             f"{folder} holds {metadata.format} graphs of precision {metadata.precision}, which "
-            f"engine {engine!r} does not run at precision {precision!r}; leave both at 'auto'"
+            f"engine {engine!r} does not run at precision {precision!r} (evaluation asks for f32); "
+            f"give --precision {metadata.precision}, and leave the engine at 'auto'"
         )
     there = [name for name in fit if installed(name)]
     if not there:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import sys
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 from ..errors import ParameterError
@@ -18,7 +18,10 @@ PRESENCE_NUMBERS = 8
 
 def _finite(value: Any) -> bool:
     number = isinstance(value, Real) and not isinstance(value, bool)
-    return number and bool(abs(value) <= sys.float_info.max)
+    try:
+        return number and math.isfinite(float(value))
+    except OverflowError:  # an integer beyond
+        return False
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,8 @@ class Parameters:
             # Annotations are text here; those of other types are checked above.
             if field.type in ("int", "float") and not _finite(value):
                 raise ParameterError(f"{field.name} is {value!r}; it must be a finite number")
+            if field.type == "int" and not isinstance(value, Integral):
+                raise ParameterError(f"{field.name} is {value!r}; it must be a whole number")
         for name in ("search_size", "small_search_size"):
             value = getattr(self, name)
             if value < 128 or value % 32:

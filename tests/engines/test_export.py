@@ -40,6 +40,15 @@ def test_export(form, tmp_path, weight_file, exported_here, capsys):
     assert list(tmp_path.iterdir()) == [output]
 
 
+def test_constants_that_came_after_the_graphs_were_cached_count(
+    tmp_path, weight_file, exported_here, monkeypatch
+):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(weights, "tuned_parameters", lambda _: {"lr": 0.123})
+    metadata, _ = export("onnx", tmp_path / "graphs", NETWORK, weight_file)
+    assert metadata.loop["lr"] == 0.123
+
+
 def test_no_parity_no_export(tmp_path, weight_file, exported_here, monkeypatch):
     pytest.importorskip("onnxruntime")
     monkeypatch.setattr(module, "agrees", lambda *_: False)

@@ -45,6 +45,10 @@ def plain(weight_file):
     return run
 
 
+def test_numpys_numbers_of_threads(weight_file, fresh_engines):
+    assert create("auto", NETWORK, weight_file, np.int64(1), "f32").name.endswith(" f32")
+
+
 @pytest.mark.parametrize("name", INSTALLED)
 def test_agrees_with_the_plain_network(name, weight_file, exported_here, plain, template, searches):
     engine = create(name, NETWORK, weight_file, threads=1, precision="f32")

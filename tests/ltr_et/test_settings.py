@@ -84,6 +84,7 @@ def test_override_with_another_type(assignment, message):
         ("stages.0.keep=0", "keep is 0; give more than 0, at most 1"),
         ("stages.0.rates.neck=-1", "rates.neck is -1"),
         ("stages.0.betas=[0.9, 1]", "betas.1 is 1"),
+        ("stages.0.rates.backbone=0.1", "cached features leave it as it is; set source=crops"),
     ],
 )
 def test_overrides_are_checked_together(assignment, message):

@@ -22,7 +22,7 @@ def test_lt_mobile_as_the_specification_spells_it():
         "resnet18",
         LT_MOBILE.replace("back_0", "back_1"),
         LT_MOBILE.replace("4502", "4602"),
-        LT_MOBILE.replace("ops_32", "ops_03"),
+        LT_MOBILE.replace("ops_32", "ops_12"),
         LT_MOBILE.replace("cls_211000022", "cls_222222222"),
         LT_MOBILE + "x",
     ],

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from pytracking_et.errors import ParameterError
@@ -32,6 +33,10 @@ def test_defaults_are_the_published_constants():
         ({"anchor": "middle"}, "anchor is 'middle'"),
         ({"template_size": 100}, "127 or 128"),
         ({"search_size": 250}, "search_size is 250"),
+        ({"search_size": 256.0}, "search_size is 256.0; it must be a whole number"),
+        ({"template_size": 127.0}, "template_size is 127.0; it must be a whole number"),
+        ({"penalty_k": np.float32("inf")}, "it must be a finite number"),
+        ({"minimum_size": 10**400}, "it must be a finite number"),
         ({"window_influence": 1.5}, "window_influence is 1.5"),
         ({"lr": float("nan")}, "lr is nan"),
         ({"lr": "0.5"}, "lr is '0.5'; it must be a finite number"),

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytracking_et import process
+from pytracking_et.engines.catalogue import check_names
+from pytracking_et.engines.select import require
 from pytracking_et.errors import CheckpointError, DatasetError, ParameterError
 from pytracking_et.settings import expanded
 
@@ -100,6 +102,10 @@ def run(args: argparse.Namespace, words: Sequence[str]) -> int:
     command = f"{PROGRAM} {shlex.join(words)}"
     # What a mistyped argument would cost is a night: everything is looked at first.
     check_numbers("--", vars(args), dict.fromkeys(("pairs", "batch", "threads"), ONE_OR_MORE))
+    if args.engine is not None:
+        check_names(args.engine, "f32", args.threads)
+        if args.engine != "auto":
+            require(args.engine)
     if SCALING in args.tables:
         if len(args.tables) > 1:
             raise ParameterError(f"{SCALING!r} is measured alone; ask for the tables in a second")

@@ -26,6 +26,7 @@ from pytracking_et.files import read_json, reading, write_json
 from ...actors import Batch
 from ...data.crops import CropStore
 from ...data.pairs import CropPairs
+from ...settings import NOT_NEGATIVE, ONE_OR_MORE, check_numbers
 from ...training.data import PairValidation, collate, held_out_validation
 from ..ablation.costs import latency_ms
 from .space import Candidate, Genes, evolve, macs, sample
@@ -157,12 +158,20 @@ def _report(generation: int, best: Candidate) -> None:
     log.info("generation %d: overlap %.3f at %.0f M", generation, best.fitness, best.macs / 1e6)
 
 
+_NUMBERS = {
+    **dict.fromkeys(("count", "steps", "batch", "validation_pairs"), ONE_OR_MORE),
+    **dict.fromkeys(("max_macs", "threads"), NOT_NEGATIVE),
+}
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; 2 for what the user can mend."""
     options = parse(arguments)
 
     def work() -> int:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+        given = vars(options)
+        check_numbers("--", given, {n: bound for n, bound in _NUMBERS.items() if n in given})
         if options.threads:
             torch.set_num_threads(options.threads)
         if options.command == "sample":

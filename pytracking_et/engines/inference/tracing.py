@@ -65,16 +65,21 @@ def write_graph(graph: TemplateGraph | SearchGraph, side: int, folder: Path) -> 
     with _EXPORTING, atomic_path(folder / name) as path, warnings.catch_warnings():
         # The tracer warns of every size that it fixes, which is what is wanted here.
         warnings.simplefilter("ignore")
-        with torch.no_grad():
-            torch.onnx.export(
-                graph,
-                arguments,
-                str(path),
-                opset_version=OPSET,
-                dynamo=False,
-                input_names=inputs,
-                output_names=outputs,
-            )
+        try:
+            with torch.no_grad():
+                torch.onnx.export(
+                    graph,
+                    arguments,
+                    str(path),
+                    opset_version=OPSET,
+                    dynamo=False,
+                    input_names=inputs,
+                    output_names=outputs,
+                )
+        except RuntimeError as error:  # all of torch.onnx's are
+            raise EngineError(
+                f"the {kind} graph cannot be written as ONNX: {str(error)[:300]}"
+            ) from error
     return name
 
 
@@ -157,12 +162,13 @@ def add_graph(model: Model, folder: Path, kind: str, side: int) -> None:
     if old.precision == "int8":
         raise EngineError(
             f"the int8 graphs have searches {old.searches} and templates {old.templates}, not "
-            f"{side}; choose one of these sizes or another precision"
+            f"{side}; choose one of these sizes, or precision f32 or bf16"
         )
     module, template, search = load_graphs(model.network, model.path)
+    # The graph last: where it is, another process takes both to be there.
     names = [
-        write_graph(search if kind == "search" else template, side, folder),
         _write_reference(module, old, folder, kind, side),
+        write_graph(search if kind == "search" else template, side, folder),
     ]
     files = {**old.files, **{name: sha256(folder / name) for name in names}}
     sides = "searches" if kind == "search" else "templates"

@@ -27,7 +27,7 @@ HEAD_WIDTHS = (128, 192, 256)
 HEAD_KERNELS: tuple[int | None, ...] = (3, 5, None)
 HEAD_LAYERS = 8
 
-_PATTERN = re.compile(r"back_0([0-5]{18})0\+cls_([0-2]{9})\+reg_([0-2]{9})_ops_([0-4])([0-3])")
+_PATTERN = re.compile(r"back_0([0-5]{18})0\+cls_([0-2]{9})\+reg_([0-2]{9})_ops_([23])([0-3])")
 STEM_CHANNELS = 16
 STAGE_CHANNELS = (24, 40, 80, 96, 192)
 # Stage 4 keeps the resolution, so that its output has stride 16.
@@ -78,7 +78,7 @@ class Architecture:
         if match is None:
             raise ParameterError(
                 f"architecture {text!r} is not of the form back_0<18 digits 0-5>0+cls_<9 digits "
-                f"0-2>+reg_<9 digits 0-2>_ops_<stage><block>, for example {LT_MOBILE}"
+                f"0-2>+reg_<9 digits 0-2>_ops_<stage 2 or 3><block>, for example {LT_MOBILE}"
             )
         digits, cls, reg, stage, block = match.groups()
         stages = _stages(digits)

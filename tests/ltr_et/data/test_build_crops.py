@@ -149,6 +149,18 @@ def test_two_processes_build_one_store(tmp_path):
     assert process.returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--width", "0"], "--width is 0; give 1 or more"),
+        (["--held-out", "nan"], "--held-out is nan; give 0 to 1"),
+    ],
+)
+def test_a_store_of_nothing_is_refused(tmp_path, capsys, words, message):
+    assert main(["--source", str(tmp_path), "--output", str(tmp_path / "crops"), *words]) == 2
+    assert message in capsys.readouterr().err and not (tmp_path / "crops").exists()
+
+
 def test_a_second_run_builds_only_what_is_missing(tmp_path, monkeypatch):
     write_stills(tmp_path, images=2)
     write_crowd(tmp_path)

@@ -143,7 +143,7 @@ def weights(tmp_path):
 def test_extractors_give_the_backbone_s_output(weights, engine):
     if engine == "openvino":
         pytest.importorskip("openvino")
-    extract = build_features.make_extractor(engine, "lt_mobile", weights, 1)
+    extract = build_features.make_extractor(engine, weights, 1)
     net = network.build("lt_mobile").eval()
     network.weights.load(net, weights)
     for size, batch in ((128, 2), (256, 1)):

@@ -5,6 +5,7 @@ import pytest
 
 from ltr_et.tracking_validation import subjects
 from ltr_et.tracking_validation.subjects import Weights
+from pytracking_et import network
 from pytracking_et.errors import ParameterError
 from pytracking_et.tracker import plugins
 
@@ -47,6 +48,13 @@ def test_network_is_recognised(checkpoint):
     assert record["weights"] == checkpoint.name
     assert record["constants"]["template_size"] in (127, 128)
     assert weights(checkpoint)._network() == "lt_mobile"
+
+
+def test_what_the_file_tells_of_its_network_counts(checkpoint, tmp_path):
+    told = tmp_path / "told.safetensors"
+    network.weights.save(told, network.weights.read(checkpoint)[0], {"network": "lt_mobile"})
+    assert weights(told, configuration="et_s2")._network() == "lt_mobile"
+    assert weights(checkpoint, configuration="et_s2")._network() == "et_s2"
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from ltr_et.settings import Settings, Stage
 from ltr_et.train_settings import et_tracker
 from ltr_et.train_settings.sources import prepare
 from pytracking_et import network
-from pytracking_et.errors import DatasetError
+from pytracking_et.errors import CheckpointError, DatasetError
 
 from ..tiny import write_stills
 
@@ -168,6 +168,16 @@ def test_smoke_leaves_nothing_to_the_recipes(tmp_path, pack, teacher, monkeypatc
     assert sources(made.crops) == ALL - {"tiny-imagenet"}
     assert FeatureCache(made.features).chunks == 1
     assert not (made.workspace / "crops").exists() and not (made.workspace / "features").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [("gone", DatasetError, "no folder .*gone"), (".", CheckpointError, "--teacher")],
+)
+def test_smoke_takes_no_other_data_than_those_given(tmp_path, monkeypatch, name, error, message):
+    monkeypatch.setattr(et_tracker, "find_teacher", lambda _: None)
+    with pytest.raises(error, match=message):
+        et_tracker.smoke(settings(tmp_path, tmp_path / name, None))
 
 
 def test_overrides_name_data_and_folders_too(tmp_path, pack, teacher):

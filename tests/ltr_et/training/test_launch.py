@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -14,7 +18,7 @@ from ltr_et.training.launch import Launch
 from ltr_et.training.trainer import to_device
 from ltr_et.warm_start import copy_shared
 from pytracking_et import network
-from pytracking_et.errors import CheckpointError
+from pytracking_et.errors import CheckpointError, DatasetError
 
 from ..networks import RandomPairs, feature_pairs, randomised
 
@@ -73,6 +77,37 @@ def test_weights_of_another_network_are_told(tmp_path, caplog):
     made = Launch(Settings(stages=[Stage("s", 64)], initial=path), Group())
     made._start(network.build("et_tracker"))
     assert "weights of network et_s2" in caplog.text and "--set network=et_s2" in caplog.text
+
+
+def test_constants_of_the_start_are_those_of_the_result(tmp_path):
+    """But what was fitted to the scores of those weights."""
+    path, final = tmp_path / "start.safetensors", tmp_path / "final.safetensors"
+    net = randomised("et_tracker")
+    constants = {"template_size": 128, "lr": 0.5, "presence": [0.1] * 8}
+    network.weights.save(path, net.state_dict(), {"parameters": json.dumps(constants)})
+    settings = Settings(stages=[Stage("s", 64)], initial=path, constants={"lr": 0.6})
+    made = Launch(settings, Group())
+    made._start(net)
+    made.export(net.state_dict(), 64, final)
+    assert network.weights.tuned_parameters(final) == {"template_size": 128, "lr": 0.6}
+
+
+def test_all_processes_begin_with_one_network(monkeypatch):
+    seeds = []
+    monkeypatch.setattr(launch, "open_pack", lambda _: None)
+    monkeypatch.setattr(
+        launch, "FrameBank", lambda *_, **__: SimpleNamespace(unreadable=[], offset=[])
+    )
+    monkeypatch.setattr(launch, "DevicePairs", lambda bank, batch, drawn: seeds.append(drawn.seed))
+    stage = Stage("s", 64, source="frames", batch=8)
+    for rank in (0, 1):
+        made = Launch(Settings(stages=[stage], data=Path("pack")), Group(rank, 2))
+        list(made._unused(stage, 0))
+        made._open(stage, {})
+    assert seeds[0] == seeds[2], "pairs that set the network up"
+    assert seeds[1] != seeds[3], "pairs that it learns from"
+    with pytest.raises(DatasetError, match="batch 8 cannot be shared by 3 processes"):
+        Launch(made.settings, Group(0, 3))._open(stage, {})
 
 
 def test_a_value_beyond_float16_costs_no_run(made, tmp_path, caplog):

@@ -47,10 +47,14 @@ def test_curves_take_tracking_results_from_beside_the_log(tmp_path):
         log.write("train", samples, **{"Loss/total": 1.0, "rate": 0.5, "samples_per_second": 3.0})
     log.write("event", 10, event="stage", stage="all")
     log.write("validation", 20, iou=0.7)
-    (tmp_path / "tracking.jsonl").write_text('{"kind": "tracking", "samples": 20, "auc": 60.1}\n')
+    (tmp_path / "tracking.jsonl").write_text(
+        '{"kind": "tracking", "samples": 20, "auc": 60.1}\n{"kind": "tracking", "auc": 62.6}\n'
+    )
     output = plot(log.path, tmp_path / "curves.png")
     assert output.read_bytes().startswith(b"\x89PNG")
     assert series(jsonl.read(log.path), "train", "Loss/total") == ([10, 20], [1.0, 1.0])
+    tracking = jsonl.read(tmp_path / "tracking.jsonl")
+    assert series(tracking, "tracking", "auc") == ([20], [60.1])  # without the peer
 
 
 def test_a_log_without_records_still_gives_a_picture(tmp_path):

@@ -61,6 +61,8 @@ def test_a_negative_seed_is_refused_before_anything_is_read(tmp_path):
 
 def test_mistakes_are_found_before_the_night(tmp_path, teacher, capsys):
     command = ["components", "--output", str(tmp_path)]
+    assert main([*command, "--engine", "opnvino"]) == 2
+    assert "opnvino" in capsys.readouterr().err
     assert main([*command, "--sequences", "/nowhere"]) == 2
     assert "no folder /nowhere" in capsys.readouterr().err
     assert main(["components", "scaling"]) == 2

@@ -129,6 +129,19 @@ def test_sample_command(capsys):
     assert all(line.startswith("back_0") and "M multiply-adds" in line for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["sample", "--threads", "-1"], "--threads is -1"),
+        (["run", "--crops", "c", "--batch", "0"], "--batch is 0"),
+        (["run", "--crops", "c", "--max-macs", "nan"], "--max_macs is nan"),
+    ],
+)
+def test_impossible_numbers_are_refused(words, message, capsys):
+    assert main(words) == 2
+    assert message in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_search_from_crops_to_a_network(tmp_path, store_folder, monkeypatch, capsys):
     out = tmp_path / "search"

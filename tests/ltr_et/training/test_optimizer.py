@@ -75,7 +75,7 @@ def test_rates_reach_the_optimiser(net):
 )
 def test_modes_of_batch_norm(net, mode, step, backbone, neck):
     stage = Stage(
-        "s", 80, "crops", batch=8, rates={"backbone": 1.0, "neck": 1.0}, batch_norm=mode, fast=False,
+        "s", 80, "crops", {"backbone": 1.0, "neck": 1.0}, batch=8, batch_norm=mode, fast=False,
         freeze_backbone=0.5,
     )  # fmt: skip
     optimizer.set_modes(net, stage, step)

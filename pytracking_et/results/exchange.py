@@ -134,13 +134,14 @@ def _read_mot(text: str) -> list[TrackRow]:
             continue
         try:
             frame, target, x, y, w, h = (float(field) for field in line.split(",")[:6])
-            if frame < 1 or not (frame.is_integer() and target.is_integer()):
+            # -1 is MOT's number of detections, which nothing has joined to tracks.
+            if frame < 1 or target < 0 or not (frame.is_integer() and target.is_integer()):
                 raise ValueError(f"frame {frame:g}, id {target:g}")
             rows.append(TrackRow(int(frame) - 1, int(target), (x - 1, y - 1, w, h), 1.0, (0, 0)))
         except (ValueError, OverflowError) as error:
             raise ResultsError(
                 f"line {number}: {line!r} is not MOT's frame,id,left,top,width,height,... with "
-                "frames counted from 1"
+                "frames counted from 1 and the numbers of tracks"
             ) from error
     return rows
 

@@ -70,7 +70,7 @@ def test_cvat_ends_tracks_within_the_video():
     "text",
     ["1,2,three,4,5,6", "1,2", "<annotations><track>", "<!DOCTYPE x><a/>",
      "<a><track><box frame='1' xtl='0'/></track></a>", "inf,1,1,1,1,1",
-     "0,1,10,10,20,20", "1.5,1,10,10,20,20", "1,1.5,10,10,20,20"],
+     "0,1,10,10,20,20", "1.5,1,10,10,20,20", "1,1.5,10,10,20,20", "1,-1,10,10,20,20"],
 )  # fmt: skip
 def test_other_text_is_refused(text):
     with pytest.raises(ResultsError):

@@ -107,7 +107,8 @@ def env_settings() -> EnvironmentSettings:
 
 def settings_file() -> Path | None:
     """The TOML file in use, or None. A file named by PYTRACKING_ET_SETTINGS may be absent."""
-    return next((path for path in settings_places() if path.is_file()), None)
+    # os.path: a folder that may not be entered holds none, and is no error (Path.is_file).
+    return next((path for path in settings_places() if os.path.isfile(path)), None)  # noqa: PTH113
 
 
 def settings_places() -> list[Path]:

@@ -64,13 +64,16 @@ class TrackerSpec:
 def parameter_for(checkpoint: str | os.PathLike[str] | None) -> str:
     """Parameter file for a weight file: "lt_mobile" for LightTrack's, otherwise "et_tracker".
 
+    Without one, for that of PYTRACKING_ET_CHECKPOINT.
+
     Raises:
         CheckpointError: the file cannot be read.
     """
-    if checkpoint is None:
-        return "et_tracker"
     from .network import weights
 
+    checkpoint = checkpoint or os.environ.get(weights.ENVIRONMENT)
+    if not checkpoint:
+        return "et_tracker"
     path = weights.find("et_tracker", checkpoint)
     network = weights.metadata(path).get("network")
     if network is not None and (network == "et_tracker" or path.name == weights.EXPORT):

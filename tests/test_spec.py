@@ -43,10 +43,12 @@ def test_the_harness_tracker_is_made_of_one_and_gives_it_back(tmp_path):
     ("names", "expected"),
     [(["head.cls_tower.0.weight"], "lt_mobile"), (["cls_branch_1.weight"], "et_tracker")],
 )
-def test_the_parameter_file_follows_the_weights(tmp_path, names, expected):
+def test_the_parameter_file_follows_the_weights(tmp_path, names, expected, monkeypatch):
     path = tmp_path / "weights.npz"
     buffer = io.BytesIO()
     np.savez(buffer, **{name: np.zeros(3, np.float32) for name in names})
     path.write_bytes(buffer.getvalue())
     assert parameter_for(path) == expected
     assert parameter_for(None) == "et_tracker"
+    monkeypatch.setenv("PYTRACKING_ET_CHECKPOINT", str(path))
+    assert parameter_for(None) == expected

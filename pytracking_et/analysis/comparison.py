@@ -224,6 +224,7 @@ def compare(
     described = unique_labels([describe(tracker) for tracker in trackers])
     files = files_note(trackers, annotation.truth, annotation.dataset, subpixel)
     options = [plot_bin_gap, exclude_invalid_frames, merge_results, list(described), files]
+    options.append(list(skipped))
     key = ""
     if cache is not None:
         key = _key(annotation, folders, subpixel, options)

@@ -140,6 +140,11 @@ def draw_radar(
         legend = foot + 1.5 * em * rows + 0.7 * em
         # Names of attributes stand outside of the circle.
         side = width - 2 * em * (2.2 + 0.6 * _longest(table.index))
+        if side < 5 * em:
+            raise ParameterError(
+                f"a radar plot {width:g} inches wide has no room beside its attributes' names at "
+                f"{look.points:g} points; make it larger, or take short names"
+            )
         figure.set_figheight(legend + side + em * (5.2 + 1.8 * look.title))
         high = figure.get_figheight()
         place = ((width - side) / 2 / width, (legend + 2.6 * em) / high, side / width, side / high)

@@ -55,7 +55,8 @@ class Look:
         """
         if not all(0.5 <= side <= 100 for side in self.size):
             raise ParameterError(f"size {self.size} of a figure: give inches, e.g. 3.4x2.6")
-        style: dict[str, Any] = {**STYLE, "font.size": self.points}
+        # Names are anybody's: `a$1_a_b$` is no formula.
+        style: dict[str, Any] = {**STYLE, "font.size": self.points, "text.parse_math": False}
         if self.font is None:
             return style
         try:

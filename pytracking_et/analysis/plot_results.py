@@ -50,6 +50,8 @@ from .figures import (
 )
 from .looks import LOOKS, Look, get_plot_draw_styles
 from .metrics import Array
+from .scoring import note as scoring_note
+from .scoring import warn_visibility
 from .tables import Table
 from .trackers import describe, files_note, folder_of, labels_of, style_name
 from .vot import score_longterm
@@ -257,6 +259,12 @@ def _kinds(plot_types: str | Sequence[str]) -> list[str]:
     return kinds
 
 
+# Those of `compare`; a bin gap and excluded frames mean nothing to it.
+_LONGTERM_OPTIONS = (
+    "rule", "subpixel", "skip_missing_seq", "plot_bin_gap", "exclude_invalid_frames",
+)  # fmt: skip
+
+
 def _draw_longterm(
     trackers: Sequence[Any],
     dataset: Sequence[Any],
@@ -265,6 +273,11 @@ def _draw_longterm(
     plot_opts: Mapping[str, Any] | None,
     look: Look,
 ) -> Figure:
+    unknown = sorted(options.keys() - _LONGTERM_OPTIONS)
+    if unknown:
+        raise ParameterError(
+            f"f1_prec_rec has no option {unknown[0]!r}; one of: {', '.join(_LONGTERM_OPTIONS)}"
+        )
     boxes: dict[str, list[Any]] = {}
     presence: dict[str, list[Any]] = {}
     names: dict[str, str] = {}
@@ -286,7 +299,8 @@ def _draw_longterm(
         (label, one.recall, one.precision, 100 * float(one.f[one.index]))
         for label, one in scores.items()
     ]
-    note = f"{annotation.dataset}; {annotation.rule.text}; legend: highest F [%]"
+    warn_visibility(annotation)
+    note = f"{scoring_note(annotation)}; legend: highest F [%]"
     note += files_note(trackers, every, annotation.dataset, subpixel) + skipped_note(skipped)
     shown = plot_options("f1_prec_rec", plot_opts)
     return draw_curves(rows, shown, note, names=list(names.values()), look=look)

@@ -260,6 +260,7 @@ def _border(truth: BoxSet, sizes: Mapping[str, tuple[int, int]] | None) -> NDArr
 def _cut(boxes: Array, border: NDArray | None) -> Array:
     if border is None:
         return boxes
-    corner = np.clip(boxes[:, :2], 0, border)
+    near = np.where(np.isfinite(border), 0, -np.inf)  # where the size is not known: not cut
+    corner = np.clip(boxes[:, :2], near, border)
     # As the toolkit: the corner moves in, the size stays unless it reaches over the far border.
     return np.hstack([corner, np.clip(boxes[:, 2:], 0, border - corner)])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,13 @@ from typing import Any, Literal
 from ..boxtables import PathArgument
 from ..errors import ParameterError, ResultsError
 from ..files import reading
-from ..results.files import FLOAT_SUFFIX, SCORE_SUFFIX, TIME_SUFFIX, refuse_other_run
+from ..results.files import (
+    FLOAT_SUFFIX,
+    SCORE_SUFFIX,
+    TIME_SUFFIX,
+    kind_of,
+    refuse_other_run,
+)
 from ..results.manifest import (
     engines_text,
     find_manifest,
@@ -89,10 +96,14 @@ def merged_labels(trackers: Sequence[Mapping[str, Any]]) -> list[str]:
     keys = [
         (one["name"], one["param"] or place, one["disp_name"]) for place, one in enumerate(trackers)
     ]
-    return [
-        str(one["label"]) if keys.count(key) == 1 else one["disp_name"] or style_name(one)
-        for key, one in zip(keys, trackers, strict=True)
-    ]
+    shown: dict[Any, str] = {}
+    for key, one in zip(keys, trackers, strict=True):
+        if key not in shown:
+            alone = keys.count(key) == 1
+            label = str(one["label"]) if alone else one["disp_name"] or style_name(one)
+            same = sum(re.sub(r" \(\d+\)$", "", other) == label for other in shown.values())
+            shown[key] = f"{label} ({same + 1})" if same else label
+    return [shown[key] for key in keys]
 
 
 def style_name(described: Mapping[str, Any]) -> str:
@@ -271,16 +282,17 @@ class ResultFolder:
                 "with one <sequence>.txt per sequence"
             )
         content = find_manifest(folder)
+        recorded = recorded_sequences(content)
         others = {
             name: str(entry["dataset"])
-            for name, entry in recorded_sequences(content).items()
+            for name, entry in recorded.items()
             if other_dataset(dataset, str(entry.get("dataset", "")))
         }
         files: dict[str, dict[str, Path]] = {kind: {} for kind in ("", *_SUFFIXES)}
         for file in sorted(folder.iterdir()):
             if file.name.startswith(".") or file.suffix.lower() != ".txt":
                 continue
-            kind = next((suffix for suffix in _SUFFIXES if file.stem.endswith(suffix)), "")
+            kind = "" if file.stem in recorded else kind_of(file).removesuffix(".txt")
             name = file.stem.removesuffix(kind)
             if other_dataset(dataset, dataset_of(name)):
                 others.setdefault(name, dataset_of(name))

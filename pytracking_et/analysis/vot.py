@@ -256,10 +256,11 @@ def score_from_start(
     frame = pd.DataFrame(table, columns=columns).set_index("sequence")
     curve = _expected_overlap(fragments, interval[1])
     span = curve[interval[0] - 1 : interval[1]]
-    if not np.isfinite(span).any():
+    # Not by the curve: it counts a failure, which stays one, for every length.
+    if frame["frames"].max() <= interval[0]:
         raise DatasetError(
-            f"no sequence has {interval[0]} frames, so there is no EAO over lengths "
-            f"{interval[0]}..{interval[1]}; `score_from_start` takes a shorter interval"
+            f"no sequence has {interval[0]} frames after its first, so there is no EAO over "
+            f"lengths {interval[0]}..{interval[1]}; `score_from_start` takes a shorter interval"
         )
     weights = np.maximum(frame["frames"] - 1, 0)
     return VotScore(

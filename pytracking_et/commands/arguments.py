@@ -141,14 +141,14 @@ def add_results_argument(parser: argparse.ArgumentParser) -> None:
     """--results."""
     parser.add_argument(
         "--results",
-        type=_folder,
+        type=path_text,
         metavar="DIR",
         help="folder of all results (default: setting results_path)",
     )
 
 
-def _folder(text: str) -> str:
-    """The folder; bash leaves the ~ of `--results=~/runs` to us."""
+def path_text(text: str) -> str:
+    """The path; bash leaves the ~ of `--results=~/runs` to us."""
     from ..settings import expanded
 
     try:

@@ -68,7 +68,7 @@ def pack_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--output",
         metavar="NAME|FILE.zip",
-        help="archive NAME.zip; default NAME_PARAM, of tracks NAME_PARAM_FORMAT",
+        help="archive NAME.zip; default NAME_PARAM, of tracks NAME_PARAM_DATASET_FORMAT",
     )
     add_results_argument(parser)
     add_dataset_root_argument(parser, "the data set, to check numbers of frames against")
@@ -149,16 +149,19 @@ def vot_init_arguments(parser: argparse.ArgumentParser) -> None:
 
 def vot_init(args: argparse.Namespace) -> int:
     """Write trackers.ini for the interpreter that runs this."""
+    from ..engines.catalogue import check_names
     from ..integrations.vot_registry import make_entry, toolkit_notice, tracker_words, write_entry
-    from ..network import weights
-    from ..spec import parameter_for
+    from ..spec import TrackerSpec, parameter_for
     from ..tracker import plugins
 
+    # What is wrong is better told now than by the toolkit, which shows a tracker's own words only
+    # at the end of a long log.
+    check_names(args.engine, args.precision or "auto", args.threads)
     parameter = args.parameter or parameter_for(args.checkpoint)
-    if args.tracker == "et_tracker":
-        # Missing weights are better told now than by the toolkit, which shows a tracker's own
-        # words only at the end of a long log.
-        weights.find(plugins.parameters("et_tracker", parameter).get("network"), args.checkpoint)
+    kind = plugins.tracker_class(args.tracker)
+    bag = TrackerSpec(args.tracker, parameter, args.checkpoint).parameters()
+    if hasattr(kind, "weights_file"):
+        kind.weights_file(bag)
     entry = make_entry(args.name or f"pytracking_et_{parameter}", tracker_words(args))
     path = write_entry(args.folder, entry)
     print(f"wrote [{entry.name}] into {path}:\n  {entry.command}")

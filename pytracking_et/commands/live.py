@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import copy
 import sys
+from contextlib import ExitStack, suppress
 from dataclasses import fields
 from typing import Any
 
@@ -16,6 +17,7 @@ from .arguments import (
     add_tracker_arguments,
     add_visdom_arguments,
     parse_boolean,
+    path_text,
     tracker_spec,
 )
 
@@ -23,7 +25,7 @@ from .arguments import (
 def demo_arguments(parser: argparse.ArgumentParser) -> None:
     """Output folder, weights, clip."""
     add = parser.add_argument
-    add("--output", default="output", help="folder for demo.mp4 and demo.png")
+    add("--output", type=path_text, default="output", help="folder for demo.mp4 and demo.png")
     add_tracker_arguments(parser, parameter=True)
     add("--frames", type=int, default=150, help="length of the clip (150)")
     add("--seed", type=int, default=0, help="another number, another clip")
@@ -31,15 +33,19 @@ def demo_arguments(parser: argparse.ArgumentParser) -> None:
 
 def demo(args: argparse.Namespace) -> int:
     """Track the clip and print mean IoU and fps."""
-    from tqdm import tqdm
-
     from ..live.demo import run_demo
     from ..live.run import make_tracker
     from ..videos import only_for_players
 
     tracker = make_tracker(tracker_spec(args))
-    with tqdm(total=args.frames, unit="frame", file=sys.stderr, leave=False) as bar:
-        result = run_demo(tracker, args.output, args.frames, args.seed, bar.update)
+    with ExitStack() as stack:
+        advance = None
+        with suppress(ImportError):  # an installation for robots, see docs/small-computers.md
+            from tqdm import tqdm
+
+            bar = tqdm(total=args.frames, unit="frame", file=sys.stderr, leave=False)
+            advance = stack.enter_context(bar).update
+        result = run_demo(tracker, args.output, args.frames, args.seed, advance)
     print(f"mean IoU {result.mean_iou:.3f} over {len(result.ious)} frames after the first")
     print(f"{result.fps:.1f} fps (tracker alone, on this machine)")
     print(f"video: {result.video}\npictures: {result.sheet}")
@@ -115,7 +121,7 @@ def _add_live_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="instead: first boxes of targets, on any frame, from MOT challenge text or CVAT XML",
     )
-    add("--output", help="write an annotated video (.mp4, .webm, .avi, .mkv)")
+    add("--output", type=path_text, help="write an annotated video (.mp4, .webm, .avi, .mkv)")
     add_switch(parser, "--overlay", False, "write fps and delay into that video too")
     add(
         "--emit",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..analysis.rules import RULES, family
 from ..errors import DatasetError, ParameterError
-from .arguments import add_dataset_root_argument, add_results_argument
+from .arguments import add_dataset_root_argument, add_results_argument, path_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ def results_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--format", default="text", choices=("text", "md", "latex", "csv", "json"), help="of tables"
     )
-    add("--output", metavar="FILE", help="write tables there, not to the terminal")
+    add("--output", type=path_text, metavar="FILE", help="write tables there, not to the terminal")
     plots = parser.add_argument_group("plots")
     plots.add_argument("--plots", metavar="DIR", help="write plots there as PDF, SVG and PNG")
     plots.add_argument(
@@ -188,8 +188,8 @@ def _plots(
     figures = {
         f"{name}_plot": draw_comparison(data, kind, look=look) for kind, name in CURVES.items()
     }
-    if len(chosen.attributes) >= 3:
-        frame = by_attribute(data, chosen.attributes).iloc[:-1]
+    frame = by_attribute(data, chosen.attributes).iloc[:-1]  # without those of no sequence
+    if len(frame) >= 3:
         title = f"AUC per attribute, {data.dataset}"
         figures["radar_plot"] = draw_radar(frame, title, data.note, data.names, look)
     if args.published:
@@ -207,7 +207,13 @@ def report_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `ettrack report`."""
     add = parser.add_argument
     add_selection(parser)
-    add("--output", default="report.html", metavar="FILE", help="(default report.html)")
+    add(
+        "--output",
+        type=path_text,
+        default="report.html",
+        metavar="FILE",
+        help="(default report.html)",
+    )
     add("--title", help="heading of the page")
     add(
         "--focus",

@@ -155,7 +155,7 @@ def open_export(engine: str, precision: str, model: Model, threads: int | None) 
         require(fit[-1])
     # The folder is the user's; what is compiled for this machine goes to the cache.
     compiled = cache.engines_folder() / "compiled" / model.digest[:16]
-    if not compiled.is_dir():  # once an export is enough
+    if not os.path.isdir(compiled):  # noqa: PTH112 - once an export is enough
         remove_old(compiled.parent, "*", cache.KEPT_FOR)
     opened = catalogue.module(there[0]).open_folder
     return opened(folder, metadata, threads, None, wanted, compiled)
@@ -263,7 +263,7 @@ class Choice(NamedTuple):
 
 
 def _read(file: Path) -> Choice | None:
-    if not file.exists():
+    if not os.path.exists(file):  # noqa: PTH110 - False, too, where it may not be entered
         return None
     try:
         with reading(file, EngineError, "choosing again"):

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from ..boxes import unusable
 from ..errors import DatasetError, ResultsError
 from ..files import atomic_path
-from ..frames import read_image
+from ..frames import read_size
 from ..results import files as results
-from ..results.exchange import SUFFIXES, WRITERS, TrackRow
+from ..results.exchange import OF_THE_PICTURE, SUFFIXES, WRITERS, TrackRow
 from ..results.manifest import (
     MANIFEST_FILE,
     find_manifest,
@@ -138,7 +138,7 @@ def pack_tracks(
     Args:
         kind: of `results.exchange.WRITERS`: mot, coco, yolo, cvat.
         output_name: archive `<output_name>.zip` here, or a path ending .zip; default
-            NAME_PARAM_KIND.
+            NAME_PARAM_DATASET_KIND.
 
     Raises:
         ResultsError: sequences or lines missing or bad; lists them, nothing is written.
@@ -153,13 +153,18 @@ def pack_tracks(
         scores = _read_scores(folder, sequence.name, len(boxes), problems)
         if problems:
             continue
-        height, width = read_image(sequence.frames[0]).shape[:2]
+        sizes = [(0, 0)] * len(boxes)
+        if kind in OF_THE_PICTURE:
+            sizes = [read_size(path) for path in sequence.frames]
         rows = [
-            TrackRow(frame, 1, tuple(box), score, (width, height))
-            for frame, (box, score) in enumerate(zip(boxes.tolist(), scores.tolist(), strict=True))
+            TrackRow(frame, 1, tuple(box), score, size)
+            for frame, (box, score, size) in enumerate(
+                zip(boxes.tolist(), scores.tolist(), sizes, strict=True)
+            )
         ]
         files[f"{sequence.name}{SUFFIXES[kind]}"] = WRITERS[kind](rows)
-    archive = _archive("", output_name or f"{tracker_name}_{folder.name}_{kind}")
+    of = Path(dataset).name
+    archive = _archive("", output_name or f"{tracker_name}_{folder.name}_{of}_{kind}")
     return _write(archive, files, problems, [folder])
 
 
@@ -178,9 +183,8 @@ def _sequences_in(folder: Path, dataset: str) -> list[str]:
     """Sequences with boxes, but for those that manifest or prefix say are of another data set."""
     if not folder.is_dir():
         raise ResultsError(f"no result folder {folder}; run the tracker first")
-    kinds = (results.FLOAT_SUFFIX, results.TIME_SUFFIX, results.SCORE_SUFFIX)
-    names = [path.name for path in sorted(folder.glob("*.txt")) if path.name[0] != "."]
-    found = [name.removesuffix(".txt") for name in names if not name.endswith(kinds)]
+    files = [path for path in sorted(folder.glob("*.txt")) if path.name[0] != "."]
+    found = [path.stem for path in files if results.kind_of(path) == results.SUFFIXES[0]]
     entries = recorded_sequences(find_manifest(folder))
     of = {name: dataset_of(name) or str(entries.get(name, {}).get("dataset")) for name in found}
     return [name for name in found if not other_dataset(dataset, of[name])]

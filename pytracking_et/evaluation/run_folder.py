@@ -227,6 +227,8 @@ class RunFolder:
             box = sequence.init_info().get("init_bbox")
             if isinstance(box, Mapping):
                 raise DatasetError("has several targets; make one Sequence of each")
+            if not len(sequence.frames):
+                raise DatasetError("has no frames")
             if box is None or len(box) != 4 or unusable(box)[0]:
                 shown = box if box is None else [float(value) for value in box]
                 raise DatasetError(
@@ -303,7 +305,9 @@ class RunFolder:
             self.tracker.visdom.close()
         with self._held:
             if self._begun:
-                self.manifest.end(self.fingerprint, time.perf_counter() - self.start, self.failed)
+                seconds = time.perf_counter() - self.start
+                finished = {*self.report.done, *self.report.kept}
+                self.manifest.end(self.fingerprint, seconds, self.failed, finished)
                 self.manifest.write()
 
 

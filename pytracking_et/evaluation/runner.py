@@ -152,7 +152,7 @@ def run_dataset(
         work = [
             (unit, folder)
             for folder in held
-            for unit in folder.plan(sequences, pictures, debug, cluster or threads)
+            for unit in folder.plan(sequences, pictures, debug, "cluster" if cluster else threads)
         ]
         units = [unit for unit, _ in work]
         progress = stack.enter_context(closing(Progress(units, bar)))

@@ -322,10 +322,12 @@ def _finite(value: Any, name: str, where: str) -> float:
 
 def _with_scores(output: Output) -> Output:
     scores = output["object_presence_score"]
-    if scores and scores[0] is None:
+    if scores == [None]:
+        scores.clear()
+    elif scores and scores[0] is None:
         scores[0] = 1.0
     # pytracking leaves the lone 1.0 of the first frame for trackers without a score; one line for
     # many frames helps nobody, so there is no score at all then.
-    if any(score is None for score in scores) or len(scores) < 2:
+    if any(score is None for score in scores):
         output["object_presence_score"] = []
     return output

@@ -17,8 +17,6 @@ import socket
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
-from ..process import LOOPBACK
-
 # Of every answer: no other page may show ours in a frame or read it as a script.
 SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
@@ -72,7 +70,7 @@ def refusal(host: str, origin: str | None, served: str | None = None) -> str | N
             (with a token, see `admission`); None: none may.
     """
     name = host_name(host)
-    if name not in LOOPBACK and (served is None or not _cannot_be_rebound(name, served)):
+    if not is_loopback(name or "") and (served is None or not _cannot_be_rebound(name, served)):
         return f"host {host!r} is not this machine; open http://127.0.0.1 with the server's port"
     if origin is None:
         return None

@@ -101,8 +101,10 @@ class Player:
         self._goal: int | None = None  # frame that was last sought
         self._moving = False  # the frame that was sought has not come yet
         self._last = -1  # newest frame so far
-        self._history: deque[tuple[int, Tracks, list[Target]]] = deque(maxlen=UNDO)
+        self._history: deque[tuple[int, Tracks, list[Target], int | None]] = deque(maxlen=UNDO)
         self._due = dict(self.starts)  # have not begun yet
+        given = (row.target for rows in self.starts.values() for row in rows)
+        self.session.last_id = max([self.session.last_id, *given])  # none for what is drawn
 
     def run(self) -> Summary:
         """Play to the end; a first frame is always read and shown, even when paused.
@@ -174,8 +176,7 @@ class Player:
         if first:
             for box in self.boxes:
                 marks.append(self.session.add(frame.image, box, frame=frame.index).mark)
-        if fresh:
-            marks += self._start(frame)
+        marks += self._start(frame)
         for mark in marks:
             self._record(frame, mark, spent)
         # Frames of a file wait in the reader's queue; only live is that waiting a delay.
@@ -329,17 +330,15 @@ class Player:
             for each in ids if edit.target is None else [edit.target]:
                 self.session.remove(each)
             return True
-        before = (
-            frame.index,
-            self.recording.copy() if self.recording is not None else {},
-            self.session.copy(),
-        )
+        tracks = self.recording.copy() if self.recording is not None else {}
+        targets, touched = self.session.copy(), edit.target
         if edit.box is not None:
             try:
                 target = self.session.add(frame.image, edit.box, edit.target, frame.index)
             except BoxError as error:
                 self.notify(str(error))
                 return False
+            touched = target.id
             self._record(frame, target.mark, 0.0)
             if edit.play:
                 self.controls.pause(False)
@@ -347,7 +346,7 @@ class Player:
             self.session.remove(edit.target)
             if self.recording is not None:
                 self.recording.remove(edit.target)
-        self._history.append(before)
+        self._history.append((frame.index, tracks, targets, touched))
         return True
 
     def _undo(self) -> bool:
@@ -355,7 +354,16 @@ class Player:
         if not self._history:
             self.notify("there is nothing to undo")
             return False
-        frame, tracks, targets = self._history.pop()
+        frame, tracks, targets, touched = self._history.pop()
+        if self.reader.live:  # what was found of the others since cannot be found again
+            now = self.recording.copy() if self.recording is not None else {}
+            now.pop(touched or 0, None)
+            tracks = now | {number: each for number, each in tracks.items() if number == touched}
+            others = [each for each in self.session.targets if each.id != touched]
+            back = [each for each in targets if each.id == touched]
+            targets = sorted([*others, *back], key=lambda each: each.id)
+        else:
+            self._due |= {n: rows for n, rows in self.starts.items() if n > frame}
         if self.recording is not None:
             self.recording.restore(tracks)
         self.session.restore(targets)

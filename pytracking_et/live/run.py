@@ -20,7 +20,7 @@ from ..boxes import Box, as_box
 from ..errors import ParameterError, ResultsError
 from ..files import atomic_open, reading
 from ..results.exchange import WRITERS, TrackRow, starts
-from ..settings import env_settings
+from ..settings import env_settings, expanded
 from ..spec import TrackerSpec
 from ..videos import VideoWriter, only_for_players
 from .controls import Controls, View
@@ -107,10 +107,10 @@ def make_tracker(spec: TrackerSpec) -> SingleTracker:
         )
     from ..tracker import plugins
 
-    if spec.checkpoint or (engine, precision) != ("auto", "auto"):
+    if spec.checkpoint or spec.threads or (engine, precision) != ("auto", "auto"):
         raise ParameterError(
-            f"--checkpoint, --engine and --precision are for et_tracker; {spec.tracker!r} takes "
-            f"its own from its parameter file {spec.parameter!r}"
+            "--checkpoint, --engine, --precision and --threads are for et_tracker; "
+            f"{spec.tracker!r} takes its own from its parameter file {spec.parameter!r}"
         )
     parameters = plugins.parameters(spec.tracker, spec.parameter)
     # What pytracking's harness sets on every bag.
@@ -283,7 +283,7 @@ def _export(text: str) -> tuple[str, Path]:
     kind, _, name = text.partition("=")
     if kind not in WRITERS or not name:
         raise ParameterError(f"--export {text!r}: give FORMAT=FILE, of {', '.join(WRITERS)}")
-    path = Path(name)
+    path = expanded(name)  # zsh leaves the ~ of mot=~/tracks.txt to us
     try:  # now: at the end it would be too late
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))

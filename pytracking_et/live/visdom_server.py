@@ -158,7 +158,11 @@ class LocalServer:
         command = [sys.executable, "-m", __name__, "--port", str(self.port), "--until-eof"]
         with tempfile.TemporaryFile() as log:
             # The pipe ends with this process, however that ends: the server leaves then.
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
+            # In a checkout that is not installed only this process knows where the package is.
+            known = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=known
+            )
             deadline = time.monotonic() + START_SECONDS
             while not is_ours(self.port):
                 if self._process.poll() is not None or time.monotonic() > deadline:

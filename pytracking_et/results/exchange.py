@@ -111,6 +111,7 @@ WRITERS: dict[str, Callable[[Iterable[TrackRow]], str]] = {
     "yolo": yolo_text,
     "cvat": cvat_text,
 }
+OF_THE_PICTURE = ("coco", "yolo")  # need the sizes of the frames
 SUFFIXES = {"mot": ".txt", "coco": ".json", "yolo": ".txt", "cvat": ".xml"}
 
 

@@ -76,6 +76,13 @@ def format_values(values: Iterable[float]) -> str:
     return "".join(f"{value:f}\n" for value in values)
 
 
+def kind_of(file: Path) -> str:
+    """Suffix of a result file's kind; ".txt" for boxes, also of a sequence called `half_time`."""
+    kinds = (suffix for suffix in SUFFIXES[1:] if file.name.endswith(suffix))
+    beside = file.with_name(f"{file.stem}{TIME_SUFFIX}")
+    return SUFFIXES[0] if beside.is_file() else next(kinds, SUFFIXES[0])
+
+
 def result_paths(folder: Path, sequence: str) -> dict[str, Path]:
     """Paths of a sequence's files by kind: scores, time, float, boxes (the order of writing).
 

@@ -8,8 +8,8 @@ have that digest and the settings asked for have that fingerprint.
     tracker, parameter, run_id
     settings    fingerprint -> asked (the same before "auto" was decided), parameters, engine,
                 precision, weights (file, sha256), code (of a plug-in, sha256), versions,
-                machine, git revision, processes, started, wall_seconds (summed over resumes),
-                failed
+                machine, git revision, processes, started, earlier (machine and processes of
+                runs before), wall_seconds (summed over resumes), failed
     sequences   name -> dataset, frames, init_box, pictures (root, digests: `description.Pictures`),
                 fingerprint, sha256, seconds
 """
@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,8 @@ _SETTINGS = {
     "started": (str,),
     "wall_seconds": (int, float),
 }
+# What may differ between the runs that one entry of settings sums up.
+_WHERE = ("machine", "processes")
 _SEQUENCES = {"dataset": (str,), "fingerprint": (str,), "sha256": _TEXT, "pictures": (dict,)}
 
 # Say how, not what, is computed: a change leaves finished sequences valid.
@@ -89,13 +91,33 @@ class Manifest:
         # To the end: the last settings are those of the latest run, whatever the clock says.
         before = self.content["settings"].pop(fingerprint, {})
         entered = {**settings, "wall_seconds": before.get("wall_seconds", 0.0)}
+        if "failed" in before:
+            entered["failed"] = before["failed"]
+        where = {name: before[name] for name in _WHERE if name in before}
+        earlier = list(before.get("earlier", []))
+        if any(where[name] != entered.get(name) for name in where) and where not in earlier:
+            earlier.append(where)  # a part of the sequences was done there
+        if earlier:
+            entered["earlier"] = earlier
         self.content["settings"][fingerprint] = entered if tracking or not before else before
 
-    def end(self, fingerprint: str, wall_seconds: float, failed: Mapping[str, str]) -> None:
-        """Add the wall time of a run (perf_counter: a clock set back does not matter)."""
+    def end(
+        self,
+        fingerprint: str,
+        wall_seconds: float,
+        failed: Mapping[str, str],
+        finished: Collection[str] = (),
+    ) -> None:
+        """Add the wall time of a run (perf_counter: a clock set back does not matter).
+
+        Args:
+            failed: what failed in it; that of earlier runs stays.
+            finished: but for this, which has results by now.
+        """
         entry = self.content["settings"][fingerprint]
         entry["wall_seconds"] = round(entry.get("wall_seconds", 0.0) + wall_seconds, 3)
-        entry["failed"] = dict(failed)
+        before = entry.get("failed", {})
+        entry["failed"] = {k: v for k, v in before.items() if k not in finished} | dict(failed)
 
     def engine_of(self, asked: str) -> tuple[str | None, str | None] | None:
         """Engine and precision that the last run settled on for the same settings, or None."""

@@ -97,6 +97,14 @@ def test_cache_is_used_and_equal(world, tmp_path, counted):
     assert len(counted) == 6
 
 
+def test_cache_knows_what_was_skipped(world, tmp_path):
+    (Path(world.trackers[0].results_dir) / "Alpha.txt").unlink()
+    cache = tmp_path / "eval_data.npz"
+    compare(world.trackers, world.sequences[1:], cache=cache)
+    found = compare(world.trackers, world.sequences, cache=cache, skip_missing_seq=True)
+    assert found.skipped == ("Alpha",) and "Alpha" in found.note
+
+
 def change_a_result(world):
     path = Path(world.trackers[0].results_dir) / "Alpha.txt"
     path.write_text(path.read_text().replace("\t", ","))

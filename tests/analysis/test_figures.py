@@ -57,6 +57,19 @@ def test_a_tracker_keeps_its_color():
     assert len(set(box_colors(["ATOM", "ATOM", "x"]))) == 3
 
 
+def test_a_radar_without_room_for_its_names_is_refused():
+    rows = [f"Illumination Variation {i} (38)" for i in range(3)]
+    with pytest.raises(ParameterError, match="no room beside its attributes' names"):
+        draw_radar(pd.DataFrame({"one": [1, 2, 3]}, index=rows), "t", "n", look=LOOKS["paper"])
+
+
+def test_dollars_in_names_are_no_formulas(tmp_path):
+    rows = ["OCC (1)", "SV (1)", "FM (1)"]
+    figure = draw_radar(pd.DataFrame({"a$1_a_b$": [1, 2, 3]}, index=rows), "t", "$x_y_z$")
+    save_figure(figure, tmp_path / "radar", formats=["svg"])
+    assert (tmp_path / "radar.svg").is_file()
+
+
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
 @pytest.mark.parametrize("attributes", [3, 14])
 def test_names_on_the_radar_are_inside_and_clear_of_the_circle(look, attributes):

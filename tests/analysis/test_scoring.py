@@ -250,6 +250,11 @@ def test_boxes_are_cut_at_the_border():
     assert score_got10k(runs, truth, image_sizes={"a": (20, 20)}).ao == pytest.approx(50)
 
 
+def test_got10k_cuts_nothing_where_the_picture_is_not_known():
+    truth, runs = {"a": [[5, 0, 30, 30]] * 2}, {"a": [[5, 0, 30, 30], [-10, 0, 40, 30]]}
+    assert score_got10k(runs, truth, image_sizes={}).ao == score_got10k(runs, truth).ao
+
+
 def test_got10k_counts_boxes_without_area_as_misses():
     truth = {"a": [GOT_BOX] * 3}
     runs = {"a": [GOT_BOX, GOT_BOX, [0, 0, 10, 0]]}

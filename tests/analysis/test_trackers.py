@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from pytracking_et.analysis.trackers import ResultFolder, find_trackers
+from pytracking_et.analysis.trackers import (
+    ResultFolder,
+    ResultTracker,
+    find_trackers,
+    labels_of,
+)
 from pytracking_et.errors import ParameterError, ResultsError
 
 
@@ -39,6 +44,26 @@ def shown(trackers):
 )
 def test_find(root, specs, expected):
     assert shown(find_trackers(root, specs)) == expected
+
+
+def test_trackers_of_one_name_are_not_merged():
+    """Only runs are; another parameter file, or name, is another tracker."""
+    places = [("t", "a", 0, "X"), ("t", "a", 1, "X"), ("t", "b", 0, "X"), ("t", "b", 1, "X")]
+    trackers = [ResultTracker(*place, "folder") for place in places]
+    assert labels_of(trackers, merged=True) == ["X", "X", "X (2)", "X (2)"]
+    places = [("t_a", "b", 0, None), ("t_a", "b", 1, None), ("t", "a_b", 0, None)]
+    trackers = [ResultTracker(*place, "folder") for place in [*places, ("t", "a_b", 1, None)]]
+    assert labels_of(trackers, merged=True) == ["t_a_b", "t_a_b", "t_a_b (2)", "t_a_b (2)"]
+
+
+@pytest.mark.parametrize("manifest", [None, '{"sequences": {"half_time": {}}}'])
+def test_a_sequence_that_is_called_like_a_kind_of_file(root, manifest):
+    folder = root / "et" / "default"
+    for name in ("half_time.txt", "half_time_time.txt", "half_time_float.txt"):
+        (folder / name).write_text("1,2,3,4\n")
+    if manifest:
+        (folder / "manifest.json").write_text(manifest)
+    assert ResultFolder.open(folder).sequences() == ["Deer", "half_time"]
 
 
 def test_hidden_folders_are_no_trackers(root):

@@ -118,8 +118,10 @@ def test_a_short_loss_is_no_failure():
 
 
 def test_sequences_too_short_for_the_interval():
-    with pytest.raises(DatasetError, match="no sequence has 115 frames"):
-        score_from_start({"a": [BOX] * 5}, {"a": [BOX] * 5})
+    for found in ([BOX] * 115, [BOX] + [FAR] * 114):  # a failure lasts for ever, and is no figure
+        with pytest.raises(DatasetError, match="no sequence has 115 frames after its first"):
+            score_from_start({"a": found}, {"a": [BOX] * 115})
+    assert score_from_start({"a": [BOX] * 116}, {"a": [BOX] * 116}).eao == 1
 
 
 LONG_BOX = [10.0, 10.0, 10.0, 10.0]

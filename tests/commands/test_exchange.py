@@ -42,8 +42,8 @@ def test_pack_as_tracks(kind, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     frames = tmp_path / "frames"
     frames.mkdir()
-    for index in range(2):
-        cv2.imwrite(str(frames / f"{index:04d}.png"), np.zeros((40, 60, 3), np.uint8))
+    for index, size in enumerate([(30, 120), (40, 60)]):  # each box is a share of its own
+        cv2.imwrite(str(frames / f"{index:04d}.png"), np.zeros((*size, 3), np.uint8))
     (frames / "groundtruth.txt").write_text("10,10,8,8\n" * 2)
     folder = Path(Tracker("t", "p", results_path=tmp_path).results_dir)
     words = ["pack", kind, "t", "p", "--results", str(tmp_path)]
@@ -53,7 +53,7 @@ def test_pack_as_tracks(kind, tmp_path, monkeypatch, capsys):
     boxes = [[10.0, 10, 8, 8], [11.5, 12, 9, 7]]
     results.save(folder, "frames", Result(boxes, [0.1, 0.1], [1.0, 0.75]))
     assert main(words) == 0
-    with zipfile.ZipFile(f"t_p_{kind}.zip") as archive:
+    with zipfile.ZipFile(f"t_p_frames_{kind}.zip") as archive:
         (name,) = archive.namelist()
         text = archive.read(name).decode()
     if kind in ("mot", "cvat"):

@@ -117,6 +117,16 @@ def test_output_and_plots(place):
     assert written == {f"{n}_plot.{form}" for n in expected for form in ("pdf", "svg", "png")}
 
 
+def test_attributes_of_no_sequence_cost_no_plot(place):
+    attributes, codes = place / "attributes.json", ["OCC", "SV", "FM", "BC"]
+    both = {"Deer": codes[:2], "Man": codes[:2]}
+    attributes.write_text(json.dumps({"order": codes, "sequences": both}))
+    words = ["--plots", str(place / "plots"), "--attributes", str(attributes)]
+    assert results(place, *words) == 0
+    names = {path.stem for path in (place / "plots").iterdir()}
+    assert "success_plot" in names and "radar_plot" not in names
+
+
 def test_the_speed_plot_is_asked_for(place):
     assert results(place, "--published", "--plots", str(place / "plots")) == 0
     assert (place / "plots" / "speed_plot.png").is_file()

@@ -178,6 +178,22 @@ class TestCommand:
         error = capsys.readouterr().err
         assert (f"vot-toolkit {version}" in error and "multistart" in error) == told
 
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            (["--tracker", "nosuch"], "nosuch"),
+            (["--engine", "onx"], "onx"),
+            (["--threads", "0"], "threads"),
+        ],
+    )
+    def test_what_the_tracker_would_refuse_is_told_at_once(
+        self, tmp_path, checkpoint, capsys, words, message
+    ):
+        words = ["--parameter", "lt_mobile", "--checkpoint", str(checkpoint), *words]
+        assert main(["vot-init", str(tmp_path), *words]) == 2
+        assert message in capsys.readouterr().err
+        assert not (tmp_path / "trackers.ini").exists()
+
     def test_missing_weights_are_told_at_once(self, tmp_path, capsys):
         assert main(["vot-init", str(tmp_path), "--checkpoint", "gone.npz"]) == 2
         assert "gone.npz" in capsys.readouterr().err

@@ -27,6 +27,7 @@ OWN = "127.0.0.1:8000"
         (OWN, "null", False),
         (OWN, "", False),
         (OWN, "http://127.0.0.1:9999", False),
+        ("127.0.1.1:8000", None, True),
         (OWN, "http://localhost:8000", False),
         (OWN, f"file://{OWN}", False),
     ],

@@ -290,6 +290,33 @@ def test_going_back_shows_what_was_found_and_goes_on_where_it_stopped(far):
     assert len(rows) == 20
 
 
+def test_undo_live_leaves_what_was_found_of_the_others():
+    rows, boxes = Rows(), {3: 16.0, 8: 26.0}
+    acts = {
+        n: lambda controls, x=x: controls.ask(Edit("box", np.array([x, 30, 20, 16])))
+        for n, x in boxes.items()
+    }
+    acts[15] = lambda controls: controls.ask(Edit("undo"))
+    source = ListSource([picture(i) for i in range(20)], live=True, period=0.05)
+    player, script = play(source, acts, recording=rows)
+    shown = {view.index for view in script.views}
+    assert {row.id for row in rows.all()} == {1}
+    assert shown - {row.frame for row in rows.all()} <= set(range(4))
+    assert [target.id for target in player.session.targets] == [1]
+
+
+def test_starts_of_a_file_have_their_numbers_and_outlive_an_undo():
+    rows = Rows()
+    starts = {10: [TrackRow(10, 1, (30.0, 30.0, 20.0, 16.0), 1.0, (0, 0))]}
+    acts = Steps(
+        (2, lambda c: c.ask(Edit("box", np.array([14.0, 30, 20, 16]), play=True))),
+        (15, lambda c: c.ask(Edit("undo"))),
+        (2, lambda c: c.pause(False)),
+    )
+    play(SeekableList([picture(i) for i in range(20)]), acts, recording=rows, starts=starts)
+    assert {row.id: row.frame for row in reversed(rows.all())} == {1: 10}
+
+
 def test_a_correction_replaces_up_to_the_next_drawn_box_and_undo_brings_all_back():
     other = np.array([3.0, 60, 9, 9])  # background, which is everywhere: the box is the picture
     kept, rows = {}, Rows()

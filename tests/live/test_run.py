@@ -291,6 +291,13 @@ def test_the_bar_is_gone_before_the_last_lines(tmp_path, capsys):
     assert last.startswith("1 frame in ")
 
 
+def test_the_home_in_an_export(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    clip = write_video(tmp_path / "street.avi", frames=2)
+    assert video(clip, "--export", "mot=~/a.txt") == 0
+    assert (tmp_path / "home" / "a.txt").is_file()
+
+
 def test_export_in_formats_of_others(tmp_path, capsys):
     clip = write_video(tmp_path / "street.avi", frames=4)
     assert video(clip, "--export", "mot=a.txt", "--export", "cvat=b.xml") == 0

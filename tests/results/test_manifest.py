@@ -77,6 +77,21 @@ def test_wall_time_adds_up_over_resumed_runs(book, tmp_path):
     assert content["sequences"]["s"]["seconds"] == 0.3
 
 
+def test_where_a_part_was_done_before_is_kept(book):
+    here, there = {"machine": {"cpu": "a"}, "processes": 4}, {"machine": {"cpu": "b"}}
+    for settings in (here, {**there, "processes": 4}, {**there, "processes": 4}):
+        book.begin("g", settings)
+    assert book.content["settings"]["g"]["earlier"] == [here]
+
+
+def test_failures_stay_until_there_are_results(book):
+    book.begin("g", {})
+    book.end("g", 1.0, {"a": "x", "b": "y"})
+    book.begin("g", {})
+    book.end("g", 1.0, {"c": "z"}, finished=["a"])
+    assert book.content["settings"]["g"]["failed"] == {"b": "y", "c": "z"}
+
+
 def fingerprint_of(weights="w", **fields):
     described = manifest.describe_parameters(TrackerParams(**fields))
     return manifest.fingerprint("t", "p", described, weights)

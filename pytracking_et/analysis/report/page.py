@@ -130,6 +130,25 @@ def in_words(manifest: Mapping[str, Any]) -> list[str]:
     return [text for key, one in used.items() if (text := _told(_mapping(one), made.get(key, [])))]
 
 
+def _processes(given: Any) -> str:
+    if isinstance(given, str):  # an address, in manifests of before
+        return "on a cluster"
+    return f"{given} processes at a time" if given else ""
+
+
+def _elsewhere(given: Any) -> str:
+    part = _mapping(given)
+    machine = _mapping(part.get("machine"))
+    cores = machine.get("cores", "?")
+    cpu = f"on {machine['cpu']} with {cores} cores" if machine.get("cpu") else ""
+    said = [one for one in (cpu, _processes(part.get("processes"))) if one]
+    return f"a part of it earlier {', '.join(said)}" if said else ""
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _told(settings: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> str:
     sets = sorted({str(one["dataset"]) for one in entries if one.get("dataset")})
     frames, seconds = (
@@ -152,7 +171,8 @@ def _told(settings: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> 
         revision
         and f"revision {revision[:10]}{' with changes that are not committed' if dirty else ''}",
         ", ".join(used),
-        settings.get("processes") and f"{settings['processes']} processes at a time",
+        _processes(settings.get("processes")),
+        *map(_elsewhere, _list(settings.get("earlier"))),
         settings.get("started") and f"started {str(settings['started'])[:16].replace('T', ' ')}",
         seconds and f"{seconds:,.0f} s of tracking",
         _number(settings.get("wall_seconds"))

@@ -52,6 +52,11 @@ def load_dataset(name: str, root: str | os.PathLike[str] | None = None) -> Seque
             return sequences(dataset_root(spec.settings, name, root), spec)
         folder = expanded(name)
         if folder.is_dir():
+            if root is not None:
+                raise DatasetError(
+                    f"{name!r} is a folder itself; --dataset-root {os.fspath(root)} is for data "
+                    "sets given by name"
+                )
             return from_path(folder)
     except OSError as error:
         # A folder without permission, a network drive that has gone.
@@ -113,6 +118,11 @@ def get_dataset_attributes(
     """
     if mode not in ("short", "long"):
         raise DatasetError(f"mode {mode!r} is not known; use 'short' or 'long'")
+    if name not in registry() and Path(name).is_dir():
+        raise DatasetError(
+            f"{name!r} is a folder of your own; name a JSON file of its attributes: --attributes "
+            "FILE (`analysis.read_attributes`)"
+        )
     spec = find_spec(name)
     folder = dataset_root(spec.settings, name, root)
     found = sequences(folder, spec)

@@ -7,6 +7,7 @@ SequenceList that opens at most a list of names; LAYOUTS maps the names used the
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -246,13 +247,18 @@ LAYOUTS: dict[str, Callable[[Path, Spec], SequenceList]] = {
 }
 
 
+def named(folder: Path) -> str:
+    """Name of a folder, of "." too; a link has its own."""
+    return Path(os.path.abspath(folder)).name  # noqa: PTH100
+
+
 def from_path(root: Path) -> SequenceList:
     """Sequences of any folder: its sequences.json, or frames and one box file (or one deeper).
 
     Raises:
         DatasetError: no frames with a box file at either level, or several box files.
     """
-    name = root.resolve().name
+    name = named(root)
     own = own_table(root, name)
     if own is not None:
         return own
@@ -301,7 +307,7 @@ def _one(folder: Path, images: Path, dataset: str) -> Sequence:
             "OTB-100, which has such folders and frames without boxes: --dataset otb "
             "--dataset-root FOLDER"
         )
-    return _listed(folder.resolve().name, dataset, files[0], images)
+    return _listed(named(folder), dataset, files[0], images)
 
 
 def _image_folder(folder: Path) -> Path | None:

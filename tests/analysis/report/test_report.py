@@ -134,6 +134,7 @@ def test_in_words():
         "git_revision": "abcdef0123456-dirty",
         "wall_seconds": 56.4,
         "failed": {"b": "x"},
+        "earlier": [{"machine": {"cpu": "Other", "cores": 8}, "processes": "tcp://10.0.0.1:8786"}],
     }
     entry = {"fingerprint": "f", "dataset": "otb", "frames": 1200, "seconds": 9.4}
     manifest = {"settings": {"f": settings, "unused": {}}, "sequences": {"a": entry}}
@@ -141,6 +142,7 @@ def test_in_words():
         "1 sequence of otb, 1,200 frames; tracked with openvino f32; weights w.safetensors (sha256 "
         "0123456789ab); on A CPU with 2 cores, Linux; by pytracking-et 0.1.0; revision abcdef0123 "
         "with changes that are not committed; openvino 2026.4, python 3.11; 2 processes at a time; "
+        "a part of it earlier on Other with 8 cores, on a cluster; "
         "started 2026-11-22 19:49; 9 s of tracking; 56 s by the clock, with all "
         "trackers of the run; 1 sequence failed: b."
     ]

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from pytracking_et.errors import DatasetError
-from pytracking_et.evaluation import get_dataset
+from pytracking_et.evaluation import get_dataset, get_dataset_attributes, load_dataset
 from pytracking_et.evaluation.datasets.layouts import package_json, registry
 from pytracking_et.evaluation.datasets.ondisk import read_boxes
 
 from .. import trees
+from ..fakes import write_otb
 
 
 def got10k_val(root):
@@ -108,6 +109,23 @@ def test_parts_of_uav_share_a_folder_and_nan_is_absent(tmp_path):
     assert found["uav_bird1_2"].frames[0].endswith("000775.jpg")
     assert len(found["uav_bird1_2"].frames) == 703
     assert np.flatnonzero(~found["uav_wakeboard7"].present).tolist() == [5]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need developer mode")
+def test_linked_folders_have_the_names_of_the_links(tmp_path):
+    for place, link in (("0001", "cars"), ("0002", "boats")):
+        write_otb(tmp_path / "pool" / place, ("video", 2, 20.0))
+        (tmp_path / "mine").mkdir(exist_ok=True)
+        (tmp_path / "mine" / link).symlink_to(tmp_path / "pool" / place / "video")
+    assert load_dataset(str(tmp_path / "mine")).names == ["boats", "cars"]
+
+
+def test_options_for_data_sets_by_name_are_refused_of_folders(tmp_path):
+    write_otb(tmp_path / "set", ("video", 2, 20.0))
+    with pytest.raises(DatasetError, match="--dataset-root /nowhere is for data sets given by"):
+        load_dataset(str(tmp_path / "set"), "/nowhere")
+    with pytest.raises(DatasetError, match="--attributes FILE"):
+        get_dataset_attributes(str(tmp_path / "set"))
 
 
 def test_visibility_of_lasot(tmp_path):

@@ -62,7 +62,7 @@ class TrackerSpec:
 
 
 def parameter_for(checkpoint: str | os.PathLike[str] | None) -> str:
-    """Parameter file for a weight file: "lt_mobile" for LightTrack's, otherwise "et_tracker".
+    """Parameter file for a weight file: of the network it tells of, or its names are those of.
 
     Without one, for that of PYTRACKING_ET_CHECKPOINT.
 
@@ -76,7 +76,11 @@ def parameter_for(checkpoint: str | os.PathLike[str] | None) -> str:
         return "et_tracker"
     path = weights.find("et_tracker", checkpoint)
     network = weights.metadata(path).get("network")
-    if network is not None and (network == "et_tracker" or path.name == weights.EXPORT):
+    if network is not None and path.name == weights.EXPORT:
         return network
+    from .network.registry import configurations  # loads torch, which exports need not
+
+    if network in configurations():
+        return str(network)
     state, _ = weights.read(path)
     return "lt_mobile" if weights.recognised(list(state)) == "lt_mobile" else "et_tracker"

@@ -1,6 +1,7 @@
 """Geometry and appearance of whole batches of views, as batched tensor operations.
 
-The same as `views` and `paste` do view by view, but for recompression.
+The same as `views` and `paste` do view by view, but for recompression and occlusion by a plain
+colour.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import re
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +136,8 @@ class PackVideo(_TableDataset):
 
     @override
     def clip_name(self, seq_id: int) -> str:
-        return self._image[self._rows[seq_id][0]].rsplit("/", 1)[0]
+        folder = re.split(r"[/\\][^/\\]*$", self._image[self._rows[seq_id][0]])
+        return folder[0] if len(folder) > 1 else self.name  # frames beside the table: one clip
 
     @override
     def category(self, seq_id: int) -> str:
@@ -242,12 +243,6 @@ VIDEOS = {".mp4", ".avi", ".mov", ".mkv", ".webm"}
 ANNOTATIONS = ("groundtruth.txt", "groundtruth_rect.txt")
 
 
-@lru_cache(maxsize=256)
-def _frames(folder: Path) -> list[Path]:
-    images = [path for path in folder.iterdir() if is_image(path.name)]
-    return sorted(images, key=lambda path: ([int(n) for n in re.findall(r"\d+", path.stem)], path))
-
-
 class FolderDataset(BaseDataset):
     """Sequences found under `root`.
 
@@ -259,6 +254,7 @@ class FolderDataset(BaseDataset):
         super().__init__(name, root)
         self._annotation: list[Path] = []
         self._media: list[Path] = []
+        self._listed: dict[Path, list[Path]] = {}
         for path in sorted(self.root.iterdir()):
             texts = [path / text for text in ANNOTATIONS if (path / text).is_file()]
             if path.is_dir() and texts:
@@ -275,6 +271,13 @@ class FolderDataset(BaseDataset):
         self._annotation.append(annotation)
         self._media.append(media)
 
+    def _frames(self, media: Path) -> list[Path]:
+        if media not in self._listed:
+            images = [path for path in media.iterdir() if is_image(path.name)]
+            images.sort(key=lambda path: ([int(n) for n in re.findall(r"\d+", path.stem)], path))
+            self._listed[media] = images
+        return self._listed[media]
+
     @override
     def get_num_sequences(self) -> int:
         return len(self._media)
@@ -283,22 +286,24 @@ class FolderDataset(BaseDataset):
     def get_sequence_info(self, seq_id: int) -> SequenceInfo:
         boxes = read_numbers(self._annotation[seq_id], 4)
         media = self._media[seq_id]
-        if media.is_dir() and len(_frames(media)) != len(boxes):
+        if media.is_dir() and len(self._frames(media)) != len(boxes):
             raise DatasetError(
                 f"{self._annotation[seq_id]} has {len(boxes)} rows, {media} "
-                f"{len(_frames(media))} images; give one row per image"
+                f"{len(self._frames(media))} images; give one row per image"
             )
         return sequence_info(boxes)
 
     @override
     def frame_path(self, seq_id: int, frame_id: int) -> Path:
         media = self._media[seq_id]
-        return _frames(media)[frame_id] if media.is_dir() else media / f"frame {frame_id}"
+        if media.is_dir():
+            return self._frames(media)[frame_id]
+        return media / f"frame {frame_id}"
 
     @override
     def track_name(self, seq_id: int) -> str:
         media = self._media[seq_id]
-        return media.parent.name if media.name == "img" else media.stem
+        return media.parent.name if media.name == "img" else media.name
 
     @override
     def read_frame(self, seq_id: int, frame_id: int) -> Image:

@@ -92,8 +92,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--engine", help="torch, onnx or openvino (default: the fastest installed), float32")
     add("--threads", type=int, default=1, help="of the engine (default 1)")
     add("--processes", type=int, default=1, help="that track at the same time (default 1)")
-    text = "file of finished runs, which are not tracked again (default: %(default)s)"
-    add("--cache", type=Path, default=cache_folder() / "tracking_validation.jsonl", help=text)
+    text = "file of finished runs, which are not tracked again (default: in the cache folder)"
+    add("--cache", type=Path, help=text)
     add("--log", type=Path, help="append each row to this file (JSON lines)")
     return parser.parse_args(arguments)
 
@@ -163,7 +163,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _main(options: argparse.Namespace) -> int:
     check_numbers("--", vars(options), dict.fromkeys(("threads", "processes"), ONE_OR_MORE))
     clips, subjects = chosen_clips(options), chosen_subjects(options)
-    starts, memory = partial(Clip.starts, quick=options.quick), Memory(options.cache)
+    cache = options.cache or cache_folder() / "tracking_validation.jsonl"
+    starts, memory = partial(Clip.starts, quick=options.quick), Memory(cache)
     rows: dict[str, list[Run]] = {}
     for subject in subjects:
         began = time.perf_counter()

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import connection
+from multiprocessing import connection, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -173,7 +173,7 @@ class _Run:
             name=f"tracker-{index}",
             daemon=True,
         )
-        with environment(variables), _without_main_module():
+        with environment(variables), _without_main_module(), _signals_held():
             process.start()
         theirs.close()
         return _Worker(index, process, ours, crash_file)
@@ -255,6 +255,20 @@ def _cause(code: int | None) -> str:
             name = f"signal {-code}"
         return f"{name}: out of memory?" if name == "SIGKILL" else name
     return f"exit code {code}"
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Keep Ctrl-C and a hang-up from a worker that is still loading; `serve` ignores them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # its own start would lift the mask
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -168,12 +168,15 @@ def serve(pipe: Connection, threads: int, crash_file: str) -> None:
     for name in ("SIGINT", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):  # held while this process loaded
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGHUP))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # A segmentation fault has no Python traceback; this file is where its stack goes instead.
     with open(crash_file, "w", encoding="utf-8") as crash:  # noqa: PTH123
         faulthandler.enable(crash)
         if hasattr(signal, "SIGUSR1"):
-            faulthandler.register(signal.SIGUSR1, crash)  # asked for where it hangs
+            # Asked for where it hangs; with the stack written it ends.
+            faulthandler.register(signal.SIGUSR1, crash, chain=True)
         if hasattr(os, "register_at_fork"):
             # A process that the tracker forks must not hold our end open when we are gone.
             os.register_at_fork(after_in_child=pipe.close)

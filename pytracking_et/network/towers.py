@@ -77,7 +77,7 @@ def separable_tower(inputs: int, width: int, kernels: Iterable[int]) -> nn.Modul
 class SeparableHead(nn.Module):
     """Holds LT-Mobile's two towers and predictions under the names of its checkpoint."""
 
-    def __init__(self, inputs: int, cls: nn.ModuleList, reg: nn.ModuleList) -> None:
+    def __init__(self, cls: nn.ModuleList, reg: nn.ModuleList) -> None:
         super().__init__()
         self.cls_tower, self.reg_tower = cls, reg
         self.cls_pred_head = ClassificationHead(cls[-1].BN.num_features)  # type: ignore[union-attr, arg-type]

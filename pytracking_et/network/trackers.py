@@ -140,7 +140,6 @@ class LightTrackNetwork(TrackingNetwork):
         self.neck = Neck(channels, wrap=False)  # type: ignore[arg-type]
         self.feature_fusor = FeatureFusor(wrap=False, outputs=FUSED_CHANNELS)
         self.head = SeparableHead(
-            FUSED_CHANNELS,
             separable_tower(FUSED_CHANNELS, parsed.cls.width, parsed.cls.kernels),
             separable_tower(FUSED_CHANNELS, parsed.reg.width, parsed.reg.kernels),
         )

@@ -1,4 +1,4 @@
-"""Square crops around a target; used by the tracker and, for its labels, by the training.
+"""Square crops around a target.
 
 See docs/method.md, section 6.1. Boxes are x, y, w, h in pixels, 0-based; centres are x, y.
 """

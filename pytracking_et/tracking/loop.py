@@ -135,7 +135,8 @@ class Loop:
         self.engine.template(patch)
         # Until all of the new target is known there is none: the engine has lost the former one.
         self._center = None
-        self._size, self._fill = target[2:].copy(), fill
+        # In red, green, blue: later frames may come in the other order.
+        self._size, self._fill = target[2:].copy(), fill if color == "rgb" else fill[::-1]
         self._limits = np.array([width, height], np.float64)
         self._search_size = settings.small_search_size if small else settings.search_size
         self._sure = False
@@ -251,6 +252,8 @@ class Loop:
             self._center = np.clip(center, 0, self._limits)
         elif choice.score >= self.parameters.hold_below:
             self._move(choice, seen.middle, seen.scale)
+        else:  # held, but within a frame that may have become smaller
+            self._center = np.clip(self._require_center(), 0, self._limits)
         self.raw_score = choice.score
         if not self.parameters.presence:
             self._judge(0.0 if target is None else choice.score)
@@ -290,9 +293,11 @@ class Loop:
         sure = trial.see(facts, seen.looks(found)[row], little)
         if sure < max(FOUND, score):
             return score
-        box = seen.boxes([cell])[0]
-        self._center, self._presence = box[:2] + box[2:] / 2, trial
-        self._size = np.clip(box[2:], settings.minimum_size, self._limits)
+        box, self._presence = seen.boxes([cell])[0], trial
+        self._center = box[:2] + box[2:] / 2 + self._shift * box[2:]
+        self._center = np.clip(self._center, 0, self._limits)
+        self._size = np.clip(box[2:] * self._ratio, settings.minimum_size, self._limits)
+        self._kept = self._size
         self._association.restart(self._center, self._size)
         self._search.clear()
         scores = np.array([seen.cells.score[cell] for cell in found], np.float64)
@@ -327,7 +332,8 @@ class Loop:
         side = context_side(size[0], size[1], settings.context)
         scale = settings.template_size / side
         region = max(round_half_away(search_side(side, settings.template_size, output)), 1)
-        patch = _rgb(crop(image, center, region, output, self._fill), color)
+        fill = self._fill if color == "rgb" else self._fill[::-1]
+        patch = _rgb(crop(image, center, region, output, fill), color)
         if settings.anchor == "crop":
             # From whole pixels, so that no rounding of former frames is left in the state.
             center = np.array(crop_origin(center, region)) + region / 2

@@ -115,7 +115,12 @@ def test_a_pipe_whose_other_end_is_closed_is_a_death_too(tmp_path, monkeypatch):
     assert index == 0 and "exit code 3" in outcome.message and "2 times" in outcome.message
 
 
-def test_a_unit_over_the_time_limit_is_ended(fakelab, tmp_path):
+def test_a_unit_over_the_time_limit_is_ended(fakelab, tmp_path, monkeypatch):
+    # Time passes once it hangs, however long the worker took to load.
+    hangs = tmp_path / "marker"
+    clock = SimpleNamespace(monotonic=lambda: 1e6 if hangs.exists() else 0.0)
+    monkeypatch.setattr(pool, "time", clock)
+    monkeypatch.setattr(pool, "STACK_SECONDS", 30.0)
     work = [make_unit(tmp_path, "stuck", width=109.0), make_unit(tmp_path, "good")]
     outcomes = dict(pool.run_in_processes(work, 1, time_limit=4.0))
     assert outcomes[0].result is None and outcomes[1].result

@@ -50,8 +50,9 @@ def test_live_the_newest_frame_wins():
 
 def test_live_silence_is_an_error_and_no_hang():
     source = ListSource([picture()], live=True, hang=True)
-    with Reader(source, patience=0.1) as reader:
+    with Reader(source) as reader:
         assert reader.read().index == 0
+        reader.patience = 0.1
         with pytest.raises(SourceError, match="no frame for 0.1 seconds"):
             reader.read()
 
@@ -126,6 +127,6 @@ def test_live_a_frame_to_be_kept_is_not_dropped():
                 yield replace(frame, keep=frame.index == 4)
 
     with Reader(Keeping([picture()] * 20, live=True, hang=True)) as reader:
-        time.sleep(0.3)
+        eventually(lambda: reader.dropped == 18)
         assert [reader.read().index for _ in range(2)] == [4, 19]
         assert reader.dropped == 18

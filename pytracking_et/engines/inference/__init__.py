@@ -15,9 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...errors import CheckpointError
 from ...network import weights
 from ...network.constants import MEAN, STD
-from ...network.registry import build
+from ...network.registry import build, configuration, configurations
 from ...network.trackers import TrackingNetwork
 from .lowering import fold_batch_norm, fold_input_scale, lower
 
@@ -134,9 +135,19 @@ def load_graphs(
 
 @own_settings()
 def load_network(network: str, checkpoint: str | Path) -> TrackingNetwork:
-    """Build a configuration with its weights, in eval mode."""
+    """Build a configuration with its weights, in eval mode.
+
+    Raises:
+        CheckpointError: weights that do not fit, or that tell of another network. Of S x S queries
+            they have the same names and shapes.
+    """
     # The first values, which the weights replace, are not to cost the program random numbers.
     with torch.random.fork_rng(devices=[]):
         module = build(network)
-    weights.load(module, checkpoint)
+    told = weights.load(module, checkpoint).get("network", network)
+    if told in configurations() and configuration(told).options != configuration(network).options:
+        raise CheckpointError(
+            f"weights {checkpoint} are of network {told!r}, not of {network!r}; give the parameter "
+            f"file of theirs, which is called {told} too"
+        )
     return module.eval()

@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from pytracking_et.engines.catalogue import Model
-from pytracking_et.engines.inference import tracing
+from pytracking_et.engines.inference import load_network, tracing
 from pytracking_et.engines.package import Metadata, reference_name
-from pytracking_et.errors import EngineError
+from pytracking_et.errors import CheckpointError, EngineError
+from pytracking_et.network import build, weights
+from pytracking_et.spec import parameter_for
 from tests.engines.conftest import NETWORK
 
 pytest.importorskip("onnx")
@@ -38,3 +40,13 @@ def test_what_onnx_cannot_express_is_told(tmp_path):
     with pytest.raises(EngineError, match="template graph cannot be written as ONNX.*bessel"):
         tracing.write_graph(Bessel(), 127, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_of_a_network_of_the_same_shapes_are_refused(tmp_path):
+    """Those of S x S queries: everything would fit, and track as another network."""
+    path = tmp_path / "s2.safetensors"
+    weights.save(path, build("et_s2").state_dict(), {"network": "et_s2"})
+    with pytest.raises(CheckpointError, match="of network 'et_s2', not of 'et_tracker'"):
+        load_network("et_tracker", path)
+    assert parameter_for(path) == "et_s2"
+    load_network("et_s2", path)

@@ -21,6 +21,18 @@ def test_images(tmp_path, images, text):
     assert dataset.read_frame(0, 2)[30, 120, 0] > 180
 
 
+def test_folders_with_a_dot_have_their_own_names_and_are_listed_anew(tmp_path):
+    for name in ("cam.1", "cam.2"):
+        write_image(tmp_path / name / "1.jpg", scene([(10, 20, 30, 30)]))
+        (tmp_path / name / "groundtruth.txt").write_text("10,20,30,30\n")
+    dataset = FolderDataset(tmp_path)
+    assert [dataset.track_name(i) for i in range(2)] == ["cam.1", "cam.2"]
+    assert len(dataset.get_sequence_info(0)["bbox"]) == 1
+    write_image(tmp_path / "cam.1" / "2.jpg", scene([(10, 20, 30, 30)]))
+    (tmp_path / "cam.1" / "groundtruth.txt").write_text("10,20,30,30\n" * 2)
+    assert len(FolderDataset(tmp_path).get_sequence_info(0)["bbox"]) == 2
+
+
 def test_video_files(tmp_path):
     path = tmp_path / "clip.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (160, 120))

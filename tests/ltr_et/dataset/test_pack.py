@@ -42,6 +42,17 @@ def test_tracks_of_a_clip_see_each_other(tmp_path):
     assert dataset.category(0) == "person"
 
 
+def test_frames_beside_the_table_are_one_clip(tmp_path):
+    folder = tmp_path / "video" / "mycam"
+    header = ["track", "frame", "image", "x", "y", "w", "h"]
+    rows = [[track, frame, f"{frame}.jpg", 1, 1, 30, 30] for track in "ab" for frame in (1, 2)]
+    for frame in (1, 2):
+        write_image(folder / f"{frame}.jpg", np.zeros((40, 40, 3), np.uint8))
+    write_rows(folder / "annotations.csv", header, rows[:-1])
+    dataset = PackVideo(folder)
+    assert {dataset.clip_name(i) for i in range(len(dataset))} == {"mycam"}
+
+
 def test_stills_are_one_sequence_a_box(tmp_path):
     write_pack(tmp_path)
     dataset = PackStill(tmp_path / "still" / "coco")

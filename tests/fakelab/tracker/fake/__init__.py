@@ -23,6 +23,8 @@ ORDERS = {
     109.0: "hang",
     110.0: "long text",
     111.0: "fork and die once",
+    112.0: "wait once",  # for ever, the first time; says so in FAKE_MARKER-WIDTH
+    113.0: "wait once",
 }
 
 
@@ -86,7 +88,13 @@ class Fake:
         if self.order == "generator exit":
             raise GeneratorExit
         if self.order == "hang":
+            Path(os.environ["FAKE_MARKER"]).touch()
             time.sleep(600)
+        if self.order == "wait once":
+            told = Path(f"{os.environ['FAKE_MARKER']}-{self.box[2]:g}")
+            if not told.exists():
+                told.touch()
+                time.sleep(600)
         if self.order == "long text":
             raise ValueError("x" * 1_000_000)
         marker = Path(os.environ.get("FAKE_MARKER", "/nonexistent"))

@@ -263,10 +263,10 @@ def test_the_threshold_of_grey_is_the_parameter_files(monkeypatch, names, given,
 
 
 @pytest.mark.parametrize(
-    "given", [{"checkpoint": "w.npz"}, {"engine": "onnx"}, {"precision": "int8"}]
+    "given", [{"checkpoint": "w.npz"}, {"engine": "onnx"}, {"precision": "int8"}, {"threads": 1}]
 )
 def test_other_trackers_choose_for_themselves(given):
-    with pytest.raises(ParameterError, match="--precision are for et_tracker; 'theirs'"):
+    with pytest.raises(ParameterError, match="--threads are for et_tracker; 'theirs'"):
         make_tracker(TrackerSpec("theirs", "default", **given))
 
 

@@ -289,10 +289,14 @@ class ResultFolder:
             if other_dataset(dataset, str(entry.get("dataset", "")))
         }
         files: dict[str, dict[str, Path]] = {kind: {} for kind in ("", *_SUFFIXES)}
-        for file in sorted(folder.iterdir()):
-            if file.name.startswith(".") or file.suffix.lower() != ".txt":
+        texts = [file for file in sorted(folder.iterdir()) if file.suffix.lower() == ".txt"]
+        # A copy may spell the endings otherwise.
+        names = {f"{file.stem}.txt" for file in texts}
+        for file in texts:
+            if file.name.startswith("."):
                 continue
-            kind = "" if file.stem in recorded else kind_of(file).removesuffix(".txt")
+            kind = kind_of(f"{file.stem}.txt", names).removesuffix(".txt")
+            kind = "" if file.stem in recorded else kind
             name = file.stem.removesuffix(kind)
             if other_dataset(dataset, dataset_of(name)):
                 others.setdefault(name, dataset_of(name))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import copy
-import sys
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import fields
 from typing import Any
 
@@ -34,18 +33,14 @@ def demo_arguments(parser: argparse.ArgumentParser) -> None:
 def demo(args: argparse.Namespace) -> int:
     """Track the clip and print mean IoU and fps."""
     from ..live.demo import run_demo
-    from ..live.run import make_tracker
+    from ..live.run import frame_bar, make_tracker
     from ..videos import only_for_players
 
     tracker = make_tracker(tracker_spec(args))
     with ExitStack() as stack:
-        advance = None
-        with suppress(ImportError):  # an installation for robots, see docs/small-computers.md
-            from tqdm import tqdm
-
-            bar = tqdm(total=args.frames, unit="frame", file=sys.stderr, leave=False)
-            advance = stack.enter_context(bar).update
-        result = run_demo(tracker, args.output, args.frames, args.seed, advance)
+        bar = frame_bar(args.frames, stack, leave=False)
+        step = None if bar is None else bar.update
+        result = run_demo(tracker, args.output, args.frames, args.seed, step)
     print(f"mean IoU {result.mean_iou:.3f} over {len(result.ious)} frames after the first")
     print(f"{result.fps:.1f} fps (tracker alone, on this machine)")
     print(f"video: {result.video}\npictures: {result.sheet}")

@@ -183,8 +183,9 @@ def _sequences_in(folder: Path, dataset: str) -> list[str]:
     """Sequences with boxes, but for those that manifest or prefix say are of another data set."""
     if not folder.is_dir():
         raise ResultsError(f"no result folder {folder}; run the tracker first")
-    files = [path for path in sorted(folder.glob("*.txt")) if path.name[0] != "."]
-    found = [path.stem for path in files if results.kind_of(path) == results.SUFFIXES[0]]
+    names = [path.name for path in sorted(folder.glob("*.txt")) if path.name[0] != "."]
+    boxes = [name for name in names if results.kind_of(name, set(names)) == results.SUFFIXES[0]]
+    found = [name.removesuffix(".txt") for name in boxes]
     entries = recorded_sequences(find_manifest(folder))
     of = {name: dataset_of(name) or str(entries.get(name, {}).get("dataset")) for name in found}
     return [name for name in found if not other_dataset(dataset, of[name])]

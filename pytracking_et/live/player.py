@@ -193,7 +193,7 @@ class Player:
         """Targets that begin with this frame; one that cannot be tracked leaves the others."""
         # Live, the frame that a target was to begin on may have been dropped.
         live = self.reader.live
-        due = [n for n in sorted(self._due) if n == frame.index or (live and n < frame.index)]
+        due = sorted(n for n in self._due if n == frame.index or (live and n < frame.index))
         marks = []
         for row in [row for number in due for row in self._due.pop(number, ())]:
             try:

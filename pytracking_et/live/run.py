@@ -340,18 +340,24 @@ def _written(view: View, overlay: bool) -> NDArray[np.uint8]:
     return annotate(view.image, view.marks, low_score=view.low_score)
 
 
-def _progress(
-    source: CaptureSource | ImageSource, stack: ExitStack
-) -> list[Callable[[View], object]]:
+def frame_bar(frames: int | None, stack: ExitStack, leave: bool = True) -> Any:
     """A bar with the time left, where it can be shown: under pythonw there is no stderr."""
     if sys.stderr is None:
-        return []
+        return None
     try:
         from tqdm import tqdm
     except ImportError:  # an installation for robots, see docs/small-computers.md
-        return []
+        return None
+    return stack.enter_context(tqdm(total=frames, unit="frame", file=sys.stderr, leave=leave))
 
-    bar = stack.enter_context(tqdm(total=source.length, unit="frame", file=sys.stderr))
+
+def _progress(
+    source: CaptureSource | ImageSource, stack: ExitStack
+) -> list[Callable[[View], object]]:
+    """The bar with the scores, where there is one."""
+    bar = frame_bar(source.length, stack)
+    if bar is None:
+        return []
 
     def advance(view: View) -> None:
         if view.marks:

@@ -19,7 +19,7 @@ import json
 import math
 import os
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -76,11 +76,15 @@ def format_values(values: Iterable[float]) -> str:
     return "".join(f"{value:f}\n" for value in values)
 
 
-def kind_of(file: Path) -> str:
-    """Suffix of a result file's kind; ".txt" for boxes, also of a sequence called `half_time`."""
-    kinds = (suffix for suffix in SUFFIXES[1:] if file.name.endswith(suffix))
-    beside = file.with_name(f"{file.stem}{TIME_SUFFIX}")
-    return SUFFIXES[0] if beside.is_file() else next(kinds, SUFFIXES[0])
+def kind_of(name: str, beside: Collection[str]) -> str:
+    """Suffix of a result file's kind; ".txt" for boxes, also of a sequence called `half_time`.
+
+    Args:
+        beside: names of the files in its folder.
+    """
+    kinds = (suffix for suffix in SUFFIXES[1:] if name.endswith(suffix))
+    timed = f"{name.removesuffix(SUFFIXES[0])}{TIME_SUFFIX}" in beside
+    return SUFFIXES[0] if timed else next(kinds, SUFFIXES[0])
 
 
 def result_paths(folder: Path, sequence: str) -> dict[str, Path]:

@@ -66,6 +66,13 @@ def test_a_sequence_that_is_called_like_a_kind_of_file(root, manifest):
     assert ResultFolder.open(folder).sequences() == ["Deer", "half_time"]
 
 
+def test_endings_in_capitals_are_of_the_same_kinds(root):
+    folder = root / "et" / "default"
+    (folder / "Deer_time.TXT").write_text("0.1\n")
+    opened = ResultFolder.open(folder)
+    assert opened.sequences() == ["Deer"] and set(opened.files["_time"]) == {"Deer"}
+
+
 def test_hidden_folders_are_no_trackers(root):
     for place in (".checkpoints/default", "et/.ipynb_checkpoints"):
         (root / place).mkdir(parents=True)

@@ -136,11 +136,14 @@ def _processes(given: Any) -> str:
     return f"{given} processes at a time" if given else ""
 
 
+def _processor(machine: Mapping[str, Any]) -> str:
+    cpu = machine.get("cpu")
+    return f"on {cpu} with {machine.get('cores', '?')} cores" if cpu else ""
+
+
 def _elsewhere(given: Any) -> str:
     part = _mapping(given)
-    machine = _mapping(part.get("machine"))
-    cores = machine.get("cores", "?")
-    cpu = f"on {machine['cpu']} with {cores} cores" if machine.get("cpu") else ""
+    cpu = _processor(_mapping(part.get("machine")))
     said = [one for one in (cpu, _processes(part.get("processes"))) if one]
     return f"a part of it earlier {', '.join(said)}" if said else ""
 
@@ -165,8 +168,7 @@ def _told(settings: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> 
         engine and f"tracked with {engine}",
         weights.get("file")
         and f"weights {weights['file']} (sha256 {str(weights.get('sha256'))[:12]})",
-        machine.get("cpu")
-        and f"on {machine['cpu']} with {machine.get('cores', '?')} cores, {machine.get('system')}",
+        machine.get("cpu") and f"{_processor(machine)}, {machine.get('system')}",
         versions.get("pytracking_et") and f"by pytracking-et {versions['pytracking_et']}",
         revision
         and f"revision {revision[:10]}{' with changes that are not committed' if dirty else ''}",

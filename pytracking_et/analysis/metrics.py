@@ -166,7 +166,7 @@ def align(
     Another number of rows than the annotation has is warned of; on LaSOT a short result is refused.
 
     Args:
-        repeats: whether zero-size boxes repeat the one before; GOT-10k counts them as misses.
+        repeats: whether zero-size boxes repeat the one before; to GOT-10k and VOT they are misses.
 
     Raises:
         ResultsError: a sequence is missing, or short on LaSOT; a box is NaN, infinite or has
@@ -174,13 +174,14 @@ def align(
     """
     truth = annotation.truth
     given = BoxSet.of(predictions)
-    _refuse_invalid(given)
     if given.names == truth.names and np.array_equal(given.offsets, truth.offsets):
         boxes, rows = given.boxes.copy(order="K"), annotation.lengths
         padded = np.zeros(0, np.int64)
     else:
         boxes, rows, padded = _fit(given, truth)
-        _check_rows(rows, annotation)
+    # What is not scored is not looked at.
+    _refuse_invalid(BoxSet(truth.names, boxes, truth.offsets))
+    _check_rows(rows, annotation)
     first = truth.offsets[:-1]
     repeat = (boxes[:, 2] == 0) | (boxes[:, 3] == 0)
     repeat &= ~np.isnan(truth.boxes).any(axis=1)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..errors import DatasetError, ParameterError
+from ..results.names import plain_dataset
 
 Family = Literal["uav", "lasot", "got10k", "vot", "other"]
 
@@ -90,7 +91,7 @@ def family(dataset: str) -> Family:
     Raises:
         DatasetError: the ground truth of this data set is not public.
     """
-    plain = _plain(dataset)
+    plain = plain_dataset(dataset)
     refuse_hidden(dataset)
     if plain in _UAV:
         return "uav"
@@ -107,13 +108,9 @@ def refuse_hidden(dataset: str) -> None:
 
     Scoring it anyway compares one frame that is given to the tracker: everybody scores 95.24.
     """
-    server = _HIDDEN.get(_plain(dataset))
+    server = _HIDDEN.get(plain_dataset(dataset))
     if server:
         raise DatasetError(
             f"the ground truth of {dataset!r} is hidden beyond the first frame, so nothing can be "
             f"scored here; pack the results and send them to {server}"
         )
-
-
-def _plain(dataset: str) -> str:
-    return "".join(c for c in dataset.lower() if c.isalnum())

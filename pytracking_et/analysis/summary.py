@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..errors import DatasetError, ImageError, ParameterError, ResultsError
+from ..results.names import plain_dataset
 from .comparison import Comparison
 from .figures import draw_speed
 from .looks import LOOKS, Look
@@ -80,10 +81,9 @@ def column_of(dataset: str) -> str | None:
 
     UAV123@10fps has none: the published figures are of the 30 fps frames.
     """
-    plain = "".join(c for c in dataset.lower() if c.isalnum())
     names = {"otb": "OTB-100", "otb100": "OTB-100", "nfs": "NFS", "nfs30": "NFS"}
     names |= {"uav": "UAV-123", "uav123": "UAV-123"}
-    return names.get(plain)
+    return names.get(plain_dataset(dataset))
 
 
 def fps_statistics(times: Mapping[str, ArrayLike]) -> dict[str, float]:

@@ -125,8 +125,15 @@ def folder_of(tracker: Any, dataset: str = "") -> ResultFolder:
 
 def files_note(trackers: Sequence[Any], names: Iterable[str], dataset: str, subpixel: bool) -> str:
     """What notes say of the files that were read: which boxes, and of which engines."""
-    kind = "sub-pixel" if subpixel else "whole-pixel"
-    return f"; {kind} boxes{engines_note(trackers, names, dataset)}"
+    names, kind = list(names), "boxes of SEQ.txt"
+    if subpixel:
+        whole = [
+            label
+            for label, one in zip(labels_of(trackers), trackers, strict=True)
+            if folder_of(one, dataset).without_subpixel(names)
+        ]
+        kind = "sub-pixel boxes" + (f" (SEQ.txt of {', '.join(whole)})" if whole else "")
+    return f"; {kind}{engines_note(trackers, names, dataset)}"
 
 
 def engines_note(trackers: Sequence[Any], names: Iterable[str], dataset: str = "") -> str:
@@ -182,9 +189,13 @@ def discover(root: PathArgument) -> list[ResultTracker]:
         _from_folder(base, folder)
         for folder in folders
         # Hidden ones are copies of an editor's (.ipynb_checkpoints).
-        if not any(part[0] == "." for part in folder.relative_to(base).parts)
-        and next(folder.glob("*.txt"), None) is not None
+        if not any(part[0] == "." for part in folder.relative_to(base).parts) and _has_texts(folder)
     ]
+
+
+def _has_texts(folder: Path) -> bool:
+    """Whether there is a file that `ResultFolder.open` reads, .TXT too."""
+    return any(file.suffix.lower() == ".txt" for file in folder.iterdir())
 
 
 def _from_folder(root: Path, folder: Path) -> ResultTracker:
@@ -210,7 +221,7 @@ def _resolve(root: Path, spec: str) -> list[ResultTracker]:
     # Folders first: a path may hold "=" (lr=0.1), and on Windows a colon.
     for asked, text in ((None, spec), (shown, place)):
         for folder in (Path(text), root / text):
-            if folder.is_dir() and next(folder.glob("*.txt"), None) is not None:
+            if folder.is_dir() and _has_texts(folder):
                 one = _from_folder(root, folder)
                 return [replace(one, display_name=asked or one.display_name)]
     parts = place.split(":")
@@ -346,6 +357,11 @@ class ResultFolder:
             self._refuse_other_runs(found, boxes)
         return boxes
 
+    def without_subpixel(self, names: Iterable[str]) -> list[str]:
+        """Those of `names` whose boxes are in `<sequence>.txt` alone."""
+        fine, plain = self.find(names, "_float"), self.find(names)
+        return [name for name in plain if fine[name] is None and plain[name] is not None]
+
     def _refuse_other_runs(self, found: Mapping[str, Path], boxes: BoxSet) -> None:
         plain = self.find(found)
         beside = {n: p for n, p in plain.items() if p is not None and p != found[n]}
@@ -364,8 +380,7 @@ class ResultFolder:
         self._warn_of_older(plain)
         if not subpixel:
             return plain
-        fine = self.find(names, "_float")
-        without = [name for name in names if fine[name] is None and plain[name] is not None]
+        fine, without = self.find(names, "_float"), self.without_subpixel(names)
         if without:
             warnings.warn(
                 f"{self.path}: no sub-pixel file for {len(without)} of {len(names)} sequences "

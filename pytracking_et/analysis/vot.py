@@ -238,7 +238,7 @@ def score_from_start(
         DatasetError: no sequence reaches into the interval.
     """
     annotation = Annotation.build(ground_truth, "vot", "ettrack")
-    boxes = metrics.align(predictions, annotation).boxes
+    boxes = metrics.align(predictions, annotation, repeats=False).boxes
     quality = metrics.frame_errors(boxes, annotation).overlap
     quality[~annotation.valid] = np.nan
     table, fragments, pooled = [], [], []
@@ -330,7 +330,7 @@ def score_longterm(
     thresholds = np.unique(np.quantile(np.concatenate(scores), np.linspace(0, 1, STEPS)))
     each = [
         _curves(
-            frame_errors(align(run, annotation).boxes, annotation).overlap,
+            frame_errors(align(run, annotation, repeats=False).boxes, annotation).overlap,
             one,
             thresholds,
             annotation,

@@ -28,6 +28,7 @@ from ..results.manifest import (
     older_settings_text,
     read_manifest,
     recorded_sequences,
+    settings_of,
 )
 from ..results.names import dataset_of, other_dataset
 from ..settings import env_settings, expanded
@@ -74,6 +75,11 @@ def pack_got10k_results(
     folders = [Path(tracker.results_dir) for tracker in trackers]
     counts = _frame_counts("got10k_test", dataset_root)
     problems = [text for folder in folders for text in _mixed(folder, GOT10K_NAMES)]
+    contents = [find_manifest(folder) for folder in folders if folder.is_dir()]
+    if len(set[str]().union(*(settings_of(one, GOT10K_NAMES) for one in contents))) > 1:
+        problems.append(
+            "the runs differ in parameters, weights, engine or code (manifest.json); run them again"
+        )
     files: dict[str, str] = {}
     for name in GOT10K_NAMES:
         read = [_read(folder, name, counts.get(name), problems) for folder in folders]

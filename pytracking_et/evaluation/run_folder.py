@@ -222,7 +222,16 @@ class RunFolder:
         return name == other or (all(p.exists() for p in paths) and paths[0].samefile(paths[1]))
 
     def _unit(self, sequence: Any, debug: int) -> Unit | None:
-        tracker = self.tracker
+        unit = Unit(
+            self.tracker.spec,
+            self.tracker.run_id,
+            sequence.dataset,
+            sequence.name,
+            (),
+            (),
+            debug,
+            (self.settings["weights"] or {}).get("sha256", ""),
+        )
         try:
             box = sequence.init_info().get("init_bbox")
             if isinstance(box, Mapping):
@@ -237,18 +246,9 @@ class RunFolder:
                 )
             frames = tuple(str(frame) for frame in sequence.frames)
         except DatasetError as error:
-            self._fail(f"{sequence.name} ({tracker.name}/{tracker.parameter_name})", str(error), "")
+            self._fail(str(unit), str(error), "")
             return None
-        return Unit(
-            tracker.spec,
-            tracker.run_id,
-            sequence.dataset,
-            sequence.name,
-            frames,
-            tuple(float(value) for value in box),
-            debug,
-            (self.settings["weights"] or {}).get("sha256", ""),
-        )
+        return replace(unit, frames=frames, init_box=tuple(float(value) for value in box))
 
     def _has_missing_files(self, sequence: Any, unit: Unit) -> bool:
         try:
@@ -335,6 +335,9 @@ def settle(
     kept = earlier.engine_of(asked) if earlier is not None else None
     engine, precision = kept or settled.chosen_engine(params)
     settled.spec = replace(settled.spec, engine=engine, precision=precision)
+    if kept:
+        # Another machine may lack the engine: said once, before anything runs.
+        settled.chosen_engine(settled.get_parameters())
     described = describe_parameters(settled.get_parameters())
     settings = {
         "asked": asked,

@@ -257,6 +257,20 @@ def older_settings_text(older: Sequence[str], count: int) -> str:
     )
 
 
+def settings_of(content: Any, names: Iterable[str]) -> set[str]:
+    """What `names` were tracked with, as text; the same for runs that differ in their id alone."""
+    if _misshapen(content):
+        return set()
+    entries, settings = content["sequences"], content["settings"]
+    used = {entries[name].get("fingerprint") for name in names if name in entries}
+    kinds = set()
+    for one in (settings[each] for each in used if each in settings):
+        shown = {key: one.get(key) for key in ("weights", "code", "engine", "precision")}
+        parameters = {**(one.get("parameters") or {}), "run_id": None}
+        kinds.add(json.dumps([shown, parameters], sort_keys=True))
+    return kinds
+
+
 def engines_text(content: Any, names: Iterable[str]) -> str:
     """Engine and precision that `names` were tracked with, for notes; "" where nobody knows.
 
@@ -269,12 +283,15 @@ def engines_text(content: Any, names: Iterable[str]) -> str:
     if _misshapen(content):
         return ""
     entries, settings = content["sequences"], content["settings"]
+    names = list(names)
     made = [settings.get(entries[name].get("fingerprint"), {}) for name in names if name in entries]
     counts = Counter(
         f"{entry['engine']} {entry.get('precision') or ''}".strip()
         for entry in made
         if entry.get("engine")
     )
+    if counts and len(made) < len(names):
+        counts["not known"] = len(names) - len(made)
     if len(counts) < 2:
         return next(iter(counts), "")
     listing = ", ".join(f"{engine} ({count})" for engine, count in counts.most_common())

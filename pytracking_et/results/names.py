@@ -16,22 +16,23 @@ from ..files import read_json, reading
 
 # Prefixes pytracking (and we) put before the names of some data sets, and whose they are.
 _PREFIXES = {"uav10fps_": "uav123_10fps", "uav_": "uav", "nfs_": "nfs", "tpl_": "tpl"}
-# The built-in data sets; other names of theirs, and subsets of one, have the same sequences.
+# The built-in data sets, without case and _-@; other names of theirs, and subsets of one, have the
+# same sequences.
 _DATASETS = {
-    "got10k_test": "got10k_test",
-    "got10k_val": "got10k_val",
+    "got10ktest": "got10k_test",
+    "got10kval": "got10k_val",
     "lasot": "lasot",
-    "lasot_extension_subset": "lasot_extension_subset",
-    "lasot_train": "lasot_train",
+    "lasotextensionsubset": "lasot_extension_subset",
+    "lasottrain": "lasot_train",
     "nfs": "nfs",
     "otb": "otb",
     "tpl": "tpl",
     "trackingnet": "trackingnet",
     "uav": "uav",
-    "uav123_10fps": "uav123_10fps",
+    "uav12310fps": "uav123_10fps",
     "vot": "vot",
     "otb100": "otb",
-    "tpl_nootb": "tpl",
+    "tplnootb": "tpl",
     "uav10fps": "uav123_10fps",
     "uav123": "uav",
     "vot2018": "vot",
@@ -56,9 +57,14 @@ def dataset_of(name: str) -> str:
     return _PREFIXES.get(split(name)[0], "")
 
 
+def plain_dataset(name: str) -> str:
+    """A data set's name without case and _-@: UAV123@10fps is uav123_10fps."""
+    return "".join(c for c in name.lower() if c.isalnum())
+
+
 def other_dataset(one: str, other: str) -> bool:
     """Whether the names are those of two built-in data sets; one that is not known may be any."""
-    first, second = (_DATASETS.get(name, "") for name in (one, other))
+    first, second = (_DATASETS.get(plain_dataset(name), "") for name in (one, other))
     return bool(first and second) and first != second
 
 

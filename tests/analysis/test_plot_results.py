@@ -237,7 +237,7 @@ def test_the_longterm_plot_leaves_out_what_was_not_run(world, tmp_path):
         )
     ]
     assert "1 sequence(s) skipped for missing results: Alpha" in drawn[0].get_label()
-    assert "whole-pixel boxes" in drawn[0].get_label()
+    assert "boxes of SEQ.txt" in drawn[0].get_label()
     lines = [figure.axes[0].lines[0].get_ydata().tolist() for figure in drawn]
     assert lines[0] == lines[1]
 

@@ -168,6 +168,14 @@ def test_invalid_predictions_name_sequence_and_row(bad):
         score({"a": [BOX] * 3, "b": [BOX, BOX, bad]}, {"a": [BOX] * 3, "b": [BOX] * 3})
 
 
+def test_invalid_predictions_that_are_not_scored_are_ignored():
+    truth, bad = [[1, 1, 2, 2]] * 2, [[np.nan] * 4] * 2
+    with pytest.warns(UserWarning, match="surplus ones are left out"):
+        assert score({"a": truth + bad, "b": bad}, {"a": truth}).auc == pytest.approx(
+            95.238, abs=1e-3
+        )
+
+
 def test_negative_positions_are_fine():
     assert score({"a": [BOX, [-5, -5, 30, 40]]}, {"a": [BOX, BOX]}).auc > 47
 

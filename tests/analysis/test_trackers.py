@@ -7,6 +7,7 @@ import pytest
 from pytracking_et.analysis.trackers import (
     ResultFolder,
     ResultTracker,
+    files_note,
     find_trackers,
     labels_of,
 )
@@ -71,6 +72,23 @@ def test_endings_in_capitals_are_of_the_same_kinds(root):
     (folder / "Deer_time.TXT").write_text("0.1\n")
     opened = ResultFolder.open(folder)
     assert opened.sequences() == ["Deer"] and set(opened.files["_time"]) == {"Deer"}
+
+
+def test_a_folder_of_capital_endings_is_found(root):
+    (root / "other" / "best").mkdir(parents=True)
+    (root / "other" / "best" / "Deer.TXT").write_text("1,2,3,4\n")
+    assert [str(one.results_dir) for one in find_trackers(root, ["other/best"])] == [
+        str(root / "other" / "best")
+    ]
+    assert any(one.name == "other" for one in find_trackers(root))
+
+
+def test_the_note_names_trackers_without_subpixel_boxes(root):
+    folder = root / "et" / "default"
+    assert files_note([folder], ["Deer"], "otb", True) == "; sub-pixel boxes (SEQ.txt of default)"
+    assert files_note([folder], ["Deer"], "otb", False) == "; boxes of SEQ.txt"
+    (folder / "Deer_float.txt").write_text("1,2,3,4\n")
+    assert files_note([folder], ["Deer"], "otb", True) == "; sub-pixel boxes"
 
 
 def test_hidden_folders_are_no_trackers(root):

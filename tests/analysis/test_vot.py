@@ -110,6 +110,11 @@ def test_from_start_by_hand():
     assert got.eao == pytest.approx(np.mean(curve[1:]))
 
 
+def test_a_box_without_area_is_a_miss():
+    got = score_from_start({"a": [BOX] + [[0.0] * 4] * 6}, {"a": [BOX] * 7}, (2, 4), grace=3)
+    assert (got.failures, got.robustness) == (1, 0)
+
+
 def test_a_short_loss_is_no_failure():
     predictions = {"a": [BOX, FAR, FAR, BOX, BOX]}
     got = score_from_start(predictions, {"a": [BOX] * 5}, interval=(1, 4), grace=3)
@@ -146,6 +151,12 @@ def test_longterm_by_hand():
     assert (got.precision[high], got.recall[high]) == pytest.approx((1.0, 1 / 3))
     best = 2 * (2.5 / 3) ** 2 / (2.5 / 3 * 2)  # the absent frame is not reported at 0.8
     assert got.f[got.index] == pytest.approx(best)
+
+
+def test_longterm_a_box_without_area_is_a_miss():
+    annotation = Annotation.build({"a": [LONG_BOX] * 4})
+    got = score_longterm({"a": [LONG_BOX] + [[0.0] * 4] * 3}, {"a": [1.0] * 4}, annotation)
+    assert got.f[got.index] == pytest.approx(1 / 4)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 from pytracking_et.analysis.summary import result_tables
 from pytracking_et.errors import ParameterError, ResultsError
-from pytracking_et.evaluation import Sequence, Tracker
+from pytracking_et.evaluation import Sequence, Tracker, run_dataset
 from pytracking_et.evaluation.experiment import run_and_report
 from pytracking_et.results import files as results
 
@@ -80,6 +80,21 @@ def test_a_first_box_that_nobody_can_track(fakelab, tmp_path, truth, message):
     report = run(sequences)
     assert report.done == ["good (fake/plain)"]
     assert message in report.failed["lost (fake/plain)"]
+
+
+def test_a_bad_annotation_counts_in_every_run_until_it_is_mended(fakelab, tmp_path):
+    (good,) = make_list(tmp_path, ("good", 3, 20.0))
+    trackers = [Tracker("fake", "plain", one) for one in (0, 1)]
+    lost = Sequence("lost", good.frames, "otb", [[float("nan")] * 4] * 3)
+    assert list(run_dataset([lost], trackers).failed) == [
+        "lost (fake/plain_000)",
+        "lost (fake/plain_001)",
+    ]
+    mended = Sequence("lost", good.frames, "otb", good.ground_truth_rect)
+    assert len(run_dataset([mended], trackers).done) == 2
+    for one in trackers:
+        content = json.loads((Path(one.results_dir) / "manifest.json").read_text(encoding="utf-8"))
+        assert [entry.get("failed") for entry in content["settings"].values()] == [{}]
 
 
 def test_a_sequence_that_starts_without_a_box(fakelab, tmp_path):

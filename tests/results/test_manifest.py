@@ -171,6 +171,7 @@ def test_fingerprints_of_plain_values_stay():
         ("cab", "MIXED, by sequences: openvino f32 (2), torch bf16 (1)"),
         ("d", ""),
         ("x", ""),
+        ("xay", "MIXED, by sequences: not known (2), openvino f32 (1)"),
     ],
 )
 def test_engines_of_sequences(names, expected):

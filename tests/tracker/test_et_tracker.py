@@ -175,6 +175,10 @@ def test_choice_for_a_run_is_float32_too(tracker, monkeypatch):
     tracker.params.engine = "onxx"  # refused at once, not by every sequence
     with pytest.raises(EngineError, match="'onxx'"):
         tracker.chosen_engine(tracker.params)
+    tracker.params.engine, tracker.params.precision = "onnx", "f32"
+    monkeypatch.setattr("pytracking_et.engines.select.installed", lambda engine: False)
+    with pytest.raises(EngineError, match="needs the package onnxruntime"):
+        tracker.chosen_engine(tracker.params)
 
 
 class Recorder:

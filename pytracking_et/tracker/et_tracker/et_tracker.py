@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pytracking_et.boxes import as_box
 from pytracking_et.engines import create
 from pytracking_et.engines.catalogue import check_names
+from pytracking_et.engines.select import require
 from pytracking_et.errors import BoxError
 from pytracking_et.network import weights
 from pytracking_et.tracker.base import BaseTracker, frame_color, in_live_loop
@@ -56,10 +57,12 @@ class ETTrack(BaseTracker):
         With one thread, whatever the workers have: one choice for any number of them.
 
         Raises:
-            EngineError: no such engine or precision.
+            EngineError: no such engine or precision, or the engine's package is missing.
         """
         engine, precision = params.get("engine", "auto"), evaluation_precision(params)
         check_names(engine, precision, None)
+        if engine != "auto":
+            require(engine)
         if "auto" in (engine, precision):
             path = ETTrack.weights_file(params)
             network = params.get("network", "et_tracker")

@@ -40,7 +40,8 @@ _OF_A_STAGE: dict[str, Bound] = {
     "keep": _PART,
 }
 _OF_A_RUN: dict[str, Bound] = {
-    **dict.fromkeys(("threads", "num_workers", "seed", "validation_pairs"), NOT_NEGATIVE),
+    **dict.fromkeys(("threads", "num_workers", "validation_pairs"), NOT_NEGATIVE),
+    "seed": (lambda value: 0 <= value < 2**63, "0 to 2^63 - 1"),
     **dict.fromkeys(("save_minutes", "validate_minutes"), NOT_NEGATIVE),
     **dict.fromkeys(("snapshot_minutes", "max_minutes"), NOT_NEGATIVE),
     **dict.fromkeys(("record_steps", "warm_start_pairs"), ONE_OR_MORE),

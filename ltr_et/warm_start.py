@@ -248,7 +248,7 @@ def active_units(layer: Any) -> int:
 
 def _tokens(layer: Any, x: Tensor, zf: Tensor) -> Tensor:
     """Input of the feed-forward, (B * S * S, C)."""
-    maps = _map(layer.convolve, x, zf, chunk=_PART)
+    maps = _map(layer.add_mix, x, zf, chunk=_PART)
     return layer.norm1(maps.flatten(2).transpose(1, 2)).flatten(0, 1)
 
 

@@ -105,6 +105,13 @@ def narrow(settings: Settings) -> bool:
     with launched(settings) as launch:
         net = network.build(settings.network)
         texts = network.weights.load(net, initial)
+        named = texts.get("network", settings.network)
+        if named != settings.network:
+            # Others have the same shapes, and layers are fitted as the network computes them.
+            raise CheckpointError(
+                f"{initial} holds weights of network {named}, not {settings.network}; give --set "
+                f"network={named}"
+            )
         keep_constants(settings, initial)
         launch.before_stage(net, stage)
         path = settings.folder / "final.safetensors"
@@ -237,6 +244,7 @@ def paper(settings: Settings) -> bool:
     """
     settings.stages = [published()]
     settings.validation_pairs = 0
+    settings.teacher = None
     settings.num_workers = settings.num_workers or 4
     return train(settings, open_datasets)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import cv2
 import pandas as pd
+import torch
 
 from pytracking_et import network
 from pytracking_et.errors import CheckpointError, DatasetError, ResultsError
@@ -181,17 +182,22 @@ def _prepare_features(settings: Settings, views: int, folder: Path) -> None:
         log.info("feature cache %s as it is: %d chunks", settings.features, there)
         return
     assert settings.crops is not None
+    before = torch.get_num_threads()
     build = partial(
         build_features.build, settings.crops, settings.features, views, settings.teacher,
-        threads=max(1, settings.threads),
+        threads=settings.threads or before,
     )  # fmt: skip
     if there >= build_features.chunks_of(views):
         build()  # of a complete cache this compares the settings and no more
         return
     _alone(f"the feature cache {settings.features}")
     log.info("building the feature cache %s (%d search views)", settings.features, views)
-    with _building(settings.features):
-        build()
+    try:
+        with _building(settings.features):
+            build()
+    finally:
+        # PyTorch, where it extracts them, sets them for the whole process.
+        torch.set_num_threads(before)
 
 
 def check_features(features: Path, teacher: Path) -> None:

@@ -215,7 +215,8 @@ def open_pairs(settings: Settings, stage: Stage, state: dict[str, Any]) -> PairS
             raise DatasetError(f"stage {stage.name!r} reads a crop store; set crops=FOLDER")
         return CropPairs(CropStore(settings.crops, held_out=False), seed)
     raise DatasetError(
-        f"stage {stage.name!r} reads data sets; its settings script has to open them"
+        f"stage {stage.name!r} reads data sets, from which no units, statistics (reestimate) or "
+        "warm start (--teacher) are computed; leave them out"
     )
 
 

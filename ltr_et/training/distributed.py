@@ -12,7 +12,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from pytracking_et.errors import DatasetError
+from pytracking_et.errors import DatasetError, ParameterError
 
 
 @dataclass(frozen=True)
@@ -76,18 +76,31 @@ class Group:
 
 @contextmanager
 def group(use_gpu: bool = True) -> Iterator[Group]:
-    """Join the processes that torchrun started (RANK, WORLD_SIZE, LOCAL_RANK), or run alone."""
+    """Join the processes that torchrun started (RANK, WORLD_SIZE, LOCAL_RANK), or run alone.
+
+    Raises:
+        ParameterError: no GPU for this process, or its memory is full.
+    """
     local = int(os.environ.get("LOCAL_RANK", 0))
     gpu = use_gpu and torch.cuda.is_available()
+    if gpu and local >= torch.cuda.device_count():
+        raise ParameterError(
+            f"process {local} has no GPU of its own: there are {torch.cuda.device_count()}; start "
+            "as many processes (--nproc-per-node), or give --cpu"
+        )
     device = torch.device(f"cuda:{local}" if gpu else "cpu")
     if gpu:
         torch.cuda.set_device(device)
     world = int(os.environ.get("WORLD_SIZE", 1))
-    if world == 1:
-        yield Group(device=device)
-        return
-    dist.init_process_group("nccl" if gpu else "gloo")
+    if world > 1:
+        dist.init_process_group("nccl" if gpu else "gloo")
     try:
-        yield Group(dist.get_rank(), world, device)
+        yield Group(dist.get_rank(), world, device) if world > 1 else Group(device=device)
+    except torch.cuda.OutOfMemoryError as error:
+        raise ParameterError(
+            f"{str(error).splitlines()[0]} Compute fewer pairs at a time, with --set "
+            "stages.0.micro_batch=32 (of every stage), or give --cpu"
+        ) from error
     finally:
-        dist.destroy_process_group()
+        if world > 1:
+            dist.destroy_process_group()

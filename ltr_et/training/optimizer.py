@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from pytracking_et.errors import ParameterError
+
 from ..settings import Stage
 
 # The high-resolution half of LT-Mobile, two thirds of its training time; other backbones have none
@@ -67,8 +69,12 @@ def parameter_groups(net: nn.Module, stage: Stage) -> list[dict[str, Any]]:
 
 
 def build_optimizer(net: nn.Module, stage: Stage) -> torch.optim.Optimizer:
-    """The stage's optimiser over its parameter groups."""
+    """The stage's optimiser over its parameter groups; ParameterError where there are none."""
     groups = parameter_groups(net, stage)
+    if not groups:
+        raise ParameterError(
+            f"stage {stage.name!r}: rates {dict(stage.rates)} train no part of this network"
+        )
     if stage.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=stage.lr, momentum=stage.momentum, foreach=True)
     return torch.optim.AdamW(groups, lr=stage.lr, betas=stage.betas, foreach=True)

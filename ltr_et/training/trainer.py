@@ -157,7 +157,11 @@ class Trainer:
         self.ema = EMA(self.net, stage.ema)
         data_state: dict[str, Any] = {}
         if self._resumed:
+            rates = [group["base_lr"] for group in optimizer.param_groups]
             optimizer.load_state_dict(self._resumed["optimizer"])
+            # The stage's `lr` may have changed since; see `checkpoint`.
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["base_lr"] = rate
             # None in checkpoints of earlier versions and of runs with another precision.
             if self._resumed.get("scaler") and self._scaler.is_enabled():
                 self._scaler.load_state_dict(self._resumed["scaler"])

@@ -74,6 +74,15 @@ def test_weights_to_start_from_are_needed(recipe):
         recipe(Settings())
 
 
+def test_narrow_refuses_weights_of_another_network(tmp_path, pack):
+    initial = tmp_path / "s2.safetensors"
+    net = network.build("et_s2")
+    network.weights.save(initial, net.state_dict(), {"network": "et_s2"}, half=False)
+    settings = Settings(workspace=tmp_path / "work", use_gpu=False, initial=initial, data=pack)
+    with pytest.raises(CheckpointError, match="weights of network et_s2, .*--set network=et_s2"):
+        et_tracker.narrow(settings)
+
+
 @pytest.mark.slow
 def test_narrow_writes_a_file_that_loads(tmp_path, pack, monkeypatch):
     monkeypatch.setattr(launch, "_NARROW_PAIRS", 16)

@@ -97,7 +97,8 @@ def test_overrides_are_checked_together(assignment, message):
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
-        ("seed=-1", "seed is -1; give 0 or more"),
+        ("seed=-1", "seed is -1; give 0 to 2"),
+        ("seed=18446744073709551616", "seed is 18446744073709551616; give 0 to"),
         ("threads=-1", "threads is -1"),
         ("max_minutes=-5", "max_minutes is -5"),
         ("record_steps=0", "record_steps is 0; give 1 or more"),

@@ -193,6 +193,14 @@ def test_fast_heads_leave_them_out_with_the_same_result_and_gradients(made, whic
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.parametrize("module", ["standard", "clustered", "linear", "local", "swin"])
+def test_layers_of_other_modules_can_be_narrowed(pairs, module):
+    net = network.build(f"et_{module}")
+    errors = narrow(net, pairs["z"][:2], pairs["x"][:2], 64)
+    assert max(errors.values()) < 0.5
+    assert {active_units(m) for m in net.modules() if hasattr(m, "linear2")} == {64}
+
+
 @pytest.mark.parametrize("units", [0, 1025])
 def test_impossible_numbers(pairs, units):
     with pytest.raises(ParameterError, match=f"units={units}"):

@@ -28,7 +28,7 @@ from ...tracking_validation.measure import measure as track
 from ...tracking_validation.subjects import Weights
 from . import costs, report
 from .report import MEAN, Context, Result, Row, rows
-from .training import Recipe, asked_start, train_row, weights_of
+from .training import Recipe, asked_start, is_given, source_of, train_row, weights_of
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +88,12 @@ class Plan:
 def run(plan: Plan) -> int:
     """Run what the log does not have and write the tables; 1 where a row failed or waits."""
     wanted = plan.wanted()
+    others = [each for each in wanted if not is_given(each)]
+    if plan.recipe.features is not None and others:
+        raise ParameterError(
+            f"--features are LT-Mobile's, and {others[0]!r} has another backbone; leave them out "
+            "for a table with it, so that all its rows learn from the same pairs"
+        )
     if plan.groups:
         _ = plan.clips  # a set that is not there is told before hours of training
     incomplete = False
@@ -157,7 +163,10 @@ def _key(configuration: str, plan: Plan) -> dict[str, Any]:
     recipe = plan.recipe
     store = CropStore(recipe.crops, held_out=False)
     data = f"{len(store)} crops of {len(store.sources)} sources"
-    return {"row": configuration, "pairs": recipe.pairs, "batch": recipe.batch, "data": data}
+    return {
+        "row": configuration, "pairs": recipe.pairs, "batch": recipe.batch, "data": data,
+        "source": source_of(configuration, recipe),
+    }  # fmt: skip
 
 
 def _logged(configuration: str, plan: Plan) -> dict[int, dict[str, Any]]:
@@ -172,7 +181,8 @@ def _logged(configuration: str, plan: Plan) -> dict[int, dict[str, Any]]:
         entry["seed"]: entry
         for entry in jsonl.read(plan.recipe.output / LOG)
         if entry.get("kind") == "row"
-        and all(entry.get(name) == value for name, value in key.items())
+        # Logs of before 0.2.0 do not say the source: all of theirs are of features.
+        and all({"source": "features", **entry}.get(name) == value for name, value in key.items())
         and set(plan.groups) <= set(entry["auc"])
         and entry["seed"] in plan.seeds
     }

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -119,6 +119,11 @@ def is_given(configuration: str) -> bool:
     return backbone_of(configuration) == "lt_mobile"
 
 
+def source_of(configuration: str, recipe: Recipe) -> Literal["features", "crops"]:
+    """What a row learns from: each source gives other pairs in another order."""
+    return "features" if is_given(configuration) and recipe.features is not None else "crops"
+
+
 def asked_start(configuration: str, recipe: Recipe) -> str | None:
     """Where a row starts by the weights named for its backbone; None where none are."""
     path = recipe.backbones.get(backbone_of(configuration))
@@ -147,7 +152,7 @@ def _stage(configuration: str, recipe: Recipe) -> Stage:
     rates = {"exemplar": 1.0, "separable": 1.0, "prediction": 1.0, "fusor": 0.1}
     return Stage(
         "ablation", max(1, recipe.pairs // recipe.batch) * recipe.batch,
-        source="features" if given and recipe.features is not None else "crops",
+        source=source_of(configuration, recipe),
         rates=rates if given else dict.fromkeys(PARTS, 1.0), lr=LR, weight_decay=0.0,
         warmup=min(100, recipe.pairs // recipe.batch // 10), batch=recipe.batch, micro_batch=0,
         ema=0.998, batch_norm="train", fast=False, losses=LossWeights(),

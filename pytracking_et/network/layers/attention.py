@@ -43,27 +43,44 @@ class FeedForwardMixin(nn.Module):
         return tokens.transpose(1, 2).reshape(y.shape)
 
 
-class TransformerLayer(FeedForwardMixin):
+class ProjectedAttention(FeedForwardMixin):
     """Base of the attention layers: (B, C, H, W) -> (B, C, H, W).
 
-    Subclasses define `mix`. Without the feed-forward only the residual remains.
+    With the query, key, value and output projections that all of them have; subclasses define
+    `attend`, or `mix`. Without the feed-forward only the residual remains. `kernel` (of the tower)
+    and `position` (in it) are there for the layers that use them.
     """
 
-    def __init__(self, channels: int, feed_forward: bool = True) -> None:
+    def __init__(
+        self, channels: int, kernel: int, position: int = 0, feed_forward: bool = True
+    ) -> None:
         super().__init__()
         self.channels = channels
         self.heads = channels // HEAD_CHANNELS
         self.feed_forward = feed_forward
         if feed_forward:
             self.add_feed_forward(channels)
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.out = nn.Linear(channels, channels)
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """(B, heads, N, D) each -> (B, heads, N, D)."""
+        raise NotImplementedError
 
     def mix(self, x: Tensor) -> Tensor:
-        """Attention between positions, (B, C, H, W) -> the same shape."""
-        raise NotImplementedError
+        """Project, attend over all positions, project: (B, C, H, W) -> the same shape."""
+        tokens = x.flatten(2).transpose(1, 2)
+        query, key, value = (self.split_heads(part) for part in self.qkv(tokens).chunk(3, 2))
+        mixed = self.out(self.join_heads(self.attend(query, key, value)))
+        return mixed.transpose(1, 2).reshape(x.shape)
+
+    def add_mix(self, x: Tensor, template: Tensor | None = None) -> Tensor:
+        """What the feed-forward is given; `template` is not used, as in `forward`."""
+        return x + self.mix(x)
 
     def forward(self, x: Tensor, template: Tensor | None = None) -> Tensor:
         """`template` is not used; all tower layers share one signature."""
-        y = x + self.mix(x)
+        y = self.add_mix(x)
         return self.transform(y) if self.feed_forward else y
 
     def split_heads(self, tokens: Tensor) -> Tensor:
@@ -75,31 +92,6 @@ class TransformerLayer(FeedForwardMixin):
         """(B, heads, N, D) -> (B, N, heads * D)."""
         batch, _, count, _ = tokens.shape
         return tokens.transpose(1, 2).reshape(batch, count, self.channels)
-
-
-class ProjectedAttention(TransformerLayer):
-    """Adds the query, key, value and output projections that most attentions have.
-
-    `kernel` (of the tower) and `position` (in it) are there for the layers that use them.
-    """
-
-    def __init__(
-        self, channels: int, kernel: int, position: int = 0, feed_forward: bool = True
-    ) -> None:
-        super().__init__(channels, feed_forward)
-        self.qkv = nn.Linear(channels, 3 * channels)
-        self.out = nn.Linear(channels, channels)
-
-    def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """(B, heads, N, D) each -> (B, heads, N, D)."""
-        raise NotImplementedError
-
-    def mix(self, x: Tensor) -> Tensor:
-        """Project, attend over all positions, project."""
-        tokens = x.flatten(2).transpose(1, 2)
-        query, key, value = (self.split_heads(part) for part in self.qkv(tokens).chunk(3, 2))
-        mixed = self.out(self.join_heads(self.attend(query, key, value)))
-        return mixed.transpose(1, 2).reshape(x.shape)
 
 
 class StandardLayer(ProjectedAttention):

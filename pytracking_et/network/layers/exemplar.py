@@ -151,7 +151,7 @@ class ExemplarLayer(FeedForwardMixin):
             batch, channels, height, width
         )
 
-    def convolve(self, x: Tensor, template: Tensor | None = None) -> Tensor:
+    def add_mix(self, x: Tensor, template: Tensor | None = None) -> Tensor:
         """Attend and filter every cell with its own mixture of kernels (eq. 5).
 
         The normalisations see the whole map: in training their statistics are those of all cells
@@ -167,7 +167,7 @@ class ExemplarLayer(FeedForwardMixin):
 
     def forward(self, x: Tensor, template: Tensor | None = None) -> Tensor:
         """Filter every cell, then normalise and feed forward per position (eq. 6)."""
-        y = self.convolve(x, template)
+        y = self.add_mix(x, template)
         return self.transform(y) if self.feed_forward else y
 
 

@@ -8,6 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ltr_et.settings import Stage
 from ltr_et.training import optimizer
 from pytracking_et import network
+from pytracking_et.errors import ParameterError
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +98,12 @@ def test_frozen_batch_norm_stays_frozen_once_it_is_synchronised(net):
     )
     assert ours == theirs
     assert theirs and all(name.startswith("neck.") for name in theirs)
+
+
+def test_rates_that_train_nothing_are_refused(net):
+    only = Stage("s", 8, rates={})
+    with pytest.raises(ParameterError, match="stage 's': rates {} train no part"):
+        optimizer.build_optimizer(net, only)
 
 
 def test_sgd_decays_everything(net):

@@ -134,6 +134,17 @@ def test_an_interrupted_run_repeats_the_curve(tmp_path, precision, lr):
     assert losses(halves) == losses(whole)
 
 
+def test_a_changed_rate_is_the_one_it_goes_on_with(tmp_path):
+    made = settings(tmp_path, stage(samples=12, ema=0.0), max_minutes=1e-9)
+    assert not trainer(made).run()
+    later = settings(tmp_path, stage(samples=12, ema=0.0, lr=0.0))
+    seen = trainer(later)
+    before = {name: value.clone() for name, value in seen.net.state_dict().items()}
+    assert seen.step and seen.run()
+    after = seen.net.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+
+
 class Drawing:
     """Batches made in the process itself, with numbers of torch's, as on a GPU."""
 

@@ -55,7 +55,7 @@ def test_backbones_start_from_a_classifier(tmp_path):
 
 def test_a_negative_seed_is_refused_before_anything_is_read(tmp_path):
     recipe = Recipe(8, tmp_path, crops=tmp_path / "none", teacher=tmp_path / "none")
-    with pytest.raises(ParameterError, match="seed is -1; give 0 or more"):
+    with pytest.raises(ParameterError, match="seed is -1; give 0 to 2"):
         train_row("et_conv", -1, recipe)
 
 
@@ -182,6 +182,19 @@ def test_a_row_with_other_weights_to_start_from_is_another_row(plan):
         assert run.run(named) == 0
     assert [name for name, _ in tried] == ["resnet18_conv", "resnet18_conv"]
     assert tried == 2 * [("resnet18_conv", 0)]
+
+
+def test_features_and_crops_give_other_pairs(plan, tmp_path):
+    """No table of both: neither from one log nor in one call."""
+    first, tried = plan(("Conv",))
+    assert run.run(first) == 0
+    cached = replace(first, recipe=replace(first.recipe, features=tmp_path))
+    assert run.run(cached) == 0
+    assert tried == 2 * [("et_conv", 0)]
+    with pytest.raises(
+        ParameterError, match="'resnet18_conv' has another backbone; leave them out"
+    ):
+        run.run(replace(cached, tables=("backbones",), only=("resnet18_conv",)))
 
 
 def test_a_row_that_fails_costs_no_other(plan):

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from ..boxes import Box
@@ -169,6 +169,9 @@ class Player:
             self.session.update(frame.image, None if self.reader.live else frame.index)
         except ImageError as error:
             self.notify(f"frame {frame.index} skipped: {error}")
+        if self.reader.live:  # frames are dropped between two
+            for target in self.session.due:
+                target.at = frame.index
         spent = time.perf_counter() - started if self.session.due else 0.0
         self.summary.seconds += spent
         self.summary.tracked += bool(self.session.due)
@@ -360,7 +363,8 @@ class Player:
             now.pop(touched or 0, None)
             tracks = now | {number: each for number, each in tracks.items() if number == touched}
             others = [each for each in self.session.targets if each.id != touched]
-            back = [each for each in targets if each.id == touched]
+            at = self._frame.index if self._frame is not None else 0
+            back = [replace(each, at=at) for each in targets if each.id == touched]
             targets = sorted([*others, *back], key=lambda each: each.id)
         else:
             self._due |= {n: rows for n, rows in self.starts.items() if n > frame}

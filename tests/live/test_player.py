@@ -305,6 +305,24 @@ def test_undo_live_leaves_what_was_found_of_the_others():
     assert [target.id for target in player.session.targets] == [1]
 
 
+def test_undo_live_of_a_removal_and_dropped_frames_leave_all_targets_active():
+    """The page goes by the number of the frame that each has seen last."""
+
+    class Dropping(ListSource):
+        def __iter__(self):
+            return (frame for frame in super().__iter__() if frame.index % 2 == 0)
+
+    acts = {
+        4: lambda controls: controls.ask(Edit("box", np.array([18.0, 30, 20, 16]))),
+        8: lambda controls: controls.ask(Edit("box", np.array([26.0, 30, 20, 16]))),
+        12: lambda controls: controls.ask(Edit("remove", target=2)),
+        16: lambda controls: controls.ask(Edit("undo")),
+    }
+    player, script = play(Dropping([picture(i) for i in range(25)], live=True, period=0.03), acts)
+    seen = {target.id: target.at for target in player.session.targets}
+    assert seen == dict.fromkeys((1, 2), script.views[-1].index)
+
+
 def test_starts_of_a_file_have_their_numbers_and_outlive_an_undo():
     rows = Rows()
     starts = {10: [TrackRow(10, 1, (30.0, 30.0, 20.0, 16.0), 1.0, (0, 0))]}

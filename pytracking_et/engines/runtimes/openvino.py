@@ -91,7 +91,7 @@ class OpenVinoRuntime(GraphRuntime):
                 model = _compile(path, settings)
             else:
                 model = self._kept(self.compiled_folder, path, settings)
-        except RuntimeError as error:
+        except (RuntimeError, OSError) as error:  # OSError: no folder for temporary files
             raise EngineError(f"openvino {VERSION} cannot open {path}: {error}") from error
         return_freed_memory()
         return _runner(model)

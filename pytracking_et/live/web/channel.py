@@ -265,7 +265,8 @@ class Channel:
             finally:  # also where this coroutine is cancelled: the server shuts down
                 self._workers.pop(session.id, None)
                 session.connected = False
-                self._store.get(session.id)
+                if not session.left:
+                    self._store.get(session.id)
 
     async def _free(self, session: Visit) -> bool:
         """Wait until the session has no connection; False where it keeps one.

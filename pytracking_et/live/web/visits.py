@@ -239,6 +239,7 @@ class Visit:
         self.times: dict[int, float] = {}  # seconds of the camera's frames
         self.rendering: Rendering | None = None
         self.connected = False
+        self.left = False  # the page has closed
         self.closed = threading.Event()
         self.deadline = 0.0
 
@@ -325,11 +326,13 @@ class Visits:
             session = self._sessions.get(identity)
             if session is not None:
                 session.deadline = time.monotonic() + self.limits.idle_seconds
+                session.left = False
             return session
 
     def leave(self, session: Visit) -> None:
         """The page closes or reloads: keep the session only for a reload."""
         session.deadline = time.monotonic() + self.limits.leave_seconds
+        session.left = True
 
     def close(self, session: Visit) -> None:
         """End a session and remove its files. Blocks until its renderer has stopped."""

@@ -15,6 +15,7 @@ pytest.importorskip("onnx")
 
 from pytracking_et.engines.inference.lowering import LoweredExemplar  # noqa: E402
 from pytracking_et.engines.runtimes import openvino as runtime  # noqa: E402
+from pytracking_et.errors import EngineError  # noqa: E402
 from pytracking_et.network.layers.exemplar import ExemplarLayer  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -114,3 +115,14 @@ def test_blocks_are_for_avx2(graph, features, blocks, monkeypatch):
     marked = any("primitives_priority_0" in op.get_rt_info() for op in model.get_ops())
     assert marked is blocks
     np.testing.assert_allclose(run(model, x), wanted, atol=1e-5)
+
+
+def test_no_folder_for_temporary_files_is_told(tmp_path, monkeypatch):
+    def compile(*_):
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr(runtime, "_compile", compile)
+    opened = object.__new__(runtime.OpenVinoRuntime)
+    opened.precision, opened.threads, opened.compiled_folder = "f32", None, None
+    with pytest.raises(EngineError, match="cannot open .*search.onnx: No usable temporary"):
+        opened.compile(tmp_path / "search.onnx")

@@ -55,6 +55,19 @@ def test_a_reload_keeps_the_session_of_a_page_that_left(folder):
     store.shut_down()
 
 
+def test_a_page_that_left_stays_gone_when_its_connection_ends(client, session):
+    """The page closes: it says so, and its socket ends after that."""
+    store = client.app.state.server.store
+    visit = store.get(session["id"])
+    with connect(client, session["id"]) as talk:
+        talk.until("hello")
+        client.post(f"/api/sessions/{session['id']}/leave")
+    eventually(lambda: not visit.connected)
+    assert visit.deadline - time.monotonic() <= store.limits.leave_seconds
+    assert store.get(session["id"]) is visit  # a reload
+    assert visit.deadline - time.monotonic() > store.limits.leave_seconds
+
+
 def test_folder_removed_by_a_cleaner_comes_back(store):
     shutil.rmtree(store.folder)
     store.sweep()

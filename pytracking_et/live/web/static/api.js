@@ -46,7 +46,7 @@ export class Channel {
     this.id = id;
     this.handlers = handlers; // message(object), picture(header, blob), gone(bool, why), ended(text)
     this.tries = 0;
-    this.closed = false;
+    this.closed = this.busy = false; // busy: another tab has the session
     this.connect();
   }
 
@@ -62,6 +62,7 @@ export class Channel {
   receive(data) {
     if (this.tries) this.handlers.gone(false);
     this.tries = 0;
+    this.busy = false;
     if (typeof data === "string") {
       this.handlers.message(JSON.parse(data));
       return;
@@ -78,7 +79,8 @@ export class Channel {
       return;
     }
     // 4409: another tab has the session, and may let go of it.
-    if (this.tries++ === 1) this.handlers.gone(true, event.code === 4409 ? sentence(event.reason) : null);
+    this.busy = event.code === 4409;
+    if (this.tries++ === 1) this.handlers.gone(true, this.busy ? sentence(event.reason) : null);
     setTimeout(() => this.closed || this.connect(), Math.min(200 * this.tries, 2000));
   }
 

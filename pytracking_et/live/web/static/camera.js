@@ -113,10 +113,11 @@ export class CameraDriver {
       if (canvas && this.state.tracking && !this.frozen) this.work.show(canvas, rows);
     } else if (message.type === "skipped" || (message.type === "error" && message.frame !== undefined)) {
       this.settle(message.frame);
-      // The server has no target: the box was refused.
-      if (message.frame >= this.started) this.state.tracking = false;
+      // The box was refused; others may be tracked.
+      if (message.frame >= this.started) this.state.tracking = Boolean(this.state.active?.length);
     } else if (message.type === "state") {
       this.state.active = message.active;
+      this.state.tracking = message.active.length > 0;
     } else if (message.type === "lost") {
       this.state.tracking = false;
       this.work.notice(message.message, true);
@@ -161,7 +162,7 @@ export class CameraDriver {
   release(id = null) {
     const others = (this.state.active ?? []).filter((each) => each !== id);
     this.state.tracking = id !== null && others.length > 0;
-    this.pending.clear();
+    if (!this.state.tracking) this.pending.clear();
     this.channel.send({ type: "release", id });
   }
 

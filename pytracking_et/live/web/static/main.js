@@ -51,6 +51,10 @@ function busy(on) {
 
 function openFile(file) {
   if (!file) return;
+  if ($("choose").disabled) {
+    notice("Another source is being opened; cancel it, or wait.", true);
+    return;
+  }
   if (file.size > info.upload_bytes) {
     notice(`${file.name} has ${Math.ceil(file.size / MEGABYTE)} MB; this server takes up to `
       + `${Math.floor(info.upload_bytes / MEGABYTE)} MB. Start it with a larger --max-upload-mb.`, true);

@@ -222,7 +222,10 @@ export class Stage {
     this.canvas.setPointerCapture(event.pointerId);
     this.fingers.set(event.pointerId, [event.clientX, event.clientY]);
     if (this.fingers.size === 2) {
-      if (this.grip?.kind === "new") this.setDraft(this.grip.before); // the first finger was no drawing
+      if (this.grip?.kind === "new") { // the first finger was no drawing
+        this.setDraft(this.grip.before);
+        this.handlers.drawn();
+      }
       this.grip = { kind: "pinch" };
       return;
     }

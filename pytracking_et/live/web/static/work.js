@@ -35,7 +35,7 @@ export class Work {
     this.selected = null; // target that a box corrects
     this.changes = this.saved = 0; // of the rows; up to the last download
     this.stage = new Stage($("stage"), {
-      draft: () => this.update(), begin: () => this.begin(), drawn: () => this.update(),
+      draft: () => this.update(), begin: () => this.begin(), drawn: () => this.drawn(),
       look: (area) => this.look(area),
     });
     this.chart = new Chart($("chart"), (frame) => this.seek(frame));
@@ -65,17 +65,17 @@ export class Work {
     $("video").onclick = () => this.saveVideo();
     document.addEventListener("keydown", (event) => this.key(event));
     addEventListener("pagehide", () => {
-      if (this.session) navigator.sendBeacon(`/api/sessions/${this.session.id}/leave`);
+      if (this.session && !this.channel.busy) navigator.sendBeacon(`/api/sessions/${this.session.id}/leave`);
     });
     // Asking keeps the session alive while the page is open and nothing is connected; without rows.
     setInterval(() => this.session && request(`/api/sessions/${this.session.id}/render`).catch(() => {}), 60_000);
   }
 
-  /** Show a session of the server; throws an Error when its camera cannot be opened. */
+  /** Show a session of the server; throws an Error when its camera cannot be opened and it is empty. */
   async open(session) {
     this.session = session;
     this.setRows(session.rows);
-    this.saved = this.changes;
+    this.saved = session.rows.length ? -1 : this.changes; // who knows what a page before this one saved
     const Driver = session.mode === "camera" ? CameraDriver : VideoDriver;
     this.driver = new Driver(this, session);
     $("seek").hidden = $("step").hidden = $("back").hidden = this.driver.live;
@@ -94,8 +94,12 @@ export class Work {
     try {
       await this.driver.open(channel);
     } catch (error) {
-      await this.close();
-      throw error;
+      if (!session.rows.length) {
+        await this.close();
+        throw error;
+      }
+      Object.assign(this.driver.state, { ended: true, playing: false });
+      this.notice(error.message, true);
     }
     this.update();
     $("stage").focus({ preventScroll: true });
@@ -107,7 +111,8 @@ export class Work {
     this.driver?.close();
     const { session } = this;
     this.session = this.driver = null;
-    if (session) await request(`/api/sessions/${session.id}`, "DELETE").catch(() => {});
+    // Another tab that has it keeps it.
+    if (session && !this.channel.busy) await request(`/api/sessions/${session.id}`, "DELETE").catch(() => {});
   }
 
   /** Whether boxes would be lost now. */
@@ -177,6 +182,12 @@ export class Work {
   // ---------------------------------------------------------------- from the user
   begin() {
     this.driver.begin();
+    this.update();
+  }
+
+  /** The pointer is up: a mere click has drawn nothing, and the picture goes on. */
+  drawn() {
+    if (!this.stage.draft) this.driver.cancel();
     this.update();
   }
 

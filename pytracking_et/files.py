@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -230,6 +231,12 @@ def sha256(path: str | os.PathLike[str]) -> str:
 def is_image(name: str) -> bool:
     """Whether a file name has the extension of an image, in any case; hidden files are none."""
     return not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def natural_key(name: str) -> list[Any]:
+    """Sort key by which 2.jpg comes before 10.jpg."""
+    parts = re.split(r"(\d+)", name)
+    return [int(part) if index % 2 else part.lower() for index, part in enumerate(parts)]
 
 
 def cache_folder() -> Path:

@@ -126,7 +126,6 @@ def test_a_side_beyond_opencvs_limit_is_no_image():
 
 
 def test_every_mode_sees_the_turned_picture(tmp_path):
-    from ltr_et.dataset import FolderDataset
     from pytracking_et.engines.int8 import read_image as calibration
     from pytracking_et.live.sources import open_source
 
@@ -135,12 +134,10 @@ def test_every_mode_sees_the_turned_picture(tmp_path):
     path = tmp_path / "set" / "a" / "1.jpg"
     path.parent.mkdir(parents=True)
     path.write_bytes(encoded("jpeg", exif=exif))
-    (path.parent / "groundtruth.txt").write_text("1,2,10,12\n")
     expected = cv2.imread(str(path))[..., ::-1]
     for image in (
         read_image(path),
         next(iter(open_source(path.parent))).image,
-        FolderDataset(tmp_path / "set").read_frame(0, 0),
         calibration(path),
     ):
         np.testing.assert_array_equal(image, expected)

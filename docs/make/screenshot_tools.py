@@ -147,7 +147,7 @@ def drag(window: str, box: Sequence[float]) -> None:
 
 
 @contextmanager
-def browser(stage: Stage, *flags: str, width: int, height: int, **options: Any) -> Iterator[Any]:
+def browser(stage: Stage, width: int, height: int, **options: Any) -> Iterator[Any]:
     """A page of a fresh headless Chromium."""
     from playwright.sync_api import sync_playwright
 
@@ -159,7 +159,7 @@ def browser(stage: Stage, *flags: str, width: int, height: int, **options: Any) 
         chrome = driver.chromium.launch_persistent_context(
             profile,
             executable_path=program,
-            args=["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", *flags],
+            args=["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"],
             viewport={"width": width, "height": height},
             **options,
         )

@@ -4,10 +4,9 @@
     python docs/make/screenshots.py --output /tmp/pictures --only window web_phone
 
 window.png (the OpenCV window on a virtual screen, boxes drawn with the mouse), visdom.png (a
-network camera, `--debug 3`), web_start.png, web_video.png, web_camera.png and web_phone.png
-(`ettrack serve`). Needs Chromium, Xvfb and xdotool, the packages playwright and pillow, and
-opencv-python (not the headless build) for the window. Nothing else should run meanwhile: the frame
-rates on the pictures are this machine's.
+network camera, `--debug 3`), web_video.png and web_phone.png (`ettrack serve`). Needs Chromium,
+Xvfb and xdotool, the packages playwright and pillow, and opencv-python (not the headless build) for
+the window. Nothing else should run meanwhile: the frame rates on the pictures are this machine's.
 """
 
 from __future__ import annotations
@@ -176,11 +175,6 @@ def served(stage: Stage) -> Iterator[str]:
         yield found[0]
 
 
-def open_page(page: Any, address: str) -> None:
-    page.goto(address)
-    page.wait_for_selector("html[data-ready]")
-
-
 def rows(page: Any) -> int:
     found = re.match(r"\d+", page.inner_text("#rows"))
     return int(found[0]) if found else 0
@@ -188,20 +182,13 @@ def rows(page: Any) -> int:
 
 def track_demo(stage: Stage, page: Any, address: str, name: str) -> None:
     """The demo clip, tracked past its middle."""
-    open_page(page, address)
+    page.goto(address)
+    page.wait_for_selector("html[data-ready]")
     page.click("#demo")
     page.wait_for_selector("#track:not([disabled])")
     page.click("#track")
     wait_until(lambda: rows(page) > SEEN, "frames")
     shot(stage, page, name)
-
-
-def take_web_start(stage: Stage) -> None:
-    """The page as it greets."""
-    with served(stage) as address, browser(stage, width=1280, height=600) as page:
-        open_page(page, address)
-        page.wait_for_timeout(500)
-        shot(stage, page, "web_start")
 
 
 def take_web_video(stage: Stage) -> None:
@@ -217,53 +204,10 @@ def take_web_phone(stage: Stage) -> None:
         track_demo(stage, page, address, "web_phone")
 
 
-def seen_box(stage: Stage, page: Any) -> list[float]:
-    """True box in the picture on the page."""
-    data = np.frombuffer(page.locator("#stage").screenshot(), np.uint8)
-    shown = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    assert shown is not None
-    index = closest(stage, cv2.cvtColor(shown, cv2.COLOR_BGR2RGB))
-    return stage.frames[index].box.tolist()
-
-
-def take_web_camera(stage: Stage) -> None:
-    """The browser's camera (a fake device that plays the clip), box drawn with the mouse."""
-    film = stage.folder / "camera.mjpeg"
-    film.write_bytes(b"".join(stage.film()))
-    flags = [
-        "--use-fake-device-for-media-stream",
-        "--use-fake-ui-for-media-stream",
-        f"--use-file-for-fake-video-capture={film}",
-    ]
-    look = {"width": 1280, "height": ROOMY, "color_scheme": "dark"}
-    with served(stage) as address, browser(stage, *flags, **look) as page:
-        open_page(page, address)
-        page.click("#camera")
-        page.wait_for_selector("#stage[data-shown=yes]")
-        page.wait_for_timeout(300)
-        page.keyboard.press("Space")  # holds the picture still
-        page.locator("#hint", has_text="Paused").wait_for()
-        place = page.locator("#stage").bounding_box()
-        scale = place["width"] / stage.frames[0].image.shape[1]
-        x, y, w, h = (value * scale for value in seen_box(stage, page))
-        x, y = x + place["x"], y + place["y"]
-        page.mouse.move(x, y)
-        page.mouse.down()
-        page.mouse.move(x + w / 2, y + h / 2)
-        page.mouse.move(x + w, y + h)
-        page.mouse.up()
-        page.wait_for_selector("#track:not([disabled])")
-        page.click("#track")
-        wait_until(lambda: rows(page) > SEEN, "frames")
-        shot(stage, page, "web_camera")
-
-
 TAKES = {
     "window": take_window,
     "visdom": take_visdom,
-    "web_start": take_web_start,
     "web_video": take_web_video,
-    "web_camera": take_web_camera,
     "web_phone": take_web_phone,
 }
 

@@ -17,58 +17,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # but plot_results, which imports this package: its module has its types
     from .comparison import Comparison, annotate, compare
-    from .eval_data import (
-        by_attribute,
-        get_auc_curve,
-        get_prec_curve,
-        merge_multiple_runs,
-        read_attributes,
-    )
-    from .figures import save_figure
-    from .looks import LOOKS, Look, get_plot_draw_styles
-    from .readers import BoxSet, read_boxes, read_ground_truth, read_visibility
+    from .eval_data import get_auc_curve, get_prec_curve, merge_multiple_runs, read_attributes
+    from .looks import Look, get_plot_draw_styles
+    from .readers import read_boxes, read_ground_truth
     from .report import write_report
-    from .rules import RULES, Rule
-    from .scoring import FIGURES, Score, score, score_got10k
-    from .summary import (
-        fps_statistics,
-        published_figures,
-        published_table,
-        result_tables,
-        speed_figure,
-        speed_table,
-        summary_table,
-    )
-    from .tables import Table
-    from .trackers import ResultFolder, ResultTracker, find_trackers, read_results
+    from .scoring import Score, score, score_got10k
+    from .trackers import read_results
     from .vot import read_supervised, score_from_start, score_longterm, score_supervised
 
 _HOME = {
-    "scoring": ("score", "score_got10k", "Score", "FIGURES"),
-    "rules": ("RULES", "Rule"),
-    "readers": ("BoxSet", "read_boxes", "read_ground_truth", "read_visibility"),
+    "scoring": ("score", "score_got10k", "Score"),
+    "readers": ("read_boxes", "read_ground_truth"),
     "comparison": ("Comparison", "annotate", "compare"),
-    "trackers": ("ResultFolder", "ResultTracker", "find_trackers", "read_results"),
-    "tables": ("Table",),
-    "summary": (
-        "published_figures",
-        "summary_table",
-        "result_tables",
-        "published_table",
-        "speed_figure",
-        "fps_statistics",
-        "speed_table",
-    ),
+    "trackers": ("read_results",),
     "vot": ("score_supervised", "score_from_start", "score_longterm", "read_supervised"),
-    "figures": ("save_figure",),
-    "looks": ("LOOKS", "Look", "get_plot_draw_styles"),
-    "eval_data": (
-        "by_attribute",
-        "get_auc_curve",
-        "get_prec_curve",
-        "merge_multiple_runs",
-        "read_attributes",
-    ),
+    "looks": ("Look", "get_plot_draw_styles"),
+    "eval_data": ("get_auc_curve", "get_prec_curve", "merge_multiple_runs", "read_attributes"),
     "plot_results": (
         "check_and_load_precomputed_results",
         "generate_formatted_report",

@@ -248,17 +248,12 @@ def published_table(data: Comparison, speed: pd.DataFrame | None = None) -> Tabl
     return Table(both, f"{column}: published trackers and this run", note, digits=1, best=False)
 
 
-def speed_figure(
-    data: Comparison, speed: pd.DataFrame, anyway: bool = False, look: Look = LOOKS["screen"]
-) -> Any | None:
+def speed_figure(data: Comparison, speed: pd.DataFrame, look: Look = LOOKS["screen"]) -> Any | None:
     """Accuracy against speed among the published trackers; None where either is unknown.
 
-    Args:
-        anyway: also where the run is on a part of the data set, which the note then says; a plot
-            of both looks like a comparison.
-        look: of the figure.
+    Where the run is on a part of the data set the note says so.
     """
-    column = column_for(data.dataset, len(data.sequences), anyway)
+    column = column_of(data.dataset)
     runs = {
         label: (float(speed["fps"].get(label, np.nan)), float(auc))
         for label, auc in data.figures()["auc"].items()

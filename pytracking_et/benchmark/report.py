@@ -117,12 +117,10 @@ def plot(
         accuracy: AUC in percent, by names as in `read_accuracy`.
         title: the machine that was measured; None: this one.
     """
-    import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
     shown = []
     for result in results:
         height = accuracy_of(accuracy, result)
@@ -153,7 +151,6 @@ def plot(
     axes.grid(alpha=0.3)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=150)
-    pyplot.close(figure)
     return shown
 
 

@@ -193,7 +193,7 @@ def _plots(
         title = f"AUC per attribute, {data.dataset}"
         figures["radar_plot"] = draw_radar(frame, title, data.note, data.names, look)
     if args.published:
-        figure = summary.speed_figure(data, speed, anyway=True, look=look)
+        figure = summary.speed_figure(data, speed, look)
         if figure is not None:
             figures["speed_plot"] = figure
     return [

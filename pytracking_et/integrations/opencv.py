@@ -1,4 +1,4 @@
-"""The object that OpenCV's examples expect: change `cv2.TrackerNano.create()` to `create()`.
+"""OpenCV's tracker interface: change `cv2.TrackerNano.create()` to `TrackerET.create()`.
 
 from pytracking_et.integrations.opencv import TrackerET
 tracker = TrackerET.create()
@@ -68,8 +68,3 @@ class TrackerET:
     def box(self) -> NDArray[np.float64]:
         """Sub-pixel box of the last frame: (4,) x, y, w, h."""
         return self._tracker.box
-
-
-def create(**options: Any) -> TrackerET:
-    """Shorthand for `TrackerET.create`."""
-    return TrackerET.create(**options)

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError, SourceError
-from ..files import IMAGE_SUFFIXES, is_image
+from ..files import IMAGE_SUFFIXES, is_image, natural_key
 from ..frames import DEFAULT_FPS, check_pixels, frame_rate, read_image
 from ..names import file_stem, native_path
 
@@ -349,12 +349,7 @@ def _ordered(paths: list[Path], spec: str) -> list[Path]:
         raise SourceError(
             f"no image in {spec!r}; files that count end in {', '.join(IMAGE_SUFFIXES)}"
         )
-
-    def key(path: Path) -> list[tuple[int, int, str]]:
-        pieces = re.findall(r"\d+|\D+", path.name)
-        return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in pieces]
-
-    return sorted(paths, key=key)
+    return sorted(paths, key=lambda path: natural_key(path.name))
 
 
 def _describe(spec: str | int) -> str:

@@ -171,7 +171,7 @@ def tuned_parameters(path: str | os.PathLike[str]) -> dict[str, Any]:
     if beside.is_file():
         advice = "delete it: scores are then the network's own"
         fitted = read_json(beside, CheckpointError, advice)
-        if isinstance(fitted, dict) and fitted.get("weights_sha256") == fingerprint(path):
+        if fitted.get("weights_sha256") == fingerprint(path):
             found["presence"] = fitted.get("presence", [])
     return found
 

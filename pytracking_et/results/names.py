@@ -19,24 +19,12 @@ _PREFIXES = {"uav10fps_": "uav123_10fps", "uav_": "uav", "nfs_": "nfs", "tpl_": 
 # The built-in data sets, without case and _-@; other names of theirs, and subsets of one, have the
 # same sequences.
 _DATASETS = {
-    "got10ktest": "got10k_test",
-    "got10kval": "got10k_val",
-    "lasot": "lasot",
-    "lasotextensionsubset": "lasot_extension_subset",
-    "lasottrain": "lasot_train",
-    "nfs": "nfs",
-    "otb": "otb",
-    "tpl": "tpl",
-    "trackingnet": "trackingnet",
-    "uav": "uav",
-    "uav12310fps": "uav123_10fps",
-    "vot": "vot",
-    "otb100": "otb",
-    "tplnootb": "tpl",
-    "uav10fps": "uav123_10fps",
-    "uav123": "uav",
-    "vot2018": "vot",
-}
+    "got10ktest": "got10ktest", "got10kval": "got10kval", "lasot": "lasot",
+    "lasotextensionsubset": "lasotextensionsubset", "lasottrain": "lasottrain", "nfs": "nfs",
+    "otb": "otb", "otb100": "otb", "tpl": "tpl", "tplnootb": "tpl", "trackingnet": "trackingnet",
+    "uav": "uav", "uav123": "uav", "uav10fps": "uav12310fps", "uav12310fps": "uav12310fps",
+    "vot": "vot", "vot2018": "vot",
+}  # fmt: skip
 # OTB has one Human4 with two annotated targets, of which only the second is used.
 _ALIASES = {"human4": "human4_2"}
 

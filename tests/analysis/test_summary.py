@@ -123,9 +123,7 @@ def test_published_places_the_run(world):
     assert table.frame["auc"].is_monotonic_decreasing
     assert table.frame.loc["good_default (this run)", "fps"] > 30
     assert "WACV 2023" in table.note
-    # Three sequences are not OTB-100: only on request is this run drawn among the published.
-    assert summary.speed_figure(data, speed) is None
-    figure = summary.speed_figure(data, speed, anyway=True)
+    figure = summary.speed_figure(data, speed)
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert {"E.T.Track", "TransT", "good_default"} <= set(texts)
 
@@ -138,12 +136,12 @@ def test_no_published_figures_for_other_data_sets(world, dataset):
     data = compare(world.trackers, world.sequences)
     speed = summary.speeds(world.trackers, data.sequences)
     assert summary.published_table(data, speed) is None
-    assert summary.speed_figure(data, speed, anyway=True) is None
+    assert summary.speed_figure(data, speed) is None
 
 
 def test_no_speed_no_speed_plot(world):
     data = compare(world.trackers, world.sequences)
-    assert summary.speed_figure(data, summary.speeds(world.trackers, []), anyway=True) is None
+    assert summary.speed_figure(data, summary.speeds(world.trackers, [])) is None
 
 
 @pytest.mark.parametrize(

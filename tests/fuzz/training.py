@@ -11,7 +11,7 @@ from ltr_et.data.build_features import check_meta
 from ltr_et.data.crops import CropStore, CropWriter
 from ltr_et.data.features import _JOINED, FeatureCache
 from ltr_et.dataset.official import Coco, Got10k
-from ltr_et.dataset.pack import FolderDataset, open_pack
+from ltr_et.dataset.pack import open_pack
 from ltr_et.jsonl import read as read_log
 from ltr_et.research.search.__main__ import Overlaps
 from ltr_et.settings import Settings, override
@@ -55,16 +55,6 @@ def use_datasets(found: Any) -> None:
             dataset.get_sequence_info(number)
             dataset.track_name(number)
             dataset.category(number)
-
-
-def training_folder(folder: Path) -> Path:
-    text("Deer/1.png", picture(".png"))(folder)
-    return text("Deer/groundtruth.txt", "1,2,3,4\n")(folder)
-
-
-def use_folder(path: Path) -> None:
-    dataset = FolderDataset(path.parents[1])
-    use_datasets([dataset])
 
 
 def tiny_imagenet(folder: Path) -> Path:
@@ -122,6 +112,5 @@ TRAINING = [
     Parser("COCO", as_json(
         "annotations/instances_train2017.json", COCO
     ), lambda path: use_datasets([Coco(path.parents[1])])),
-    Parser("training annotation", training_folder, use_folder),
     Parser("training list", got10k("list.txt"), lambda p: use_datasets([Got10k(p.parent, None)])),
 ]  # fmt: skip

@@ -24,7 +24,7 @@ def options(checkpoint):
     return {"checkpoint": checkpoint, "parameter": "lt_mobile", "engine": "torch", "threads": 1}
 
 
-@pytest.mark.parametrize("make", [opencv.TrackerET, opencv.TrackerET.create, opencv.create])
+@pytest.mark.parametrize("make", [opencv.TrackerET, opencv.TrackerET.create])
 def test_the_loop_of_an_opencv_example(options, make):
     tracker = make(**options)
     assert tracker.init(image(), ROI) is None
@@ -45,7 +45,7 @@ def test_methods_of_cv2_tracker_are_all_there():
 
 
 def test_frames_are_bgr_and_boxes_rounded(options):
-    tracker, own = opencv.create(**options), ETTracker(**options)
+    tracker, own = opencv.TrackerET.create(**options), ETTracker(**options)
     tracker.init(image(), ROI)
     own.init(image()[..., ::-1], ROI)
     for seed in range(1, 4):
@@ -58,7 +58,7 @@ def test_frames_are_bgr_and_boxes_rounded(options):
 
 @pytest.mark.parametrize(("threshold", "ok"), [(0.0, True), (1.0, False)])
 def test_ok_is_a_matter_of_the_score(options, threshold, ok):
-    tracker = opencv.create(score_threshold=threshold, **options)
+    tracker = opencv.TrackerET.create(score_threshold=threshold, **options)
     tracker.init(image(), ROI)
     found, box = tracker.update(image(1))
     assert found is ok
@@ -67,11 +67,11 @@ def test_ok_is_a_matter_of_the_score(options, threshold, ok):
 
 def test_select_roi_that_was_cancelled(options):
     with pytest.raises(BoxError, match="no area"):
-        opencv.create(**options).init(image(), (0, 0, 0, 0))
+        opencv.TrackerET.create(**options).init(image(), (0, 0, 0, 0))
 
 
 def test_nothing_read(options):
-    tracker = opencv.create(**options)
+    tracker = opencv.TrackerET.create(**options)
     tracker.init(image(), ROI)
     with pytest.raises(ValueError, match="NoneType"):
         tracker.update(None)
@@ -79,7 +79,7 @@ def test_nothing_read(options):
 
 @pytest.mark.parametrize("make", [copy.copy, copy.deepcopy])
 def test_a_copy_keeps_its_target(options, make):
-    tracker = opencv.create(**options)
+    tracker = opencv.TrackerET.create(**options)
     tracker.init(image(), ROI)
     twin = make(tracker)
     tracker.init(image(2), (10, 10, 60, 60))

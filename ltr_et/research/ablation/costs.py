@@ -12,7 +12,6 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,27 +30,13 @@ def size(configuration: str) -> dict[str, int]:
     import torch
 
     from pytracking_et import network
+    from pytracking_et.benchmark.roofline import count
 
     net = network.build(configuration).eval()
     with torch.no_grad():
         zf, image = net.template(torch.zeros(1, 3, 128, 128)), torch.zeros(1, 3, 256, 256)
         macs = count(lambda: net.track(zf, image))
     return {"macs": macs, "parameters": sum(value.numel() for value in net.parameters())}
-
-
-def count(call: Callable[[], Any]) -> int:
-    """Multiply-adds of `call()`: convolutions and matrix products.
-
-    PyTorch's counter does not see the fused attention of a CPU, hence the plain one here. Call it
-    under `no_grad`: before torch 2.6 it misses most products under `inference_mode`.
-    """
-    from torch.nn.attention import SDPBackend, sdpa_kernel
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-        call()
-    # The counter reports two operations per multiply-add.
-    return counter.get_total_flops() // 2
 
 
 def measured(

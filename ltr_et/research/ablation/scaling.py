@@ -24,12 +24,12 @@ import torch
 from torch import Tensor
 
 from pytracking_et.analysis.tables import Table
+from pytracking_et.benchmark.roofline import count
 from pytracking_et.errors import ParameterError
 from pytracking_et.files import atomic_open, write_json
 from pytracking_et.machine import cpu_name, versions
 from pytracking_et.network.layers import build_layer
 
-from .costs import count
 from .report import new_figure, save
 
 CHANNELS, KERNEL = 256, 3

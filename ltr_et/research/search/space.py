@@ -139,7 +139,7 @@ def macs(architecture: str) -> int:
     """Multiply-adds of one search crop of SEARCH px, by formula.
 
     Thousands a second, where counting takes a forward. Convolutions and products only, as
-    `ltr_et.research.ablation.costs.count` counts them (a test compares).
+    `pytracking_et.benchmark.roofline.count` counts them (a test compares).
     """
     parsed = Architecture.parse(architecture)
     side = SEARCH // 2

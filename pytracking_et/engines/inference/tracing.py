@@ -23,11 +23,10 @@ from ...tracking.parameters import Parameters
 from ...version import __version__
 from ..catalogue import Model
 from ..package import Metadata, Reference, graph_name, reference_name, sample_crop
-from . import SearchGraph, TemplateGraph, load_graphs, own_settings
+from . import TEMPLATE_SIDES, SearchGraph, TemplateGraph, load_graphs, own_settings
 
 # LayerNormalization is one operator from here on; both runtimes know it well.
 OPSET = 17
-TEMPLATES = (127, 128)
 # `et_tracker` takes 224, 256 for small targets, and 32 less while it is sure; the published sizes
 # are 256 and 288. Engines are compared on the first one's reference, which the tolerances of
 # precisions were measured on: it stays 256 (the shipped int8 ranges do not pass on that of 224).
@@ -105,7 +104,7 @@ def versions() -> dict[str, str]:
 def write(
     model: Model,
     folder: Path,
-    templates: Sequence[int] = TEMPLATES,
+    templates: Sequence[int] = TEMPLATE_SIDES,
     searches: Sequence[int] = SEARCHES,
     progress: Progress = lambda _: None,
 ) -> Metadata:

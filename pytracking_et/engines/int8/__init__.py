@@ -39,14 +39,6 @@ SHIFT, SCALE = 32, 0.09
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """Crops: templates (P, 127, 127, 3) and searches (P, 256, 256, 3), uint8 RGB."""
-
-    templates: NDArray[np.uint8]
-    searches: NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
 class _Frame:
     path: Path
     box: tuple[float, float, float, float]
@@ -99,7 +91,7 @@ def _crop(
 
 def pairs(
     folder: str | Path, count: int = 192, search_size: int | None = None, seed: int = 0
-) -> Pairs:
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Cut pairs from the tracks in a folder, spread evenly over them.
 
     Args:
@@ -107,6 +99,9 @@ def pairs(
         count: of pairs.
         search_size: side of the search crops; the tracker's usual one by default.
         seed: of frames, shifts and scales.
+
+    Returns:
+        Templates (P, 127, 127, 3) and searches (P, 256, 256, 3), uint8 RGB.
 
     Raises:
         DatasetError: no tracks.
@@ -130,7 +125,7 @@ def pairs(
         templates.append(_crop(frames[first], settings.template_size, settings, here, 1.0))
         size = search_size or settings.search_size
         searches.append(_crop(frames[second], size, settings, shift, scale))
-    return Pairs(np.stack(templates), np.stack(searches))
+    return np.stack(templates), np.stack(searches)
 
 
 @dataclass(frozen=True)

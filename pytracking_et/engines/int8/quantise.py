@@ -87,8 +87,7 @@ def measure(folder: Path, calibration: Path) -> Ranges:
     runtime = OnnxRuntime(folder, metadata)
     crops = pairs(calibration, PAIRS, search_size=metadata.searches[0])
     feeds = [
-        {"template": runtime.template(z), "image": x[None]}
-        for z, x in zip(crops.templates, crops.searches, strict=True)
+        {"template": runtime.template(z), "image": x[None]} for z, x in zip(*crops, strict=True)
     ]
     with tempfile.TemporaryDirectory() as scratch, _quiet():
         calibrator = create_calibrator(

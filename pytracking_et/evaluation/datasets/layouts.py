@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DatasetError
-from ...files import is_image, reading
+from ...files import is_image, natural_key, reading
 from ..sequence import SHOWN, Sequence, SequenceList
 from .ondisk import (
     BoxFile,
@@ -27,7 +27,6 @@ from .ondisk import (
     OfficialBoxes,
     OfficialFrames,
     VisibleFlags,
-    natural_key,
     read_text,
 )
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from ...boxtables import read_table, read_visible
 from ...errors import DatasetError
-from ...files import IMAGE_SUFFIXES, is_image
+from ...files import IMAGE_SUFFIXES, is_image, natural_key
 from ..sequence import Boxes, Listing, absent, cached_listing
 
 # 240 Hz annotation over 30 fps frames.
@@ -205,12 +205,6 @@ class ListedFrames(_Frames):
             for n in range(start, last + 1)
         ]
         return _in_runs(every, set(every) - set(paths))
-
-
-def natural_key(name: str) -> list[Any]:
-    """Sort key by which 2.jpg comes before 10.jpg."""
-    parts = re.split(r"(\d+)", name)
-    return [int(part) if index % 2 else part.lower() for index, part in enumerate(parts)]
 
 
 @dataclass(frozen=True)

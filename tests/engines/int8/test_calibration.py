@@ -32,19 +32,19 @@ def tracks(tmp_path):
 
 @pytest.mark.parametrize("side", [256, 288])
 def test_pairs_show_the_target(tracks, side):
-    found = pairs(tracks, 6, search_size=side)
-    assert found.templates.shape == (6, 127, 127, 3)
-    assert found.searches.shape == (6, side, side, 3)
+    templates, searches = pairs(tracks, 6, search_size=side)
+    assert templates.shape == (6, 127, 127, 3)
+    assert searches.shape == (6, side, side, 3)
     # The template is centred; the search crop is off by at most the shift.
-    assert (found.templates[:, 63, 63] > 200).all()
+    assert (templates[:, 63, 63] > 200).all()
     middle = slice(side // 2 - 64, side // 2 + 64)
-    assert (found.searches[:, middle, middle].max((1, 2, 3)) > 200).all()
+    assert (searches[:, middle, middle].max((1, 2, 3)) > 200).all()
 
 
 def test_pairs_are_repeatable(tracks):
-    first = pairs(tracks, 4).searches
-    np.testing.assert_array_equal(first, pairs(tracks, 4).searches)
-    assert not np.array_equal(first, pairs(tracks, 4, seed=1).searches)
+    first = pairs(tracks, 4)[1]
+    np.testing.assert_array_equal(first, pairs(tracks, 4)[1])
+    assert not np.array_equal(first, pairs(tracks, 4, seed=1)[1])
 
 
 def test_a_folder_without_tracks(tmp_path):
@@ -62,17 +62,17 @@ def test_a_missing_frame_is_named(tracks):
 def test_frames_without_the_target_are_left_out(tracks):
     table = tracks / "plain" / "annotations.csv"
     table.write_text(table.read_text() + "t,0,nan,nan,nan,nan\nt,1,0,0,0,0\n")
-    before = pairs(tracks, 6).searches
+    before = pairs(tracks, 6)[1]
     table.write_text("\n".join(table.read_text().splitlines()[:-2]) + "\n")
-    np.testing.assert_array_equal(before, pairs(tracks, 6).searches)
+    np.testing.assert_array_equal(before, pairs(tracks, 6)[1])
 
 
 def test_a_table_saved_by_excel(tracks):
-    expected = pairs(tracks, 4).searches
+    expected = pairs(tracks, 4)[1]
     for name in ("plain", "named"):
         table = tracks / name / "annotations.csv"
         table.write_bytes(b"\xef\xbb\xbf" + table.read_bytes())
-    np.testing.assert_array_equal(pairs(tracks, 4).searches, expected)
+    np.testing.assert_array_equal(pairs(tracks, 4)[1], expected)
 
 
 @pytest.mark.parametrize(

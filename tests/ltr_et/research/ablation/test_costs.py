@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from ltr_et.research.ablation import costs
+from pytracking_et.benchmark.roofline import count
 from pytracking_et.network.layers import build_layer
 
 
@@ -25,7 +26,7 @@ def test_a_convolution_is_counted_by_hand():
     layer = nn.Conv2d(8, 16, 3, padding=1)
     x = torch.zeros(1, 8, 10, 12)
     with torch.no_grad():
-        assert costs.count(lambda: layer(x)) == 10 * 12 * 9 * 8 * 16
+        assert count(lambda: layer(x)) == 10 * 12 * 9 * 8 * 16
 
 
 # Positions N, channels C, heads of D channels; 4 projections of C x C, then the mixing.
@@ -47,4 +48,4 @@ def test_attention_is_counted_by_hand(name, mixing):
     layer = build_layer(name, C, 3, 0, feed_forward=False).eval()
     x = torch.zeros(1, C, 8, 8)
     with torch.no_grad():
-        assert costs.count(lambda: layer(x)) == 4 * N * C * C + mixing
+        assert count(lambda: layer(x)) == 4 * N * C * C + mixing

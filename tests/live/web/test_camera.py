@@ -16,6 +16,7 @@ from .pages import (
     browser,
     download,
     draw,
+    on_screen,
     open_page,
     picture,
     slow_in_browser,
@@ -82,6 +83,8 @@ def test_camera_is_tracked_with_matching_frames(server, camera_clip, tmp_path, s
         assert sure > 0.8
         draw(page, box)
         page.keyboard.press("Enter")
+        wait_rows(page, 5)
+        page.mouse.click(*on_screen(page, [3, 3, 0, 0])[:2])  # draws nothing, and stops nothing
         wait_rows(page, 40)
         page.keyboard.press("Space")
         wait_hint(page, "Paused")

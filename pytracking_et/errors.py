@@ -38,6 +38,26 @@ def _installed_from(root: Path) -> str:
     return str(where) if url.startswith("file:") and where.exists() else "pytracking-et"
 
 
+_LONGEST_LINE = 500  # some exceptions carry the tensors or the text they are about
+
+
+def error_line(error: BaseException) -> str:
+    """An exception in one line, of a length that a terminal and a manifest can bear."""
+    name = type(error).__name__
+    try:
+        text = " ".join(str(error).split())
+    except Exception as second:
+        text = f"(its text cannot be had: {type(second).__name__})"
+    return bounded(f"{name}: {text}", _LONGEST_LINE)
+
+
+def bounded(text: str, length: int) -> str:
+    """The text, without its middle where it is longer."""
+    if len(text) <= length:
+        return text
+    return f"{text[: length // 2]} [... {len(text) - length} letters ...] {text[-length // 2 :]}"
+
+
 class PytrackingETError(Exception):
     """Base of all errors raised on purpose by this package."""
 

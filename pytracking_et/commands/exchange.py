@@ -143,7 +143,10 @@ def vot_init_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder", nargs="?", default=".", help="workspace, where trackers.ini goes (here)"
     )
-    parser.add_argument("--name", help="name in the toolkit (default: pytracking_et_PARAMETER)")
+    parser.add_argument(
+        "--name",
+        help="name in the toolkit (default: pytracking_et_PARAMETER, TRACKER_PARAMETER of others)",
+    )
     add_tracker_arguments(parser)
 
 
@@ -151,6 +154,7 @@ def vot_init(args: argparse.Namespace) -> int:
     """Write trackers.ini for the interpreter that runs this."""
     from ..engines.catalogue import check_names
     from ..integrations.vot_registry import make_entry, toolkit_notice, tracker_words, write_entry
+    from ..live.run import refuse_options
     from ..spec import TrackerSpec, parameter_for
     from ..tracker import plugins
 
@@ -159,10 +163,17 @@ def vot_init(args: argparse.Namespace) -> int:
     check_names(args.engine, args.precision or "auto", args.threads)
     parameter = args.parameter or parameter_for(args.checkpoint)
     kind = plugins.tracker_class(args.tracker)
-    bag = TrackerSpec(args.tracker, parameter, args.checkpoint).parameters()
+    engine = None if args.engine == "auto" else args.engine
+    spec = TrackerSpec(
+        args.tracker, parameter, args.checkpoint, engine, args.precision, args.threads
+    )
+    refuse_options(spec)
+    bag = spec.parameters()
     if hasattr(kind, "weights_file"):
         kind.weights_file(bag)
-    entry = make_entry(args.name or f"pytracking_et_{parameter}", tracker_words(args))
+    ours = args.tracker == "et_tracker"
+    name = args.name or f"{'pytracking_et' if ours else args.tracker}_{parameter}"
+    entry = make_entry(name, tracker_words(args))
     path = write_entry(args.folder, entry)
     print(f"wrote [{entry.name}] into {path}:\n  {entry.command}")
     print(

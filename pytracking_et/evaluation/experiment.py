@@ -11,9 +11,8 @@ import importlib
 import importlib.util
 import inspect
 import sys
-import traceback
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -27,7 +26,6 @@ from .datasets import get_dataset
 from .runner import run_dataset
 from .sequence import Listing, Sequence, SequenceList, cached_listing
 from .tracker import Tracker, trackerlist
-from .units import error_line
 
 PACKAGE = "pytracking_et.experiments"
 Tables = Callable[[Iterable[Any], Any, Iterable[str]], str]
@@ -53,7 +51,7 @@ def load_experiment(module_name: str, name: str) -> tuple[list[Tracker], Sequenc
         )
     if any(each.default is each.empty for each in inspect.signature(function).parameters.values()):
         raise ParameterError(f"experiment {name!r} takes arguments; it must be called without any")
-    with _users_code(f"experiment {name!r} of {module_name!r}"):
+    with plugins.users_code(f"experiment {name!r} of {module_name!r}"):
         made = function()
     if not isinstance(made, tuple) or len(made) != 2:
         kind = type(made).__name__
@@ -61,7 +59,9 @@ def load_experiment(module_name: str, name: str) -> tuple[list[Tracker], Sequenc
             f"experiment {name!r} returned {kind}; it must return (trackers, dataset)"
         )
     trackers, dataset = made
-    trackers = [trackers] if isinstance(trackers, Tracker) else list(trackers)
+    if isinstance(trackers, Tracker) or not isinstance(trackers, Iterable):
+        trackers = [trackers]
+    trackers = list(trackers)
     if not trackers or not all(isinstance(each, Tracker) for each in trackers):
         raise ParameterError(f"experiment {name!r}: trackers must be a list of Tracker objects")
     sequences = [dataset] if isinstance(dataset, Sequence) else dataset
@@ -70,7 +70,14 @@ def load_experiment(module_name: str, name: str) -> tuple[list[Tracker], Sequenc
             f"experiment {name!r}: the data set is {dataset!r}; it must be a list of Sequence "
             "objects, such as get_dataset('otb')"
         )
-    return trackers, SequenceList(sequences)
+    sequences = SequenceList(sequences)
+    for each in sequences:
+        if not isinstance(each, Sequence):
+            raise ParameterError(
+                f"experiment {name!r}: {each!r} in the data set is no Sequence; several data sets "
+                "are joined by get_dataset('otb', 'uav')"
+            )
+    return trackers, sequences
 
 
 def run_and_report(
@@ -111,7 +118,7 @@ def _module(name: str) -> ModuleType:
     if name.endswith(".py"):
         return _from_file(expanded(name))
     for full in (f"{PACKAGE}.{name}", name):
-        with _users_code(f"experiment module {full!r}"):
+        with plugins.users_code(f"experiment module {full!r}"):
             if _is_there(full):
                 return importlib.import_module(full)
     package = importlib.import_module(PACKAGE)
@@ -141,26 +148,9 @@ def _from_file(path: Path) -> ModuleType:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules.setdefault(path.stem, module)
-    with _users_code(f"experiment file '{path}'"):
+    with plugins.users_code(f"experiment file '{path}'"):
         spec.loader.exec_module(module)
     return module
-
-
-@contextmanager
-def _users_code(what: str) -> Iterator[None]:
-    """Say where an experiment breaks; errors of ours say what to do themselves."""
-    try:
-        yield
-    except PytrackingETError:
-        raise
-    except (Exception, SystemExit) as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        passed = (__file__, importlib.__file__, "<frozen")
-        inner = [each for each in frames if not each.filename.startswith(passed)]
-        # Its own line, not that of a library where it ends; a syntax error brings its line.
-        own = [f"line {each.lineno}" for each in inner if each.filename == inner[0].filename]
-        place = f" ({inner[0].filename}, {own[-1]})" if own else ""
-        raise ParameterError(f"{what} fails: {error_line(error)}{place}") from error
 
 
 def _experiments(module: ModuleType) -> list[str]:

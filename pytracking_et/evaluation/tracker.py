@@ -6,23 +6,23 @@ the sequence, `previous_output` afterwards; reading a frame is not part of its t
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from ..boxes import unusable
 from ..errors import ParameterError, ResultsError
 from ..names import check_name
 from ..settings import env_settings
 from ..spec import TrackerSpec
 from ..tracker import plugins
+from ..tracker.base import BaseTracker, answered, finite
 
 Output = dict[str, list[Any]]
 # Opens what shows a run: pytracking's Visdom, as ours in `live.visdom_panels`, called with the
@@ -256,15 +256,19 @@ class Tracker:
                     info["previous_output"] = previous
                     out = tracker.track(image, info)
                 elapsed = time.perf_counter() - start
-                out = OrderedDict(out or {})
-                if index == 0:
-                    out.setdefault("target_bbox", info["init_bbox"])
+                where = f"{self.name} on {seq.name!r}, frame {index}"
+                if index == 0 and (out is None or isinstance(out, Mapping)):
+                    out = OrderedDict(out or {})
+                    if "init_bbox" in info:
+                        out.setdefault("target_bbox", info["init_bbox"])
                     if "init_mask" in info:
                         out.setdefault("segmentation", info["init_mask"])
-                previous = out
-                box = _collect(output, out, elapsed, f"{self.name} on {seq.name!r}, frame {index}")
+                box = _collect(output, out, elapsed, where)
+                previous = OrderedDict(out)
                 if visualization and self.visdom is not None:
-                    tracker.visdom_draw_tracking(image, box, out.get("segmentation"))
+                    draw = getattr(tracker, "visdom_draw_tracking", None)
+                    draw = draw or partial(BaseTracker.visdom_draw_tracking, tracker)
+                    draw(image, box, out.get("segmentation"))
                     self._pause.wait()
                 if progress is not None:
                     progress(index + 1)
@@ -286,38 +290,16 @@ def trackerlist(
 
 
 def _collect(output: Output, out: Mapping[str, Any], elapsed: float, where: str) -> list[float]:
-    box = out.get("target_bbox")
-    try:
-        numbers = [float(value) for value in box]  # type: ignore[union-attr]
-    except (TypeError, ValueError, OverflowError):
-        numbers = []
-    if len(numbers) != 4 or unusable(numbers)[0]:
-        raise ResultsError(
-            f"{where}: target_bbox is {box!r}; a tracker must return four finite numbers "
-            "x, y, w, h with w, h >= 0"
-        )
-    output["target_bbox"].append(numbers)
-    seconds = _finite(out.get("time", elapsed), "time", where)
+    box, score = answered(out, where)
+    output["target_bbox"].append(box)
+    seconds = finite(out.get("time", elapsed), "time", where)
     if seconds < 0:  # the analysis refuses it
         raise ResultsError(f"{where}: time is {seconds!r}; a tracker must return seconds from 0 on")
     output["time"].append(seconds)
-    score = out.get("object_presence_score")
-    output["object_presence_score"].append(
-        None if score is None else _finite(score, "object_presence_score", where)
-    )
+    output["object_presence_score"].append(score)
     if out.get("segmentation") is not None:
         output.setdefault("segmentation", []).append(out["segmentation"])
-    return numbers
-
-
-def _finite(value: Any, name: str, where: str) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise ResultsError(f"{where}: {name} is {value!r}; a tracker must return a finite number")
-    return number
+    return box
 
 
 def _with_scores(output: Output) -> Output:

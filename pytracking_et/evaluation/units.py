@@ -19,12 +19,12 @@ from multiprocessing import connection, parent_process
 from multiprocessing.connection import Connection
 from typing import Any
 
+from ..errors import bounded, error_line
 from ..machine import cores
 from ..results.files import Result
 from ..spec import TrackerSpec
 
 # Some exceptions carry the tensors or the text they are about.
-LONGEST_LINE = 500
 LONGEST_TRACEBACK = 20_000
 
 
@@ -100,26 +100,9 @@ def run_unit(
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # whatever a tracker raises, sys.exit too: the run goes on
-        text = _bounded(traceback.format_exc(), LONGEST_TRACEBACK)
+        text = bounded(traceback.format_exc(), LONGEST_TRACEBACK)
         return Outcome(None, error_line(error), text)
     return Outcome(Result(output["target_bbox"], output["time"], output["object_presence_score"]))
-
-
-def error_line(error: BaseException) -> str:
-    """An exception in one line, of a length that a terminal and a manifest can bear."""
-    name = type(error).__name__
-    try:
-        text = " ".join(str(error).split())
-    except Exception as second:
-        text = f"(its text cannot be had: {type(second).__name__})"
-    return _bounded(f"{name}: {text}", LONGEST_LINE)
-
-
-def _bounded(text: str, length: int) -> str:
-    """The text, without its middle where it is longer."""
-    if len(text) <= length:
-        return text
-    return f"{text[: length // 2]} [... {len(text) - length} letters ...] {text[-length // 2 :]}"
 
 
 def threads_per_worker(workers: int) -> int:

@@ -334,7 +334,7 @@ class Player:
                 self.session.remove(each)
             return True
         tracks = self.recording.copy() if self.recording is not None else {}
-        targets, touched = self.session.copy(), edit.target
+        touched, targets = edit.target, self._copied()
         if edit.box is not None:
             try:
                 target = self.session.add(frame.image, edit.box, edit.target, frame.index)
@@ -349,8 +349,17 @@ class Player:
             self.session.remove(edit.target)
             if self.recording is not None:
                 self.recording.remove(edit.target)
-        self._history.append((frame.index, tracks, targets, touched))
+        if targets is not None:
+            self._history.append((frame.index, tracks, targets, touched))
         return True
+
+    def _copied(self) -> list[Target] | None:
+        """The targets as they are, for `_undo`; None where a tracker cannot be copied."""
+        try:
+            return self.session.copy()
+        except ParameterError as error:
+            self.notify(f"{error}; so this cannot be undone")
+            return None
 
     def _undo(self) -> bool:
         """Go back to before the last box or removal, and to its frame."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import os
 import sys
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..boxes import Box, as_box
-from ..errors import ParameterError, ResultsError
+from ..errors import ParameterError, ResultsError, error_line
 from ..files import atomic_open, reading
 from ..results.exchange import WRITERS, TrackRow, starts
 from ..settings import env_settings, expanded
 from ..spec import TrackerSpec
+from ..tracker.base import answered
 from ..videos import VideoWriter, only_for_players
 from .controls import Controls, View
 from .demo import write_png
@@ -67,10 +70,17 @@ class LiveOptions:
 
 
 class PytrackingTracker:
-    """A pytracking tracker (`initialize`, `track`) as `init` and `update`."""
+    """A pytracking tracker (`initialize`, `track`) as `init` and `update`.
 
-    def __init__(self, tracker: Any) -> None:
-        self.tracker = tracker
+    Args:
+        make: makes the tracker; called again for a copy, where it cannot be copied before it has
+            started.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self.tracker = tracker = make()
+        self._started = False
         self._previous: Mapping[str, Any] = {}
         prepare = getattr(tracker, "initialize_features", None)
         if prepare is not None:
@@ -78,6 +88,7 @@ class PytrackingTracker:
 
     def init(self, image: NDArray[np.uint8], box: ArrayLike) -> None:
         """Start on a frame, RGB HxWx3 uint8; box x, y, w, h in pixels."""
+        self._started = True
         out = self.tracker.initialize(image, {"init_bbox": [float(v) for v in as_box(box)]})
         self._previous = out or {}
 
@@ -85,9 +96,30 @@ class PytrackingTracker:
         """Box and score (1 where the tracker reports none) in the next frame."""
         # Where the published E.T.Track plug-in, for one, keeps its state.
         output = self.tracker.track(image, {"previous_output": self._previous})
+        box, score = answered(output, type(self.tracker).__name__)
         self._previous = output
-        box = np.asarray(output["target_bbox"], np.float64).reshape(4)
-        return box, float(output.get("object_presence_score", 1.0))
+        return np.array(box), 1.0 if score is None else score
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> PytrackingTracker:
+        copied = object.__new__(PytrackingTracker)
+        try:
+            vars(copied).update(copy.deepcopy(vars(self), memo))
+        except Exception as error:  # an object of OpenCV's, a session of ONNX Runtime, a lock
+            if self._started:
+                name = type(self.tracker).__name__
+                raise ParameterError(f"{name} cannot be copied: {error_line(error)}") from error
+            return PytrackingTracker(self._make)
+        return copied
+
+
+def refuse_options(spec: TrackerSpec) -> None:
+    """Whether a tracker takes what is asked of it; ParameterError where it does not."""
+    asked = (spec.engine or "auto", spec.precision or "auto") != ("auto", "auto")
+    if spec.tracker != "et_tracker" and (spec.checkpoint or spec.threads or asked):
+        raise ParameterError(
+            "--checkpoint, --engine, --precision and --threads are for et_tracker; "
+            f"{spec.tracker!r} takes its own from its parameter file {spec.parameter!r}"
+        )
 
 
 def make_tracker(spec: TrackerSpec) -> SingleTracker:
@@ -107,18 +139,14 @@ def make_tracker(spec: TrackerSpec) -> SingleTracker:
         )
     from ..tracker import plugins
 
-    if spec.checkpoint or spec.threads or (engine, precision) != ("auto", "auto"):
-        raise ParameterError(
-            "--checkpoint, --engine, --precision and --threads are for et_tracker; "
-            f"{spec.tracker!r} takes its own from its parameter file {spec.parameter!r}"
-        )
+    refuse_options(spec)
     parameters = plugins.parameters(spec.tracker, spec.parameter)
     # What pytracking's harness sets on every bag.
     parameters.tracker_name, parameters.param_name = spec.tracker, spec.parameter
     for name, value in (("debug", 0), ("visualization", False), ("run_id", None)):
         if not hasattr(parameters, name):
             setattr(parameters, name, value)
-    return PytrackingTracker(plugins.tracker_class(spec.tracker)(parameters))
+    return PytrackingTracker(partial(plugins.tracker_class(spec.tracker), parameters))
 
 
 def low_score(spec: TrackerSpec, given: float | None = None) -> float:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import ParameterError, pip_line
+from ..errors import ParameterError, error_line, pip_line
 from .visdom_render import MODES, Panel
 from .visdom_server import ADDRESS, address, answers, is_ours
 
@@ -53,6 +53,7 @@ class Visdom:
         self._active: dict[str, bool] = {}
         self._pending: dict[str, None] = {}
         self._sent: set[str] = set()
+        self._refused: set[str] = set()
         self._client: Any = None
         self._told = False
         self._closing = False
@@ -220,10 +221,12 @@ class Visdom:
                 )
             else:
                 panel.send(self._client, state)
-        except ParameterError as error:
-            print(f"notice: panel {title!r} is not shown: {error}", file=sys.stderr)
         except (ConnectionError, OSError):
             self._lost("has stopped answering")
+        except Exception as error:  # whatever a plug-in registered
+            if title not in self._refused:
+                print(f"notice: panel {title!r} is not shown: {error_line(error)}", file=sys.stderr)
+            self._refused.add(title)
 
     def _on_block_list(self, event: dict[str, Any]) -> None:
         if event.get("event_type") != "PropertyUpdate":

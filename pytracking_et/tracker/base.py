@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import sys
+from collections.abc import Mapping
 from types import FrameType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..boxes import unusable
+from ..errors import ResultsError
 from ..tracking.image import Color
 
 
@@ -50,6 +54,40 @@ class BaseTracker:
         boxes = list(box.values()) if isinstance(box, dict) else [box]
         extra = [] if segmentation is None else [segmentation]
         self.visdom.register((image, *boxes, *extra), "Tracking", 1, "Tracking")
+
+
+def answered(out: Any, where: str) -> tuple[list[float], float | None]:
+    """Box x, y, w, h and score (None: none is given) of what a tracker returned.
+
+    Raises:
+        ResultsError: it returned something else; quotes it after `where`.
+    """
+    if not isinstance(out, Mapping):
+        raise ResultsError(
+            f"{where}: the tracker returned {out!r}; it must return a dict with target_bbox"
+        )
+    box, score = out.get("target_bbox"), out.get("object_presence_score")
+    try:
+        numbers = [float(value) for value in box]  # type: ignore[union-attr]
+    except (TypeError, ValueError, OverflowError):
+        numbers = []
+    if len(numbers) != 4 or unusable(numbers)[0]:
+        raise ResultsError(
+            f"{where}: target_bbox is {box!r}; a tracker must return four finite numbers "
+            "x, y, w, h with w, h >= 0"
+        )
+    return numbers, None if score is None else finite(score, "object_presence_score", where)
+
+
+def finite(value: Any, name: str, where: str) -> float:
+    """A number that a tracker returned; ResultsError where it is none."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ResultsError(f"{where}: {name} is {value!r}; a tracker must return a finite number")
+    return number
 
 
 # pytracking's live loops, by function name (all in pytracking/evaluation/tracker.py). Our own

@@ -15,15 +15,19 @@ import importlib.util
 import os
 import pkgutil
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..errors import ParameterError
+from .. import process
+from ..errors import ParameterError, PytrackingETError, error_line
 
 VARIABLE = "PYTRACKING_ET_PLUGINS"
+# Whose lines are none of a user's.
+_HARNESS = (__file__, str(Path(__file__).parents[1] / "evaluation" / "experiment.py"))
 
 
 def roots() -> list[str]:
@@ -44,7 +48,12 @@ def tracker_class(name: str) -> type:
             f"unknown tracker {name!r}; there are: {_listing(trackers())} (other packages with "
             f"tracker/ and parameter/ folders are named in {VARIABLE})"
         )
-    return _call(module, "get_tracker_class")
+    kind = _call(module, "get_tracker_class")
+    if not isinstance(kind, type):
+        raise ParameterError(
+            f"{module.__name__}.get_tracker_class() returned {kind!r}; it must return a class"
+        )
+    return kind
 
 
 def parameters(tracker: str, parameter: str) -> Any:
@@ -63,7 +72,13 @@ def parameters(tracker: str, parameter: str) -> Any:
             f"unknown parameter file {parameter!r} of tracker {tracker!r}; there are: "
             f"{_listing(known)}"
         )
-    return _call(module, "parameters")
+    bag = _call(module, "parameters")
+    if not hasattr(bag, "__dict__"):
+        raise ParameterError(
+            f"{module.__name__}.parameters() returned {bag!r}; it must return an object with "
+            "attributes, such as TrackerParams()"
+        )
+    return bag
 
 
 def code_digest(tracker: str) -> str | None:
@@ -103,11 +118,11 @@ def parameter_files(tracker: str) -> list[str]:
 def _find(path: str) -> ModuleType | None:
     for root in roots():
         name = f"{root}.{path}"
-        found = None
-        with _not_here(name):
-            found = importlib.util.find_spec(name)
-        if found is not None:
-            with _no_exit(name):
+        with users_code(name):
+            found = None
+            with _not_here(name):
+                found = importlib.util.find_spec(name)
+            if found is not None:
                 return importlib.import_module(name)
     return None
 
@@ -126,9 +141,9 @@ def _children(path: str, packages: bool) -> list[str]:
     names: set[str] = set()
     for root in roots():
         name = f"{root}.{path}"
-        with _not_here(name):
+        with users_code(name), _not_here(name):
             parent = importlib.import_module(name)
-            found = pkgutil.iter_modules(parent.__path__)
+            found = pkgutil.iter_modules(getattr(parent, "__path__", ()))
             names.update(item.name for item in found if item.ispkg == packages)
             names.update(getattr(parent, "made_files", dict)())
     return sorted(names)
@@ -138,17 +153,32 @@ def _call(module: ModuleType, name: str) -> Any:
     function = getattr(module, name, None)
     if not callable(function):
         raise ParameterError(f"{module.__name__} has no function {name}(); pytracking's rule")
-    with _no_exit(f"{module.__name__}.{name}()"):
+    with users_code(f"{module.__name__}.{name}()"):
         return function()
 
 
 @contextmanager
-def _no_exit(what: str) -> Iterator[None]:
-    """sys.exit of a plug-in would end the run, without a word and with its exit code."""
+def users_code(what: str) -> Iterator[None]:
+    """Say where code of a user breaks; errors of ours say what to do themselves.
+
+    Raises:
+        ParameterError: names `what`, the error, file and line.
+    """
     try:
         yield
-    except SystemExit as error:
-        raise ParameterError(f"{what} ends the program (sys.exit({error.code!r}))") from error
+    except PytrackingETError:
+        raise
+    except (Exception, SystemExit) as error:
+        lacking = str(getattr(error, "name", None)).partition(".")[0]
+        if isinstance(error, ModuleNotFoundError) and lacking in process.REQUIRED:
+            raise  # an installation for tracking alone, which every command explains
+        frames = traceback.extract_tb(error.__traceback__)
+        ours = (*_HARNESS, importlib.__file__, "<frozen")
+        inner = [each for each in frames if not each.filename.startswith(ours)]
+        # Its own line, not that of a library where it ends; a syntax error brings its line.
+        own = [f"line {each.lineno}" for each in inner if each.filename == inner[0].filename]
+        place = f" ({inner[0].filename}, {own[-1]})" if own else ""
+        raise ParameterError(f"{what} fails: {error_line(error)}{place}") from error
 
 
 def _listing(names: list[str]) -> str:

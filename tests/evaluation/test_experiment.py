@@ -74,6 +74,8 @@ def lazy(): return (tracker for _ in "x"), (each for each in (a, b))
 def name(): return [tracker], "otb"
 def nothing(): return [tracker], None
 def words(): return ["et_tracker"], [a]
+def no_trackers(): return None, [a]
+def nested(): return [tracker], [[a], [b]]
 def asks(which): return [tracker], [a]
 """
 
@@ -98,8 +100,10 @@ def test_what_an_experiment_may_return(experiments, name, names):
         ("name", "'name': the data set is 'otb'; it must be a list of Sequence objects"),
         ("nothing", "'nothing': the data set is None"),
         ("words", "trackers must be a list of Tracker objects"),
+        ("no_trackers", "trackers must be a list of Tracker objects"),
+        ("nested", r"'nested': \[.* in the data set is no Sequence; several data sets are joined"),
         ("asks", "'asks' takes arguments"),
-        ("none", "there are: alone, asks, lazy, lists, name, nothing, words"),
+        ("none", "there are: alone, asks, lazy, lists, name, nested, no_trackers, nothing, words"),
     ],
 )
 def test_experiments_that_are_none(experiments, name, message):

@@ -156,6 +156,45 @@ def test_visdom_draws_each_frame(fakelab, tmp_path):
     assert all(isinstance(box, list) for _, box in tracker.visdom)
 
 
+def test_a_tracker_that_draws_nothing_itself_is_drawn(fakelab, tmp_path, monkeypatch):
+    """The plug-in of docs/evaluation.md has `initialize` and `track` alone."""
+
+    class Panels(list):
+        def register(self, data, mode, level, title):
+            self.append((data[0].shape, mode, title))
+
+    tracker = Tracker("fake", "plain")
+    tracker.visdom = Panels()
+    monkeypatch.delattr(tracker.tracker_class, "visdom_draw_tracking")
+    tracker.run_sequence(make_sequence(tmp_path, frames=2), debug=1)
+    assert tracker.visdom == [((24, 32, 3), "Tracking", "Tracking")] * 2
+
+
+@pytest.mark.parametrize("answer", [[1, 2, 3, 4], np.arange(4.0), ([1, 2, 3, 4], 0.5), True])
+@pytest.mark.parametrize(("method", "frame"), [("initialize", 0), ("track", 1)])
+def test_an_answer_that_is_no_dict_is_told(fakelab, tmp_path, monkeypatch, method, frame, answer):
+    tracker = Tracker("fake", "plain")
+    monkeypatch.setattr(tracker.tracker_class, method, lambda *_: answer)
+    message = f"fake on 'alpha', frame {frame}: the tracker returned .*; it must return a dict"
+    with pytest.raises(ResultsError, match=message):
+        tracker.run_sequence(make_sequence(tmp_path, frames=3))
+
+
+def test_a_start_of_a_mask_alone_takes_the_trackers_own_box(fakelab, tmp_path):
+    plain = make_sequence(tmp_path, frames=2)
+    masks = {0: {"mask": np.ones((24, 32), np.uint8)}}
+    sequence = Sequence("m", plain.frames, "otb", plain.ground_truth_rect, init_data=masks)
+    tracker = Tracker("fake", "initial")
+    kind = tracker.tracker_class
+    start = kind.initialize
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            kind, "initialize", lambda self, image, info: start(self, image, {"init_bbox": [0] * 4})
+        )
+        output = tracker.run_sequence(sequence)
+    assert output["target_bbox"][0] == [1.5, 2.5, 3.5, 4.5]
+
+
 @pytest.mark.parametrize(("width", "message"), [(104.0, "nan"), (105.0, "None")])
 def test_bad_boxes_name_tracker_sequence_and_frame(fakelab, tmp_path, width, message):
     sequence = make_sequence(tmp_path, width=width)

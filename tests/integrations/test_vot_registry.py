@@ -194,6 +194,13 @@ class TestCommand:
         assert message in capsys.readouterr().err
         assert not (tmp_path / "trackers.ini").exists()
 
+    def test_other_trackers_have_entries_of_their_own(self, fakelab, tmp_path, capsys):
+        words = ["vot-init", str(tmp_path), "--tracker", "fake", "--parameter", "plain"]
+        assert main(words) == 0
+        assert "fake_plain" in read(tmp_path / "trackers.ini")
+        assert main([*words, "--threads", "1"]) == 2
+        assert "--threads are for et_tracker" in capsys.readouterr().err
+
     def test_missing_weights_are_told_at_once(self, tmp_path, capsys):
         assert main(["vot-init", str(tmp_path), "--checkpoint", "gone.npz"]) == 2
         assert "gone.npz" in capsys.readouterr().err

@@ -1,4 +1,5 @@
 import os
+import threading
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,7 @@ from pytracking_et.live.run import (
     make_tracker,
     run_live,
 )
+from pytracking_et.live.session import Session
 from pytracking_et.live.sources import breaks_off, open_source
 from pytracking_et.spec import TrackerSpec
 
@@ -204,12 +206,55 @@ def test_pytracking_trackers_fit():
         def track(self, image, info=None):
             return {"target_bbox": [value + 1 for value in self.box]}
 
-    wrapped = PytrackingTracker(Theirs())
+    wrapped = PytrackingTracker(Theirs)
     assert wrapped.tracker.ready
     wrapped.init(np.zeros((9, 9, 3), np.uint8), (1, 2, 3, 4))
     box, score = wrapped.update(np.zeros((9, 9, 3), np.uint8))
     np.testing.assert_array_equal(box, [2, 3, 4, 5])
     assert score == 1.0
+
+
+class Uncopied:
+    """As one with an OpenCV tracker or a session of ONNX Runtime inside."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.answer = {"target_bbox": [1, 2, 3, 4], "object_presence_score": None}
+
+    def initialize(self, image, info):
+        pass
+
+    def track(self, image, info=None):
+        return self.answer
+
+
+def test_trackers_that_cannot_be_copied_are_made_anew():
+    image = np.zeros((9, 9, 3), np.uint8)
+    session = Session(PytrackingTracker(Uncopied))
+    for _ in range(2):
+        session.add(image, (1, 2, 3, 4))
+    assert len({id(each.tracker.tracker) for each in session.targets}) == 2
+    assert session.update(image)[0].score == 1.0
+    with pytest.raises(ParameterError, match=r"Uncopied cannot be copied: TypeError: .*lock"):
+        session.copy()
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (None, "Uncopied: the tracker returned None; it must return a dict with target_bbox"),
+        ([1, 2, 3, 4], "the tracker returned"),
+        ({"target_bbox": [1, 2, np.nan, 4]}, "target_bbox is .*nan"),
+        ({"target_bbox": [1, 2, 3, 4], "object_presence_score": "x"}, "score is 'x'"),
+    ],
+)
+def test_answers_that_are_none_are_told(answer, words):
+    image = np.zeros((9, 9, 3), np.uint8)
+    wrapped = PytrackingTracker(Uncopied)
+    wrapped.init(image, (1, 2, 3, 4))
+    wrapped.tracker.answer = answer
+    with pytest.raises(ResultsError, match=words):
+        wrapped.update(image)
 
 
 def test_pytracking_trackers_get_what_pytrackings_harness_gives(monkeypatch):

@@ -167,10 +167,13 @@ def test_panels_come_in_the_order_of_their_names_and_the_list_last(server):
 def test_data_that_cannot_be_drawn_is_a_notice_and_the_rest_goes_on(server, notices):
     with Visdom(1) as visdom:
         visdom.register(np.zeros((5, 5, 5)), "heatmap", 1, "Odd")
+        for _ in range(2):  # of whatever kind, and told once
+            visdom.register([1, 2], "info_dict", 1, "Bad")
+            time.sleep(0.1)
         visdom.register(IMAGE, "image", 1, "Picture")
         eventually(lambda: "Picture" in server.titles())
-    (notice,) = notices()
-    assert "'Odd'" in notice
+    odd, bad = notices()
+    assert "'Odd'" in odd and "'Bad' is not shown: " in bad
 
 
 @pytest.mark.parametrize(

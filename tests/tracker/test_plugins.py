@@ -40,39 +40,54 @@ def test_parameters_of_an_unknown_tracker():
         plugins.parameters("no_such", "x")
 
 
-@pytest.mark.parametrize(
-    ("lab", "text", "error", "words"),
-    [
-        ("brokenlab", "import no_such_library\n", ModuleNotFoundError, "no_such_library"),
-        ("emptylab", "", ParameterError, r"emptylab.tracker.odd has no function"),
-    ],
-)
-def test_what_is_wrong_inside_a_plugin_is_told(tmp_path, monkeypatch, lab, text, error, words):
-    package = tmp_path / lab / "tracker" / "odd"
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text(text, encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv(plugins.VARIABLE, f"{lab}, ")
-    with pytest.raises(error, match=words):
-        plugins.tracker_class("odd")
+NOTHING = "def get_tracker_class(): return None\n"
+CLASS = "def get_tracker_class(): return object\n"
 
 
 @pytest.mark.parametrize(
-    ("file", "text"),
+    ("tracker", "parameter", "words"),
     [
-        ("tracker/quits/__init__.py", "import sys\nsys.exit(0)\n"),
-        ("tracker/quits/__init__.py", "import sys\ndef get_tracker_class(): sys.exit(0)\n"),
+        ("", "", "oddlab.tracker.odd has no function get_tracker_class"),
+        (NOTHING, "", r"get_tracker_class\(\) returned None; it must return a class"),
+        ("import no_such", "", r"odd fails: ModuleNotFoundError: .*no_such.*__init__.py, line 1\)"),
+        ("def f(:", "", "odd fails: SyntaxError"),
+        ("import sys\nsys.exit(0)", "", r"odd fails: SystemExit: 0 \(.*__init__.py, line 2\)"),
+        (f"import sys\n{NOTHING[:24]} sys.exit(0)", "", r"tracker_class\(\) fails: SystemExit"),
+        (
+            CLASS,
+            "def parameters(): pass",
+            r"parameters\(\) returned None; .* an object with attrib",
+        ),
+        (
+            CLASS,
+            "def parameters(): return {}[1]",
+            r"parameters\(\) fails: KeyError: 1 \(.*line 1\)",
+        ),
+        (CLASS, "import no_such", "default fails: ModuleNotFoundError"),
     ],
 )
-def test_a_plugin_that_ends_the_program_is_told(tmp_path, monkeypatch, file, text):
-    (tmp_path / "quitlab" / file).parent.mkdir(parents=True)
-    (tmp_path / "quitlab" / file).write_text(text, encoding="utf-8")
+def test_what_is_wrong_inside_a_plugin_is_told(tmp_path, monkeypatch, tracker, parameter, words):
+    for place, text in (("tracker/odd/__init__", tracker), ("parameter/odd/default", parameter)):
+        path = tmp_path / "oddlab" / f"{place}.py"
+        path.parent.mkdir(parents=True)
+        path.write_text(text, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    for name in [name for name in sys.modules if name.startswith("quitlab")]:
+    for name in [name for name in sys.modules if name.startswith("oddlab")]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setenv(plugins.VARIABLE, "quitlab")
-    with pytest.raises(ParameterError, match=r"quitlab.*ends the program \(sys.exit\(0\)\)"):
-        plugins.tracker_class("quits")
+    monkeypatch.setenv(plugins.VARIABLE, "oddlab, ")
+    with pytest.raises(ParameterError, match=words):
+        plugins.tracker_class("odd")
+        plugins.parameters("odd", "default")
+
+
+@pytest.mark.parametrize("name", ["./lab", ".lab", "a..b", "filelab"])
+def test_a_plugin_that_is_no_package_is_told(tmp_path, monkeypatch, name):
+    (tmp_path / "filelab").mkdir()
+    (tmp_path / "filelab" / "tracker.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv(plugins.VARIABLE, name)
+    with pytest.raises(ParameterError):
+        plugins.tracker_class("no_such")
 
 
 class TestCode:

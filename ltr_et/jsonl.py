@@ -29,6 +29,12 @@ def read(path: Path) -> list[Record]:
     return records
 
 
+def touch(path: Path) -> None:
+    """Make the file and its folder, before the work whose records could not be put there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.open("ab").close()
+
+
 def append(path: Path, record: Record) -> None:
     """Add a record as one line; makes the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)

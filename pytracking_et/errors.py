@@ -18,7 +18,7 @@ def pip_line(extra: str) -> str:
         extra: a name of pyproject.toml's optional dependencies, e.g. "web".
     """
     root = Path(__file__).resolve().parents[1]
-    source = "." if (root / "pyproject.toml").is_file() else _installed_from(root)
+    source = str(root) if (root / "pyproject.toml").is_file() else _installed_from(root)
     # Double quotes: cmd.exe knows no others.
     return f'pip install "{source}[{extra}]"'
 

@@ -50,7 +50,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         # mkstemp makes files private (0600); results are meant to be read by colleagues.
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        with suppress(OSError):  # disks without modes (CIFS, vfat), of which root is the owner
+            temporary.chmod(0o666 & ~umask)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
@@ -249,7 +250,10 @@ def cache_folder() -> Path:
         PytrackingETError: another user could put files there.
     """
     named = os.environ.get("PYTRACKING_ET_CACHE")
-    folder = Path(named) if named else _usual_cache()
+    try:
+        folder = Path(named).expanduser() if named else _usual_cache()
+    except RuntimeError as error:
+        raise PytrackingETError(f"PYTRACKING_ET_CACHE={named!r}: {error}; name a folder") from error
     _check_owner(folder)
     return folder
 

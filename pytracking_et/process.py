@@ -27,7 +27,9 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 # An installation for tracking alone does without them (docs/small-computers.md).
 REQUIRED = ("torch", "pandas", "matplotlib", "tqdm", "safetensors", "filelock", "tomli")
+_BELOW = {"torch": "<2.14"}  # as in pyproject.toml
 
+_OF_A_PATH = (PermissionError, FileExistsError, IsADirectoryError, NotADirectoryError)
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows has no quotas
 
 _deferring: list[Callable[[int, FrameType | None], None]] = []  # handlers of `deferred_stop`
@@ -57,7 +59,8 @@ def run(name: str, work: Callable[[], int], stopped: Callable[[], str] | None = 
         package = (error.name or "").partition(".")[0]
         if package not in REQUIRED:
             raise
-        print(f"{name}: error: this needs {package}; pip install {package}", file=sys.stderr)
+        wanted = package + _BELOW.get(package, "")
+        print(f'{name}: error: this needs {package}; pip install "{wanted}"', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"{name}: stopped{f'; {stopped()}' if stopped else ''}", file=sys.stderr)
@@ -66,9 +69,13 @@ def run(name: str, work: Callable[[], int], stopped: Callable[[], str] | None = 
         # The reader (head, less) has gone; there is nobody left to tell.
         return 141
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno in _FULL:
+            advice = "make room, and give the command again"
+        elif isinstance(error, _OF_A_PATH) or error.errno == errno.ENAMETOOLONG:
+            advice = "name another path"
+        else:
             raise
-        print(f"{name}: error: {error}; make room, and give the command again", file=sys.stderr)
+        print(f"{name}: error: {error}; {advice}", file=sys.stderr)
         return 2
 
 

@@ -13,7 +13,7 @@ from pytracking_et import errors
 @pytest.mark.parametrize(
     ("place", "line"),
     [
-        ("checkout", 'pip install ".[web]"'),
+        ("checkout", 'pip install "{site}[web]"'),
         ("index", 'pip install "pytracking-et[web]"'),
         ("folder", 'pip install "{folder}[web]"'),
         ("folder that is gone", 'pip install "pytracking-et[web]"'),
@@ -35,4 +35,4 @@ def test_pip_line(place, line, tmp_path, monkeypatch):
     runs = other if place == "folder of another copy" else site
     monkeypatch.setattr(errors, "distribution", lambda name: metadata.Distribution.at(info))
     monkeypatch.setattr(errors, "__file__", str(runs / "pytracking_et" / "errors.py"))
-    assert errors.pip_line("web") == line.format(folder=source)
+    assert errors.pip_line("web") == line.format(folder=source, site=site)

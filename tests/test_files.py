@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import subprocess
@@ -103,6 +104,16 @@ def test_results_are_as_readable_as_the_umask_says(tmp_path):
     assert (tmp_path / "a").stat().st_mode & 0o444 == 0o444
 
 
+def test_a_disk_without_modes_takes_files(tmp_path, monkeypatch):
+    def chmod(*_, **__):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "chmod", chmod)
+    with atomic_open(tmp_path / "a") as stream:
+        stream.write("x")
+    assert (tmp_path / "a").read_text() == "x"
+
+
 def test_sha256(tmp_path):
     (tmp_path / "a").write_bytes(b"abc" * 1000)
     assert sha256(tmp_path / "a") == hashlib.sha256(b"abc" * 1000).hexdigest()
@@ -111,6 +122,11 @@ def test_sha256(tmp_path):
 def test_cache_folder_by_name(monkeypatch):
     monkeypatch.setenv("PYTRACKING_ET_CACHE", "somewhere")
     assert cache_folder() == Path("somewhere")
+    monkeypatch.setenv("PYTRACKING_ET_CACHE", "~/cache")
+    assert cache_folder() == Path.home() / "cache"
+    monkeypatch.setenv("PYTRACKING_ET_CACHE", "~nobody-here/cache")
+    with pytest.raises(PytrackingETError, match="PYTRACKING_ET_CACHE='~nobody-here/cache'"):
+        cache_folder()
     monkeypatch.delenv("PYTRACKING_ET_CACHE")
     assert cache_folder().name == "pytracking_et"
 

@@ -127,6 +127,9 @@ def test_a_full_disk_is_a_sentence_and_other_errors_of_the_system_are_not(capsys
 
     assert process.run("prog", lambda: work(errno.ENOSPC)) == 2
     assert "No space left on device: 'log.jsonl'; make room" in capsys.readouterr().err
+    for number in (errno.EACCES, errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
+        assert process.run("prog", lambda number=number: work(number)) == 2
+        assert "'log.jsonl'; name another path" in capsys.readouterr().err
     with pytest.raises(FileNotFoundError):
         process.run("prog", lambda: work(errno.ENOENT))
 
@@ -136,7 +139,9 @@ def test_a_package_that_an_installation_for_tracking_lacks_is_a_sentence(capsys)
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
     assert process.run("ettrack results", lambda: work("pandas.core")) == 2
-    assert "error: this needs pandas; pip install pandas" in capsys.readouterr().err
+    assert 'error: this needs pandas; pip install "pandas"' in capsys.readouterr().err
+    assert process.run("ettrack results", lambda: work("torch")) == 2
+    assert 'error: this needs torch; pip install "torch<2.14"' in capsys.readouterr().err
     with pytest.raises(ModuleNotFoundError):
         process.run("ettrack results", lambda: work("pytracking_et.gone"))
 

@@ -55,7 +55,7 @@ def strip(sequence, boxes: dict[str, np.ndarray], chosen: list[int]) -> np.ndarr
         image = read_image(sequence.frames[index])
         scale = HEIGHT / image.shape[0]
         small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        drawn = {TRACKERS[title][1]: rows[index] for title, rows in reversed(boxes.items())}
+        drawn = [(TRACKERS[title][1], rows[index]) for title, rows in reversed(boxes.items())]
         draw_boxes(small, np.asarray(sequence.ground_truth_rect[index]), drawn, scale, 2)
         cv2.putText(small, str(index), (4, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1)
         pictures.append(small)

@@ -164,6 +164,8 @@ def _main(options: argparse.Namespace) -> int:
     check_numbers("--", vars(options), dict.fromkeys(("threads", "processes"), ONE_OR_MORE))
     clips, subjects = chosen_clips(options), chosen_subjects(options)
     cache = options.cache or cache_folder() / "tracking_validation.jsonl"
+    for path in filter(None, (cache, options.log)):
+        jsonl.touch(path)
     starts, memory = partial(Clip.starts, quick=options.quick), Memory(cache)
     rows: dict[str, list[Run]] = {}
     for subject in subjects:

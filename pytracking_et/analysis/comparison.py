@@ -319,7 +319,9 @@ def skipped_note(skipped: Sequence[str]) -> str:
     """What notes say of sequences that were left out; "" where none was."""
     if not skipped:
         return ""
-    return f"; {len(skipped)} sequence(s) skipped for missing results: {', '.join(skipped)}"
+    more = f" and {len(skipped) - 8} more" if len(skipped) > 8 else ""
+    shown = ", ".join(skipped[:8]) + more
+    return f"; {len(skipped)} sequence(s) skipped for missing results: {shown}"
 
 
 def _key(

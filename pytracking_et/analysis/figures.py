@@ -151,8 +151,9 @@ def draw_radar(
         axes: Any = figure.add_axes(place, projection="polar")
         for text in figure.texts:
             text.set_y(_MARGIN / high)
+        lines: list[Any] = []
         for style, (label, values) in zip(styles, table.items(), strict=True):
-            axes.plot(
+            lines += axes.plot(
                 closed, np.append(values.to_numpy(), values.iloc[0]), color=style["color"],
                 linestyle=style["line_style"], linewidth=look.line, label=str(label),
             )  # fmt: skip
@@ -177,9 +178,9 @@ def draw_radar(
         axes.grid(color="0.85")
         if look.title:
             figure.text(0.5, 1 - 0.7 * em / high, title, fontsize="large", ha="center", va="top")
-        figure.legend(
-            loc="lower center", bbox_to_anchor=(0.5, (foot + 0.3 * em) / high), ncols=columns,
-            fontsize="small", borderaxespad=0,
+        figure.legend(  # by itself it would leave out labels that begin with "_"
+            lines, list(map(str, table)), loc="lower center", ncols=columns, fontsize="small",
+            bbox_to_anchor=(0.5, (foot + 0.3 * em) / high), borderaxespad=0,
         )  # fmt: skip
     return figure
 

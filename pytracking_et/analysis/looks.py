@@ -20,6 +20,7 @@ from ..errors import ParameterError
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8a000", "#56b4e9", "#e69f00", "#000000")
 _MORE_COLORS = ("#882255", "#332288", "#117733", "#aa4499")
 _LINES = ("-", "--", "-.", ":")
+_MORE_LINES = ((0, (9, 2)), (0, (1, 4)), (0, (5, 2, 1, 2, 1, 2)), (0, (4, 4)))
 # The first three colors, the easiest to tell apart, are kept for what nearly every plot here has.
 _OWN = {"et_tracker_et_tracker": 0, "et_tracker_lt_mobile": 1, "et_tracker_et_tracker_published": 2}
 # TrueType in PDF, since publishers refuse Type 3 fonts; a salt makes SVG files reproducible.
@@ -100,8 +101,9 @@ def tracker_styles(names: Sequence[str]) -> list[dict[str, Any]]:
         _COLORS[_OWN[name]] if name in _OWN else others[number % len(others)]
         for name, number in zip(names, numbers, strict=True)
     ]
+    lines = (*_LINES, *_MORE_LINES)
     return [
-        {"color": color, "line_style": _LINES[chosen[:i].count(color) % len(_LINES)]}
+        {"color": color, "line_style": lines[chosen[:i].count(color) % len(lines)]}
         for i, color in enumerate(chosen)
     ]
 

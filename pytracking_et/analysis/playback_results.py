@@ -55,7 +55,7 @@ def playback_results(
         for i, path in enumerate(paths):
             image = read_image(path)
             row = truth[i] if i < len(truth) else np.full(4, np.nan)
-            mine = {c: b[i] for c, b in zip(colors, boxes, strict=True) if i < len(b)}
+            mine = [(c, b[i]) for c, b in zip(colors, boxes, strict=True) if i < len(b)]
             draw_boxes(image, row, mine)
             put_text(image, f"{name} #{i + 1}", (6, 20), 0.6)
             for j, (label, color) in enumerate(zip(labels, colors, strict=True)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,20 +17,21 @@ from .metrics import Array
 
 
 def draw_boxes(
-    image: Image, truth: Sequence[float] | Array, boxes: Mapping[str, Sequence[float] | Array],
+    image: Image, truth: Sequence[float] | Array,
+    boxes: Iterable[tuple[str, Sequence[float] | Array]],
     scale: float = 1.0, thickness: int = 2,
 ) -> None:  # fmt: skip
     """Draw ground truth and predictions into an RGB image.
 
     Args:
         truth: x, y, w, h in pixels of the original frame; NaN or without area: not drawn.
-        boxes: "#rrggbb" -> x, y, w, h.
+        boxes: "#rrggbb" and x, y, w, h of each.
         scale: image size / original size.
     """
     # White on black: no tracker has that, and it shows on any background.
     _rectangle(image, truth, (0, 0, 0), scale, thickness + 2)
     _rectangle(image, truth, (255, 255, 255), scale, thickness)
-    for color, box in boxes.items():
+    for color, box in boxes:
         _rectangle(image, box, rgb(color), scale, thickness)
 
 
@@ -205,7 +206,7 @@ def view(width: int, height: int, truth: Array | None, box: Array) -> tuple[int,
     share = max(_SURROUNDINGS * target, *(1.3 * (high - low) / [width, height]))
     if target > _SMALL or share > 0.75 or not target > 0:
         return whole
-    size = np.array([width, height]) * share
+    size = np.maximum(np.array([width, height]) * share, 1)
     corner = np.clip((low + high) / 2 - size / 2, 0, [width, height] - size)
     left, top = (int(value) for value in corner)
     return left, top, min(width, left + round(size[0])), min(height, top + round(size[1]))

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -185,6 +185,26 @@ class Table:
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
+def to_csv(tables: Sequence[Table]) -> str:
+    """One CSV of several tables, told apart by their title in the first column.
+
+    A single one is as `Table.to_csv` writes it.
+    """
+    if len(tables) == 1:
+        return tables[0].to_csv()
+    columns = dict.fromkeys(str(name) for table in tables for name in table.frame.columns)
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["table", "name", *columns, "note"])
+    for table in tables:
+        own = list(map(str, table.frame.columns))
+        for name, row in zip(table.frame.index, table.frame.itertuples(index=False), strict=True):
+            cells = dict(zip(own, map(_plain, row), strict=True))
+            figures = [cells.get(column) for column in columns]
+            writer.writerow([table.title, name, *figures, table.note])
+    return buffer.getvalue()
+
+
 def _plain(value: Any) -> Any:
     """A Python value for CSV and JSON; None where there is no figure."""
     value = value.item() if hasattr(value, "item") else value
@@ -197,6 +217,8 @@ _LATEX = {
     "^": r"\textasciicircum{}",
     "<": "$<$",
     ">": "$>$",
+    # At the start of a row they would be the option or the star of the line break before it.
+    **{character: f"{{{character}}}" for character in "[]*"},
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }
 
@@ -221,4 +243,5 @@ def written(path: PathArgument) -> Iterator[Path]:
 def write_text(path: PathArgument, text: str) -> None:
     """Write text as UTF-8 with "\\n" line ends on every system."""
     with written(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        # Names of old archives' folders may be no UTF-8.
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")

@@ -147,7 +147,8 @@ class _Process:
         with suppress(OSError):
             if not self.error:
                 self.connection.send(None)
-                self.memory = self._answer(10)[1]
+                kind, value = self._answer(10)
+                self.memory = None if kind == "error" else value
         self.process.join(5)
         if self.process.is_alive():
             self.process.kill()
@@ -171,6 +172,11 @@ def measure(
     """
     if len(frames) <= BLOCK:
         raise EngineError(f"the clip has {len(frames)} frames; give more than {BLOCK}")
+    sizes = sorted({frame.shape[1::-1] for frame in frames})
+    if len(sizes) > 1:
+        raise EngineError(
+            f"the clip has frames of several sizes: {sizes[:3]}; give one of one size"
+        )
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         clip = str(Path(folder) / "clip.npy")
         np.save(clip, np.stack(frames))

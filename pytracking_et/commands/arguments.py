@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ParameterError
@@ -155,6 +156,11 @@ def path_text(text: str) -> str:
         return str(expanded(text)) if text else text
     except ParameterError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def path_type(text: str) -> Path:
+    """`path_text` as a Path."""
+    return Path(path_text(text))
 
 
 def add_visdom_arguments(parser: argparse.ArgumentParser) -> None:

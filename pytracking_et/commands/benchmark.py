@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import EngineError, ParameterError, ResultsError
-from .arguments import add_box_argument
+from .arguments import add_box_argument, path_type
 
 if TYPE_CHECKING:
     from ..benchmark import Subject
@@ -29,20 +28,20 @@ def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
         help="parameter files of the loop around the engines (default: et_tracker)",
     )
     add("--targets", type=int, nargs="+", default=[], help="also track so many targets at once")
-    add("--video", type=Path, help="video or folder of frames; default: a rendered clip")
+    add("--video", type=path_type, help="video or folder of frames; default: a rendered clip")
     add_box_argument(parser, "target on the first frame of --video, in pixels")
     add("--frames", type=int, default=49, help="frames of the clip (default: %(default)s)")
     add("--rounds", type=int, default=4, help="times through the clip (default: %(default)s)")
-    add("--peers", type=Path, metavar="FOLDER", help="folder of NanoTrack's two ONNX files")
+    add("--peers", type=path_type, metavar="FOLDER", help="folder of NanoTrack's two ONNX files")
     add("--roofline", action="store_true", help="also the cores' matrix product peak, batches")
-    add("--accuracy", type=Path, help='JSON {"et_tracker": AUC, "Nano": AUC, ...}: a column')
+    add("--accuracy", type=path_type, help='JSON {"et_tracker": AUC, "Nano": AUC, ...}: a column')
     add(
         "--again",
         action="store_true",
         help="let --engine auto choose anew instead of keeping what it measured earlier",
     )
-    add("--json", type=Path, help="write all figures")
-    add("--plot", type=Path, help="write accuracy against speed (needs --accuracy)")
+    add("--json", type=path_type, help="write all figures")
+    add("--plot", type=path_type, help="write accuracy against speed (needs --accuracy)")
 
 
 def benchmark(args: argparse.Namespace) -> int:
@@ -57,6 +56,9 @@ def benchmark(args: argparse.Namespace) -> int:
         raise ParameterError(
             "--video and --box go together: --box X Y W H is the target in the first frame"
         )
+    for name in ("frames", "rounds"):
+        if getattr(args, name) < 1:
+            raise ParameterError(f"--{name} {getattr(args, name)}: give at least 1")
     check_output(args.json, args.plot)
     accuracy = read_accuracy(args.accuracy) if args.accuracy else {}
     rows = _rows(args)
@@ -87,6 +89,7 @@ def _rows(args: argparse.Namespace) -> list:
 
     from ..benchmark import subjects
     from ..engines.catalogue import ENGINES, Model, check_names
+    from ..network.weights import EXPORT
 
     for name in args.engines:
         check_names(name, "auto", None)
@@ -95,17 +98,24 @@ def _rows(args: argparse.Namespace) -> list:
     for count in args.threads:
         check_names("auto", "auto", count)
     model = Model.find(args.network, args.checkpoint)
+    if args.roofline and model.path.name == EXPORT:
+        raise ParameterError(f"--roofline needs a weight file; {args.checkpoint} holds graphs")
     rows = subjects(args.threads, model, args.engines, args.precisions, args.peers, args.parameters)
-    quick = [r for r in rows if r.kind == "engine" and r.name == next(iter(ENGINES))] or rows[-1:]
-    return rows + [replace(r, targets=n) for n in args.targets if n > 1 for r in quick]
+    engines = [row for row in rows if row.kind == "engine"]
+    first = next((name for name in ENGINES if any(row.name == name for row in engines)), None)
+    quick = [row for row in engines if row.name == first]
+    return rows + [replace(row, targets=n) for n in args.targets if n > 1 for row in quick]
 
 
 def _auto(args: argparse.Namespace) -> list[str]:
     """What `auto` takes with each number of threads, and what it takes in evaluation."""
     from ..engines.catalogue import Model
     from ..engines.select import candidates, choose
+    from ..network.weights import EXPORT
 
     model = Model.find(args.network, args.checkpoint)
+    if model.path.name == EXPORT:
+        return [f"{model.path.parent} holds exported graphs, which run as they are"]
     known = [candidates("auto", precision, model) for precision in ("auto", "f32")]
     cases = {"auto": "", "f32": "; in evaluation, which is float32, "}
     if known[0] == known[1]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DatasetError, ParameterError
-from .arguments import add_dataset_root_argument
+from .arguments import add_dataset_root_argument, path_type
 
 if TYPE_CHECKING:
     from ..evaluation.datasets.check import Report
@@ -139,7 +139,7 @@ def init_arguments(parser: argparse.ArgumentParser) -> None:
         "results. A file that exists is never changed."
     )
     place = parser.add_mutually_exclusive_group()
-    place.add_argument("--file", type=Path, metavar="PATH", help="write it there")
+    place.add_argument("--file", type=path_type, metavar="PATH", help="write it there")
     place.add_argument(
         "--here", action="store_true", help="write ./ettrack.toml, valid in this folder only"
     )

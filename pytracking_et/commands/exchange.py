@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from ..errors import ParameterError
 from ..results.exchange import WRITERS
-from .arguments import add_dataset_root_argument, add_results_argument
+from .arguments import add_dataset_root_argument, add_results_argument, path_type
 
 
 def export_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     add = parser.add_argument
     add("--format", choices=("onnx", "openvino"), default="onnx")
-    add("--output", type=Path, required=True, help="folder to write into")
+    add("--output", type=path_type, required=True, help="folder to write into")
     add("--network", default="et_tracker", help="configuration (default: %(default)s)")
     add("--checkpoint", help="weight file (default: the one a tracker would use)")
     add("--precision", default="f32", help="f32 (default) or int8")
     add(
         "--calibration",
-        type=Path,
+        type=path_type,
         metavar="FOLDER",
         help="tracks to measure int8 ranges on (annotations.csv: track,frame,x,y,w,h); without, "
         "those of the shipped weights or measured before are used",

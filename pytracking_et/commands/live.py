@@ -77,8 +77,8 @@ def video(args: argparse.Namespace) -> int:
 
     if len(args.names) not in (1, 3):
         raise ParameterError(
-            f"{len(args.names)} names given ({' '.join(args.names)}); give VIDEOFILE, or "
-            "TRACKER PARAM VIDEOFILE"
+            f"{len(args.names)} names given ({' '.join(args.names[:5])}); give VIDEOFILE, or "
+            "TRACKER PARAM VIDEOFILE, and a pattern of images in quotes"
         )
     *tracker, video = args.names
     args.tracker_name, args.tracker_param = tracker or ("et_tracker", None)
@@ -113,6 +113,7 @@ def _add_live_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--starts",
+        type=path_text,
         metavar="FILE",
         help="instead: first boxes of targets, on any frame, from MOT challenge text or CVAT XML",
     )

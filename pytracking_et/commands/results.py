@@ -30,7 +30,9 @@ def results_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--output", type=path_text, metavar="FILE", help="write tables there, not to the terminal")
     plots = parser.add_argument_group("plots")
-    plots.add_argument("--plots", metavar="DIR", help="write plots there as PDF, SVG and PNG")
+    plots.add_argument(
+        "--plots", type=path_text, metavar="DIR", help="write plots there as PDF, SVG and PNG"
+    )
     plots.add_argument(
         "--for",
         dest="purpose",
@@ -72,12 +74,15 @@ def results(args: argparse.Namespace) -> int:
     chosen = select(args)
     from ..analysis.comparison import compare
     from ..analysis.summary import speeds
+    from ..analysis.tables import to_csv
 
     data = compare(chosen.trackers, chosen.annotation, **chosen.options)
     merged = chosen.options["merge_results"]
     speed = speeds(chosen.trackers, data.sequences, merged, data.dataset)
     tables = _tables(args, chosen, data, speed)
-    if args.format == "json":
+    if args.format == "csv":
+        text = to_csv(tables)
+    elif args.format == "json":
         text = "[\n" + ",\n".join(table.to_json().rstrip() for table in tables) + "\n]\n"
     else:
         text = "\n".join(table.render(args.format) for table in tables)
@@ -152,12 +157,16 @@ def _tables(
     if args.published:
         table = summary.published_table(data, speed)
         if table is None:
-            raise ParameterError(
-                f"--published: there are no published figures for {args.dataset!r}; "
-                "there are for otb, uav and nfs"
-            )
+            raise _unpublished(data.dataset)
         tables.append(table)
     return tables
+
+
+def _unpublished(dataset: str) -> ParameterError:
+    return ParameterError(
+        f"--published: there are no published figures for {dataset!r}; there are for otb, uav and "
+        "nfs"
+    )
 
 
 def _criteria(text: str | None) -> dict[str, object] | None:
@@ -236,6 +245,10 @@ def report(args: argparse.Namespace) -> int:
         if getattr(args, name) < 1:
             raise ParameterError(f"--{name} {getattr(args, name)}: give at least 1")
     chosen = select(args)
+    from ..analysis.summary import column_of
+
+    if args.published and column_of(chosen.annotation.dataset) is None:
+        raise _unpublished(chosen.annotation.dataset)
     from ..analysis.report import write_report
 
     path = write_report(

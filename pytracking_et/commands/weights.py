@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ..errors import CheckpointError
+from .arguments import path_type
 
 
 def weights_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,11 +15,11 @@ def weights_arguments(parser: argparse.ArgumentParser) -> None:
     download = actions.add_parser("download", help="fetch published weights into the cache")
     download.add_argument("name", help="for example: official")
     convert = actions.add_parser("convert", help="write a checkpoint as .safetensors")
-    convert.add_argument("source", type=Path)
-    convert.add_argument("target", type=Path)
+    convert.add_argument("source", type=path_type)
+    convert.add_argument("target", type=path_type)
     convert.add_argument("--float32", action="store_true", help="keep float32 (default float16)")
     check = actions.add_parser("check", help="does a file fit a network?")
-    check.add_argument("file", type=Path)
+    check.add_argument("file", type=path_type)
     check.add_argument("--network", help="configuration name; default: told by the file's names")
 
 

@@ -132,7 +132,8 @@ def ensure(folder: Path, build: Build, what: str) -> Metadata:
 
 
 def _publish(temporary: Path, folder: Path) -> None:
-    temporary.chmod(0o755)
+    with suppress(OSError):  # a disk without modes
+        temporary.chmod(0o755)
     for _ in range(3):
         try:
             move(temporary, folder)

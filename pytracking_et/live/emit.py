@@ -127,6 +127,6 @@ def _connected(where: str) -> socket.socket:
         family, kind, protocol, _, address = found[0]
         connection = socket.socket(family, kind, protocol)
         connection.connect(address)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # no host name
         raise ParameterError(f"--emit {where!r}: {error}") from error
     return connection

@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlparse
 
 import cv2
 import numpy as np
@@ -208,7 +207,8 @@ def open_source(spec: str | int | os.PathLike[str]) -> CaptureSource | ImageSour
     if re.fullmatch(r"\d{1,9}", text) and not Path(text).is_dir():
         return CaptureSource(int(text), "webcam", live=True)
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", text):
-        path = Path(urlparse(text).path)
+        # Not urlparse, which refuses brackets in a password.
+        path = Path(re.sub(r"^[^:]+://[^/]*|[?#].*", "", text))
         is_file = path.suffix.lower() in VIDEO_SUFFIXES
         name = file_stem(path.stem) if is_file else "stream"
         return CaptureSource(text, name, live=not is_file)

@@ -142,7 +142,7 @@ def _ask(url: str, have: int) -> HTTPResponse | None:
             f"{url} answered {error.code} {error.reason}; fetch the file by hand and give it "
             "with --checkpoint"
         ) from error
-    except (OSError, HTTPException) as error:
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: of a proxy's address
         raise _unreachable(url, error) from error
 
 

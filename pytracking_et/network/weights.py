@@ -58,12 +58,17 @@ def places(network: str, checkpoint: str | os.PathLike[str] | None = None) -> li
     An explicit name without a folder (`official`) may also be a file in the cache.
 
     Raises:
+        CheckpointError: a folder that may not be entered.
         ParameterError: `~user` of a user who has no home folder.
     """
     named = checkpoint or os.environ.get(ENVIRONMENT)
     if named:
         path = expanded(named)
-        if path.is_dir():
+        try:
+            folder = path.is_dir()
+        except OSError as error:
+            raise _forbidden(path, error) from error
+        if folder:
             return [path / EXPORT, *(path / f"{network}{suffix}" for suffix in SUFFIXES)]
         if path.suffix or path.name != str(named):
             return [path]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pytracking_et.analysis import comparison, score
-from pytracking_et.analysis.comparison import compare
+from pytracking_et.analysis.comparison import compare, skipped_note
 from pytracking_et.analysis.summary import summary_table
 from pytracking_et.analysis.trackers import labels_of
 from pytracking_et.errors import ResultsError
@@ -56,6 +56,14 @@ def test_missing_sequences_raise_or_are_skipped_for_all(world):
     assert data.sequences == ("Alpha", "Beta-1", "Delta_2")
     assert data.skipped == ("Gamma",)
     assert "1 sequence(s) skipped for missing results: Gamma" in data.note
+
+
+def test_of_many_skipped_sequences_some_are_named():
+    assert skipped_note([]) == ""
+    assert skipped_note(list("abcdefgh")).endswith("results: a, b, c, d, e, f, g, h")
+    assert skipped_note(list("abcdefghij")).endswith(
+        "10 sequence(s) skipped for missing results: a, b, c, d, e, f, g, h and 2 more"
+    )
 
 
 def test_skipping_everything_is_an_error(world):

@@ -63,6 +63,15 @@ def test_a_radar_without_room_for_its_names_is_refused():
         draw_radar(pd.DataFrame({"one": [1, 2, 3]}, index=rows), "t", "n", look=LOOKS["paper"])
 
 
+def test_many_of_one_color_differ_in_their_line():
+    styles = tracker_styles(["mine"] * 8)
+    assert len({str(style["line_style"]) for style in styles}) == 8
+    rows = ["OCC (1)", "SV (1)", "FM (1)"]
+    table = pd.DataFrame({"_a": [1, 2, 3], "b": [2, 2, 2]}, index=rows)
+    (legend,) = draw_radar(table, "t", "n").legends
+    assert [text.get_text() for text in legend.get_texts()] == ["_a", "b"]
+
+
 def test_dollars_in_names_are_no_formulas(tmp_path):
     rows = ["OCC (1)", "SV (1)", "FM (1)"]
     figure = draw_radar(pd.DataFrame({"a$1_a_b$": [1, 2, 3]}, index=rows), "t", "$x_y_z$")

@@ -153,7 +153,7 @@ def test_timeline_keeps_every_loss():
 
 def test_ground_truth_is_white_and_predictions_have_their_colour():
     image = np.full((100, 100, 3), 90, np.uint8)
-    draw_boxes(image, [10, 10, 20, 20], {"#0072b2": [50, 50, 30, 30]}, thickness=1)
+    draw_boxes(image, [10, 10, 20, 20], [("#0072b2", [50, 50, 30, 30])], thickness=1)
     assert image[10, 20].tolist() == [255, 255, 255]
     assert image[50, 60].tolist() == [0x00, 0x72, 0xB2]
     assert image[70, 30].tolist() == [90, 90, 90]
@@ -162,7 +162,7 @@ def test_ground_truth_is_white_and_predictions_have_their_colour():
 @pytest.mark.parametrize("box", [[np.nan] * 4, [5, 5, 0, 9], [1e9, 1e9, 5, 5], [-1e9, 0, 5, 5]])
 def test_boxes_that_cannot_be_seen(box):
     image = np.full((50, 50, 3), 90, np.uint8)
-    draw_boxes(image, box, {"#000000": box})
+    draw_boxes(image, box, [("#000000", box)])
     assert (image == 90).all()
 
 

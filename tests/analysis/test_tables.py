@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from pytracking_et.analysis.tables import Table, escape_latex, write_text
+from pytracking_et.analysis.tables import Table, escape_latex, to_csv, write_text
 from pytracking_et.errors import ParameterError, ResultsError
 
 FRAME = pd.DataFrame(
@@ -94,10 +96,29 @@ def test_unknown_format():
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("50 % & #1_a", r"50 \% \& \#1\_a"), ("a\\b~", r"a\textbackslash{}b\textasciitilde{}")],
+    [
+        ("50 % & #1_a", r"50 \% \& \#1\_a"),
+        ("[2] *", "{[}2{]} {*}"),
+        ("a\\b~", r"a\textbackslash{}b\textasciitilde{}"),
+    ],
 )
 def test_escape_latex(text, expected):
     assert escape_latex(text) == expected
+
+
+def test_one_csv_of_several_tables():
+    speed = Table(pd.DataFrame({"fps": [9.5]}, index=["a,b"]), "Speed", "note, of speed")
+    rows = list(csv.DictReader(io.StringIO(to_csv([TABLE, speed]))))
+    assert list(rows[0])[:2] == ["table", "name"]
+    assert [row["table"] for row in rows] == [TABLE.title] * len(TABLE.frame) + ["Speed"]
+    assert (rows[-1]["name"], rows[-1]["fps"], rows[-1]["note"]) == ("a,b", "9.5", "note, of speed")
+    assert rows[0]["fps"] == ""
+    assert to_csv([TABLE]) == TABLE.to_csv()
+
+
+def test_names_that_are_no_utf_8_are_written(tmp_path):
+    write_text(tmp_path / "a.md", "caf\udce9")
+    assert (tmp_path / "a.md").read_bytes() == b"caf\\udce9"
 
 
 def test_line_ends(tmp_path):

@@ -18,7 +18,7 @@ from pytracking_et.commands import main
 from pytracking_et.commands.benchmark import _roofline
 from pytracking_et.engines.catalogue import Model
 from pytracking_et.engines.package import sample_crop
-from pytracking_et.errors import EngineError, ResultsError
+from pytracking_et.errors import EngineError, ParameterError, ResultsError
 from tests.engines.conftest import NETWORK, weight_file  # noqa: F401
 
 
@@ -74,6 +74,8 @@ def test_a_subject_that_was_killed_between_its_turns():
         (["--plot", "p.doc", "--accuracy", "a.json"], "one of eps,"),
         (["--box", "1", "2", "30", "40"], "--video and --box go together"),
         (["--video", "clip.mp4"], "--video and --box go together"),
+        (["--frames", "-1"], "--frames -1: give at least 1"),
+        (["--rounds", "0"], "--rounds 0: give at least 1"),
     ],
 )
 def test_what_cannot_be_done_is_told_before(words, message, tmp_path, monkeypatch, capsys):
@@ -86,6 +88,35 @@ def test_what_cannot_be_done_is_told_before(words, message, tmp_path, monkeypatc
 def test_too_short_a_clip(frames):
     with pytest.raises(EngineError, match="3 frames"):
         measure([Subject("plain", "plain")], frames[:3], BOX)
+
+
+def test_frames_of_several_sizes(frames):
+    with pytest.raises(EngineError, match="several sizes"):
+        measure([Subject("plain", "plain")], [*frames, frames[0][:-1]], BOX)
+
+
+@pytest.mark.parametrize("engines", [["torch"], []])
+def test_several_targets_are_of_the_first_engine(engines, weight_file):  # noqa: F811
+    from pytracking_et.commands.benchmark import _rows
+
+    words = {"engines": engines, "precisions": ["f32"], "peers": None, "parameters": ["et_tracker"]}
+    given = {"network": NETWORK, "checkpoint": str(weight_file), "roofline": False}
+    rows = _rows(SimpleNamespace(threads=[1], targets=[1, 4], **words, **given))
+    several = [row for row in rows if row.targets == 4]
+    assert [row.kind for row in several] == ["engine"]
+    assert several[0].name in (engines or [row.name for row in rows if row.kind == "engine"])
+
+
+def test_exported_graphs_have_no_choice_and_no_roofline(tmp_path):
+    from pytracking_et.commands.benchmark import _auto, _rows
+
+    (tmp_path / "metadata.json").write_text("{}")
+    named = {"network": NETWORK, "checkpoint": str(tmp_path), "threads": [1]}
+    (line,) = _auto(SimpleNamespace(again=False, **named))
+    assert "exported graphs" in line
+    asked = {"engines": [], "precisions": [], "peers": None, "parameters": [], "targets": []}
+    with pytest.raises(ParameterError, match="--roofline needs a weight file"):
+        _rows(SimpleNamespace(roofline=True, **asked, **named))
 
 
 def test_subjects_that_can_run(weight_file):  # noqa: F811

@@ -86,7 +86,7 @@ def test_the_data_set_by_position_or_by_option(place, capsys, command, words, co
         (["--published"], ["E.T.Track", "et_default_000 (this run)", "NOT COMPARABLE"]),
         (["--format", "latex"], [r"\begin{tabular}", r"et\_default\_000"]),
         (["--format", "md"], ["| tracker | AUC |"]),
-        (["--format", "csv"], ["tracker,auc,op50"]),
+        (["--format", "csv"], ["table,name,auc,op50", "\nSpeed,et_default_000,"]),
     ],
 )
 def test_tables(place, capsys, arguments, expected):

@@ -91,7 +91,9 @@ def test_standard_output_that_takes_no_more(clip, capfd, monkeypatch, code, mess
     assert Path("a.txt").read_text()
 
 
-@pytest.mark.parametrize("where", ["xml", "udp://127.0.0.1", "udp://:5", "udp://h:x", "tcp://a:5"])
+@pytest.mark.parametrize(
+    "where", ["xml", "udp://127.0.0.1", "udp://:5", "udp://h:x", "tcp://a:5", "udp://a..b:9"]
+)
 def test_other_places_are_refused(clip, capsys, where):
     assert main(["video", clip, *BOX, "--emit", where]) == 2
     assert f"--emit {where!r}" in capsys.readouterr().err

@@ -169,6 +169,7 @@ def test_what_breaks_off(read, announced, expected):
     [
         ("me:secret@127.0.0.1:1/a", "me:***@127.0.0.1:1/a"),
         ("me:se@cret@127.0.0.1:1/a", "me:***@127.0.0.1:1/a"),
+        ("me:se]cret@127.0.0.1:1/a", "me:***@127.0.0.1:1/a"),
         (":secret@127.0.0.1:1/a", ":***@127.0.0.1:1/a"),
         ("127.0.0.1:1/a?user=me&pwd=secret", "127.0.0.1:1/a?***"),
     ],

@@ -108,6 +108,16 @@ def test_refused_and_offline_are_one_line(server, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("proxy", ["http:/proxy:8080", "http://.proxy:80"])
+def test_a_proxy_without_a_name_is_told(tmp_path, monkeypatch, proxy):
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    elsewhere = Published("x", "n", "x.pth", "http://example.invalid/file", BLOB, "", "")
+    with pytest.raises(CheckpointError, match="cannot reach"):
+        download(elsewhere, tmp_path)
+
+
 def test_git_blob_id_is_gits(tmp_path):
     (tmp_path / "a").write_bytes(b"hello\n")
     # printf 'hello\n' | git hash-object --stdin

@@ -273,11 +273,10 @@ def test_weights_that_may_not_be_read_are_told(tmp_path, monkeypatch):
         CheckpointError, match=r"w\.pth cannot be read: Permission denied; allow it"
     ):
         weights.fingerprint(path)
-    monkeypatch.setattr(Path, "is_file", refuse)
-    with pytest.raises(
-        CheckpointError, match=r"w\.pth cannot be read: Permission denied; allow it"
-    ):
-        weights.find("et_tracker", path)
+    for looked in ("is_file", "is_dir"):
+        monkeypatch.setattr(Path, looked, refuse)
+        with pytest.raises(CheckpointError, match=r"w\.pth cannot be read: Permission denied"):
+            weights.find("et_tracker", path)
 
 
 def test_a_home_of_nobody_is_told():

@@ -194,6 +194,7 @@ def write(curves: Sequence[Curve], note: str, command: str, output: Path) -> Tab
 def run(sides: Sequence[int], repeats: int, threads: int, output: Path, command: str) -> int:
     """Measure all modules and write `scaling.json`, `.md` and `.png`."""
     torch.set_num_threads(threads)
+    output.mkdir(parents=True, exist_ok=True)
     curves = []
     for module in MODULES:
         curves.append(measure(module, sides, repeats))

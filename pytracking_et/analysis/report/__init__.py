@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ...boxtables import PathArgument
-from ...errors import ParameterError
+from ...errors import DatasetError, ParameterError
 from .. import metrics, summary
 from ..comparison import Comparison, annotate, compare
 from ..eval_data import by_attribute, mean_curves
@@ -63,7 +63,7 @@ def write_report(
 
     Raises:
         ResultsError: as `compare`.
-        DatasetError: as `compare`.
+        DatasetError: as `compare`, and where no frame counts.
     """
     if isinstance(dataset, Annotation):
         annotation = dataset
@@ -71,6 +71,8 @@ def write_report(
         sequences = list(dataset)
         annotation = annotate(sequences, rule)
     data = compare(trackers, annotation, **options)
+    if not np.isfinite(data.figures()["auc"]).any():
+        raise DatasetError(f"no frame of {data.dataset!r} counts; nothing can be shown of it")
     labels = labels_of(trackers)
     merged, subpixel = (bool(options.get(name)) for name in ("merge_results", "subpixel"))
     rows = labels_of(trackers, merged)
@@ -112,14 +114,15 @@ def write_report(
 
 def series_styles(labels: Sequence[str], names: Sequence[str]) -> list[dict[str, Any]]:
     """Label, color and dash of each tracker; black is gray here, for dark pages."""
-    dashes = {"-": "", "--": "7 4", "-.": "7 3 2 3", ":": "2 3"}
+    dashes = {"--": "7 4", "-.": "7 3 2 3", ":": "2 3"}
     return [
         {
             "label": label,
             "color": style["color"].replace("#000000", "#808080"),
-            "dash": dashes[style["line_style"]],
+            "dash": dashes.get(line) or " ".join(map(str, line[1])) if line != "-" else "",
         }
         for label, style in zip(labels, tracker_styles(names), strict=True)
+        for line in (style["line_style"],)
     ]
 
 
@@ -242,7 +245,9 @@ def _tables(
         frame = by_attribute(data, attributes)
         tables["attributes"] = Table(frame, "AUC per attribute", data.note, 1, best=False)
     per_sequence = data.per_sequence("ao")
-    per_sequence.insert(0, "frames", data.frames)
+    # A tracker may be called so.
+    length = "frames" if "frames" not in per_sequence else "length in frames"
+    per_sequence.insert(0, length, data.frames)
     per_sequence[lost.name] = lost
     tables["sequences"] = Table(
         per_sequence, "Mean IoU by sequence, %", data.note, 1, best=False,

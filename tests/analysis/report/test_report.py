@@ -16,7 +16,7 @@ import pytest
 from pytracking_et.analysis.comparison import annotate, compare
 from pytracking_et.analysis.report import write_report
 from pytracking_et.analysis.report.page import in_words
-from pytracking_et.errors import ParameterError
+from pytracking_et.errors import DatasetError, ParameterError
 
 
 class Outline(HTMLParser):
@@ -164,6 +164,23 @@ def test_odd_names_cannot_break_the_page(world, written):
     assert text.count("</script>") == 2
     assert "<i>" not in text
     assert Outline(text).open == []
+
+
+def test_a_tracker_called_like_a_column(world, written):
+    place = Path(world.trackers[0].results_dir)
+    folder = place.rename(place.parent / "frames")
+    assert "length in frames" in written([str(folder)])
+
+
+def test_nine_runs_of_one_tracker(world, written):
+    assert len(embedded(written([world.trackers[0]] * 9))["styles"]) == 9
+
+
+def test_nothing_that_counts_is_told(world, written):
+    for one in world.sequences:
+        one.ground_truth_rect[:] = np.nan
+    with pytest.raises(DatasetError, match="no frame of 'otb' counts"):
+        written(exclude_invalid_frames=True)
 
 
 def test_without_frames_there_are_timelines_only(world, written):

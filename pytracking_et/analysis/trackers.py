@@ -195,7 +195,8 @@ def discover(root: PathArgument) -> list[ResultTracker]:
 
 def _has_texts(folder: Path) -> bool:
     """Whether there is a file that `ResultFolder.open` reads, .TXT too."""
-    return any(file.suffix.lower() == ".txt" for file in folder.iterdir())
+    # Not iterdir, which one folder that may not be read would end.
+    return any(file.suffix.lower() == ".txt" for file in folder.glob("*"))
 
 
 def _from_folder(root: Path, folder: Path) -> ResultTracker:

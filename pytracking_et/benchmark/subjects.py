@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engines.base import Crop, Maps
-from ..engines.catalogue import ENGINES, Model, computes_in, installed
+from ..engines.catalogue import ENGINES, READERS, Model, computes_in, installed
+from ..engines.package import Metadata
 from ..errors import EngineError
 from ..network import weights
 from ..tracker import plugins
@@ -94,18 +95,25 @@ def subjects(
     """
     from ..engines.int8 import find_ranges
 
+    able = {name: row.precisions for name, row in ENGINES.items()}
+    exported = model.path.name == weights.EXPORT
+    if exported:  # there is no plain network in it
+        graphs = Metadata.read(model.path.parent)
+        able = dict.fromkeys(READERS.get(graphs.format, ()), (graphs.precision,))
     rows: list[Subject] = []
     for count in threads:
         common: dict[str, Any] = {"threads": count, "network": model.network}
         common["checkpoint"] = str(model.path)
-        rows.append(Subject(PLAIN, PLAIN, **common))
-        for name, row in ENGINES.items():
+        if not exported:
+            rows.append(Subject(PLAIN, PLAIN, **common))
+        for name, kinds in able.items():
             if not installed(name) or (engines and name not in engines):
                 continue
-            for kind in row.precisions:
+            for kind in kinds:
                 # bf16 elsewhere is float32 by another name; asked for, it says so.
                 here = kind in precisions if precisions else kind != "bf16" or computes_in(kind)
-                if here and (kind != "int8" or find_ranges(model) is not None):
+                measured = exported or kind != "int8" or find_ranges(model) is not None
+                if here and measured:
                     rows += [
                         Subject("engine", name, kind, parameter=parameter, **common)
                         for parameter in parameters

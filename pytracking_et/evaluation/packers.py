@@ -78,7 +78,8 @@ def pack_got10k_results(
     contents = [find_manifest(folder) for folder in folders if folder.is_dir()]
     if len(set[str]().union(*(settings_of(one, GOT10K_NAMES) for one in contents))) > 1:
         problems.append(
-            "the runs differ in parameters, weights, engine or code (manifest.json); run them again"
+            "the runs differ in parameters, weights, engine or code (manifest.json); run them "
+            "again, with --no-resume"
         )
     files: dict[str, str] = {}
     for name in GOT10K_NAMES:

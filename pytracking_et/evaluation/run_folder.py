@@ -168,6 +168,9 @@ class RunFolder:
                 self._complete(unit)
             elif not self._has_missing_files(sequence, unit):
                 units.append(unit)
+        if units and self.resume and self.manifest.engine_of(self.settings["asked"]):
+            # An earlier run's may be missing on this machine: said once, not by each sequence.
+            self.tracker.chosen_engine(self.tracker.get_parameters())
         self._warn_of_namesakes(units)
         self._warn_of_others(others)
         settings = {**self.settings, "processes": processes}
@@ -335,9 +338,6 @@ def settle(
     kept = earlier.engine_of(asked) if earlier is not None else None
     engine, precision = kept or settled.chosen_engine(params)
     settled.spec = replace(settled.spec, engine=engine, precision=precision)
-    if kept:
-        # Another machine may lack the engine: said once, before anything runs.
-        settled.chosen_engine(settled.get_parameters())
     described = describe_parameters(settled.get_parameters())
     settings = {
         "asked": asked,

@@ -349,7 +349,9 @@ class Player:
             self.session.remove(edit.target)
             if self.recording is not None:
                 self.recording.remove(edit.target)
-        if targets is not None:
+        if targets is None:  # what is older cannot be undone without this
+            self._history.clear()
+        else:
             self._history.append((frame.index, tracks, targets, touched))
         return True
 

@@ -208,7 +208,7 @@ def open_source(spec: str | int | os.PathLike[str]) -> CaptureSource | ImageSour
         return CaptureSource(int(text), "webcam", live=True)
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", text):
         # Not urlparse, which refuses brackets in a password.
-        path = Path(re.sub(r"^[^:]+://[^/]*|[?#].*", "", text))
+        path = Path(re.sub(r"^[^:]+://[^/?#]*|[;?#].*", "", text))
         is_file = path.suffix.lower() in VIDEO_SUFFIXES
         name = file_stem(path.stem) if is_file else "stream"
         return CaptureSource(text, name, live=not is_file)

@@ -265,9 +265,14 @@ def settings_of(content: Any, names: Iterable[str]) -> set[str]:
     used = {entries[name].get("fingerprint") for name in names if name in entries}
     kinds = set()
     for one in (settings[each] for each in used if each in settings):
-        shown = {key: one.get(key) for key in ("weights", "code", "engine", "precision")}
-        parameters = {**(one.get("parameters") or {}), "run_id": None}
-        kinds.add(json.dumps([shown, parameters], sort_keys=True))
+        shown = [one.get(key) for key in ("code", "engine", "precision")]
+        deciding = {
+            key: value
+            for key, value in (one.get("parameters") or {}).items()
+            if key not in (*_NOT_IN_FINGERPRINT, "run_id")
+        }
+        weights = (one.get("weights") or {}).get("sha256")
+        kinds.add(json.dumps([weights, shown, deciding], sort_keys=True))
     return kinds
 
 

@@ -173,7 +173,7 @@ def users_code(what: str) -> Iterator[None]:
         if isinstance(error, ModuleNotFoundError) and lacking in process.REQUIRED:
             raise  # an installation for tracking alone, which every command explains
         frames = traceback.extract_tb(error.__traceback__)
-        ours = (*_HARNESS, importlib.__file__, "<frozen")
+        ours = (*_HARNESS, str(Path(importlib.__file__).parent), "<frozen")
         inner = [each for each in frames if not each.filename.startswith(ours)]
         # Its own line, not that of a library where it ends; a syntax error brings its line.
         own = [f"line {each.lineno}" for each in inner if each.filename == inner[0].filename]

@@ -42,6 +42,9 @@ def looks(crop: Image, boxes: NDArray[np.float64]) -> NDArray[np.float32]:
     for row, (x, y, w, h) in enumerate(boxes.tolist()):
         left, right = _inside(x + RIM_X * w, side), _inside(x + w - RIM_X * w + 1, side)
         top, bottom = _inside(y + RIM_Y * h, side), _inside(y + h - RIM_Y * h + 1, side)
+        if top < bottom < top + BANDS:  # of a flat box a row for every band
+            bottom = min(top + BANDS, side)
+            top = bottom - BANDS
         if right - left < 1 or bottom - top < BANDS:
             outside.append(row)
             continue

@@ -79,7 +79,7 @@ def crop(image: Image, center: Point, side: int, output: int, fill: Image) -> Im
             cv2.copyMakeBorder(patch, *padding, cv2.BORDER_CONSTANT, value=color), np.uint8
         )
     if side == output:
-        return np.ascontiguousarray(patch)
+        return patch.copy()  # a part of the frame, whose memory its reader may use again
     return np.asarray(cv2.resize(patch, (output, output), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 

@@ -166,9 +166,10 @@ class Loop:
         # An answer that misses the given box by more says nothing about how boxes are drawn.
         limits = 1 / CALIBRATION_LIMIT, CALIBRATION_LIMIT
         ratio = self._size / found
-        if np.all((ratio > limits[0]) & (ratio < limits[1])):
+        off = seen.middle + choice.offset / seen.scale - center
+        near = np.abs(off) < (CALIBRATION_LIMIT - 1) * self._size
+        if np.all((ratio > limits[0]) & (ratio < limits[1]) & near):
             self._ratio = ratio**self.parameters.calibrate
-            off = seen.middle + choice.offset / seen.scale - center
             self._shift = -off / found * self.parameters.calibrate
 
     @property
@@ -181,6 +182,7 @@ class Loop:
     @property
     def evidence(self) -> tuple[float, ...]:
         """What the probability of the last step was made of (`presence.Presence.weighed`)."""
+        self._require_center()
         return self._presence.weighed
 
     def move_to(self, center: ArrayLike) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import multiprocessing
 import sys
@@ -107,14 +108,24 @@ def test_several_targets_are_of_the_first_engine(engines, weight_file):  # noqa:
     assert several[0].name in (engines or [row.name for row in rows if row.kind == "engine"])
 
 
-def test_exported_graphs_have_no_choice_and_no_roofline(tmp_path):
+def test_exported_graphs_have_no_choice_and_no_roofline(tmp_path, monkeypatch):
     from pytracking_et.commands.benchmark import _auto, _rows
 
+    subjects_module = importlib.import_module("pytracking_et.benchmark.subjects")
     (tmp_path / "metadata.json").write_text("{}")
     named = {"network": NETWORK, "checkpoint": str(tmp_path), "threads": [1]}
     (line,) = _auto(SimpleNamespace(again=False, **named))
     assert "exported graphs" in line
     asked = {"engines": [], "precisions": [], "peers": None, "parameters": [], "targets": []}
+    monkeypatch.setattr(
+        subjects_module.Metadata,
+        "read",
+        lambda folder: SimpleNamespace(format="onnx", precision="f32"),
+    )
+    monkeypatch.setattr(subjects_module, "installed", lambda name: True)
+    rows = subjects_module.subjects([1], Model.find(NETWORK, tmp_path), parameters=["et_tracker"])
+    kinds = {(row.kind, row.name, row.precision) for row in rows if row.kind != "peer"}
+    assert kinds == {("engine", "openvino", "f32"), ("engine", "onnx", "f32")}
     with pytest.raises(ParameterError, match="--roofline needs a weight file"):
         _rows(SimpleNamespace(roofline=True, **asked, **named))
 

@@ -121,19 +121,22 @@ def test_sequences_of_older_settings_are_refused(few, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:numbers of frames")
-@pytest.mark.parametrize("differs", ["weights", "parameters", "run_id"])
+@pytest.mark.parametrize("differs", ["weights", "parameters", "threads"])
 def test_runs_of_several_settings_are_refused(few, differs):
     write_results(few, range(3))
     for run in range(3):
-        settings = {"weights": {"sha256": "a"}, "parameters": {"run_id": run, "lr": 1}}
-        if run == 1 and differs != "run_id":
+        settings = {
+            "weights": {"sha256": "a", "file": f"{run}.pth"},
+            "parameters": {"run_id": run, "threads": run, "lr": 1},
+        }
+        if run == 1 and differs != "threads":
             settings[differs] = {"sha256": "b"} if differs == "weights" else {"lr": 2}
         book = Manifest.open(Path(Tracker("t", "p", run).results_dir), "t", "p", run)
         book.begin(f"print{run}", settings)
         for name in few:
             book.record(name, f"print{run}", "got10k_test", BOXES[0], [0.1, 0.2], {})
         book.write()
-    if differs == "run_id":
+    if differs == "threads":
         assert packers.pack_got10k_results("t", "p", "out").is_file()
     else:
         with pytest.raises(ResultsError, match="runs differ in parameters, weights"):

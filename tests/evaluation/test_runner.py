@@ -285,6 +285,8 @@ class TestEngineChosenOnce:
         assert (len(report.kept), len(report.done)) == (1, 2)
         # The second time only whether this machine has it.
         assert [engine for engine, _ in self.asked] == ["auto", "engine1"]
+        run(sequences, tracker)  # all kept: the engine is not needed
+        assert len(self.asked) == 2
         assert self.settings(tracker) == [("engine1", "f32")]
 
     def test_without_resume_it_is_made_anew(self, tmp_path):

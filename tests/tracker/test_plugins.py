@@ -80,6 +80,15 @@ def test_what_is_wrong_inside_a_plugin_is_told(tmp_path, monkeypatch, tracker, p
         plugins.parameters("odd", "default")
 
 
+def test_a_plugin_whose_own_package_breaks_is_told(tmp_path, monkeypatch):
+    (tmp_path / "zerolab").mkdir()
+    (tmp_path / "zerolab" / "__init__.py").write_text("\n1 / 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv(plugins.VARIABLE, "zerolab")
+    with pytest.raises(ParameterError, match=r"ZeroDivisionError.*zerolab.__init__.py, line 2\)"):
+        plugins.tracker_class("no_such")
+
+
 @pytest.mark.parametrize("name", ["./lab", ".lab", "a..b", "filelab"])
 def test_a_plugin_that_is_no_package_is_told(tmp_path, monkeypatch, name):
     (tmp_path / "filelab").mkdir()

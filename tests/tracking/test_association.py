@@ -156,6 +156,9 @@ def test_looks_tell_colours_apart_and_take_any_box():
     assert likeness[0, 1] > 0.9
     assert likeness[0, 2] < 0.1
     assert (seen[3] == 0).all()
+    # Two rows of a flat target are colours, too.
+    flat = looks(crop, np.array([[200.0, 230, 150, 1.2], [200, -9, 150, 1.2]]))
+    assert np.linalg.norm(flat, axis=1) == pytest.approx([1, 0])
 
 
 def test_all_crops_are_asked_for_once_before_the_first_frame():

@@ -82,6 +82,11 @@ def test_crop_does_not_write_to_the_frame():
     assert (image == 7).all()
 
 
+def test_crop_is_no_part_of_the_frames_memory():
+    image = np.zeros((224, 224, 3), np.uint8)
+    assert not np.shares_memory(crop(image, (112, 112), 224, 224, np.zeros(3)), image)
+
+
 def test_mean_color_is_truncated():
     image = np.zeros((1, 2, 3), np.uint8)
     image[0, 0] = (1, 3, 255)

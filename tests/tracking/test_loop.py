@@ -155,6 +155,14 @@ def test_calibration_ignores_an_answer_that_is_far_off():
     assert loop.step(frame((100, 100, 40, 40))).box[2] < 80
 
 
+def test_calibration_ignores_an_answer_in_another_place():
+    loop = Loop(BrightSpotEngine(), Parameters(calibrate=1.0, lr=1.0))
+    loop.start(frame((160, 100, 40, 40)), (100, 100, 40, 40))
+    for _ in range(3):
+        box = loop.step(frame((100, 100, 40, 40))).box
+    assert box[0] == pytest.approx(100, abs=4)
+
+
 class TestBadInput:
     @pytest.mark.parametrize(
         ("box", "words"),
@@ -207,6 +215,10 @@ class TestBadInput:
         loop.move_to(place)
         box, _ = loop.step(frame((100, 100, 40, 40)))
         assert np.isfinite(box).all() and (box[:2] <= (320, 240)).all()
+
+    def test_evidence_before_start(self):
+        with pytest.raises(ParameterError, match="no target"):
+            _ = Loop(BrightSpotEngine()).evidence
 
     def test_before_start(self):
         loop = Loop(BrightSpotEngine())

@@ -69,6 +69,8 @@ def _tracks(folder: Path) -> list[list[_Frame]]:
 
 def _frame(folder: Path, row: Mapping[str, str]) -> _Frame | None:
     """A row of the table; None where the target is absent (NaN, or a box without area)."""
+    if row["track"] is None:
+        raise ValueError("the row has too few columns")
     name = row.get("image") or f"{row['track']}/{int(row['frame']):05d}.jpg"
     x, y, w, h = (float(row[key]) for key in "xywh")
     if not np.isfinite((x, y, w, h)).all() or w <= 0 or h <= 0:

@@ -81,6 +81,7 @@ def test_a_table_saved_by_excel(tracks):
         ("track,frame,x,y,width,height\nt,0,1,2,3,4\n", "line 2: KeyError 'w'.*columns are"),
         ("track,frame,x,y,w,h\nt,0,1,2,3,4\nt,1,1,2,3,wide\n", "line 3.*'wide'"),
         ("track,frame,x,y,w,h\nt,0,1,2\n", "line 2"),
+        ("image,x,y,w,h,track\na.jpg,1,2,3,4\n", "line 2: ValueError the row has too few"),
     ],
 )
 def test_a_table_that_cannot_be_read_is_named(tracks, text, words):

@@ -117,13 +117,16 @@ export class CameraDriver {
       if (message.frame >= this.started) this.state.tracking = Boolean(this.state.active?.length);
     } else if (message.type === "state") {
       this.state.active = message.active;
-      this.state.tracking = message.active.length > 0;
+      if (this.stopped && message.active.length) { // its box was on the way when the user stopped
+        this.stopped = false;
+        this.channel.send({ type: "release", id: null });
+      } else if (!this.pending.has(this.started)) this.state.tracking = message.active.length > 0;
     } else if (message.type === "lost") {
       this.state.tracking = false;
       this.work.notice(message.message, true);
     } else if (message.type === "hello") {
       this.pending.clear(); // after a reconnection nobody answers the old ones
-      this.state.tracking = false;
+      this.state.tracking = this.stopped = false;
       const [number, seconds] = message.session.next;
       if (number > this.next) [this.next, this.zero] = [number, seconds + 0.1]; // a page before this one
     }
@@ -154,6 +157,7 @@ export class CameraDriver {
     this.state.tracking = this.state.playing = true;
     const canvas = this.frozen;
     this.frozen = null;
+    this.stopped = false;
     this.pending.clear();
     this.started = this.next;
     this.send(canvas, box, id);
@@ -161,7 +165,9 @@ export class CameraDriver {
 
   release(id = null) {
     const others = (this.state.active ?? []).filter((each) => each !== id);
-    this.state.tracking = id !== null && others.length > 0;
+    const coming = this.pending.has(this.started);
+    this.state.tracking = id !== null && (coming || others.length > 0);
+    this.stopped = id === null && coming;
     if (!this.state.tracking) this.pending.clear();
     this.channel.send({ type: "release", id });
   }

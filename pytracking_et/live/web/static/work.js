@@ -94,7 +94,7 @@ export class Work {
     try {
       await this.driver.open(channel);
     } catch (error) {
-      if (!session.rows.length) {
+      if (!session.rows.length || !this.driver) {
         await this.close();
         throw error;
       }
@@ -117,7 +117,7 @@ export class Work {
 
   /** Whether boxes would be lost now. */
   get unsaved() {
-    return this.session && this.rows.size > 0 && this.saved !== this.changes;
+    return this.session && !this.channel.busy && this.rows.size > 0 && this.saved !== this.changes;
   }
 
   /** why: the words of a server that answers; null where none does. */
@@ -187,7 +187,7 @@ export class Work {
 
   /** The pointer is up: a mere click has drawn nothing, and the picture goes on. */
   drawn() {
-    if (!this.stage.draft) this.driver.cancel();
+    if (!this.stage.draft) this.driver?.cancel();
     this.update();
   }
 

@@ -101,7 +101,7 @@ def test_frozen_batch_norm_stays_frozen_once_it_is_synchronised(net):
 
 
 def test_rates_that_train_nothing_are_refused(net):
-    only = Stage("s", 8, rates={})
+    only = Stage("s", 64, rates={})
     with pytest.raises(ParameterError, match="stage 's': rates {} train no part"):
         optimizer.build_optimizer(net, only)
 

@@ -126,14 +126,12 @@ def folder_of(tracker: Any, dataset: str = "") -> ResultFolder:
 def files_note(trackers: Sequence[Any], names: Iterable[str], dataset: str, subpixel: bool) -> str:
     """What notes say of the files that were read: which boxes, and of which engines."""
     names, kind = list(names), "boxes of SEQ.txt"
+    labels, folders = labels_of(trackers), [folder_of(one, dataset) for one in trackers]
     if subpixel:
-        whole = [
-            label
-            for label, one in zip(labels_of(trackers), trackers, strict=True)
-            if folder_of(one, dataset).without_subpixel(names)
-        ]
+        both = zip(labels, folders, strict=True)
+        whole = [label for label, folder in both if folder.without_subpixel(names)]
         kind = "sub-pixel boxes" + (f" (SEQ.txt of {', '.join(whole)})" if whole else "")
-    return f"; {kind}{engines_note(trackers, names, dataset)}"
+    return f"; {kind}{_engines(labels, folders, names)}"
 
 
 def engines_note(trackers: Sequence[Any], names: Iterable[str], dataset: str = "") -> str:
@@ -144,10 +142,14 @@ def engines_note(trackers: Sequence[Any], names: Iterable[str], dataset: str = "
         names: sequences.
         dataset: as in `folder_of`.
     """
-    names, labels = list(names), labels_of(trackers)
+    folders = [folder_of(one, dataset) for one in trackers]
+    return _engines(labels_of(trackers), folders, list(names))
+
+
+def _engines(labels: list[str], folders: list[ResultFolder], names: list[str]) -> str:
     by_engine: dict[str, list[str]] = {}
-    for label, one in zip(labels, trackers, strict=True):
-        text = folder_of(one, dataset).engines(names)
+    for label, folder in zip(labels, folders, strict=True):
+        text = folder.engines(names)
         if text:
             by_engine.setdefault(text, []).append(label)
     if not by_engine:

@@ -154,24 +154,22 @@ def vot_init(args: argparse.Namespace) -> int:
     from ..engines.catalogue import check_names
     from ..integrations.vot_registry import make_entry, toolkit_notice, tracker_words, write_entry
     from ..live.run import refuse_options
-    from ..spec import TrackerSpec, parameter_for
+    from ..spec import TrackerSpec
     from ..tracker import plugins
 
     # What is wrong is better told now than by the toolkit, which shows a tracker's own words only
     # at the end of a long log.
     check_names(args.engine, args.precision or "auto", args.threads)
-    parameter = args.parameter or parameter_for(args.checkpoint)
-    kind = plugins.tracker_class(args.tracker)
-    engine = None if args.engine == "auto" else args.engine
-    spec = TrackerSpec(
-        args.tracker, parameter, args.checkpoint, engine, args.precision, args.threads
+    spec = TrackerSpec.fitting(
+        args.tracker, args.parameter, args.checkpoint, args.engine, args.precision, args.threads
     )
+    kind = plugins.tracker_class(spec.tracker)
     refuse_options(spec)
     bag = spec.parameters()
     if hasattr(kind, "weights_file"):
         kind.weights_file(bag)
-    ours = args.tracker == "et_tracker"
-    name = args.name or f"{'pytracking_et' if ours else args.tracker}_{parameter}"
+    ours = spec.tracker == "et_tracker"
+    name = args.name or f"{'pytracking_et' if ours else spec.tracker}_{spec.parameter}"
     entry = make_entry(name, tracker_words(args))
     path = write_entry(args.folder, entry)
     print(f"wrote [{entry.name}] into {path}:\n  {entry.command}")

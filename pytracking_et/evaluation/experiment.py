@@ -51,7 +51,7 @@ def load_experiment(module_name: str, name: str) -> tuple[list[Tracker], Sequenc
         )
     if any(each.default is each.empty for each in inspect.signature(function).parameters.values()):
         raise ParameterError(f"experiment {name!r} takes arguments; it must be called without any")
-    with plugins.users_code(f"experiment {name!r} of {module_name!r}"):
+    with plugins.users_code(f"experiment {name!r} of {module_name!r}", __file__):
         made = function()
     if not isinstance(made, tuple) or len(made) != 2:
         kind = type(made).__name__
@@ -118,7 +118,7 @@ def _module(name: str) -> ModuleType:
     if name.endswith(".py"):
         return _from_file(expanded(name))
     for full in (f"{PACKAGE}.{name}", name):
-        with plugins.users_code(f"experiment module {full!r}"):
+        with plugins.users_code(f"experiment module {full!r}", __file__):
             if _is_there(full):
                 return importlib.import_module(full)
     package = importlib.import_module(PACKAGE)
@@ -148,7 +148,7 @@ def _from_file(path: Path) -> ModuleType:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules.setdefault(path.stem, module)
-    with plugins.users_code(f"experiment file '{path}'"):
+    with plugins.users_code(f"experiment file '{path}'", __file__):
         spec.loader.exec_module(module)
     return module
 

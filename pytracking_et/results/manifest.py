@@ -258,21 +258,17 @@ def older_settings_text(older: Sequence[str], count: int) -> str:
 
 
 def settings_of(content: Any, names: Iterable[str]) -> set[str]:
-    """What `names` were tracked with, as text; the same for runs that differ in their id alone."""
+    """Fingerprints of what `names` were tracked with, run ids apart."""
     if _misshapen(content):
         return set()
     entries, settings = content["sequences"], content["settings"]
     used = {entries[name].get("fingerprint") for name in names if name in entries}
     kinds = set()
     for one in (settings[each] for each in used if each in settings):
-        shown = [one.get(key) for key in ("code", "engine", "precision")]
-        deciding = {
-            key: value
-            for key, value in (one.get("parameters") or {}).items()
-            if key not in (*_NOT_IN_FINGERPRINT, "run_id")
-        }
-        weights = (one.get("weights") or {}).get("sha256")
-        kinds.add(json.dumps([weights, shown, deciding], sort_keys=True))
+        alone = {key: one.get(key) for key in ("engine", "precision")} | {"run_id": None}
+        weights = (one.get("weights") or {}).get("sha256", "")
+        described = {**(one.get("parameters") or {}), **alone}
+        kinds.add(fingerprint("", "", described, weights, one.get("code")))
     return kinds
 
 

@@ -26,8 +26,6 @@ from .. import process
 from ..errors import ParameterError, PytrackingETError, error_line
 
 VARIABLE = "PYTRACKING_ET_PLUGINS"
-# Whose lines are none of a user's.
-_HARNESS = (__file__, str(Path(__file__).parents[1] / "evaluation" / "experiment.py"))
 
 
 def roots() -> list[str]:
@@ -158,8 +156,12 @@ def _call(module: ModuleType, name: str) -> Any:
 
 
 @contextmanager
-def users_code(what: str) -> Iterator[None]:
+def users_code(what: str, caller: str = __file__) -> Iterator[None]:
     """Say where code of a user breaks; errors of ours say what to do themselves.
+
+    Args:
+        what: of a user's runs in the block.
+        caller: file of the block, whose lines are none of the user's.
 
     Raises:
         ParameterError: names `what`, the error, file and line.
@@ -173,7 +175,7 @@ def users_code(what: str) -> Iterator[None]:
         if isinstance(error, ModuleNotFoundError) and lacking in process.REQUIRED:
             raise  # an installation for tracking alone, which every command explains
         frames = traceback.extract_tb(error.__traceback__)
-        ours = (*_HARNESS, str(Path(importlib.__file__).parent), "<frozen")
+        ours = (__file__, caller, str(Path(importlib.__file__).parent), "<frozen")
         inner = [each for each in frames if not each.filename.startswith(ours)]
         # Its own line, not that of a library where it ends; a syntax error brings its line.
         own = [f"line {each.lineno}" for each in inner if each.filename == inner[0].filename]

@@ -114,12 +114,12 @@ def write_report(
 
 def series_styles(labels: Sequence[str], names: Sequence[str]) -> list[dict[str, Any]]:
     """Label, color and dash of each tracker; black is gray here, for dark pages."""
-    dashes = {"--": "7 4", "-.": "7 3 2 3", ":": "2 3"}
+    dashes = {"-": "", "--": "7 4", "-.": "7 3 2 3", ":": "2 3"}
     return [
         {
             "label": label,
             "color": style["color"].replace("#000000", "#808080"),
-            "dash": dashes.get(line) or " ".join(map(str, line[1])) if line != "-" else "",
+            "dash": dashes[line] if isinstance(line, str) else " ".join(map(str, line[1])),
         }
         for label, style in zip(labels, tracker_styles(names), strict=True)
         for line in (style["line_style"],)
